@@ -1,0 +1,1 @@
+"""The agents of CoMind: a community that reads, proposes, codes, evaluates and publishes."""

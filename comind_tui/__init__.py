@@ -1,0 +1,1 @@
+"""The terminal: command line, screens, headless printer. Only reads runs; the engine writes them."""

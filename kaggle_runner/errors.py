@@ -1,0 +1,106 @@
+"""Every error a person may meet. They say what happened, where, and what to do next.
+
+    ComindError                      exit code 1: the run failed
+    ├── UsageError                   2: the command line, a config file or the input is wrong
+    │   ├── ConfigError
+    │   ├── UnknownCompetition
+    │   ├── BadCompetition           a folder or a shelf entry that cannot be competed on
+    │   ├── RunNotFound
+    │   └── StateUnwritable
+    ├── ServiceError                 3: something outside refused or is away; the same call may work later
+    │   ├── KaggleError              Kaggle or MLE-Live
+    │   └── ModelError               the language model's endpoint
+    │       ├── ModelRefused         wrong key, unknown model, no quota: asking again will not help
+    │       └── ModelUnavailable     time-outs, 429, 5xx, broken replies after all tries
+    ├── MachineError                 4: this machine lacks something; `comind-tui doctor` tells what
+    │   └── SandboxUnavailable
+    ├── RunBusy                      2: another engine holds the run
+    ├── EvaluatorRejected            1: the split or the metric failed its checks
+    └── LimitReached                 1: money or time ran out before anything could be scored
+
+The lowest package holds them so that every package can raise them.
+"""
+
+from __future__ import annotations
+
+
+class ComindError(Exception):
+    """What happened (`message`), what to do next (`hint`), and the exit code for scripts."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.hint}" if self.hint else self.message
+
+
+class UsageError(ComindError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class UnknownCompetition(UsageError):
+    pass
+
+
+class BadCompetition(UsageError):
+    pass
+
+
+class RunNotFound(UsageError):
+    pass
+
+
+class StateUnwritable(UsageError):
+    pass
+
+
+class RunBusy(UsageError):
+    pass
+
+
+class ServiceError(ComindError):
+    exit_code = 3
+
+
+class KaggleError(ServiceError):
+    """A call to Kaggle or MLE-Live failed. `status` is the HTTP status, 0 when none arrived."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class ModelError(ServiceError):
+    pass
+
+
+class ModelRefused(ModelError):
+    pass
+
+
+class ModelUnavailable(ModelError):
+    pass
+
+
+class MachineError(ComindError):
+    exit_code = 4
+
+
+class SandboxUnavailable(MachineError):
+    pass
+
+
+class EvaluatorRejected(ComindError):
+    pass
+
+
+class LimitReached(ComindError):
+    pass
