@@ -12,7 +12,9 @@ from typing import Any, ClassVar, Literal
 from comind.scores import Score
 
 RunStatus = Literal["preparing", "running", "paused", "finished", "stopped", "failed"]
-AgentStatus = Literal["waiting", "thinking", "running", "grading", "reporting", "finished", "stopped", "failed"]
+AgentStatus = Literal[
+    "waiting", "thinking", "running", "grading", "reporting", "finished", "stopped", "failed"
+]
 CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "interrupted"]
 Origin = Literal["upstream", "run"]
 

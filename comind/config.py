@@ -1,0 +1,197 @@
+"""What a run is asked to do: one frozen dataclass, from defaults < preset < YAML file < command line.
+
+No secrets live here: keys come from the environment and are read by `comind.llm.endpoints` only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from kaggle_runner.errors import ConfigError
+
+Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
+ROLES: tuple[Role, ...] = get_args(Role)
+Executor = Literal["local", "kaggle", "ray"]
+DEFAULT_MODEL = "gpt-5.4-mini"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # the setting of the paper's experiments; its model is served by some gateways only
+    "paper": {"model": "o4-mini-2025-04-16", "coders": 4, "time_limit": 86400.0, "steps": 30},
+    # models with a short context on a small machine
+    "small-model": {
+        "coders": 2,
+        "steps": 12,
+        "sample_kernels": 2,
+        "sample_discussions": 1,
+        "context_tokens": 8192,
+        "reply_tokens": 1024,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Every setting of a run. Names are the YAML keys; the command line spells them with dashes."""
+
+    competition: str
+    """A competition's slug, or a path to a folder in Kaggle's shape (it then holds a `/` or is `.`)."""
+    offline: bool = False
+    """Use the recipes instead of a language model."""
+    model: str = DEFAULT_MODEL
+    base_url: str = ""
+    """An OpenAI-compatible address; empty is OpenAI's own."""
+    role_models: dict[str, str] = field(default_factory=dict)
+    """role → `MODEL` or `MODEL@URL`."""
+    prices: dict[str, dict[str, float]] = field(default_factory=dict)
+    """model → {input, output, cached} in dollars per million tokens, where the price table does not know it."""
+    preset: str = ""
+    coders: int = 4
+    rounds: int = 3
+    steps: int = 30
+    """Cells of one coding agent (comind.md: 30 means 30)."""
+    time_limit: float = 86400.0
+    """Seconds for the whole run, pauses excluded."""
+    cell_time_limit: float = 18000.0
+    """Seconds for one cell."""
+    max_cost: float | None = 5.0
+    """Dollars for model calls; None is no limit."""
+    max_tokens: int | None = None
+    """Prompt and completion tokens of the whole run; None is no limit."""
+    seed: int = 0
+    executor: Executor = "local"
+    top_kernels: int = 10
+    """Kernels taken from each of upstream's two lists, by votes and by score (k_kernel)."""
+    top_discussions: int = 10
+    sample_kernels: int = 4
+    """Kernels analysed a round."""
+    sample_discussions: int = 3
+    validation_fraction: float | None = None
+    """Share of the training rows held out; None chooses by size (see comind.evaluator)."""
+    plateau_rounds: int = 3
+    """Stop after so many rounds in a row without a gain beyond noise; 0 never stops."""
+    context_tokens: int = 128_000
+    reply_tokens: int = 16_000
+    cpu_threads: int = 0
+    """Threads for each agent's kernel; 0 shares the machine's cores among the agents."""
+    memory_limit: int | None = None
+    """Bytes a kernel may use; None shares the machine's memory among the agents."""
+
+    def __post_init__(self) -> None:
+        self._check_numbers()
+        if self.preset and self.preset not in PRESETS:
+            raise ConfigError(f"There is no preset {self.preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
+        if self.executor not in get_args(Executor):
+            raise ConfigError(
+                f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle, ray."
+            )
+        for role in self.role_models:
+            if role not in ROLES:
+                raise ConfigError(
+                    f"There is no role {role!r}.{_near(role, ROLES)}", hint=f"Roles: {', '.join(ROLES)}."
+                )
+
+    def _check_numbers(self) -> None:
+        for name, low, high in (
+            ("coders", 1, 64),
+            ("rounds", 1, 1000),
+            ("steps", 1, 500),
+            ("time_limit", 10, 60 * 86400),
+            ("cell_time_limit", 1, 60 * 86400),
+            ("top_kernels", 0, 200),
+            ("top_discussions", 0, 200),
+            ("sample_kernels", 0, 100),
+            ("sample_discussions", 0, 100),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value!r}; it must lie between {low} and {high}.")
+        if self.max_cost is not None and self.max_cost < 0:
+            raise ConfigError(f"max_cost is {self.max_cost!r} dollars; it cannot be negative.")
+        if self.validation_fraction is not None and not 0.01 <= self.validation_fraction <= 0.5:
+            raise ConfigError(
+                f"validation_fraction is {self.validation_fraction!r}; it must lie in 0.01–0.5."
+            )
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether `competition` names a folder rather than a slug."""
+        return "/" in self.competition or self.competition in (".", "..")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def load_config(file: Path | None, typed: Mapping[str, Any]) -> RunConfig:
+    """Defaults, then the preset, then the YAML file, then what was typed on the command line."""
+    from_file = _read_yaml(file) if file else {}
+    preset = str(typed.get("preset") or from_file.get("preset") or "")
+    if preset and preset not in PRESETS:
+        raise ConfigError(f"There is no preset {preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
+    merged = {**PRESETS.get(preset, {}), **from_file, **typed}
+    if not merged.get("competition"):
+        raise ConfigError("No competition was named.", hint="`comind-tui competitions` lists what there is.")
+    return from_mapping(merged, where=str(file) if file else "the command line")
+
+
+def from_mapping(values: Mapping[str, Any], *, where: str) -> RunConfig:
+    """A checked RunConfig; unknown keys and wrong types name themselves."""
+    known = {item.name: str(item.type) for item in fields(RunConfig)}
+    checked: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown setting {key!r}.{_near(key, known)}")
+        checked[key] = _coerce(key, value, known[key], where)
+    return RunConfig(**checked)
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds from `90`, `90s`, `15m`, `2h`, `1.5d` or sums such as `1h30m`."""
+    if isinstance(text, int | float):
+        return float(text)
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
+    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*([smhd]?)\s*", "", text.strip().lower()):
+        raise ConfigError(f"{text!r} is not a duration.", hint="Write for instance 90s, 15m, 2h or 1h30m.")
+    return sum(float(number) * units[unit] for number, unit in parts)
+
+
+def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
+    if key in ("time_limit", "cell_time_limit"):
+        return parse_duration(value)
+    if value is None and "None" in kind:
+        return None
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "str": str, "Executor": str, "bool": bool, "int": int, "float": (int, float), "dict": dict
+    }  # fmt: skip
+    base = re.split(r"[\[ |]", kind)[0]
+    if not isinstance(value, wanted[base]) or (base in ("int", "float") and isinstance(value, bool)):
+        raise ConfigError(f"{where}: {key} is {value!r}, but it must be of type {base}.")
+    return float(value) if base == "float" else value
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The config file {file} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config file {file} is not valid YAML: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(
+            f"The config file {file} must hold `setting: value` lines, not a {type(loaded).__name__}."
+        )
+    return {str(key).replace("-", "_"): value for key, value in loaded.items()}
+
+
+def _near(word: str, choices: Any) -> str:
+    found = difflib.get_close_matches(word, list(choices), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,51 @@
+"""A person's commands to a running engine: small files, put into the run's inbox by atomic rename.
+
+The sender is any process (the screen, a script); the engine takes each file once, journals it and answers
+with an event. Nothing here talks to the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Action = Literal["pause", "resume", "stop", "stop_agent", "add_idea"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`target` is an agent's id for `stop_agent`; `text` is the idea for `add_idea`."""
+
+    action: Action
+    target: str = ""
+    text: str = ""
+
+
+def send(inbox: Path, command: Command) -> Path:
+    """Put a command into the inbox; returns the file that the engine will take."""
+    name = f"{uuid.uuid4().hex}.json"
+    partial = inbox / f".{name}.partial"
+    partial.write_text(json.dumps(asdict(command)), encoding="utf-8")
+    final = inbox / name
+    os.replace(partial, final)
+    return final
+
+
+def take(inbox: Path) -> list[Command]:
+    """Every waiting command, oldest first; each file is removed. A file that is no command is dropped."""
+    waiting = sorted(inbox.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    commands: list[Command] = []
+    for path in waiting:
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            command = Command(**{key: str(value)[:4000] for key, value in raw.items()})
+            if command.action in get_args(Action):
+                commands.append(command)
+        except (ValueError, TypeError, AttributeError):
+            pass  # not ours: whatever was dropped here must not stop the engine
+        path.unlink(missing_ok=True)
+    return commands

@@ -1,0 +1,67 @@
+"""The schema, as numbered steps that are applied once each, every one in a transaction.
+
+A new column or table is a new function at the end of `MIGRATIONS`; the ones before are never edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+from comind.records import (
+    Agent,
+    Cell,
+    Dataset,
+    Discussion,
+    Draft,
+    Evaluation,
+    Event,
+    Idea,
+    Kernel,
+    Link,
+    LlmCall,
+    MonitorDecision,
+    Report,
+    Run,
+)
+from comind.store.rows import column_types
+
+
+def m001_tables(database: Database) -> None:
+    records: tuple[type, ...] = (
+        Run, Kernel, Discussion, Dataset, Link, Report, Idea, Draft, Agent, Cell,
+        MonitorDecision, Evaluation, LlmCall,
+    )  # fmt: skip
+    for record in records:
+        database.table(record.TABLE).create(column_types(record), pk="id")  # type: ignore[attr-defined]
+    database.table(Event.TABLE).create(column_types(Event), pk="seq")
+
+
+def m002_indexes(database: Database) -> None:
+    database.table(Cell.TABLE).create_index(["agent", "step"])
+    database.table(Evaluation.TABLE).create_index(["agent", "step"])
+    database.table(LlmCall.TABLE).create_index(["agent", "step"])
+
+
+def m003_full_text(database: Database) -> None:
+    for record in (Kernel, Discussion, Report, Idea):
+        database.table(record.TABLE).enable_fts(
+            list(record.FULL_TEXT), create_triggers=True, tokenize="porter"
+        )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_tables, m002_indexes, m003_full_text)
+
+
+def migrate(database: Database) -> None:
+    """Apply what is missing, in order."""
+    if "migrations" not in database.table_names():
+        database.table("migrations").create({"name": str}, pk="name")
+    applied = {row["name"] for row in database.table("migrations").rows}
+    for step in MIGRATIONS:
+        if step.__name__ in applied:
+            continue
+        with database.atomic():
+            step(database)
+            database.table("migrations").insert({"name": step.__name__})

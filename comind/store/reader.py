@@ -1,0 +1,106 @@
+"""Everyone else's side of the store: read-only, from any process, while the engine writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from comind.records import Event, Run
+from comind.store.rows import from_row
+from kaggle_runner.errors import RunNotFound
+
+R = TypeVar("R")
+
+
+class Reader:
+    """Typed queries over one run's database. Cheap to open; safe beside the engine (WAL, `mode=ro`)."""
+
+    def __init__(self, path: Path, *, connection: sqlite3.Connection | None = None) -> None:
+        if connection is None:
+            if not path.is_file():
+                raise RunNotFound(
+                    f"No run database at {path}.", hint="`comind-tui runs` lists the runs there are."
+                )
+            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        self.path = path
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def run(self) -> Run | None:
+        """The run's own row; None while the engine has not written it yet."""
+        rows = self.all(Run)
+        return rows[0] if rows else None
+
+    def get(self, record: type[R], id: str) -> R | None:
+        found = self.all(record, "id = ?", (id,))
+        return found[0] if found else None
+
+    def all(
+        self,
+        record: type[R],
+        where: str = "",
+        parameters: Sequence[Any] = (),
+        *,
+        order: str = "",
+        limit: int | None = None,
+    ) -> list[R]:
+        """Records of a type; `where` and `order` are SQL written by us, values go through `parameters`."""
+        query = f"SELECT * FROM {record.TABLE}"  # type: ignore[attr-defined]
+        query += f" WHERE {where}" if where else ""
+        query += f" ORDER BY {order or 'rowid'}"
+        query += f" LIMIT {int(limit)}" if limit is not None else ""
+        return [from_row(record, dict(row)) for row in self._query(query, parameters)]
+
+    def count(self, record: type, where: str = "", parameters: Sequence[Any] = ()) -> int:
+        query = f"SELECT COUNT(*) FROM {record.TABLE}"  # type: ignore[attr-defined]
+        query += f" WHERE {where}" if where else ""
+        return int(self._query(query, parameters)[0][0])
+
+    def events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+        """Events with `seq` above `after`, oldest first."""
+        return self.all(Event, "seq > ?", (after,), order="seq", limit=limit)
+
+    def last_events(self, limit: int = 100) -> list[Event]:
+        """The newest events, oldest of them first."""
+        return self.all(Event, order="seq DESC", limit=limit)[::-1]
+
+    def search(self, record: type[R], text: str, *, limit: int = 50) -> list[R]:
+        """Full-text search over a record type that has FULL_TEXT; best match first.
+
+        Every word must occur, the last one may be unfinished. Text is data, never FTS syntax.
+        """
+        words = [word.replace('"', '""') for word in text.split()]
+        if not words:
+            return []
+        match = " ".join(f'"{word}"' for word in words[:-1]) + f' "{words[-1]}"*'
+        table: str = record.TABLE  # type: ignore[attr-defined]
+        query = (
+            f"SELECT t.* FROM {table}_fts f JOIN {table} t ON t.rowid = f.rowid"
+            f" WHERE {table}_fts MATCH ? ORDER BY f.rank LIMIT ?"
+        )
+        return [from_row(record, dict(row)) for row in self._query(query, (match, limit))]
+
+    def totals(self) -> dict[str, Any]:
+        """Model use so far: calls, tokens, dollars (None if any price is unknown), seconds."""
+        row = self._query(
+            "SELECT COUNT(*) AS calls, TOTAL(prompt_tokens) AS prompt, TOTAL(cached_tokens) AS cached,"
+            " TOTAL(completion_tokens) AS completion, TOTAL(dollars) AS dollars,"
+            " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls",
+            (),
+        )[0]
+        return {
+            "calls": row["calls"],
+            "prompt_tokens": int(row["prompt"]),
+            "cached_tokens": int(row["cached"]),
+            "completion_tokens": int(row["completion"]),
+            "dollars": None if row["unpriced"] else float(row["dollars"]),
+            "seconds": float(row["seconds"]),
+        }
+
+    def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+        return self._connection.execute(query, tuple(parameters)).fetchall()
