@@ -48,7 +48,7 @@ class RunConfig:
     role_models: dict[str, str] = field(default_factory=dict)
     """role → `MODEL` or `MODEL@URL`."""
     prices: dict[str, dict[str, float]] = field(default_factory=dict)
-    """model → {input, output, cached} in dollars per million tokens, where the price table does not know it."""
+    """model → {input, output, cached} in dollars per million tokens, for models of unknown price."""
     preset: str = ""
     coders: int = 4
     rounds: int = 3
@@ -165,13 +165,15 @@ def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
         return parse_duration(value)
     if value is None and "None" in kind:
         return None
-    wanted: dict[str, type | tuple[type, ...]] = {
+    wanted: dict[str, Any] = {
         "str": str, "Executor": str, "bool": bool, "int": int, "float": (int, float), "dict": dict
     }  # fmt: skip
     base = re.split(r"[\[ |]", kind)[0]
-    if not isinstance(value, wanted[base]) or (base in ("int", "float") and isinstance(value, bool)):
+    fits = isinstance(value, wanted[base]) and not (base in ("int", "float") and isinstance(value, bool))
+    if not fits:
         raise ConfigError(f"{where}: {key} is {value!r}, but it must be of type {base}.")
-    return float(value) if base == "float" else value
+    number: Any = value
+    return float(number) if base == "float" else number
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

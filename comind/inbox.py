@@ -7,7 +7,6 @@ with an event. Nothing here talks to the database.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ def send(inbox: Path, command: Command) -> Path:
     partial = inbox / f".{name}.partial"
     partial.write_text(json.dumps(asdict(command)), encoding="utf-8")
     final = inbox / name
-    os.replace(partial, final)
+    partial.replace(final)
     return final
 
 
@@ -42,10 +41,10 @@ def take(inbox: Path) -> list[Command]:
     for path in waiting:
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            command = Command(**{key: str(value)[:4000] for key, value in raw.items()})
-            if command.action in get_args(Action):
-                commands.append(command)
-        except (ValueError, TypeError, AttributeError):
+            if raw["action"] in get_args(Action):
+                target, text = (str(raw.get(key, ""))[:4000] for key in ("target", "text"))
+                commands.append(Command(raw["action"], target, text))
+        except (ValueError, TypeError, AttributeError, KeyError):
             pass  # not ours: whatever was dropped here must not stop the engine
         path.unlink(missing_ok=True)
     return commands

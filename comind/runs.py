@@ -119,7 +119,7 @@ def list_runs(state: Path) -> list[RunFolder]:
     if not root.is_dir():
         return []
     found = [RunFolder(path) for path in root.iterdir() if (path / "run.sqlite").is_file()]
-    return sorted(found, key=lambda folder: (folder.path / "run.sqlite").stat().st_ctime_ns, reverse=True)
+    return sorted(found, key=_started, reverse=True)
 
 
 def find_run(state: Path, run_id: str | None) -> RunFolder:
@@ -130,7 +130,7 @@ def find_run(state: Path, run_id: str | None) -> RunFolder:
             raise RunNotFound(
                 f"There is no run in {state}.", hint="Start one: comind-tui run COMPETITION --offline"
             )
-        return max(runs, key=_started)
+        return runs[0]
     exact = [folder for folder in runs if folder.id == run_id]
     near = exact or [folder for folder in runs if folder.id.startswith(run_id)]
     if len(near) == 1:
@@ -162,7 +162,7 @@ def engine_lock(folder: RunFolder) -> Iterator[None]:
 
 
 def engine_alive(folder: RunFolder) -> bool:
-    """Whether an engine holds the run now (a status of `running` alone may be a killed engine's last word)."""
+    """Whether an engine holds the run now (its status may be a killed engine's last word)."""
     try:
         with (folder.path / "engine.lock").open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
