@@ -1,0 +1,126 @@
+"""Formulas for classes. Arguments are arrays (rows, columns) from `reading`; NaN means undefined.
+
+Written in plain numpy because the bootstrap calls them hundreds of times; the tests hold each of them against
+scikit-learn's function of the same meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from mle_live.metrics.metric import Array
+
+PROBABILITY_FLOOR = 1e-15
+"""Probabilities are cut to [floor, 1 - floor] before a logarithm, as Kaggle's log losses do."""
+
+
+def accuracy(truth: Array, prediction: Array) -> float:
+    """Share of rows in which every column is right (sklearn.metrics.accuracy_score)."""
+    return float((truth == prediction).all(axis=1).mean())
+
+
+def balanced_accuracy(truth: Array, prediction: Array) -> float:
+    """Mean recall over the classes of the truth (sklearn.metrics.balanced_accuracy_score)."""
+    hits, true_counts, _ = _class_counts(truth, prediction)
+    present = true_counts > 0
+    return float((hits[present] / true_counts[present]).mean())
+
+
+def roc_auc(truth: Array, prediction: Array) -> float:
+    """Area under the ROC curve by the rank-sum identity, ties sharing ranks (sklearn's roc_auc_score)."""
+    return _auc(truth[:, 0], prediction[:, 0])
+
+
+def mean_column_roc_auc(truth: Array, prediction: Array) -> float:
+    """Unweighted mean of the columns' areas (roc_auc_score with average="macro")."""
+    return float(np.mean([_auc(truth[:, i], prediction[:, i]) for i in range(truth.shape[1])]))
+
+
+def average_precision(truth: Array, prediction: Array) -> float:
+    """Sum of precision × gain in recall over distinct thresholds (sklearn's average_precision_score)."""
+    order = np.argsort(-prediction[:, 0], kind="stable")
+    sorted_scores, hits = prediction[order, 0], np.cumsum(truth[order, 0])
+    if hits[-1] == 0:
+        return float("nan")
+    ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(hits) - 1)
+    precision, recall = hits[ends] / (ends + 1), hits[ends] / hits[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+def f1(truth: Array, prediction: Array) -> float:
+    """2TP / (2TP + FP + FN) of the positive class, pooled over columns; 0 where nothing is positive.
+
+    One column: f1_score(average="binary"); several: average="micro" on a label indicator matrix.
+    """
+    denominator = truth.sum() + prediction.sum()
+    return float(2 * (truth * prediction).sum() / denominator) if denominator else 0.0
+
+
+def macro_f1(truth: Array, prediction: Array) -> float:
+    """Mean F1 over the classes seen on either side (f1_score with average="macro")."""
+    scores, true_counts = _class_f1(truth, prediction)
+    return float(scores.mean()) if len(true_counts) else float("nan")
+
+
+def weighted_f1(truth: Array, prediction: Array) -> float:
+    """F1 a class, weighted by the class's rows in the truth (f1_score with average="weighted")."""
+    scores, true_counts = _class_f1(truth, prediction)
+    return float(np.average(scores, weights=true_counts))
+
+
+def binary_log_loss(truth: Array, prediction: Array) -> float:
+    """Mean negative log likelihood of 0/1 targets, averaged over rows and columns (sklearn's log_loss)."""
+    p = np.clip(prediction, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return float(-(truth * np.log(p) + (1 - truth) * np.log1p(-p)).mean())
+
+
+def multiclass_log_loss(truth: Array, prediction: Array) -> float:
+    """Mean negative log probability of the true class (sklearn.metrics.log_loss)."""
+    p = np.clip(prediction, PROBABILITY_FLOOR, 1.0)
+    return float(-(truth * np.log(p)).sum(axis=1).mean())
+
+
+def quadratic_weighted_kappa(truth: Array, prediction: Array) -> float:
+    """Cohen's kappa with weights (i - j)² (cohen_kappa_score with weights="quadratic").
+
+    With squared weights the table of expected counts collapses to first and second moments, so no table is
+    built. Undefined when both sides are one and the same constant.
+    """
+    t, p = truth[:, 0], prediction[:, 0]
+    expected = (t**2).mean() + (p**2).mean() - 2 * t.mean() * p.mean()
+    return float(1 - ((t - p) ** 2).mean() / expected) if expected > 0 else float("nan")
+
+
+def matthews_corrcoef(truth: Array, prediction: Array) -> float:
+    """Gorodkin's R_K for any number of classes, 0 when one side is constant (as sklearn's)."""
+    hits, true_counts, predicted_counts = _class_counts(truth, prediction)
+    rows = float(len(truth))
+    covariance = hits.sum() * rows - true_counts @ predicted_counts
+    spread = (rows**2 - true_counts @ true_counts) * (rows**2 - predicted_counts @ predicted_counts)
+    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def _auc(truth: Array, prediction: Array) -> float:
+    positives = truth.sum()
+    negatives = len(truth) - positives
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    rank_sum = rankdata(prediction)[truth == 1].sum()
+    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _class_counts(truth: Array, prediction: Array) -> tuple[Array, Array, Array]:
+    """Hits, rows in the truth and rows in the prediction for each class seen on either side."""
+    rows = len(truth)
+    classes, codes = np.unique(np.concatenate([truth[:, 0], prediction[:, 0]]), return_inverse=True)
+    true_codes, predicted_codes = codes[:rows], codes[rows:]
+    size = len(classes)
+    hits = np.bincount(true_codes[true_codes == predicted_codes], minlength=size).astype(float)
+    true_counts = np.bincount(true_codes, minlength=size).astype(float)
+    return hits, true_counts, np.bincount(predicted_codes, minlength=size).astype(float)
+
+
+def _class_f1(truth: Array, prediction: Array) -> tuple[Array, Array]:
+    hits, true_counts, predicted_counts = _class_counts(truth, prediction)
+    return 2 * hits / (true_counts + predicted_counts), true_counts

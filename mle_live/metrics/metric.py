@@ -1,0 +1,75 @@
+"""What a metric is. The formulas are in `classification` and `regression`, the table in `registry`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kaggle_runner.errors import ComindError
+
+Array = npt.NDArray[np.float64]
+"""Shape (rows, columns); labels are held as whole numbers."""
+Reader = Callable[[pd.DataFrame, pd.DataFrame, Sequence[str]], tuple[Array, Array]]
+Formula = Callable[[Array, Array], float]
+
+
+class InvalidPredictions(ComindError):
+    """The predictions cannot be scored.
+
+    `code` is one of `missing_column`, `row_count`, `nan`, `infinite`, `not_a_number`, `out_of_range`,
+    `unknown_label`, `constant`. `row_positions` are 0-based positions of offending rows (empty when the
+    whole column is meant). The message holds no value of the truth.
+    """
+
+    def __init__(self, code: str, message: str, row_positions: list[int] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.row_positions = row_positions or []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A named formula with its direction. `formula` may answer NaN where undefined; `score` never does."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    perfect: float
+    """The value that the truth itself gets."""
+    read: Reader
+    formula: Formula
+
+    def check(self, prediction: pd.DataFrame, truth: pd.DataFrame, target_columns: Sequence[str]) -> None:
+        """Raise InvalidPredictions when `prediction` cannot be scored; row order must be the truth's."""
+        self.arrays(truth, prediction, target_columns)
+
+    def arrays(
+        self, truth: pd.DataFrame, prediction: pd.DataFrame, target_columns: Sequence[str]
+    ) -> tuple[Array, Array]:
+        """Truth and prediction as checked numbers, ready for `formula` (also on a selection of rows)."""
+        if len(truth) == 0:
+            raise ValueError("a score needs at least one row")
+        if len(truth) != len(prediction):
+            raise InvalidPredictions(
+                "row_count", f"expected {len(truth)} rows of predictions, got {len(prediction)}"
+            )
+        absent = [column for column in target_columns if column not in prediction.columns]
+        if absent:
+            raise InvalidPredictions("missing_column", f"the predictions lack the column {absent[0]!r}")
+        return self.read(truth, prediction, target_columns)
+
+    def score(self, truth: pd.DataFrame, prediction: pd.DataFrame, target_columns: Sequence[str]) -> float:
+        """The metric's value, always finite.
+
+        Raises InvalidPredictions for a fault of the predictions, ValueError where the truth itself admits no
+        score (one class only, a constant target).
+        """
+        value = self.formula(*self.arrays(truth, prediction, target_columns))
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name} is undefined for this truth ({len(truth)} rows)")
+        return float(value)

@@ -1,0 +1,69 @@
+"""Formulas for numbers. Arguments are arrays (rows, columns) from `reading`; NaN means undefined.
+
+The tests hold each of them against scikit-learn's or scipy's function of the same meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from mle_live.metrics.metric import Array
+
+
+def mse(truth: Array, prediction: Array) -> float:
+    """Mean squared error over all cells (sklearn.metrics.mean_squared_error)."""
+    return float(((truth - prediction) ** 2).mean())
+
+
+def rmse(truth: Array, prediction: Array) -> float:
+    """Root of the mean squared error over all cells (root_mean_squared_error on the flattened arrays)."""
+    return float(np.sqrt(mse(truth, prediction)))
+
+
+def mean_column_rmse(truth: Array, prediction: Array) -> float:
+    """Mean of the columns' root mean squared errors, Kaggle's MCRMSE."""
+    return float(np.sqrt(((truth - prediction) ** 2).mean(axis=0)).mean())
+
+
+def rmsle(truth: Array, prediction: Array) -> float:
+    """RMSE of log(1 + x) (sklearn.metrics.root_mean_squared_log_error)."""
+    return rmse(np.log1p(truth), np.log1p(prediction))
+
+
+def mean_column_rmsle(truth: Array, prediction: Array) -> float:
+    """Mean of the columns' RMSE of log(1 + x)."""
+    return mean_column_rmse(np.log1p(truth), np.log1p(prediction))
+
+
+def mae(truth: Array, prediction: Array) -> float:
+    """Mean absolute error over all cells (sklearn.metrics.mean_absolute_error)."""
+    return float(np.abs(truth - prediction).mean())
+
+
+def mape(truth: Array, prediction: Array) -> float:
+    """Mean of |error| / |truth|, as a fraction; undefined where the truth is 0."""
+    if (truth == 0).any():
+        return float("nan")
+    return float((np.abs(truth - prediction) / np.abs(truth)).mean())
+
+
+def r2(truth: Array, prediction: Array) -> float:
+    """Coefficient of determination, averaged over columns (sklearn.metrics.r2_score)."""
+    residual = ((truth - prediction) ** 2).sum(axis=0)
+    total = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    return float((1 - residual / total).mean()) if (total > 0).all() else float("nan")
+
+
+def pearson_r(truth: Array, prediction: Array) -> float:
+    """Pearson's correlation, averaged over columns (scipy.stats.pearsonr); undefined for a constant."""
+    t, p = truth - truth.mean(axis=0), prediction - prediction.mean(axis=0)
+    spread = np.sqrt((t**2).sum(axis=0)) * np.sqrt((p**2).sum(axis=0))
+    if not (spread > 0).all():
+        return float("nan")
+    return float(np.clip((t * p).sum(axis=0) / spread, -1.0, 1.0).mean())
+
+
+def spearman_r(truth: Array, prediction: Array) -> float:
+    """Pearson's correlation of ranks, ties sharing ranks, averaged over columns (scipy.stats.spearmanr)."""
+    return pearson_r(rankdata(truth, axis=0), rankdata(prediction, axis=0))
