@@ -1,6 +1,19 @@
 """A run's memory: one SQLite database that only its engine writes (`Store`) and everyone reads (`Reader`)."""
 
+from typing import TYPE_CHECKING, Any
+
 from comind.store.reader import Reader
-from comind.store.store import Store
+
+if TYPE_CHECKING:
+    from comind.store.store import Store
 
 __all__ = ["Reader", "Store"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Store` is loaded when it is asked for: its libraries would triple the start of commands that only read."""
+    if name == "Store":
+        from comind.store.store import Store
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

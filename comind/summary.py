@@ -1,0 +1,143 @@
+"""What a run comes to, as one JSON document: `comind-tui show --json`, the headless summary, the benchmark.
+
+It only reads. Nothing here is computed twice elsewhere: scores come from stored evaluations and are
+compared through `comind.scores`, costs from the stored calls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from comind.records import (
+    Agent,
+    Cell,
+    Discussion,
+    Draft,
+    Evaluation,
+    Idea,
+    Kernel,
+    LlmCall,
+    MonitorDecision,
+    Report,
+    Run,
+    RunStatus,
+)
+from comind.runs import RunFolder, engine_alive
+from comind.scores import Score, sort_key
+from comind.store.reader import Reader
+
+BASELINE = "baseline"
+"""Id of the evaluation of the sample submission."""
+
+_COUNTED: dict[str, type] = {
+    "kernels": Kernel,
+    "discussions": Discussion,
+    "ideas": Idea,
+    "reports": Report,
+    "drafts": Draft,
+    "cells": Cell,
+    "monitor_decisions": MonitorDecision,
+    "llm_calls": LlmCall,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One valid evaluation of an agent with its selection score."""
+
+    evaluation: Evaluation
+    score: Score
+
+
+def standings(evaluations: list[Evaluation]) -> list[Standing]:
+    """The local leaderboard: agents' valid evaluations by selection score; of equals, the earlier first."""
+    valid = [
+        Standing(evaluation, score)
+        for evaluation in evaluations
+        if evaluation.success
+        and evaluation.id != BASELINE
+        and (score := evaluation.score("selection")) is not None
+    ]
+    return sorted(valid, key=lambda one: (sort_key(one.score), one.evaluation.at))
+
+
+def best_standing(run: Run | None, board: list[Standing]) -> Standing | None:
+    """The one the run chose, else the leader of the board."""
+    chosen = [one for one in board if run and one.evaluation.id == run.best_evaluation]
+    return (chosen or board or [None])[0]
+
+
+def shown_status(run: Run | None, alive: bool) -> RunStatus:
+    """The stored status, but `stopped` when it says running or paused and no engine is left to do so."""
+    if run is None:
+        return "preparing"
+    unfinished = run.status in ("running", "paused") or (run.status == "preparing" and run.engine_pid > 0)
+    return "stopped" if unfinished and not alive else run.status
+
+
+def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
+    """The document of `show --json`; unknown things are null, and no number is NaN or infinite."""
+    run = reader.run() or Run(id=folder.id, competition="")
+    board = standings(reader.all(Evaluation, "success = 1"))
+    totals = reader.totals()
+    document = {
+        "run": run.id,
+        "competition": run.competition,
+        "metric": run.metric,
+        "higher_is_better": run.higher_is_better,
+        "status": shown_status(run, engine_alive(folder)),
+        "round": run.round,
+        "rounds": run.rounds,
+        "coders": [_coder(agent, board) for agent in reader.all(Agent, order='round, "index"')],
+        "counts": {
+            **{name: reader.count(record) for name, record in _COUNTED.items()},
+            "evaluations": reader.count(Evaluation, "id != ?", (BASELINE,)),
+        },
+        "best": _best(best_standing(run, board), folder, run),
+        "baseline_score": run.baseline.get("score"),
+        "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal")} if run.test else None,
+        "cost": {
+            "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
+            "dollars": totals["dollars"],
+        },
+        "certificate": None,
+        "started_at": run.started_at or None,
+        "finished_at": run.finished_at or None,
+    }
+    finite: dict[str, Any] = _finite(document)
+    return finite
+
+
+def _coder(agent: Agent, board: list[Standing]) -> dict[str, Any]:
+    own = [one for one in board if one.evaluation.agent == agent.id]
+    return {
+        "id": agent.id,
+        "status": agent.status,
+        "steps": agent.step,
+        "best_score": own[0].score.value if own else None,
+    }
+
+
+def _best(standing: Standing | None, folder: RunFolder, run: Run) -> dict[str, Any] | None:
+    if standing is None:
+        return None
+    evaluation = standing.evaluation
+    final = folder.best / "submission.csv"
+    is_final = evaluation.id == run.best_evaluation and final.is_file()
+    return {
+        **standing.score.as_dict(),
+        "submission": folder.relative(final) if is_final else evaluation.submission,
+        "agent": evaluation.agent,
+        "round": evaluation.round,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

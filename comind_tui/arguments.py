@@ -1,0 +1,140 @@
+"""The command line's grammar: an argparse parser and nothing else, so that `--help` costs nothing."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from kaggle_runner.errors import UsageError
+
+EPILOG = """\
+exit codes:
+  0    done
+  1    the run failed, or ended without a valid submission
+  2    the command line, a config file or the input is wrong
+  3    an outside service refused or is away; the same command may work later
+  4    this machine lacks something: comind-tui doctor says what
+  130  interrupted
+
+stdout carries data, stderr narration. Without a terminal, run and resume behave as with --headless.
+Keys come from the environment: OPENAI_API_KEY, or COMIND_API_KEY_<ROLE> for a role's own endpoint.
+Runs live in state/ where the command is started, or in $COMIND_STATE, or in --state DIR.
+"""
+
+COMMANDS: dict[str, str] = {
+    "run": "compete: start a run and watch it",
+    "attach": "watch a run (leaving never stops it)",
+    "resume": "go on with a run that was stopped or killed",
+    "runs": "list the runs, newest first",
+    "competitions": "list the competitions that can be entered offline",
+    "show": "what a run comes to",
+    "ideas": "the ideas of a run",
+    "reports": "the reports of a run",
+    "leaderboard": "the local leaderboard of a run",
+    "doctor": "check what this machine has and lacks",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports mistakes as UsageError, so that every error leaves the program by one door."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+
+
+def build_parser() -> Parser:
+    """The whole grammar. Settings of a run that were not typed are absent from the namespace."""
+    parser = Parser(
+        prog="comind-tui",
+        description="A Kaggle competitor that works in your terminal. Without a command: the home screen.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"comind-tui {version('comind')}")
+    parser.add_argument(
+        "--kaggle-push",
+        metavar="COMPETITION",
+        default=argparse.SUPPRESS,
+        help="run on Kaggle's machines: short for run COMPETITION --executor kaggle --headless",
+    )
+    _state_option(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    made = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
+    for command in made.values():
+        _state_option(command)
+        command.add_argument("--json", action="store_true", help="data as JSON on stdout")
+    _add_run_options(made["run"])
+    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard"):
+        made[name].add_argument(
+            "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
+        )
+    for name in ("ideas", "reports"):
+        made[name].add_argument("--search", metavar="TEXT", default="", help="only those with these words")
+    made["resume"].add_argument("--headless", action="store_true", help="in the foreground, plain lines")
+    made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
+    return parser
+
+
+def _state_option(parser: Parser) -> None:
+    parser.add_argument(
+        "--state", metavar="DIR", default=argparse.SUPPRESS, help="where runs live (default: state)"
+    )
+
+
+def _add_run_options(parser: Parser) -> None:
+    parser.add_argument(
+        "competition",
+        metavar="COMPETITION|FOLDER",
+        nargs="?",
+        default=argparse.SUPPRESS,
+        help="a competition's slug, or a folder in Kaggle's shape (written with a /)",
+    )
+    parser.add_argument("--config", metavar="FILE", help="a YAML file of settings; typed options win over it")
+    parser.add_argument("--headless", action="store_true", help="in the foreground, plain lines, no screens")
+    _add_model_options(parser.add_argument_group("the language model"))
+    _add_size_options(parser.add_argument_group("the size of the run"))
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    absent = argparse.SUPPRESS
+    group.add_argument(
+        "--offline", action="store_true", default=absent, help="recipes instead of a language model"
+    )
+    group.add_argument("--model", metavar="M", default=absent, help="name of the model")
+    group.add_argument("--base-url", metavar="U", default=absent, help="OpenAI-compatible address")
+    group.add_argument(
+        "--role-model",
+        dest="role_models",
+        metavar="ROLE=MODEL[@URL]",
+        action="append",
+        default=absent,
+        help="another model for one role; may be repeated",
+    )
+    group.add_argument("--preset", metavar="NAME", default=absent, help="paper or small-model")
+
+
+def _add_size_options(group: argparse._ArgumentGroup) -> None:
+    absent = argparse.SUPPRESS
+    group.add_argument("--coders", metavar="N", type=int, default=absent, help="coding agents side by side")
+    group.add_argument("--rounds", metavar="R", type=int, default=absent, help="rounds at most")
+    group.add_argument("--steps", metavar="N", type=int, default=absent, help="cells of one coding agent")
+    group.add_argument("--time-limit", metavar="2h", default=absent, help="for the whole run")
+    group.add_argument("--cell-time-limit", metavar="1h", default=absent, help="for one cell")
+    group.add_argument(
+        "--max-cost", metavar="DOLLARS", type=_money, default=absent, help="for model calls; none is no limit"
+    )
+    group.add_argument("--seed", metavar="S", type=int, default=absent)
+    group.add_argument("--executor", metavar="WHERE", default=absent, help="local, kaggle or ray")
+
+
+def _money(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text.removeprefix("$"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of dollars") from None

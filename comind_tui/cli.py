@@ -1,0 +1,91 @@
+"""`comind-tui`: one door in, one door out. Reads the command line, runs one command, returns its exit code.
+
+Nothing heavy is imported before it is known to be needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from comind_tui.arguments import build_parser
+from kaggle_runner.errors import ComindError, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every ComindError becomes one message on stderr and its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = build_parser().parse_args(_spell_out_push(words))
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except ComindError as error:
+        return _report(error, as_json="--json" in words)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(arguments: Namespace) -> int:
+    from comind_tui import listing, running
+
+    arguments.state = _state(arguments)
+    commands: dict[str | None, Callable[[Namespace], int]] = {
+        None: running.home,
+        "run": running.run,
+        "attach": running.attach,
+        "resume": running.resume,
+        "runs": listing.runs,
+        "competitions": listing.competitions,
+        "show": listing.show,
+        "ideas": listing.ideas,
+        "reports": listing.reports,
+        "leaderboard": listing.leaderboard,
+        "doctor": _doctor,
+    }
+    return commands[arguments.command](arguments)
+
+
+def _doctor(arguments: Namespace) -> int:
+    from comind_tui.doctor import doctor
+
+    return doctor(arguments)
+
+
+def _state(arguments: Namespace) -> Path:
+    from comind.runs import default_state
+
+    return Path(arguments.state) if "state" in arguments else default_state()
+
+
+def _spell_out_push(words: list[str]) -> list[str]:
+    """`--kaggle-push COMPETITION …` is short for a headless run on Kaggle's machines."""
+    if "--kaggle-push" not in words or {"-h", "--help"} & set(words):
+        return words
+    place = words.index("--kaggle-push")
+    if place + 1 >= len(words):
+        raise UsageError("--kaggle-push needs a competition.", hint="comind-tui --kaggle-push COMPETITION")
+    rest = words[:place] + words[place + 2 :]
+    return ["run", words[place + 1], "--executor", "kaggle", "--headless", *rest]
+
+
+def _report(error: ComindError, *, as_json: bool) -> int:
+    from comind_tui.plain import clean
+
+    print(f"comind-tui: {clean(str(error))}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": error.message, "hint": error.hint}))
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

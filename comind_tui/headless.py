@@ -1,0 +1,110 @@
+"""The headless printer: one plain line an event, a sign of life when nothing happens, a summary at the end.
+
+Lines go to one stream (stderr), so that stdout carries the result alone.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from types import TracebackType
+from typing import Self, TextIO
+
+from comind.clock import Clock, parse_stamp
+from comind.records import Agent, Evaluation, Event, Run
+from comind.runs import RunFolder
+from comind.store.reader import Reader
+from comind.summary import best_standing, standings, summarize
+from comind_tui.listing import summary_text
+from comind_tui.plain import dollars, duration, interval, one_line, since, tokens
+
+QUIET_SECONDS = 15.0
+
+
+class Printer:
+    """Prints events as the engine reports them, from whichever thread; a thread of its own fills silences."""
+
+    def __init__(self, folder: RunFolder, stream: TextIO, *, clock: Clock) -> None:
+        self._folder = folder
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._last_line = clock()
+        self._heart = threading.Thread(target=self._beat, name="headless-printer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write(f"Run {self._folder.id}; its folder is {self._folder.path}")
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._heart.join()
+
+    def event(self, event: Event) -> None:
+        """One line for one event: local time, round, agent, what happened."""
+        self._write(event_line(event))
+
+    def sign_of_life(self) -> bool:
+        """After a silence, a line on time, best score and cost. Whether one was due."""
+        if (self._clock() - self._last_line).total_seconds() < QUIET_SECONDS:
+            return False
+        self._write(self._progress())
+        return True
+
+    def finish(self, stream: TextIO, *, as_json: bool) -> None:
+        """The run's result: for people, or the `show --json` document."""
+        reader = Reader(self._folder.database)
+        try:
+            document = summarize(reader, self._folder)
+        finally:
+            reader.close()
+        text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder)
+        print(text, file=stream, flush=True)
+
+    def _beat(self) -> None:
+        while not self._done.wait(1.0):
+            self.sign_of_life()
+
+    def _progress(self) -> str:
+        reader = Reader(self._folder.database)
+        try:
+            return progress_line(reader, self._clock)
+        finally:
+            reader.close()
+
+    def _write(self, line: str) -> None:
+        with self._lock:
+            print(line, file=self._stream, flush=True)
+            self._last_line = self._clock()
+
+
+def event_line(event: Event) -> str:
+    """`12:03:45  r1-a2  cell 3 ran` in local time."""
+    at = parse_stamp(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
+    who = event.agent or (f"round {event.round}" if event.round else "run")
+    return f"{at}  {one_line(who):<8}  {one_line(event.message)}"
+
+
+def progress_line(reader: Reader, clock: Clock) -> str:
+    """Elapsed, left, working agents, best so far and cost, of a run that may not have begun."""
+    run = reader.run() or Run(id="", competition="")
+    now = clock()
+    elapsed = max(run.seconds_used, since(run.started_at, now))
+    limit = run.config.get("time_limit")
+    working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
+    best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+    totals = reader.totals()
+    used = totals["prompt_tokens"] + totals["completion_tokens"]
+    parts = [
+        f"… {duration(elapsed)} elapsed",
+        f"{duration(limit - elapsed)} left at most" if limit else "",
+        f"round {run.round}/{run.rounds}",
+        " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
+        f"best {interval(best.score if best else None)}",
+        f"{tokens(used)} tokens, {dollars(totals['dollars'])}",
+    ]
+    return f"{now.astimezone():%H:%M:%S}  {'run':<8}  " + "; ".join(one_line(part) for part in parts if part)

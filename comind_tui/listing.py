@@ -1,0 +1,254 @@
+"""Commands that read: runs, competitions, show, ideas, reports, leaderboard; each as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from comind.clock import utc_now
+from comind.records import Evaluation, Idea, Report, Run, score_from
+from comind.runs import RunFolder, engine_alive, find_run, list_runs
+from comind.scores import Score, better_beyond_noise
+from comind.store.reader import Reader
+from comind.summary import best_standing, shown_status, standings, summarize
+from comind_tui.plain import arrow, clean, dollars, duration, interval, number, one_line, since, table, tokens
+
+
+def terminal_width() -> int | None:
+    """Columns to fit tables into; None when piped, where nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, in ASCII, so that no agent's text can steer a terminal."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+@contextmanager
+def open_run(state: Path, run_id: str | None) -> Iterator[tuple[Reader, RunFolder]]:
+    """The run of that id or the newest, open for reading."""
+    folder = find_run(state, run_id)
+    reader = Reader(folder.database)
+    try:
+        yield reader, folder
+    finally:
+        reader.close()
+
+
+def run_row(folder: RunFolder) -> dict[str, Any]:
+    """What lists of runs show of one run."""
+    reader = Reader(folder.database)
+    try:
+        run = reader.run() or Run(id=folder.id, competition="")
+        best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+    finally:
+        reader.close()
+    return {
+        "run": folder.id,
+        "status": shown_status(run, engine_alive(folder)),
+        "competition": run.competition,
+        "metric": run.metric,
+        "higher_is_better": run.higher_is_better,
+        "best_score": best.score.value if best else None,
+        "rank": run.test.get("rank"),
+        "teams": run.test.get("teams"),
+        "model": run.model,
+        "started_at": run.started_at or None,
+        "finished_at": run.finished_at or None,
+    }
+
+
+def runs(arguments: Namespace) -> int:
+    rows = [run_row(folder) for folder in list_runs(arguments.state)]
+    if arguments.json:
+        print_json(rows)
+    elif not rows:
+        print(
+            f"There is no run in {arguments.state} yet: comind-tui run COMPETITION --offline", file=sys.stderr
+        )
+    else:
+        now = utc_now()
+        lines = [
+            (
+                row["run"],
+                row["status"],
+                f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
+                number(row["best_score"]),
+                f"{row['metric']} {arrow(row['higher_is_better'])}",
+                f"{row['rank']}/{row['teams']}" if row["rank"] else "–",
+                row["competition"],
+            )
+            for row in rows
+        ]
+        headers = ("RUN", "STATUS", "STARTED", "BEST", "METRIC", "RANK", "COMPETITION")
+        print(table(headers, lines, width=terminal_width(), right=(3, 5)))
+    return 0
+
+
+def competitions(arguments: Namespace) -> int:
+    from mle_live.shelf import list_shelf
+
+    entries = list_shelf()
+    if arguments.json:
+        print_json([asdict(entry) for entry in entries])
+        return 0
+    rows = [
+        (
+            entry.slug,
+            entry.modality,
+            entry.metric,
+            f"{entry.rows:,}",
+            f"{entry.download_mb:.1f} MB",
+            f"{entry.title}: {entry.description_line}",
+        )
+        for entry in entries
+    ]
+    headers = ("COMPETITION", "KIND", "METRIC", "ROWS", "DOWNLOAD", "ABOUT")
+    print(table(headers, rows, width=terminal_width(), right=(3, 4)))
+    return 0
+
+
+def show(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, folder):
+        document = summarize(reader, folder)
+    if arguments.json:
+        print_json(document)
+    else:
+        print(summary_text(document, folder))
+    return 0
+
+
+def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
+    """The `show` document as people read it; the headless printer ends with it too."""
+    best, test, cost, counts = (document[key] for key in ("best", "test", "cost", "counts"))
+    score = score_from(best, document["higher_is_better"]) if best else None
+    lines = [
+        ("run", f"{document['run']}  ({document['status']})"),
+        (
+            "competition",
+            f"{document['competition']}  {document['metric']} {arrow(document['higher_is_better'])}",
+        ),
+        (
+            "best score",
+            f"{interval(score)}  95 % interval on {best['rows']} selection rows" if best else "none",
+        ),
+        ("baseline", f"{number(document['baseline_score'])}  sample submission, same rows"),
+    ]
+    if best:
+        lines += [
+            ("found by", f"{best['agent']} in round {best['round']}"),
+            ("submission", str(folder.path / best["submission"])),
+        ]
+    if test:
+        place = f"rank {test['rank']} of {test['teams']}" if test["rank"] else "no rank"
+        lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
+    lines += [
+        ("cost", f"{tokens(cost['tokens'])} tokens, {dollars(cost['dollars'])}"),
+        ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
+        ("started", f"{document['started_at'] or '–'}  finished {document['finished_at'] or '–'}"),
+        ("folder", str(folder.path)),
+    ]
+    return "\n".join(f"{name:<12} {one_line(value)}" for name, value in lines)
+
+
+def ideas(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, _):
+        if arguments.search:
+            found = reader.search(Idea, arguments.search)
+        else:
+            found = reader.all(Idea, order="round DESC, (rank = 0), rank, id")
+    if arguments.json:
+        print_json([asdict(idea) for idea in found])
+        return 0
+    rows = [
+        (idea.id, str(idea.round), str(idea.rank) if idea.rank else "–", idea.origin, idea.text)
+        for idea in found
+    ]
+    return _print_or_say(rows, ("IDEA", "ROUND", "RANK", "FROM", "TEXT"), "No idea matches.", right=(1, 2))
+
+
+def reports(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, _):
+        if arguments.search:
+            found = reader.search(Report, arguments.search)
+        else:
+            found = reader.all(Report, order="round DESC, created_at DESC")
+    if arguments.json:
+        print_json([asdict(report) for report in found])
+        return 0
+    for report in found:
+        scores = "  ".join(f"{name} {value:g}" for name, value in report.scores.items())
+        print(one_line(f"[{report.id}] round {report.round}, {report.kind} {report.subject}: {report.title}"))
+        print(one_line(f"    local score {number(report.local_score)}  {scores}"))
+        print(textwrap.indent(clean(report.summary).strip(), "    "), end="\n\n")
+    if not found:
+        print("No report matches.", file=sys.stderr)
+    return 0
+
+
+def leaderboard(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, folder):
+        run = reader.run() or Run(id=folder.id, competition="")
+        board = standings(reader.all(Evaluation, "success = 1"))
+    baseline = score_from(run.baseline, run.higher_is_better)
+    entries = [
+        {
+            "place": place,
+            "evaluation": one.evaluation.id,
+            "agent": one.evaluation.agent,
+            "round": one.evaluation.round,
+            "step": one.evaluation.step,
+            **one.score.as_dict(),
+            "beats_baseline": _beats(one.score, baseline),
+            "submission": one.evaluation.submission,
+            "at": one.evaluation.at,
+        }
+        for place, one in enumerate(board, start=1)
+    ]
+    if arguments.json:
+        print_json(entries)
+        return 0
+    rows = [
+        (
+            str(place),
+            interval(one.score),
+            str(one.score.rows),
+            one.evaluation.agent,
+            str(one.evaluation.round),
+            str(one.evaluation.step),
+            "yes" if _beats(one.score, baseline) else "within noise",
+        )
+        for place, one in enumerate(board, start=1)
+    ]
+    headers = (
+        "#",
+        f"{run.metric} {arrow(run.higher_is_better)}",
+        "ROWS",
+        "AGENT",
+        "ROUND",
+        "STEP",
+        "BEATS BASELINE",
+    )
+    return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
+
+
+def _beats(score: Score, baseline: Score | None) -> bool:
+    return baseline is not None and better_beyond_noise(score, baseline)
+
+
+def _print_or_say(
+    rows: list[tuple[str, ...]], headers: tuple[str, ...], nothing: str, *, right: tuple[int, ...] = ()
+) -> int:
+    if rows:
+        print(table(headers, rows, width=terminal_width(), right=right))
+    else:
+        print(nothing, file=sys.stderr)
+    return 0

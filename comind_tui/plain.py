@@ -1,0 +1,122 @@
+"""Text for terminals: hostile characters out, aligned tables, durations and amounts as people read them.
+
+Standard library only; both the command line and the screens use it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from comind.clock import parse_stamp
+from comind.scores import Score
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS, SOS, PM, APC: titles, clipboards, links
+    r"|[ -/]*[0-~])"  # the short ones
+    r"|\x9b[0-?]*[ -/]*[@-~]",  # CSI as one C1 character
+    re.DOTALL,
+)
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # invisible, or reorders what is seen
+)
+
+
+def clean(text: str) -> str:
+    """Text without escape sequences and control characters; newlines stay, tabs become spaces."""
+    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).replace("\t", "    ")
+
+
+def one_line(text: str) -> str:
+    """Cleaned text on one line."""
+    return " ".join(clean(text).split())
+
+
+def cell_width(text: str) -> int:
+    """Terminal cells that a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def fit(text: str, width: int) -> str:
+    """The text in exactly `width` cells, cut with `…` or padded."""
+    space = cell_width(text)
+    if space <= width:
+        return text + " " * (width - space)
+    if width <= 0:
+        return ""
+    kept = ""
+    for char in text:
+        if cell_width(kept + char) > width - 1:
+            break
+        kept += char
+    return kept + "…" + " " * (width - 1 - cell_width(kept))
+
+
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, right: Sequence[int] = ()
+) -> str:
+    """Aligned columns, `right` ones to the right. With a width, the last column is cut to fit it."""
+    cleaned = [[one_line(value) for value in row] for row in rows]
+    widths = [max(cell_width(line[i]) for line in [list(headers), *cleaned]) for i in range(len(headers))]
+    if width is not None:
+        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        widths[-1] = min(widths[-1], max(8, width - taken))
+    lines = []
+    for line in [list(headers), *cleaned]:
+        cells = [fit(value, size) for value, size in zip(line, widths, strict=True)]
+        for i in right:
+            cells[i] = cells[i].rstrip().rjust(widths[i])
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """`42s`, `3m 05s`, `2h 07m`, `3d 04h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def since(stamp: str, now: datetime) -> float:
+    """Seconds from a stored time stamp until `now`; 0 for an empty one."""
+    return max(0.0, (now - parse_stamp(stamp)).total_seconds()) if stamp else 0.0
+
+
+def number(value: float | None) -> str:
+    """A score as people read it; a dash when there is none."""
+    return "–" if value is None else f"{value:.5g}"
+
+
+def interval(score: Score | None) -> str:
+    """`0.91234 [0.9012, 0.9231]`, or a dash."""
+    return "–" if score is None else f"{score.value:.5g} [{score.low:.4g}, {score.high:.4g}]"
+
+
+def dollars(value: float | None) -> str:
+    """`$0.42`; a price that nobody knows is never shown as nothing."""
+    return "$?" if value is None else f"${value:.2f}"
+
+
+def tokens(count: int) -> str:
+    """`950`, `12.3k`, `4.5M`."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+
+
+def arrow(higher_is_better: bool) -> str:
+    return "↑" if higher_is_better else "↓"
