@@ -1,0 +1,159 @@
+"""The standard split: source text of a split_dataset.py for competitions in Kaggle's usual shape.
+
+The text is stand-alone (pandas and NumPy only), so that a person can read and run it, and is what a language
+model would be asked to write. This module writes the text; `comind.evaluator.evaluator` runs it in a sandbox.
+"""
+
+from __future__ import annotations
+
+from pprint import pformat
+from typing import Protocol
+
+_ENOUGH_ROWS = 1000
+_LEAST, _MOST = 0.10, 0.25
+
+
+class Splittable(Protocol):
+    """What the standard split must know: a CompetitionProfile or its SplitFacts."""
+
+    @property
+    def id_column(self) -> str: ...
+    @property
+    def target_columns(self) -> tuple[str, ...]: ...
+    @property
+    def label_column(self) -> str | None: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def group_column(self) -> str | None: ...
+
+
+def validation_fraction(rows: int) -> float:
+    """Share of `rows` training rows to hold out: a tenth, more where that is under 1000 rows, at most a
+    quarter."""
+    return min(_MOST, max(_LEAST, _ENOUGH_ROWS / max(rows, 1)))
+
+
+def standard_split_source(profile: Splittable) -> str:
+    """The whole split_dataset.py for a competition whose labels are columns of train.csv.
+
+    Classes keep their shares, numbers their quantiles, and groups stay whole. Folders and other files are
+    linked by symlinks to the original; the evaluator turns those into hard links (or copies, on another
+    file system), because a symlink would point nowhere once the public folder is mounted alone.
+    """
+    constants = {
+        "ID": profile.id_column,
+        "TARGETS": list(profile.target_columns),
+        "LABEL": profile.label_column,
+        "GROUP": profile.group_column,
+        "NUMERIC": profile.task == "regression",
+    }
+    lines = [f"{name} = {pformat(value, width=100, compact=True)}" for name, value in constants.items()]
+    return _TEMPLATE.replace("# CONSTANTS", "\n".join(lines))
+
+
+_TEMPLATE = '''"""Hold out validation rows of train.csv: public files for agents, labels apart.
+
+ID names the rows. TARGETS are the columns of a submission. LABEL is the column of train.csv with class
+names where TARGETS has one column per class, else None. Rows with the same GROUP stay together. NUMERIC: the
+targets are quantities, to be stratified by quantile rather than by class.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+# CONSTANTS
+
+
+def split(original: Path, public: Path, private: Path, *, fraction: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    train = read(original / "train.csv")
+    sample = read(original / "sample_submission.csv")
+    if ID not in train.columns:
+        train.insert(0, ID, [str(row) for row in range(len(train))])
+    held_out = choose_groups(train, fraction, rng) if GROUP else choose_rows(train, fraction, rng)
+    validation = train[held_out].sample(frac=1.0, random_state=seed)  # no order may carry the label
+
+    train[~held_out].to_csv(public / "train.csv", index=False)
+    inputs_like_test(original, validation).to_csv(public / "validation.csv", index=False)
+    sample_like(sample, validation).to_csv(public / "sample_validation_submission.csv", index=False)
+    labels(validation).to_csv(private / "validation.csv", index=False)
+    link_the_rest(original, public)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Every value as the text in the file, so that writing it again changes nothing."""
+    return pd.read_csv(path, dtype=str, na_filter=False)
+
+
+def choose_rows(train: pd.DataFrame, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Held-out rows as a mask, stratified."""
+    if NUMERIC:
+        values = pd.to_numeric(train[LABEL or TARGETS[0]], errors="coerce").to_numpy()
+        return systematic(values, fraction, rng)
+    classes = train[[LABEL] if LABEL else TARGETS].agg("|".join, axis=1)
+    chosen = np.zeros(len(train), dtype=bool)
+    few = classes.nunique() <= 20
+    for _, rows in pd.Series(np.arange(len(train))).groupby(classes.to_numpy()):  # sorted by class
+        wanted = int(len(rows) * fraction + rng.random())  # rounds up as often as the remainder says
+        if few:
+            wanted = max(wanted, min(2, len(rows) // 2))  # every class can be scored
+        wanted = min(wanted, len(rows) - 1)  # and every class can be learnt
+        chosen[rng.permutation(rows.to_numpy())[:wanted]] = True
+    return chosen
+
+
+def choose_groups(train: pd.DataFrame, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Held-out rows as a mask: whole groups, spread over the range of the groups' mean label."""
+    column = train[LABEL or TARGETS[0]]
+    values = pd.to_numeric(column, errors="coerce")
+    if values.isna().all():
+        values = pd.Series(pd.factorize(column, sort=True)[0], index=train.index)
+    means = values.groupby(train[GROUP]).mean()
+    chosen = systematic(means.to_numpy(), fraction, rng)
+    return train[GROUP].isin(means.index[chosen]).to_numpy()
+
+
+def systematic(values: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Mask of about `fraction` of the values: in their order, one from each stretch of equal length."""
+    order = np.lexsort((rng.random(len(values)), values))
+    edges = np.linspace(0, len(values), max(1, round(len(values) * fraction)) + 1)
+    chosen = np.zeros(len(values), dtype=bool)
+    chosen[order[rng.uniform(edges[:-1], edges[1:]).astype(int)]] = True
+    return chosen
+
+
+def inputs_like_test(original: Path, validation: pd.DataFrame) -> pd.DataFrame:
+    """The held-out rows with the columns of test.csv, or with the id alone where there is no test.csv."""
+    test = original / "test.csv"
+    columns = list(pd.read_csv(test, dtype=str, nrows=0).columns) if test.is_file() else [ID]
+    return validation.reindex(columns=columns, fill_value="")
+
+
+def sample_like(sample: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
+    """The sample submission's values, repeated as often as needed, under the validation ids."""
+    rows = np.arange(len(validation)) % len(sample)
+    values = sample[TARGETS].iloc[rows].reset_index(drop=True)
+    values.insert(0, ID, validation[ID].to_numpy())
+    return values
+
+
+def labels(validation: pd.DataFrame) -> pd.DataFrame:
+    """The secret: id, targets, and the group where there is one."""
+    truth = validation[[ID]].copy()
+    for target in TARGETS:
+        truth[target] = (validation[LABEL] == target).astype(int) if LABEL else validation[target]
+    if GROUP and GROUP not in truth:
+        truth[GROUP] = validation[GROUP]
+    return truth
+
+
+def link_the_rest(original: Path, public: Path) -> None:
+    """Links to test.csv, sample_submission.csv, image folders and so on; not to archives of the labels."""
+    for entry in sorted(original.iterdir()):
+        copy_of_labels = entry.is_file() and entry.name.lower().startswith(("train", "label", "solution"))
+        if not copy_of_labels and not entry.name.startswith(".") and not (public / entry.name).exists():
+            (public / entry.name).symlink_to(entry)
+'''
