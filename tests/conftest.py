@@ -1,0 +1,26 @@
+"""Fixtures that several packages' tests share: shelf competitions, prepared once and kept between runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mle_live.shelf import prepare
+
+
+@pytest.fixture(scope="session")
+def prepared_root() -> Callable[[str], Path]:
+    """`prepared_root(slug)`: an MLE-Live root that holds the competition; only to be read.
+
+    Kept under $COMIND_TEST_CACHE (default ~/.cache/comind-tests), so that a package is downloaded once.
+    """
+    root = Path(os.environ.get("COMIND_TEST_CACHE", "~/.cache/comind-tests")).expanduser() / "mle_live"
+
+    def prepared(slug: str) -> Path:
+        prepare(slug, root, progress=lambda line: None)
+        return root
+
+    return prepared
