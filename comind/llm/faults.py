@@ -1,0 +1,236 @@
+"""What went wrong with one request, and what may be done about it. The waiting is `client.py`'s.
+
+The SDK's own retries are off: nested loops multiply. It also lets pass what is no answer at all (an HTML page
+with status 200, an error object with status 200, no choices); `replies.py` turns those into faults too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from comind.clock import Clock
+from comind.llm.endpoints import NO_KEY, Endpoint
+from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+
+class ContextOverflow(ModelError):
+    """The conversation is longer than the model's context window; a shorter one may pass.
+
+    `limit` is the window in tokens and `prompt_tokens` the conversation's length, 0 where not known.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", limit: int = 0, prompt_tokens: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+        self.prompt_tokens = prompt_tokens
+
+
+class ReplyWithheld(ModelError):
+    """The model or its provider's filter declined to answer this conversation, twice."""
+
+
+class FaultKind(StrEnum):
+    FATAL = "fatal"
+    """Asking again cannot help: key, model name, quota."""
+    OVERFLOW = "overflow"
+    PARAMETER = "parameter"
+    """A parameter that this model does not take; the request may be adapted."""
+    TRANSIENT = "transient"
+    TIMEOUT = "timeout"
+    BAD_REPLY = "bad reply"
+    CUT = "cut"
+    """The length limit left no usable text; a higher limit may."""
+    WITHHELD = "withheld"
+
+
+@dataclass(slots=True, eq=False)
+class Fault(Exception):
+    """Control flow inside the client; `error` is what callers see when nothing more can be done."""
+
+    kind: FaultKind
+    error: ModelError
+    retry_after: float | None = None
+    """Seconds that the server asked for."""
+    parameter: str = ""
+    text: str = ""
+    """The server's words."""
+
+
+_OVERFLOW: Final = re.compile(
+    r"maximum context length|context_length_exceeded|exceeds the available context size|reduce the length"
+    r"|context window|context length|prompt is too long|too many tokens|input is too long",
+    re.I,
+)
+_UNSUPPORTED: Final = re.compile(
+    r"unsupported|not support|unrecognized|unknown (?:parameter|field|argument)|not permitted"
+    r"|extra (?:inputs|fields)|unexpected keyword|only the default",
+    re.I,
+)
+_QUOTA_CODES: Final = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "access_terminated",
+}
+_ADAPTABLE: Final = ("max_completion_tokens", "max_tokens", "temperature", "reasoning_effort")
+_COMPLETION_LIMIT: Final = re.compile(
+    r"at most (\d+) (?:completion|output) tokens|(?:range|between).{0,30}?, ?(\d+)\]", re.I
+)
+
+
+def from_exception(error: Exception, endpoint: Endpoint, clock: Clock) -> Fault:
+    """The fault behind an exception of the SDK, of the JSON decoder or of the clock on the whole call."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return _from_status(error, endpoint, clock)
+    if isinstance(error, (openai.APITimeoutError, TimeoutError)):
+        gone = ModelUnavailable(
+            f"{endpoint.host} did not finish a reply of {endpoint.model} in time",
+            hint="a slow model needs a longer call limit or shorter replies (max_completion_tokens)",
+        )
+        return Fault(FaultKind.TIMEOUT, gone)
+    if isinstance(error, openai.APIConnectionError):
+        cause = _root(error)
+        gone = ModelUnavailable(
+            f"cannot reach {endpoint.host} for {endpoint.model}: {cause}",
+            hint="is the server running, and is the base URL right (it usually ends in /v1)?",
+        )
+        return Fault(FaultKind.TRANSIENT, gone)
+    return bad_reply(endpoint, f"a reply that is not JSON ({type(error).__name__})")
+
+
+def _from_status(error: openai.APIStatusError, endpoint: Endpoint, clock: Clock) -> Fault:
+    body = error.body if isinstance(error.body, dict) else {}
+    said = str(body.get("message") or error.message)
+    fault = from_code(
+        error.status_code, str(error.code or error.type or ""), said, endpoint, str(error.param or "")
+    )
+    fault.retry_after = retry_after(error.response, clock)
+    if fault.kind is FaultKind.TRANSIENT and error.response.headers.get("x-should-retry") == "false":
+        fault.kind = FaultKind.FATAL
+    return fault
+
+
+def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: str = "") -> Fault:
+    """The fault behind an HTTP status (or the one inside an error object that came with status 200)."""
+    words = _clean(said, endpoint)
+    where = f"{endpoint.model} at {endpoint.host}"
+    if code in _QUOTA_CODES or status == 402:
+        return Fault(FaultKind.FATAL, ModelRefused(
+            f"the account behind {where} has no quota left: {words}",
+            hint="add credit or another key, then resume the run; nothing paid for is lost",
+        ))  # fmt: skip
+    if status in (401, 403):
+        return Fault(
+            FaultKind.FATAL,
+            ModelRefused(f"{endpoint.host} refused the key ({status}): {words}", hint=_key_hint(endpoint)),
+        )
+    if status == 404:
+        return Fault(FaultKind.FATAL, ModelRefused(
+            f"{endpoint.host} does not know the model {endpoint.model!r} or this address (404): {words}",
+            hint="check --model (old models get retired) and the base URL (it usually ends in /v1)",
+        ))  # fmt: skip
+    if status in (400, 413, 422, 500) and (_OVERFLOW.search(code) or _OVERFLOW.search(said)):
+        return overflow(endpoint, words)
+    if status in (400, 422):
+        named = parameter or _named_parameter(said)
+        refused = ModelRefused(
+            f"{where} does not accept the request ({status}): {words}",
+            hint="the endpoint may not speak chat completions, or the model needs other settings",
+        )
+        adaptable = named in _ADAPTABLE and (
+            code.startswith("unsupported") or _UNSUPPORTED.search(said) or completion_limit(said)
+        )
+        return Fault(
+            FaultKind.PARAMETER if adaptable else FaultKind.FATAL, refused, parameter=named, text=said
+        )
+    if status in (408, 409, 425, 429) or status >= 500:
+        return Fault(FaultKind.TRANSIENT, ModelUnavailable(
+            f"{where} is not available ({status}): {words}", hint="it may work later; the run can be resumed"
+        ))  # fmt: skip
+    return Fault(
+        FaultKind.FATAL,
+        ModelRefused(f"{where} answered with status {status}: {words}", hint="check the base URL"),
+    )
+
+
+def overflow(endpoint: Endpoint, words: str, *, limit: int = 0, prompt_tokens: int = 0) -> Fault:
+    error = ContextOverflow(
+        f"the conversation is too long for {endpoint.model} at {endpoint.host}: {words}",
+        hint="a model with a longer context, or the small-model preset, fits more",
+        limit=limit or _first_number(r"(?:context length|context size|context window)\D{0,20}(\d+)", words),
+        prompt_tokens=prompt_tokens
+        or _first_number(r"(?:has|resulted in|requested|request \()\s*(\d+)", words),
+    )
+    if inner := _first_number(r"\((\d+) in the messages", words):
+        error.prompt_tokens = inner
+    return Fault(FaultKind.OVERFLOW, error, text=words)
+
+
+def bad_reply(endpoint: Endpoint, what: str) -> Fault:
+    error = ModelUnavailable(
+        f"{endpoint.host} sent {what} instead of an answer of {endpoint.model}",
+        hint="check the base URL (it usually ends in /v1); a proxy or a login page may stand in between",
+    )
+    return Fault(FaultKind.BAD_REPLY, error)
+
+
+def completion_limit(said: str) -> int:
+    """The model's own limit on completion tokens as its server words it, or 0."""
+    match = _COMPLETION_LIMIT.search(said)
+    return int(match[1] or match[2]) if match else 0
+
+
+def retry_after(response: httpx2.Response, clock: Clock) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None without one."""
+    try:
+        if milliseconds := response.headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = response.headers.get("retry-after")
+        if value is None:
+            return None
+        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - clock()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _named_parameter(said: str) -> str:
+    return next((name for name in _ADAPTABLE if re.search(rf"\b{name}\b", said)), "")
+
+
+def _first_number(pattern: str, text: str) -> int:
+    match = re.search(pattern, text, re.I)
+    return int(match[1]) if match else 0
+
+
+def _clean(said: str, endpoint: Endpoint) -> str:
+    """One line of bounded length that never repeats the key."""
+    if endpoint.api_key != NO_KEY:
+        said = said.replace(endpoint.api_key, "[key]")
+    line = " ".join(said.split())
+    return line if len(line) <= 400 else line[:400] + "…"
+
+
+def _key_hint(endpoint: Endpoint) -> str:
+    if endpoint.api_key == NO_KEY:
+        return "set OPENAI_API_KEY, or COMIND_API_KEY_<ROLE> for a role's own server"
+    return "check that the key belongs to this address and may use this model"
+
+
+def _root(error: BaseException) -> str:
+    """The innermost cause in words, `connection refused` rather than `Connection error.`"""
+    chain: list[Any] = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    return next((str(part) for part in reversed(chain) if str(part)), type(error).__name__)

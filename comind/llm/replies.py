@@ -1,0 +1,99 @@
+"""From what the endpoint returned to text, finish reason and usage, or to the fault that hides in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from comind.llm.endpoints import Endpoint
+from comind.llm.faults import Fault, FaultKind, ReplyWithheld, bad_reply, from_code
+from comind.llm.parsing import strip_thinking
+from comind.llm.prices import Usage
+from comind.llm.tokens import estimate_tokens
+from kaggle_runner.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back and was paid for. `fault` says why the text cannot be used, None when it can."""
+
+    text: str
+    finish_reason: str
+    usage: Usage
+    fault: Fault | None = None
+
+
+def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer:
+    """The answer inside a completion. Raises Fault when there is none, not even an unusable one."""
+    from openai.types.chat import ChatCompletion
+
+    if not isinstance(completion, ChatCompletion):
+        raise bad_reply(endpoint, f"text that is not JSON ({str(completion)[:60].strip()!r}…)")
+    problem = getattr(completion, "error", None)
+    if problem:
+        raise _error_object(problem, endpoint)
+    # The SDK does not validate: `choices` may be None or hold anything.
+    choices = cast("Any", completion.choices)
+    message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
+    if message is None:
+        raise bad_reply(endpoint, "a completion without choices")
+    text = strip_thinking(message.content) if isinstance(message.content, str) else ""
+    finish_reason = str(choices[0].finish_reason or "")
+    usage = _usage(completion, message.content, prompt_estimate)
+    refusal = message.refusal if isinstance(message.refusal, str) else ""
+    return Answer(text, finish_reason, usage, _hidden_fault(endpoint, text, finish_reason, refusal, usage))
+
+
+def _hidden_fault(
+    endpoint: Endpoint, text: str, finish_reason: str, refusal: str, usage: Usage
+) -> Fault | None:
+    where = f"{endpoint.model} at {endpoint.host}"
+    if finish_reason == "content_filter" or refusal:
+        error = ReplyWithheld(
+            f"{where} declined to answer: {refusal[:300] or 'its content filter stopped the reply'}",
+            hint="another model may answer; community text in the prompt may have set the filter off",
+        )
+        return Fault(FaultKind.WITHHELD, error)
+    if finish_reason == "length" and (not text or usage.reasoning_tokens):
+        return Fault(FaultKind.CUT, ModelUnavailable(
+            f"{where} used all {usage.completion_tokens} completion tokens without finishing its reply",
+            hint="raise max_completion_tokens or lower the reasoning effort",
+        ))  # fmt: skip
+    if not text:
+        return Fault(FaultKind.BAD_REPLY, ModelUnavailable(
+            f"{where} sent empty replies", hint="another model may answer; see the run's recorded calls"
+        ))  # fmt: skip
+    return None
+
+
+def _error_object(problem: object, endpoint: Endpoint) -> Fault:
+    """An error that came with status 200, as gateways send it. Without a known code it counts as passing."""
+    fields = problem if isinstance(problem, dict) else {"message": str(problem)}
+    code = str(fields.get("code") or "")
+    number = int(code) if code.isdigit() else 0
+    kind = code if code and not number else str(fields.get("type") or "")
+    if kind in ("model_not_found", "invalid_api_key"):
+        number = 404 if kind == "model_not_found" else 401
+    said = str(fields.get("message") or problem)
+    return from_code(number if number >= 400 else 503, kind, said, endpoint)
+
+
+def _usage(completion: ChatCompletion, content: object, prompt_estimate: int) -> Usage:
+    """As reported; estimated where the endpoint reports nothing, since nothing would mean free."""
+    reported = completion.usage
+    if reported is None or not reported.prompt_tokens:
+        written = estimate_tokens(content) if isinstance(content, str) else 0
+        reported_written = reported.completion_tokens if reported is not None else None
+        return Usage(prompt_estimate, reported_written or written)
+    prompt = reported.prompt_tokens_details
+    completed = reported.completion_tokens_details
+    cached = (prompt.cached_tokens if prompt else None) or 0
+    return Usage(
+        prompt_tokens=reported.prompt_tokens,
+        completion_tokens=reported.completion_tokens or 0,
+        cached_tokens=min(cached, reported.prompt_tokens),
+        reasoning_tokens=(completed.reasoning_tokens if completed else None) or 0,
+    )
