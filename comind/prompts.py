@@ -1,4 +1,4 @@
-"""Prompt templates: found in a checkout's `prompts/`, in an installed wheel, or where COMIND_PROMPTS points."""
+"""Prompt templates: from a checkout's `prompts/`, an installed wheel, or COMIND_PROMPTS."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Prompts:
         from jinja2 import Environment, StrictUndefined
 
         # prompts are plain text for a model, not HTML: escaping would corrupt code
-        return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
+        return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
 
 
 def quote(text: str, limit: int) -> str:

@@ -1,0 +1,163 @@
+"""What the run knows, as prompt text. The formats are a contract with prompts/ and the offline policy.
+
+Bounded and in a fixed order, so that equal knowledge gives equal text (providers cache equal prefixes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from comind.prompts import quote
+from comind.records import Agent, Dataset, Draft, Evaluation, Idea, Kernel, Report
+from comind.scores import Score, better, sort_key
+
+_DESCRIPTION_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One agent's best evaluation on the feedback rows."""
+
+    agent: str
+    title: str
+    round: int
+    score: Score
+
+
+def competition_text(title: str, description: str) -> str:
+    """Title and description; the description is the host's page and is quoted as data."""
+    return f"{title}\n<<<\n{quote(description.strip(), _DESCRIPTION_CHARACTERS)}\n>>>"
+
+
+def metric_text(name: str, title: str, higher_is_better: bool) -> str:
+    direction = "higher is better" if higher_is_better else "lower is better"
+    return f"name: {name}\ntitle: {title}\ndirection: {direction}"
+
+
+def kernel_heading(kernel: Kernel) -> str:
+    """Public scores are upstream's, local scores ours; the two are never mixed."""
+    if kernel.origin == "run":
+        score = f", local score {kernel.local_score:.5g}" if kernel.local_score is not None else ""
+        return f"kernel {kernel.id}, published by this run in round {kernel.round}{score}"
+    score = f", public score {kernel.public_score:.5g}" if kernel.public_score is not None else ""
+    return f"kernel {kernel.id}, {kernel.votes} votes{score}: {quote(kernel.title, 200)}"
+
+
+def standings(evaluations: Iterable[Evaluation], agents: Sequence[Agent]) -> list[Standing]:
+    """Each agent's best feedback score, best first."""
+    titles = {agent.id: agent for agent in agents}
+    best: dict[str, Standing] = {}
+    for evaluation in evaluations:
+        score = evaluation.score("feedback")
+        if score is None or evaluation.agent not in titles:
+            continue
+        known = best.get(evaluation.agent)
+        if better(score, known.score if known else None):
+            agent = titles[evaluation.agent]
+            best[agent.id] = Standing(agent.id, agent.title, agent.round, score)
+    return sorted(best.values(), key=lambda standing: sort_key(standing.score))
+
+
+def leaderboard_text(ranked: Sequence[Standing], baseline: Score | None, *, limit: int = 20) -> str:
+    lines = [
+        f'{place}. {one.agent} "{one.title}" {one.score} round {one.round}'
+        for place, one in enumerate(ranked[:limit], start=1)
+    ]
+    if baseline is not None:
+        lines.append(f"sample submission: {baseline}")
+    return "\n".join(lines) or "nothing has been scored yet"
+
+
+def reports_text(reports: Sequence[Report], headings: dict[str, str], *, characters: int = 24_000) -> str:
+    """Newest solutions first, then kernels and discussions; each gets an equal share of the room."""
+    order = {"solution": 0, "kernel": 1, "discussion": 2}
+    ranked = sorted(reports, key=lambda report: (order[report.kind], -report.round, report.id))
+    if not ranked:
+        return "none yet"
+    share = max(600, characters // len(ranked))
+    parts: list[str] = []
+    for report in ranked:
+        body = f"{report.pipeline}\n\n{report.summary}"
+        heading = headings.get(report.id, report.kind)
+        parts.append(f"### {report.id} ({heading})\n<<<\n{quote(body, share)}\n>>>")
+        if sum(map(len, parts)) > characters:
+            break
+    return "\n\n".join(parts)
+
+
+def report_heading(report: Report) -> str:
+    score = f", score {report.local_score:.5g}" if report.local_score is not None else ""
+    if report.kind == "solution":
+        return f"solution by {report.subject}{score}"
+    return report.title
+
+
+def ranked_ideas_text(ideas: Sequence[Idea], *, limit: int = 40) -> str:
+    """This round's kept ideas, best first; a person's ideas lead."""
+    people = [idea for idea in ideas if idea.origin == "person"]
+    ranked = sorted((idea for idea in ideas if idea.rank > 0), key=lambda idea: (-idea.round, idea.rank))
+    chosen = [*people, *(idea for idea in ranked if idea.origin != "person")][:limit]
+    lines = [
+        f"{n}. [{idea.id}] {quote(idea.text, 500)}" + (" (asked for by a person)" if idea in people else "")
+        for n, idea in enumerate(chosen, start=1)
+    ]
+    return "\n".join(lines) or "none yet"
+
+
+def ideas_text(ideas: Sequence[Idea], *, limit: int = 120) -> str:
+    """Newest last; the oldest are left out first when there are too many."""
+    shown = ideas[-limit:]
+    left_out = len(ideas) - len(shown)
+    lines = [f"({left_out} older ideas are left out)"] if left_out else []
+    lines += [f"- [{idea.id}] {quote(idea.text, 400)}" for idea in shown]
+    return "\n".join(lines) or "none yet"
+
+
+def datasets_text(datasets: Sequence[Dataset], scores: dict[str, Score]) -> str:
+    """What earlier agents published, with the feedback score of each."""
+    lines = []
+    for dataset in datasets:
+        name = dataset.id.split("/")[-1]
+        score = f", feedback score {scores[name].value:.5g}" if name in scores else ""
+        lines.append(f"- {name} (round {dataset.round}{score}): {', '.join(dataset.files[:12])}")
+    return "\n".join(lines) or "none"
+
+
+def draft_text(draft: Draft) -> str:
+    code = f"\n```python\n{draft.code}\n```" if draft.code else ""
+    resources = ", ".join(draft.resources) or "none"
+    return f"title: {draft.title}\n\n{draft.description}\n{code}\nresources: {resources}"
+
+
+def files_text(slug: str, resources: dict[str, Sequence[str]]) -> str:
+    """The paths that are real inside the sandbox."""
+    root = f"/kaggle/input/{slug}"
+    lines = [
+        f"competition folder: {root}",
+        f"training part: {root}/train.csv",
+        f"validation inputs: {root}/validation.csv",
+        f"sample of validation predictions: {root}/sample_validation_submission.csv",
+        f"test inputs: {root}/test.csv",
+        f"sample of test predictions: {root}/sample_submission.csv",
+        "working folder: /kaggle/working",
+    ]
+    lines += [
+        f"- dataset /kaggle/input/{name}: {', '.join(list(files)[:12])}" for name, files in resources.items()
+    ]
+    return "\n".join(lines)
+
+
+def limits_text(step: int, steps: int, seconds_left: float, cell_seconds: float) -> str:
+    return (
+        f"step {step} of {steps}\nseconds left for this agent: {seconds_left:.0f}\n"
+        f"seconds for one cell: {cell_seconds:.0f}"
+    )
+
+
+def evaluation_text(evaluation: Evaluation, best: Score | None) -> str:
+    score = evaluation.score("feedback")
+    if score is None:
+        return f"not valid: {evaluation.message}"
+    lines = f"score on feedback rows: {score} ({score.rows} rows)"
+    return lines + (f"\nbest so far: {best}" if best is not None else "")

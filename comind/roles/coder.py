@@ -1,0 +1,80 @@
+"""Coding Agent's turns and report as replies (comind.md, Reply formats). The loop is `comind.coding`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from comind.llm.parsing import (
+    MalformedReply,
+    check_python,
+    required_tag,
+    scored_lines,
+    sections,
+    strip_fences,
+    tag,
+)
+
+MARKS = ("novelty", "feasibility", "effectiveness", "efficiency", "confidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A goal and one cell. Empty code means the agent is finished. Both files are named, or neither."""
+
+    goal: str
+    code: str
+    validation_submission: str
+    submission: str
+
+    @property
+    def submits(self) -> bool:
+        return bool(self.submission)
+
+
+@dataclass(frozen=True, slots=True)
+class SolutionReport:
+    pipeline: str
+    summary: str
+    marks: dict[str, float]
+    """Mean over the components of each of the five marks."""
+
+
+def parse_turn(text: str) -> Turn:
+    code = tag(text, "code")
+    if code is None:
+        raise MalformedReply("The <code> part is missing. Write the whole cell as <code>...</code>.")
+    code = strip_fences(code).strip("\n")
+    fault = check_python(code) if code.strip() else ""
+    if fault:
+        raise MalformedReply(f"The cell is not valid Python: {fault}")
+    validation, test = _file(text, "validation_submission"), _file(text, "submission")
+    if bool(validation) != bool(test):
+        raise MalformedReply("Name both prediction files or neither: one of the two is None.")
+    goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()
+    return Turn(goal or ("finished" if not code.strip() else "(no goal stated)"), code, validation, test)
+
+
+def parse_report(text: str) -> SolutionReport:
+    pipeline, summary = required_tag(text, "pipeline"), required_tag(text, "summary")
+    per_mark: dict[str, list[float]] = {name: [] for name in MARKS}
+    for part in [section.body for section in sections(summary)] or [summary]:
+        for name, (mark, _) in scored_lines(part).items():
+            if name in per_mark:
+                per_mark[name].append(mark)
+    marks = {name: sum(values) / len(values) for name, values in per_mark.items() if values}
+    if not marks:
+        raise MalformedReply("The <summary> holds no mark. Write lines such as `effectiveness: 6 - reason`.")
+    return SolutionReport(pipeline, summary, marks)
+
+
+def _file(text: str, name: str) -> str:
+    """A plain file name, or empty for None. Directories are refused: files lie in the working folder."""
+    value = (tag(text, name) or "").strip().strip("`'\"")
+    if value.lower() in ("", "none", "null", "n/a"):
+        return ""
+    path = PurePosixPath(value.removeprefix("/kaggle/working/").removeprefix("./"))
+    if path.is_absolute() or len(path.parts) != 1 or ".." in path.parts:
+        raise MalformedReply(f"<{name}> names {value!r}; it must be a file in the working folder.")
+    return str(path)

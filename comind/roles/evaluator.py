@@ -1,0 +1,49 @@
+"""Evaluator's two files as replies. What runs and checks them is `comind.evaluator`."""
+
+from __future__ import annotations
+
+from comind.llm.asking import ask_parsed
+from comind.llm.client import CallKey
+from comind.llm.parsing import MalformedReply, check_python, required_tag, strip_fences
+from comind.prompts import quote
+from comind.roles.desk import Brief, Desk
+
+
+async def write_split(
+    desk: Desk, brief: Brief, key: CallKey, *, reference: str, fraction: float, seed: int, fault: str
+) -> str:
+    """The source of split_dataset.py; `fault` says why the last version was rejected, if there was one."""
+    values = {
+        "competition": brief.competition,
+        "metric": brief.metric,
+        "data": brief.data,
+        "fraction": f"{fraction:.4g}",
+        "seed": seed,
+        "reference": quote(reference, 20_000),
+        "fault": fault,
+    }
+    messages = desk.prompts.opening("evaluator", "split", values)
+    return (await ask_parsed(desk.client, "evaluator", key, messages, _FileReader("split"))).value
+
+
+async def write_metric(desk: Desk, brief: Brief, key: CallKey, *, fault: str) -> str:
+    """The source of evaluate.py, for a metric that mle_live.metrics does not know."""
+    values = {"competition": brief.competition, "metric": brief.metric, "data": brief.data, "fault": fault}
+    messages = desk.prompts.opening("evaluator", "metric", values)
+    return (await ask_parsed(desk.client, "evaluator", key, messages, _FileReader("score"))).value
+
+
+class _FileReader:
+    """Reads a whole file that must define `function`."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def __call__(self, text: str) -> str:
+        code = strip_fences(required_tag(text, "code")) + "\n"
+        fault = check_python(code)
+        if fault:
+            raise MalformedReply(f"The file is not valid Python: {fault}")
+        if f"def {self._function}(" not in code:
+            raise MalformedReply(f"The file does not define `{self._function}`.")
+        return code

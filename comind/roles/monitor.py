@@ -1,0 +1,39 @@
+"""Monitor's question about a running cell. When it is asked, and the cheap rules, are `comind.watching`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from comind.llm.asking import ask_parsed
+from comind.llm.client import CallKey
+from comind.llm.parsing import MalformedReply, tag
+from comind.prompts import quote
+from comind.roles.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    action: Literal["CONTINUE", "STOP"]
+    explanation: str
+
+
+async def watch(desk: Desk, key: CallKey, *, goal: str, code: str, time: str, output: str) -> Verdict:
+    values = {"goal": goal, "code": quote(code, 4000), "time": time, "output": quote(output, 4000)}
+    messages = desk.prompts.opening("monitor", "watch", values)
+    return (await ask_parsed(desk.client, "monitor", key, messages, parse_verdict, attempts=2)).value
+
+
+def parse_verdict(text: str) -> Verdict:
+    action = (tag(text, "action") or "").strip().upper()
+    explanation = re.sub(r"\s+", " ", tag(text, "explanation") or "").strip()
+    match action:
+        case "STOP":
+            return Verdict("STOP", explanation or "no reason given")
+        case "CONTINUE":
+            return Verdict("CONTINUE", explanation or "no reason given")
+        case _:
+            raise MalformedReply(
+                "Reply <action>CONTINUE</action> or <action>STOP</action>, and an explanation."
+            )
