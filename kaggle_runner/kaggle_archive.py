@@ -1,0 +1,74 @@
+"""Unpack a downloaded zip without trusting it: no paths that lead out, no links, a limit on bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from kaggle_runner.errors import KaggleError
+
+_CHUNK = 2**20
+
+
+def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
+    """Replace `dest` by the archive's files, in one step: it has the old content or all of the new.
+
+    Raises KaggleError for a damaged archive, for names that lead out of `dest`, links, and for more than
+    `most_bytes` unpacked.
+    """
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
+    try:
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                _unpack_all(packed, staging, most_bytes)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise KaggleError(
+                f"the download is not a whole zip file ({error})", hint="download again"
+            ) from error
+        staging.chmod(0o755)
+        _swap(staging, dest)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _unpack_all(packed: zipfile.ZipFile, folder: Path, most_bytes: int) -> None:
+    left = most_bytes
+    for entry in packed.infolist():
+        path = folder / _safe_name(entry)
+        if entry.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with packed.open(entry) as source, path.open("xb") as target:
+            # Counted while unpacking: the sizes in the archive's directory are only what it claims.
+            while chunk := source.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise KaggleError(
+                        f"the archive unpacks to more than {most_bytes} bytes", hint="raise the size limit"
+                    )
+                target.write(chunk)
+
+
+def _safe_name(entry: zipfile.ZipInfo) -> str:
+    name = entry.filename
+    parts = PurePosixPath(name).parts
+    leads_out = not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]
+    if leads_out or stat.S_ISLNK(entry.external_attr >> 16):
+        raise KaggleError(f"the archive holds an unsafe entry {name!r}", hint="do not trust this download")
+    return name
+
+
+def _swap(staging: Path, dest: Path) -> None:
+    if not dest.exists():
+        staging.rename(dest)
+        return
+    old = dest.with_name(f".{dest.name}.{os.getpid()}.old")
+    dest.rename(old)
+    staging.rename(dest)
+    shutil.rmtree(old, ignore_errors=True)

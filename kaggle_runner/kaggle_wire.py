@@ -1,0 +1,124 @@
+"""kagglesdk's messages as our records, and the byte transfers beside the RPCs. No policy, no retries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import requests
+from kagglesdk.competitions.types import competition_api_service as competitions
+
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle_records import KernelInfo, Submission, SubmissionStatus, TopicMessage
+from kaggle_runner.kaggle_transport import Wire
+
+_CHUNK = 2**20
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """The SDK's naive UTC date-time as an aware one."""
+    return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def score_value(text: str | None) -> float | None:
+    """Scores are texts on the wire; an empty or unreadable one is no score."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def kernel_info(message: Any) -> KernelInfo:
+    return KernelInfo(
+        ref=message.ref,
+        title=message.title,
+        author=message.author,
+        votes=message.total_votes,
+        last_run_at=utc(message.last_run_time),
+        language=message.language,
+        kernel_type=message.kernel_type,
+        url=f"https://www.kaggle.com/code/{message.ref}",
+    )
+
+
+def submission(message: Any) -> Submission:
+    return Submission(
+        ref=message.ref,
+        status=cast(SubmissionStatus, message.status.name.lower()),
+        file_name=message.file_name,
+        message=message.description,
+        submitted_at=utc(message.date),
+        public_score=score_value(message.public_score),
+        private_score=score_value(message.private_score),
+        error=message.error_description,
+    )
+
+
+def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
+    """A tree of posts in reading order, without the deleted ones (their replies stay)."""
+    posts: list[TopicMessage] = []
+    for message in messages:
+        if not message.is_deleted:
+            text = message.raw_markdown or re.sub(r"<[^>]+>", "", message.content)
+            posts.append(
+                TopicMessage(
+                    message.id, message.author_name, text, message.votes, utc(message.post_date), depth
+                )
+            )
+        posts += flattened(message.replies or [], depth + 1)
+    return posts
+
+
+def save_body(
+    response: requests.Response, target: Path, progress: Callable[[int, int | None], None] | None
+) -> None:
+    """Stream a download into `target`. Raises requests.ConnectionError when the body ends early."""
+    header = response.headers.get("Content-Length")
+    expected = int(header) if header else None
+    done = 0
+    with target.open("wb") as file:
+        for chunk in response.iter_content(_CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            if progress is not None:
+                progress(done, expected)
+    if expected is not None and done != expected:
+        raise requests.ConnectionError(f"the download ended after {done} of {expected} bytes")
+
+
+def upload_and_submit(wire: Wire, slug: str, file: Path, message: str) -> int:
+    """The three steps of a submission. Raises KaggleError when the server gives no reference."""
+    start = competitions.ApiStartSubmissionUploadRequest()
+    start.competition_name, start.file_name = slug, file.name
+    status = file.stat()
+    start.content_length, start.last_modified_epoch_seconds = status.st_size, int(status.st_mtime)
+    upload = wire.competitions.start_submission_upload(start)
+    with file.open("rb") as body:
+        # Prepared without the session: the address is its own permission, credentials stay at home.
+        request = requests.Request("PUT", upload.create_url, data=body).prepare()
+        settings = wire.session.merge_environment_settings(request.url, {}, None, None, None)
+        answer = wire.session.send(request, **settings)
+    if answer.status_code not in (200, 201):
+        raise http_error(answer)
+    create = competitions.ApiCreateSubmissionRequest()
+    create.competition_name, create.blob_file_tokens = slug, upload.token
+    create.submission_description = message
+    created = wire.competitions.create_submission(create)
+    if not created.ref:
+        raise KaggleError(
+            f"submission to {slug}: {created.message or 'the server gave no reference'}",
+            hint="look at the competition's submissions before trying again",
+        )
+    return int(created.ref)
+
+
+def http_error(response: requests.Response) -> requests.HTTPError:
+    """An error answer with the server's own message where it sent one."""
+    try:
+        text = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        text = response.reason
+    return requests.HTTPError(text, response=response)

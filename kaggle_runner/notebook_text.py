@@ -1,0 +1,51 @@
+"""Notebooks as plain text and back: `# %%` cells, with Markdown as comments. No cell is run here."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_MARK = re.compile(r"^# %%(.*)$")
+
+
+def notebook_to_text(notebook_json: str) -> str:
+    """The Python text of a notebook (nbformat 4 JSON). Raises ValueError when it is no notebook."""
+    notebook = json.loads(notebook_json)
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError("not a notebook: it has no list of cells")
+    parts = []
+    for cell in notebook["cells"]:
+        source = cell.get("source", "")
+        text = ("".join(source) if isinstance(source, list) else str(source)).strip("\n")
+        if cell.get("cell_type") == "code":
+            parts.append(f"# %%\n{text}")
+        elif text:
+            comments = "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+            parts.append(f"# %% [markdown]\n{comments}")
+    return "\n\n".join(parts) + "\n"
+
+
+def text_to_notebook(text: str, language: str = "python") -> dict[str, Any]:
+    """A notebook (nbformat 4.5) from `# %%` text; text before the first mark becomes a cell of its own."""
+    blocks: list[tuple[bool, list[str]]] = [(False, [])]
+    for line in text.splitlines():
+        mark = _MARK.match(line)
+        if mark:
+            blocks.append(("[markdown]" in mark.group(1), []))
+        else:
+            blocks[-1][1].append(line)
+    cells: list[dict[str, Any]] = []
+    for markdown, lines in blocks:
+        if markdown:
+            lines = [re.sub(r"^# ?", "", line) for line in lines]
+        source = "\n".join(lines).strip("\n")
+        if not source:
+            continue
+        cell: dict[str, Any] = {"id": f"cell-{len(cells)}", "metadata": {}, "source": source}
+        if markdown:
+            cells.append({"cell_type": "markdown", **cell})
+        else:
+            cells.append({"cell_type": "code", "execution_count": None, "outputs": [], **cell})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": language}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}

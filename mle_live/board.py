@@ -1,0 +1,88 @@
+"""The leaderboard of a competition: the rows of its snapshot joined by the server's own users.
+
+Ranks are not on Kaggle's wire: the order carries them. Whether the private board may be shown is decided
+by the caller.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from kaggle_runner.errors import BadCompetition
+from mle_live.clock import parse_moment
+from mle_live.competition import Competition
+from mle_live.state import StoredSubmission
+
+Part = Literal["public", "private"]
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """One row of a board. `private_score` must not leave the server before the deadline."""
+
+    id: int
+    name: str
+    public_score: float
+    private_score: float
+    submitted_at: datetime
+
+    def score(self, part: Part) -> float:
+        return self.public_score if part == "public" else self.private_score
+
+
+def load_board(competition: Competition) -> tuple[Team, ...]:
+    """The snapshot's teams (leaderboard.csv); empty when there is no snapshot. Raises BadCompetition."""
+    path = competition.leaderboard_path
+    if path is None:
+        return ()
+    with path.open(newline="", encoding="utf-8") as lines:
+        return tuple(_team(row, path, competition) for row in csv.DictReader(lines))
+
+
+def _team(row: dict[str, str], path: Path, competition: Competition) -> Team:
+    try:
+        return Team(
+            id=zlib.crc32(row["team_name"].encode()),
+            name=row["team_name"],
+            public_score=float(row["public_score"]),
+            private_score=float(row["private_score"]),
+            submitted_at=parse_moment(row["submission_date"] or competition.enabled_date),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadCompetition(
+            f"{path}: a row is not team_name, public_score, private_score, submission_date ({error})",
+            hint="prepare the competition again",
+        ) from error
+
+
+def best_of_users(submissions: Iterable[StoredSubmission], higher_is_better: bool) -> list[Team]:
+    """One team a user: the submission that is best on the public part, the earlier one when two tie."""
+    best: dict[int, Team] = {}
+    sign = 1.0 if higher_is_better else -1.0
+    for row in sorted(submissions, key=lambda submission: submission.ref):
+        if row.status != "COMPLETE" or row.public_score is None:
+            continue
+        private = math.nan if row.private_score is None else row.private_score
+        team = Team(row.user_id, row.username, row.public_score, private, row.created_at)
+        if row.user_id not in best or sign * row.public_score > sign * best[row.user_id].public_score:
+            best[row.user_id] = team
+    return list(best.values())
+
+
+def ranked(teams: Iterable[Team], part: Part, higher_is_better: bool) -> list[tuple[int, Team]]:
+    """(rank, team) best first; equal scores share a rank, earliest first. Unscored rows are left out."""
+    sign = -1.0 if higher_is_better else 1.0
+    scored = [team for team in teams if not math.isnan(team.score(part))]
+    ordered = sorted(scored, key=lambda team: (sign * team.score(part), team.submitted_at, team.name))
+    ranks: list[tuple[int, Team]] = []
+    for position, team in enumerate(ordered, start=1):
+        tied = bool(ranks) and ranks[-1][1].score(part) == team.score(part)
+        ranks.append((ranks[-1][0] if tied else position, team))
+    return ranks

@@ -1,0 +1,263 @@
+"""A user's own folder in ordinary Kaggle shape becomes a competition without labels or board.
+
+The folder is read and never written to; its data are served from where they lie.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kaggle_runner.errors import BadCompetition
+from mle_live.competition import Competition, Modality, competition_from_settings, read_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
+SETTINGS = "competition.yaml"
+_LABEL_FILES = ("solution.csv",)  # a host's answers: never served
+_SAMPLED_ROWS = 10_000
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChoice:
+    """A metric's name, its direction, and how it was found."""
+
+    name: str
+    higher_is_better: bool
+    found: str
+
+
+def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
+    """The competition that `folder` describes.
+
+    `hidden` are paths inside it that are not data (a state folder). Raises BadCompetition with one sentence
+    that names what is missing or does not fit.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise BadCompetition(f"{folder} is not a folder", hint="give a folder with train.csv and test.csv")
+    description = _description(folder)
+    for name in ("train.csv", "test.csv", "sample_submission.csv"):
+        if not (folder / name).is_file():
+            raise BadCompetition(
+                f"{folder} has no {name}",
+                hint="a competition folder holds train, test, sample_submission (.csv) and a description",
+            )
+    train, test, sample = (
+        _columns(folder / name) for name in ("train.csv", "test.csv", "sample_submission.csv")
+    )
+    settings_path = folder / SETTINGS
+    settings = read_settings(settings_path) if settings_path.is_file() else {}
+    id_column = str(settings.get("id_column") or sample[0])
+    targets = [name for name in sample if name != id_column]
+    if not targets:
+        raise BadCompetition(
+            f"{folder}/sample_submission.csv has one column only", hint="it needs an id and a target"
+        )
+    _check_ids(folder, id_column, test)
+    label = _label_column(folder, train, test, targets)
+    text = description.read_text(encoding="utf-8", errors="replace")
+    metric = _choose_metric(folder, settings, text, targets, label)
+    slug = str(settings.get("slug") or _slug(folder.name))
+    filled = {
+        "title": _title(text) or folder.name,
+        "tags": [],
+        **settings,
+        "slug": slug,
+        "metric": metric.name,
+        "higher_is_better": metric.higher_is_better,
+        "id_column": id_column,
+        "target_columns": targets,
+        "modality": settings.get("modality") or _modality(folder, train),
+        "board": "none",
+    }
+    return competition_from_settings(
+        filled,
+        settings_path,
+        slug=slug,
+        description=text,
+        data_dir=folder,
+        metric_source=metric.found,
+        hidden=(description, settings_path, *(folder / name for name in _LABEL_FILES), *hidden),
+    )
+
+
+def _description(folder: Path) -> Path:
+    for name in DESCRIPTIONS:
+        if (folder / name).is_file():
+            return folder / name
+    raise BadCompetition(
+        f"{folder} has no description",
+        hint="write a few sentences on the task and its metric into description.md",
+    )
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            header = next(csv.reader(lines), [])
+    except UnicodeDecodeError as error:
+        raise BadCompetition(f"{path} is not UTF-8 text", hint="save it as UTF-8 CSV") from error
+    if not any(name.strip() for name in header):
+        raise BadCompetition(f"{path} is empty", hint="it needs a header line with the column names")
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise BadCompetition(f"{path} has the column {repeated[0]!r} twice", hint="rename one of them")
+    return header
+
+
+def _read(path: Path, **options: object) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, encoding="utf-8-sig", **options)  # type: ignore[call-overload, no-any-return]
+    except (ValueError, pd.errors.ParserError) as error:
+        raise BadCompetition(f"{path} is not a readable CSV ({error})", hint="correct the file") from error
+
+
+def _check_ids(folder: Path, id_column: str, test_columns: list[str]) -> None:
+    if id_column not in test_columns:
+        raise BadCompetition(
+            f"{folder}/test.csv has no column {id_column!r}, the id column of sample_submission.csv",
+            hint=f"test.csv has {', '.join(test_columns[:8])}; name the id alike in both files",
+        )
+    ids = {}
+    for name in ("test.csv", "sample_submission.csv"):
+        options = {"usecols": [id_column], "dtype": str, "keep_default_na": False}
+        ids[name] = _read(folder / name, **options)[id_column]
+        repeated = ids[name][ids[name].duplicated()]
+        if len(repeated):
+            raise BadCompetition(
+                f"{folder}/{name} has {len(repeated)} repeated ids: {_some(repeated)}",
+                hint="every row needs an id of its own",
+            )
+        if ids[name].empty:
+            raise BadCompetition(f"{folder}/{name} has no rows", hint="add the test rows")
+    test, sample = ids["test.csv"], ids["sample_submission.csv"]
+    for these, those, sentence in (
+        (sample, test, "sample_submission.csv has ids that test.csv lacks"),
+        (test, sample, "test.csv has ids that sample_submission.csv lacks"),
+    ):
+        odd = these[~these.isin(those)]
+        if len(odd):
+            raise BadCompetition(
+                f"{folder}: {sentence} ({len(odd)}): {_some(odd)}",
+                hint="both files must list the same ids, in any order",
+            )
+
+
+def _some(ids: pd.Series[str]) -> str:
+    return ", ".join(repr(item) for item in ids.head(5))
+
+
+def _label_column(folder: Path, train: list[str], test: list[str], targets: list[str]) -> str | None:
+    """The column of train.csv that holds class names when the targets are one probability a class.
+
+    None when the targets themselves are columns of train.csv, which is the usual case.
+    """
+    absent = [name for name in targets if name not in train]
+    if not absent:
+        return None
+    only_in_train = [name for name in train if name not in test]
+    if len(absent) == len(targets) > 1 and only_in_train:
+        rows = _read(folder / "train.csv", usecols=only_in_train, dtype=str)
+        for name in only_in_train:
+            if set(rows[name].dropna().unique()) == set(targets):
+                return name
+    raise BadCompetition(
+        f"{folder}/train.csv has no column {absent[0]!r}, the target in sample_submission.csv",
+        hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
+    )
+
+
+def _choose_metric(
+    folder: Path, settings: dict[str, object], description: str, targets: list[str], label: str | None
+) -> MetricChoice:
+    from mle_live.metrics import get_metric, recognise
+
+    named = settings.get("metric")
+    if named is not None:
+        metric = get_metric(str(named))
+        direction = settings.get("higher_is_better", metric.higher_is_better)
+        if direction != metric.higher_is_better:
+            word = "higher" if metric.higher_is_better else "lower"
+            raise BadCompetition(
+                f"{folder}/{SETTINGS}: {metric.name} is a metric where {word} is better",
+                hint="remove `higher_is_better`, or name another metric",
+            )
+        return MetricChoice(metric.name, metric.higher_is_better, SETTINGS)
+    section = evaluation_section(description)
+    recognised = recognise(section) if section else recognise(description)
+    if recognised is not None:
+        found = f"the description names {recognised.title}"
+        return MetricChoice(recognised.name, recognised.higher_is_better, found)
+    name, reason = _guess_metric(folder, targets, label)
+    guess = get_metric(name)
+    found = f"a guess: the description names no known metric, and {reason}"
+    return MetricChoice(guess.name, guess.higher_is_better, found)
+
+
+def _guess_metric(folder: Path, targets: list[str], label: str | None) -> tuple[str, str]:
+    if label is not None:
+        return "multiclass_log_loss", "the sample has one probability a class"
+    target = _read(folder / "train.csv", usecols=targets, nrows=_SAMPLED_ROWS)
+    sample = _read(folder / "sample_submission.csv", usecols=targets, nrows=_SAMPLED_ROWS)
+    binary = all(set(target[name].dropna().unique()) <= {0, 1} for name in targets)
+    # A constant 0 or 1 in the sample says nothing; a fraction says that probabilities are wanted.
+    fractions = all(
+        sample[name].dtype.kind == "f" and sample[name].between(0, 1).all() and (sample[name] % 1 > 0).any()
+        for name in targets
+    )
+    if binary and fractions:
+        name = "roc_auc" if len(targets) == 1 else "mean_column_roc_auc"
+        return name, "the target is 0 or 1 while the sample holds probabilities"
+    if len(targets) == 1:
+        column = target[targets[0]].dropna()
+        whole = column.dtype.kind in "iub" or (column.dtype.kind == "f" and (column % 1 == 0).all())
+        if column.dtype.kind not in "iufb" or (whole and column.nunique() <= 20):
+            return "accuracy", f"the target {targets[0]!r} has {column.nunique()} classes"
+        return "rmse", f"the target {targets[0]!r} is a number"
+    return "mean_column_rmse", "the targets are numbers"
+
+
+def evaluation_section(description: str) -> str:
+    """The text under the first heading that speaks of evaluation or of the metric; empty without one."""
+    match = re.search(
+        r"^(#{1,6})[ \t]*[^\n]*\b(?:evaluation|metric|scoring)\b[^\n]*\n(.*?)(?=^#{1,6}[ \t]|\Z)",
+        description,
+        re.IGNORECASE | re.MULTILINE | re.DOTALL,
+    )
+    return match.group(2).strip() if match else ""
+
+
+def _modality(folder: Path, train: list[str]) -> Modality:
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.name.startswith("."):
+            first = next((entry for entry in child.iterdir() if entry.is_file()), None)
+            if first is not None and first.suffix.lower() in _IMAGES:
+                return "image"
+    rows = _read(folder / "train.csv", nrows=200)
+    for name in train:
+        words = rows[name].dropna()
+        if (
+            len(words)
+            and words.map(lambda value: isinstance(value, str)).all()
+            and words.str.len().mean() > 60
+        ):
+            return "text"
+    return "tabular"
+
+
+def _title(description: str) -> str:
+    match = re.search(r"^#\s+(.+)$", description, re.MULTILINE)
+    return match.group(1).strip() if match else ""
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100] or "my-competition"

@@ -1,0 +1,259 @@
+"""The HTTP server: Kaggle's protocol, uploads, downloads and MLE-Live's own reads on one loopback port.
+
+Routing, authentication and bodies are here; what a call answers is in the api modules.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from kagglesdk.security.types.oauth_service import IntrospectTokenResponse
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from kaggle_runner.errors import MachineError
+from mle_live import extension
+from mle_live.api_community import CommunityCalls
+from mle_live.api_competitions import CompetitionCalls
+from mle_live.api_submissions import SubmissionCalls
+from mle_live.files import archive, find_file
+from mle_live.service import Service
+from mle_live.state import User
+from mle_live.wire import Call, Method, RpcError, reached_address
+
+logger = logging.getLogger("mle_live")
+
+_NO_CREDENTIALS = "Unauthenticated: no valid API token or key came with the request"
+
+
+def create_app(service: Service) -> Starlette:
+    """The ASGI application over `service`, which it closes when it shuts down."""
+    routes = _Routes(service)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.close)
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/healthz", _healthy),
+            Route("/api/v1/{service}/{method}", routes.call, methods=["POST"]),
+            Route("/v1/{service}/{method}", routes.call, methods=["POST"]),
+            Route("/_upload/{token}", routes.upload, methods=["PUT"]),
+            Route("/_download/{signature}/{path:path}", routes.download, methods=["GET", "HEAD"]),
+            Route("/mle-live/v1/competitions/{slug}", routes.extension(_competition_facts)),
+            Route("/mle-live/v1/competitions/{slug}/kernel-scores", routes.extension(_kernel_scores)),
+            Route("/mle-live/v1/submissions/{ref:int}/result", routes.extension(_submission_result)),
+        ],
+        exception_handlers={
+            RpcError: _rpc_error,
+            404: _unknown_address,
+            405: _unknown_address,
+            Exception: _internal_error,
+        },
+    )
+
+
+class _Routes:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._methods: Mapping[str, Method] = {
+            **CompetitionCalls(service).methods(),
+            **SubmissionCalls(service).methods(),
+            **CommunityCalls(service).methods(),
+        }
+
+    async def call(self, request: Request) -> Response:
+        """One RPC: JSON in, JSON out, kagglesdk's classes as the schema."""
+        name = f"{request.path_params['service']}/{request.path_params['method']}"
+        body = await _json_body(request, self._service.limits.request_bytes)
+        if name == "security.OAuthService/IntrospectToken":
+            return await run_in_threadpool(self._introspect, body)
+        caller = await run_in_threadpool(self._caller, request)
+        method = self._methods.get(name)
+        if method is None:
+            raise RpcError(501, f"MLE-Live does not offer {name}")
+        try:
+            message = method.request_type.from_dict(body)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RpcError(400, f"{name}: a field of the request cannot be read ({error})") from error
+        answer = await run_in_threadpool(method.answer, caller, message)
+        return answer if isinstance(answer, Response) else JSONResponse(answer.to_dict())
+
+    def _introspect(self, body: dict[str, Any]) -> Response:
+        # The client has no handler for a 401 here: a bad token is "not active", with status 200.
+        message = IntrospectTokenResponse()
+        user = self._service.state.user_of_token(str(body.get("token", "")))
+        if user is not None:
+            message.active, message.username, message.user_id = True, user.username, user.id
+        return JSONResponse(message.to_dict())
+
+    def _caller(self, request: Request) -> Call:
+        user = self._user(request.headers.get("authorization", ""))
+        if user is None:
+            raise RpcError(401, _NO_CREDENTIALS)
+        return Call(user, self._service.clock(), reached_address(request))
+
+    def _user(self, authorization: str) -> User | None:
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return self._service.state.user_of_token(value.strip())
+        if scheme.lower() != "basic":
+            return None
+        try:
+            username, _, key = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        user = self._service.state.user_of_token(key)
+        return user if user is not None and user.username == username else None
+
+    async def upload(self, request: Request) -> Response:
+        """The bytes of a submission, to the address that StartSubmissionUpload gave (the permission)."""
+        token = request.path_params["token"]
+        upload = self._service.uploads.get(token)
+        if upload is None:
+            raise RpcError(404, "Unknown upload")
+        target = self._service.upload_path(token)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        size = 0
+        try:
+            with partial.open("wb") as file:
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > upload.size:
+                        raise RpcError(413, f"More bytes came than the {upload.size} that were announced")
+                    file.write(chunk)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if size != upload.size:
+            raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
+        partial.replace(target)
+        return Response(status_code=201)
+
+    async def download(self, request: Request) -> Response:
+        """A data file or the zip of all, by an address that authorises itself. Ranges are answered."""
+        signature, path = request.path_params["signature"], request.path_params["path"]
+        if not self._service.is_signed(path, signature):
+            raise RpcError(403, "This download address is not valid any more; ask for a new one")
+        slug, _, name = path.partition("/")
+        found = await run_in_threadpool(self._downloaded, slug, name)
+        if found is None:
+            raise RpcError(404, f"File not found: {name!r}")
+        kind = "application/zip" if found.suffix == ".zip" else "application/octet-stream"
+        return FileResponse(found, media_type=kind)
+
+    def _downloaded(self, slug: str, name: str) -> Path | None:
+        competition = self._service.competition(slug)
+        if name == f"{slug}.zip":
+            return archive(competition, self._service.state_dir / "downloads")
+        file = find_file(competition, name.removeprefix("data/"))
+        return None if file is None else file.path
+
+    def extension(self, read: Callable[[Service, Call, Request], dict[str, Any]]) -> Any:
+        async def answer(request: Request) -> Response:
+            caller = await run_in_threadpool(self._caller, request)
+            return JSONResponse(await run_in_threadpool(read, self._service, caller, request))
+
+        return answer
+
+
+def _competition_facts(service: Service, call: Call, request: Request) -> dict[str, Any]:
+    return extension.competition_facts(service, call, request.path_params["slug"])
+
+
+def _kernel_scores(service: Service, call: Call, request: Request) -> dict[str, Any]:
+    return extension.kernel_scores(service, call, request.path_params["slug"])
+
+
+def _submission_result(service: Service, call: Call, request: Request) -> dict[str, Any]:
+    return extension.submission_result(service, call, request.path_params["ref"])
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _rpc_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RpcError)
+    return error.response()
+
+
+async def _unknown_address(request: Request, _: Exception) -> Response:
+    return RpcError(404, f"Nothing here: {request.method} {request.url.path[:200]}").response()
+
+
+async def _internal_error(_: Request, error: Exception) -> Response:
+    return RpcError(500, f"MLE-Live failed: {type(error).__name__}; see the server's log").response()
+
+
+async def _json_body(request: Request, limit: int) -> dict[str, Any]:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise RpcError(413, f"The request is larger than {limit} bytes")
+        chunks.append(chunk)
+    try:
+        body = json.loads(b"".join(chunks) or b"{}")
+    except ValueError as error:
+        raise RpcError(400, "The request's body is not JSON") from error
+    if not isinstance(body, dict):
+        raise RpcError(400, "The request's body is not a JSON object")
+    return body
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; port 0 takes any free one. Raises MachineError when it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise MachineError(
+            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}",
+            hint="choose another one, or --port 0 for any free one",
+        ) from error
+    listener.listen(128)
+    return listener
+
+
+def build_server(service: Service) -> uvicorn.Server:
+    """A uvicorn server for `service`; run it with `serve(sockets=[listen(port)])`.
+
+    httptools is required: it accepts the absolute-form targets that clients send to a proxy.
+    """
+    config = uvicorn.Config(
+        create_app(service),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def write_ready_file(path: Path, url: str) -> None:
+    """Tell a waiting parent where the server is; the file appears complete or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,175 @@
+"""What the API modules share: the competitions that are served, the state, the clock, the settings.
+
+One `Service` is made when the server starts and closed when it ends; it holds no request of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from kaggle_runner.errors import ComindError, UsageError
+from mle_live.board import Team, best_of_users, load_board
+from mle_live.clock import Clock, utc_now
+from mle_live.community import Community, load_community
+from mle_live.competition import Competition
+from mle_live.grading import InvalidSubmission, grade_file
+from mle_live.state import ServerState
+from mle_live.wire import Call, RpcError
+
+logger = logging.getLogger("mle_live")
+
+GRADER_FAULT = (
+    "The grader failed; this is not the submission's fault and does not count. Please submit again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes that the server accepts."""
+
+    submission_bytes: int = 500 * 2**20
+    request_bytes: int = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpload:
+    user_id: int
+    competition: str
+    file_name: str
+    size: int
+
+
+@dataclass(slots=True)
+class Service:
+    """The server's parts. `state_dir` receives state.sqlite, submissions, uploads and packed downloads."""
+
+    competitions: Sequence[Competition]
+    state_dir: Path
+    clock: Clock = utc_now
+    reveal_private: bool = False
+    limits: Limits = field(default_factory=Limits)
+    state: ServerState = field(init=False)
+    uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
+    _by_slug: dict[str, Competition] = field(init=False)
+    _communities: dict[str, Community] = field(init=False)
+    _boards: dict[str, tuple[Team, ...]] = field(init=False)
+    _secret: bytes = field(init=False)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _grader: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_slug = {}
+        for competition in self.competitions:
+            if competition.slug in self._by_slug:
+                raise UsageError(
+                    f"two competitions are called {competition.slug!r}",
+                    hint="serve one of them, or rename it",
+                )
+            self._by_slug[competition.slug] = competition
+        self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
+        self._boards = {c.slug: load_board(c) for c in self.competitions}
+        self.state = ServerState(self.state_dir / "state.sqlite")
+        self._secret = secrets.token_bytes(32)
+        # One worker: a metric may need much memory, and grading in order keeps the day's count simple.
+        self._grader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
+        for row in self.state.pending():
+            if row.competition in self._by_slug:
+                self.grade_later(row.ref)
+
+    def close(self) -> None:
+        self._grader.shutdown(wait=True, cancel_futures=True)
+        self.state.close()
+
+    def competition(self, slug: str) -> Competition:
+        """The competition `slug`. RpcError 404 when it is not served."""
+        if not slug:
+            raise RpcError(400, "Missing competition name")
+        found = self._by_slug.get(slug)
+        if found is None:
+            raise RpcError(404, f"Competition not found: {slug!r}. Served here: {', '.join(self._by_slug)}")
+        return found
+
+    def community(self, competition: Competition, call: Call) -> Community:
+        """What its community had published at the time of the call."""
+        return self._communities[competition.slug].at(call.now)
+
+    def board(self, competition: Competition) -> list[Team]:
+        """The snapshot's teams and one team for each user with a scored submission in time."""
+        rows = self.state.submissions(competition.slug)
+        in_time = [row for row in rows if row.created_at <= competition.deadline]
+        return [*self.snapshot(competition), *best_of_users(in_time, competition.higher_is_better)]
+
+    def snapshot(self, competition: Competition) -> tuple[Team, ...]:
+        return self._boards[competition.slug]
+
+    def private_is_open(self, competition: Competition, moment: datetime) -> bool:
+        """True when private scores may leave the server: after the deadline, or when it was told to."""
+        return self.reveal_private or moment > competition.deadline
+
+    # -- links that authorise themselves, as Kaggle's do -------------------------------------------------
+
+    def signature(self, path: str) -> str:
+        return hmac.new(self._secret, path.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def is_signed(self, path: str, signature: str) -> bool:
+        return hmac.compare_digest(self.signature(path), signature)
+
+    # -- submissions ------------------------------------------------------------------------------------
+
+    def begin_upload(self, upload: PendingUpload) -> str:
+        token = secrets.token_hex(16)
+        with self._lock:
+            self.uploads[token] = upload
+        return token
+
+    def upload_path(self, token: str) -> Path:
+        return self.state_dir / "uploads" / token
+
+    def take_upload(self, token: str, call: Call, slug: str) -> tuple[PendingUpload, Path]:
+        """A finished upload of this user for this competition; RpcError 400 otherwise. Taken once only."""
+        with self._lock:
+            upload = self.uploads.get(token)
+            if upload is None or (upload.user_id, upload.competition) != (call.user.id, slug):
+                raise RpcError(400, "Unknown upload token. Start the upload again.")
+            path = self.upload_path(token)
+            if not path.is_file():
+                raise RpcError(400, "The upload is not complete.")
+            del self.uploads[token]
+        return upload, path
+
+    def return_upload(self, token: str, upload: PendingUpload) -> None:
+        """Make a taken upload available again, for a submission that was refused."""
+        with self._lock:
+            self.uploads[token] = upload
+
+    def submission_path(self, ref: int) -> Path:
+        return self.state_dir / "submissions" / f"{ref}.csv"
+
+    def grade_later(self, ref: int) -> None:
+        self._grader.submit(self._grade, ref)
+
+    def _grade(self, ref: int) -> None:
+        row = self.state.submission(ref)
+        if row is None:
+            return
+        try:
+            grade = grade_file(self._by_slug[row.competition], self.submission_path(ref))
+        except InvalidSubmission as error:
+            self.state.fail(ref, str(error))
+        except ComindError as error:
+            logger.error("grading submission %d: %s", ref, error, exc_info=error)
+            self.state.fail(ref, GRADER_FAULT)
+        except Exception:  # whatever breaks here, a submission must not stay pending for ever
+            logger.exception("grading submission %d", ref)
+            self.state.fail(ref, GRADER_FAULT)
+        else:
+            self.state.complete(ref, grade.public_score, grade.private_score)
