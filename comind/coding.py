@@ -1,7 +1,7 @@
 """One coding agent: ReAct in one live notebook (comind.md, Coding Agent).
 
-Everything is recorded before it is used, so a resumed run walks the same way again: replies, finished cells
-and evaluations come from the store, and the notebook's variables are rebuilt by running cheap cells once more.
+Everything is recorded before it is used, so a resumed run walks the same way again: replies, ended cells
+and evaluations come from the store, and the kernel is rebuilt by running cheap cells once more.
 """
 
 from __future__ import annotations

@@ -53,14 +53,14 @@ async def take_snapshot(
             id=ref,
             title=info.title,
             author=info.author,
-            source=source.source,
+            source=source.text,
             votes=info.votes,
             public_score=scores.get(ref),
-            created_at=_stamp(info.last_run),
-            datasets=list(source.dataset_sources),
+            created_at=_stamp(info.last_run_at),
+            datasets=list(source.datasets),
         )
         records.append(kernel)
-        targets = [*source.dataset_sources, *source.kernel_sources]
+        targets = [*source.datasets, *source.kernels]
         records += [Link(id=f"{ref} uses {target}", source=ref, target=target) for target in targets]
     records += await _discussions(kaggle, slug, top_discussions)
     store.save(*records)
@@ -80,7 +80,7 @@ async def _discussions(kaggle: KaggleClient, slug: str, limit: int) -> list[Disc
                 author=topic.author,
                 body="\n\n".join(parts),
                 votes=topic.votes,
-                created_at=_stamp(topic.posted),
+                created_at=_stamp(topic.posted_at),
             )
         )
     return found

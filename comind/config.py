@@ -18,6 +18,7 @@ Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evalu
 ROLES: tuple[Role, ...] = get_args(Role)
 Executor = Literal["local", "kaggle", "ray"]
 DEFAULT_MODEL = "gpt-5.4-mini"
+DEFAULT_MAX_DOLLARS = 5.0
 
 PRESETS: dict[str, dict[str, Any]] = {
     # the setting of the paper's experiments; its model is served by some gateways only
@@ -58,8 +59,8 @@ class RunConfig:
     """Seconds for the whole run, pauses excluded."""
     cell_time_limit: float = 18000.0
     """Seconds for one cell."""
-    max_cost: float | None = 5.0
-    """Dollars for model calls; None is no limit."""
+    max_cost: float | None = None
+    """Dollars for model calls; None is 5 where the model's price is known, and no limit where it is not."""
     max_tokens: int | None = None
     """Prompt and completion tokens of the whole run; None is no limit."""
     seed: int = 0

@@ -66,7 +66,7 @@ def standings(evaluations: list[Evaluation]) -> list[Standing]:
 def best_standing(run: Run | None, board: list[Standing]) -> Standing | None:
     """The one the run chose, else the leader of the board."""
     chosen = [one for one in board if run and one.evaluation.id == run.best_evaluation]
-    return (chosen or board or [None])[0]
+    return next(iter(chosen or board), None)
 
 
 def shown_status(run: Run | None, alive: bool) -> RunStatus:

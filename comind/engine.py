@@ -1,0 +1,350 @@
+"""The engine: the one process that runs a run and writes its store. `python -m comind.engine RUN_DIR`.
+
+It may be killed at any moment and started again on the same folder; `comind.coordinator` then walks through
+what is recorded. Screens and scripts read the store and drop commands into the inbox; they never call in here,
+except to prepare and to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from comind.clock import Clock, stamp, utc_now
+from comind.coding import Workshop
+from comind.config import RunConfig, from_mapping
+from comind.control import Control
+from comind.coordinator import Coordinator
+from comind.evaluator.evaluator import Evaluator
+from comind.inbox import Command, take
+from comind.llm.parsing import MalformedReply
+from comind.models import ModelDesk, check_models, open_models
+from comind.preparation import fetch_competition, prepare_evaluation
+from comind.prompts import Prompts
+from comind.records import Event, Idea, Run, RunStatus
+from comind.results import grade_on_test, write_best, write_report
+from comind.roles.desk import Brief, Desk
+from comind.runs import RunFolder, create_run, engine_lock, new_run_id
+from comind.store import Store
+from comind.upstream import Upstream, open_upstream, resolve_slug
+from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
+from kaggle_runner.machine import describe_machine
+from kaggle_runner.sandbox import Sandbox, probe
+from kaggle_runner.session import NotebookSession
+
+_INBOX_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 5.0
+_LIMIT_WORDS = ("time limit", "the time is up", "limit of", "tokens")
+
+log = logging.getLogger("comind.engine")
+
+OnEvent = Callable[[Event], None]
+
+
+def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> RunFolder:
+    """Check everything that can be checked for little, then make the run's folder with its first row.
+
+    Raises a ComindError that names the first thing wrong; nothing is on disk then.
+    """
+    slug = resolve_slug(config, os.environ)
+    asyncio.run(_check_machine())
+    label = asyncio.run(check_models(config, os.environ, clock))
+    Prompts().parts("coder")
+    folder = create_run(state, new_run_id(state, slug, clock()))
+    run = Run(
+        id=folder.id,
+        competition=slug,
+        rounds=config.rounds,
+        model=label,
+        config={**config.as_dict(), "state": str(state.resolve())},
+        started_at=stamp(clock()),
+    )
+    with Store(folder.database, clock=clock) as store:
+        store.save(run)
+        store.event("created", f"Run {folder.id}: {label}")
+    return folder
+
+
+async def _check_machine() -> None:
+    report = await probe()
+    if not report.ok:
+        raise SandboxUnavailable(report.detail, hint=report.hint)
+
+
+def start_engine(folder: RunFolder) -> int:
+    """Start the engine in a session of its own, so that it outlives the terminal; returns its pid."""
+    with folder.engine_log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "comind.engine", str(folder.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def run_engine(folder: RunFolder, *, on_event: OnEvent | None = None) -> int:
+    """Run or resume in this process until the run ends; returns the exit code for scripts.
+
+    SIGINT and SIGTERM wind the run down: agents stop, the best so far is kept and reported (code 130).
+    """
+    logging.basicConfig(
+        filename=folder.engine_log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
+    with engine_lock(folder), _EventStore(folder.database, on_event) as store:
+        run = store.run()
+        if run is None:
+            raise ComindError(f"{folder.path} holds no run.", hint="Start a new one with comind-tui run.")
+        if run.status == "finished":
+            return 0
+        return asyncio.run(_Engine(folder, store, run).run())
+
+
+class _EventStore(Store):
+    """A store that also hands every event to the headless printer."""
+
+    def __init__(self, path: Path, on_event: OnEvent | None) -> None:
+        super().__init__(path)
+        self._on_event = on_event
+
+    def event(
+        self,
+        kind: str,
+        message: str,
+        *,
+        agent: str = "",
+        round: int = 0,
+        data: dict[str, object] | None = None,
+    ) -> Event:
+        event = super().event(kind, message, agent=agent, round=round, data=data)
+        log.info("%s %s %s", event.kind, event.agent, event.message)
+        if self._on_event is not None:
+            self._on_event(event)
+        return event
+
+
+class _Engine:
+    def __init__(self, folder: RunFolder, store: Store, run: Run) -> None:
+        self._folder = folder
+        self._store = store
+        self._run_id = run.id
+        settings = dict(run.config)
+        self._state = Path(settings.pop("state"))
+        self._config = from_mapping(settings, where=f"run {run.id}")
+        self._control = Control(
+            time_limit=self._config.time_limit, seconds_used=run.seconds_used, monotonic=time.monotonic
+        )
+        self._interrupted = False
+
+    async def run(self) -> int:
+        """The whole life of the run in this process; every end is recorded."""
+        self._listen_to_signals()
+        self._save(
+            status="preparing" if not self._row.round else "running", engine_pid=os.getpid(), finished_at=""
+        )
+        errands = [asyncio.create_task(self._serve_inbox()), asyncio.create_task(self._heartbeat())]
+        try:
+            reason = await self._compete()
+        except ComindError as error:
+            self._store.event("failed", str(error))
+            self._end("failed", error.message)
+            return 130 if self._interrupted else error.exit_code
+        except Exception as error:
+            # the last line of defence: whatever it was, the run's folder must say so
+            log.exception("the engine failed")
+            self._store.event(
+                "failed", f"The engine failed: {error!r}; {self._folder.engine_log} tells where."
+            )
+            self._end("failed", repr(error))
+            return 1
+        finally:
+            for errand in errands:
+                errand.cancel()
+            await asyncio.gather(*errands, return_exceptions=True)
+        return self._exit_code(reason)
+
+    async def _compete(self) -> str:
+        """Prepare, run the rounds, finish. Returns why it ended early, or nothing."""
+        async with (
+            open_upstream(self._config, self._folder, self._state) as upstream,
+            open_models(self._config, os.environ, self._store, self._control, utc_now) as models,
+        ):
+            desk = Desk(models.client, Prompts())
+            facts = await fetch_competition(upstream, self._folder, self._store, self._config)
+            self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
+            prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)
+            async with prepared.evaluator:
+                self._save(status="running", baseline=prepared.baseline.selection)
+                shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+                reason = await self._rounds(
+                    Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
+                )
+            await self._finish(upstream, reason)
+            return reason
+
+    async def _rounds(self, coordinator: Coordinator, models: ModelDesk) -> str:
+        try:
+            return await coordinator.run() or models.budget.exhausted()
+        except LimitReached as error:
+            return error.message
+        except (ModelError, MalformedReply) as error:
+            self._store.event("model_lost", f"No further rounds: {error}")
+            return error.message
+
+    def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
+        config, machine = self._config, describe_machine()
+        threads = config.cpu_threads or max(1, machine.cpus // config.coders)
+        memory = config.memory_limit or int(0.8 * machine.memory_bytes / config.coders)
+
+        def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
+            sandbox = Sandbox(
+                inputs={upstream.slug: self._folder.public, **resources},
+                workspace=self._folder.workspace(agent),
+                cpu_threads=threads,
+            )
+            logs = self._folder.workspace(agent).parent / "logs"
+            return NotebookSession(sandbox, log_dir=logs, name=agent)
+
+        return Workshop(
+            folder=self._folder,
+            store=self._store,
+            desk=desk,
+            brief=brief,
+            evaluator=evaluator,
+            control=self._control,
+            clock=utc_now,
+            open_session=open_session,
+            slug=upstream.slug,
+            context_tokens=config.context_tokens,
+            cell_seconds=config.cell_time_limit,
+            memory_bytes=memory,
+            monotonic=time.monotonic,
+        )
+
+    async def _finish(self, upstream: Upstream, reason: str) -> None:
+        """Keep the best, have it graded where that is free, and write the report."""
+        best = write_best(self._store, self._folder)
+        self._save(seconds_used=self._control.seconds_used)
+        if best is not None:
+            self._save(best_evaluation=best.id)
+            self._store.event("best", f"Best: {best.score('selection')} by {best.agent}", agent=best.agent)
+            try:
+                self._save(test=await grade_on_test(upstream, self._folder, best))
+            except ComindError as error:
+                self._store.event("ungraded", f"The submission was not graded: {error}")
+        write_report(self._store, self._folder)
+        stopped = bool(reason) and not _is_limit(reason)
+        status: RunStatus = "failed" if best is None else "stopped" if stopped else "finished"
+        self._end(status, reason or ("" if best else "no valid submission"))
+
+    def _exit_code(self, reason: str) -> int:
+        if self._interrupted:
+            return 130
+        return 0 if self._row.status in ("finished", "stopped") else 1
+
+    # --- errands beside the rounds
+
+    async def _serve_inbox(self) -> None:
+        while True:
+            for command in take(self._folder.inbox):
+                self._obey(command)
+            await asyncio.sleep(_INBOX_SECONDS)
+
+    def _obey(self, command: Command) -> None:
+        match command.action:
+            case "pause":
+                self._control.pause()
+                self._save(status="paused")
+                self._store.event("paused", "Paused: running cells end, no new ones begin")
+            case "resume":
+                self._control.resume()
+                self._save(status="running")
+                self._store.event("resumed", "Goes on")
+            case "stop":
+                self._control.stop("stopped by a person")
+                self._store.event("stopping", "Stopping: agents wind down, the best so far is kept")
+            case "stop_agent":
+                self._control.stop_agent(command.target, "stopped by a person")
+                self._store.event("stopping", "Stopping this agent", agent=command.target)
+            case "add_idea":
+                count = self._store.count(Idea, "origin = 'person'")
+                idea = Idea(
+                    id=f"idea-{900_001 + count}",
+                    round=0,
+                    text=command.text,
+                    origin="person",
+                    created_at=stamp(utc_now()),
+                )
+                self._store.save(idea)
+                self._store.event("idea", f"An idea from a person: {command.text}")
+
+    async def _heartbeat(self) -> None:
+        """So that a resumed run knows how much of its time is gone."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            self._save(seconds_used=self._control.seconds_used)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: int) -> None:
+        if self._interrupted:
+            # asked twice: leave at once; everything shown is committed, `resume` goes on from there
+            os._exit(130)
+        self._interrupted = True
+        self._store.event("stopping", f"{signal.Signals(number).name}: winding down; again to leave at once")
+        self._control.stop("interrupted")
+
+    # --- the run's row
+
+    @property
+    def _row(self) -> Run:
+        run = self._store.run()
+        assert run is not None, "prepare_run wrote the row"
+        return run
+
+    def _save(self, **changes: object) -> None:
+        self._store.save(replace(self._row, **changes))  # type: ignore[arg-type]
+
+    def _end(self, status: RunStatus, detail: str) -> None:
+        self._save(
+            status=status,
+            status_detail=detail,
+            finished_at=stamp(utc_now()),
+            seconds_used=self._control.seconds_used,
+            engine_pid=0,
+        )
+        self._store.event("ended", f"{status}" + (f": {detail}" if detail else ""))
+
+
+def _is_limit(reason: str) -> bool:
+    """Reaching a limit or a plateau is a planned end; a person's stop is not."""
+    return any(word in reason for word in (*_LIMIT_WORDS, "no gain"))
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print("usage: python -m comind.engine RUN_DIR", file=sys.stderr)
+        return 2
+    try:
+        return run_engine(RunFolder(Path(sys.argv[1])))
+    except ComindError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Opens the model client of a run: endpoints by role, budget, prices, recorded calls."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comind.clock import Clock
+from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
+from comind.control import Control
+from comind.llm.budget import Budget
+from comind.llm.client import ModelClient
+from comind.llm.endpoints import Endpoint, endpoints_by_role
+from comind.llm.prices import FREE, PriceBook, parse_prices
+from comind.llm.profiles import ModelSettings
+from comind.records import LlmCall
+from comind.store import Store
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class StoredCalls:
+    """The store as the model client's log: a reply is committed before it is used."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get_call(self, id: str) -> LlmCall | None:
+        return self._store.get(LlmCall, id)
+
+    def save_call(self, call: LlmCall) -> None:
+        self._store.save(call)
+
+
+class _Unrecorded:
+    """For the check before a run exists."""
+
+    def get_call(self, id: str) -> LlmCall | None:
+        return None
+
+    def save_call(self, call: LlmCall) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDesk:
+    client: ModelClient
+    budget: Budget
+
+
+async def check_models(config: RunConfig, environment: Mapping[str, str], clock: Clock) -> str:
+    """One small question to each distinct endpoint; returns the model's name as people are shown it.
+
+    Raises ConfigError, ModelRefused or ModelUnavailable with what to do.
+    """
+    endpoints = _endpoints(config, environment)
+    budget = Budget(clock=clock, max_dollars=_max_dollars(config, endpoints))
+    client = _client(config, endpoints, _Unrecorded(), budget, clock)
+    try:
+        await client.check()
+    finally:
+        await client.aclose()
+    return ", ".join(dict.fromkeys(endpoints[role].name for role in ROLES))
+
+
+@asynccontextmanager
+async def open_models(
+    config: RunConfig, environment: Mapping[str, str], store: Store, control: Control, clock: Clock
+) -> AsyncIterator[ModelDesk]:
+    """The client of one engine; what earlier engines of the run have paid counts against its limits."""
+    endpoints = _endpoints(config, environment)
+    limit = _max_dollars(config, endpoints)
+    budget = Budget(clock=clock, max_dollars=limit, max_tokens=config.max_tokens)
+    budget.restore(store.all(LlmCall))
+    client = _client(config, endpoints, StoredCalls(store), budget, clock)
+    try:
+        yield ModelDesk(client, budget)
+    finally:
+        await client.aclose()
+
+
+def _endpoints(config: RunConfig, environment: Mapping[str, str]) -> dict[str, Endpoint]:
+    if config.offline:
+        from comind.offline.transport import OFFLINE_BASE_URL, OFFLINE_LABEL, OFFLINE_MODEL
+
+        recipes = Endpoint(
+            OFFLINE_MODEL,
+            OFFLINE_BASE_URL,
+            label=OFFLINE_LABEL,
+            price=FREE,
+        )
+        return dict.fromkeys(ROLES, recipes)
+    role_models = [f"{role}={model}" for role, model in config.role_models.items()]
+    return endpoints_by_role(config.model, config.base_url or None, role_models, environment)
+
+
+def _max_dollars(config: RunConfig, endpoints: Mapping[str, Endpoint]) -> float | None:
+    """What the person set; else a default where every price is known, since no other limit can be kept."""
+    if config.max_cost is not None:
+        return config.max_cost
+    book = PriceBook(parse_prices(config.prices))
+    known = all(book.knows(endpoint) for endpoint in set(endpoints.values()))
+    return DEFAULT_MAX_DOLLARS if known else None
+
+
+def _client(
+    config: RunConfig,
+    endpoints: Mapping[str, Endpoint],
+    log: StoredCalls | _Unrecorded,
+    budget: Budget,
+    clock: Clock,
+) -> ModelClient:
+    transport: httpx2.AsyncBaseTransport | None = None
+    if config.offline:
+        from comind.offline.transport import offline_transport
+
+        transport = offline_transport()
+    return ModelClient(
+        endpoints=endpoints,
+        log=log,
+        budget=budget,
+        clock=clock,
+        rng=random.Random(config.seed),
+        transport=transport,
+        prices=PriceBook(parse_prices(config.prices)),
+        settings=ModelSettings(
+            max_completion_tokens=config.reply_tokens,
+            context_tokens=config.context_tokens if config.preset == "small-model" else None,
+        ),
+    )

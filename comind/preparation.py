@@ -1,0 +1,144 @@
+"""Everything before the first round: data, community, profile, and an evaluator that passed its checks.
+
+Each step leaves a mark on disk or in the store, so a resumed run does none of them twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from comind.briefing import competition_text, metric_text
+from comind.clock import Clock
+from comind.community import take_snapshot
+from comind.config import RunConfig
+from comind.evaluator.evaluator import Evaluator, known_metric_source
+from comind.evaluator.profile import CompetitionProfile, profile_competition
+from comind.evaluator.split import standard_split_source, validation_fraction
+from comind.llm.client import CallKey
+from comind.records import Evaluation
+from comind.roles import evaluator as evaluator_role
+from comind.roles.desk import Brief, Desk
+from comind.runs import RunFolder
+from comind.store import Store
+from comind.upstream import Upstream
+from kaggle_runner.errors import BadCompetition, EvaluatorRejected
+from kaggle_runner.machine import describe_machine
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What upstream says about the competition."""
+
+    title: str
+    description: str
+    metric: str
+    metric_title: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    brief: Brief
+    evaluator: Evaluator
+    baseline: Evaluation
+
+
+async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store, config: RunConfig) -> Facts:
+    """Pages, metric, files and the community's snapshot."""
+    from mle_live.metrics import get_metric, recognise
+
+    competition = await upstream.client.competition(upstream.slug)
+    pages = await upstream.client.pages(upstream.slug)
+    description = "\n\n".join(pages.values()) or competition.summary
+    known = await upstream.client.extension_competition(upstream.slug)
+    metric = get_metric(str(known["metric"])) if known else None
+    if metric is None:
+        # kaggle.com names its metric in words only
+        metric = recognise(competition.metric) or recognise(description)
+    if metric is None:
+        raise BadCompetition(
+            f"The metric of {upstream.slug} was not recognised: {competition.metric!r}.",
+            hint="Put the files into a folder whose competition.yaml names metric and higher_is_better.",
+        )
+    marker = folder.path / "data" / "downloaded"
+    if not marker.exists():
+        store.event("download", f"Downloading the data of {upstream.slug}")
+        folder.original.parent.mkdir(parents=True, exist_ok=True)
+        await upstream.client.download_all(upstream.slug, folder.original)
+        marker.touch()
+    await take_snapshot(
+        upstream.client,
+        upstream.slug,
+        store,
+        top_kernels=config.top_kernels,
+        top_discussions=config.top_discussions,
+    )
+    higher = bool(known["higher_is_better"]) if known else metric.higher_is_better
+    return Facts(competition.title, description, metric.name, metric.title, higher)
+
+
+async def prepare_evaluation(
+    facts: Facts, folder: RunFolder, store: Store, desk: Desk, config: RunConfig, clock: Clock
+) -> Prepared:
+    """Split the data, install the metric, check both, and score the sample submission.
+
+    Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
+    """
+    profile = profile_competition(
+        folder.original,
+        description=facts.description,
+        metric=facts.metric,
+        higher_is_better=facts.higher_is_better,
+    )
+    brief = Brief(
+        competition=competition_text(facts.title, facts.description),
+        metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
+        machine=describe_machine().sentence(),
+        data=profile.text,
+    )
+    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
+    marker = folder.private / "checked"
+    evaluator.install(known_metric_source(facts.metric))
+    if not marker.exists():
+        await _split_and_check(evaluator, profile, brief, store, desk, config)
+        marker.touch()
+    baseline = store.get(Evaluation, "baseline")
+    if baseline is None:
+        baseline = replace(await evaluator.baseline(), agent="")
+        store.save(baseline)
+        store.event("baseline", f"The sample submission scores {baseline.score('feedback')}")
+    return Prepared(brief, evaluator, baseline)
+
+
+async def _split_and_check(
+    evaluator: Evaluator,
+    profile: CompetitionProfile,
+    brief: Brief,
+    store: Store,
+    desk: Desk,
+    config: RunConfig,
+) -> None:
+    """The evaluator's model writes the split; a version that fails its checks goes back with the reason."""
+    fraction = config.validation_fraction or validation_fraction(profile.train_rows)
+    reference = standard_split_source(profile)
+    fault = ""
+    for attempt in range(1, _ATTEMPTS + 1):
+        key = CallKey("evaluator", attempt, "split")
+        source = await evaluator_role.write_split(
+            desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
+        )
+        try:
+            await evaluator.split(source, fraction=fraction)
+            checks = await evaluator.check()
+        except EvaluatorRejected as error:
+            fault = error.message
+            store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
+            continue
+        store.event("evaluator", f"The split and the metric passed {len(checks)} checks")
+        return
+    raise EvaluatorRejected(
+        f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
+        hint="Look at private/split_dataset.py in the run's folder, or try another model.",
+    )
