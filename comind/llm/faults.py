@@ -139,7 +139,7 @@ def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: 
             f"{endpoint.host} does not know the model {endpoint.model!r} or this address (404): {words}",
             hint="check --model (old models get retired) and the base URL (it usually ends in /v1)",
         ))  # fmt: skip
-    if status in (400, 413, 422, 500) and (_OVERFLOW.search(code) or _OVERFLOW.search(said)):
+    if status != 429 and (_OVERFLOW.search(code) or _OVERFLOW.search(said)):
         return overflow(endpoint, words)
     if status in (400, 422):
         named = parameter or _named_parameter(said)

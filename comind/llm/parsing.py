@@ -18,7 +18,7 @@ _FENCE: Final = re.compile(
 )
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.):]|[a-z][.)])\s+(?P<text>\S.*)$")
 _SCORED: Final = re.compile(
-    r"^[\s>*_#\-•+\d.)]*?(?P<name>[A-Za-z][A-Za-z /-]{0,40}?)[*_`\s]*"
+    r"^[\s>*_#|\-•+\d.)]*?(?P<name>[A-Za-z][A-Za-z /-]{0,40}?)[*_`\s]*"
     r"(?:\([^)\n]*\))?[*_\s]*[:=|–—-][*_`\s:|]*"
     r"(?P<score>\d+(?:\.\d+)?)\s*(?P<scale>/\s*\d+(?:\.\d+)?|\bout of \d+)?[*_`\s]*"
     r"(?P<reason>.*)$"
@@ -36,7 +36,7 @@ class Section(NamedTuple):
 
 def strip_thinking(text: str) -> str:
     """The reply without `<think>` blocks. A block that never closes leaves nothing: the reply was cut."""
-    text = re.sub(r"(?ims)^[ \t]*<think(?:ing)?>.*?</think(?:ing)?>[ \t]*\n?", "", text)
+    text = re.sub(r"(?ims)^(?:\s*<think(?:ing)?>.*?</think(?:ing)?>)+[ \t]*\n?", "", text)
     # Some chat templates open the block themselves, so that only its end is in the reply.
     head, close, tail = text.rpartition("</think>")
     if close and "<think>" not in head:
@@ -107,11 +107,11 @@ def check_python(code: str) -> str:
 
 
 def _compiles(code: str) -> str:
-    error = _syntax_error(code)
-    if error is None:
+    if _syntax_error(code) is None:
         return ""
-    # Only then are magics replaced: a `%` at the start of a line may well be Python.
-    if _syntax_error(_without_magics(code)) is None:
+    # Only now are magics replaced: a `%` at the start of a line may well be Python.
+    error = _syntax_error(_without_magics(code))
+    if error is None:
         return ""
     shown = (error.text or "").strip()
     return f"line {error.lineno}: {error.msg}" + (f": {shown[:200]}" if shown else "")
@@ -129,9 +129,14 @@ def _syntax_error(code: str) -> SyntaxError | None:
 
 def _without_magics(code: str) -> str:
     """Magic lines as `pass`, with their continuation lines."""
-    lines, continued = [], False
+    lines = []
+    continued = python_continued = False
     for line in code.split("\n"):
         bare = line.strip()
+        if python_continued:
+            lines.append(line)
+            python_continued = line.endswith("\\")
+            continue
         magic = continued or bare.startswith(("!", "%")) or re.fullmatch(r"\??[\w.]+\?{1,2}|\?[\w.]+", bare)
         assigned = re.match(r"(\s*[\w., ]+=\s*)[!%]", line)
         if magic:
@@ -139,6 +144,7 @@ def _without_magics(code: str) -> str:
         else:
             lines.append(f"{assigned[1]}None" if assigned else line)
         continued = bool(magic or assigned) and line.endswith("\\")
+        python_continued = not (magic or assigned) and line.endswith("\\")
     return "\n".join(lines)
 
 
@@ -150,9 +156,9 @@ def sections(text: str, marker: str = r"=== *(?P<title>.+?) *===") -> list[Secti
     """
     line = re.compile(rf"^[ \t#*`>]*(?P<_marker>{marker})[ \t*`:]*$", re.M | re.I)
     found = list(line.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
     parts = []
-    for match, end in zip(found, ends, strict=True):
+    for number, match in enumerate(found, start=1):
+        end = found[number].start() if number < len(found) else len(text)
         title = match.groupdict().get("title") or match["_marker"]
         parts.append(Section(title.strip(), text[match.end() : end].strip()))
     return parts

@@ -40,10 +40,12 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
     message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
     if message is None:
         raise bad_reply(endpoint, "a completion without choices")
-    text = strip_thinking(message.content) if isinstance(message.content, str) else ""
-    finish_reason = str(choices[0].finish_reason or "")
-    usage = _usage(completion, message.content, prompt_estimate)
-    refusal = message.refusal if isinstance(message.refusal, str) else ""
+    content = _content(message)
+    text = strip_thinking(content)
+    finish_reason = str(getattr(choices[0], "finish_reason", None) or "")
+    usage = _usage(completion, content, prompt_estimate)
+    refusal = getattr(message, "refusal", None)
+    refusal = refusal if isinstance(refusal, str) else ""
     return Answer(text, finish_reason, usage, _hidden_fault(endpoint, text, finish_reason, refusal, usage))
 
 
@@ -81,19 +83,28 @@ def _error_object(problem: object, endpoint: Endpoint) -> Fault:
     return from_code(number if number >= 400 else 503, kind, said, endpoint)
 
 
-def _usage(completion: ChatCompletion, content: object, prompt_estimate: int) -> Usage:
+def _content(message: object) -> str:
+    """The text, which some servers send in parts; empty when there is none."""
+    content = getattr(message, "content", None)
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _usage(completion: ChatCompletion, content: str, prompt_estimate: int) -> Usage:
     """As reported; estimated where the endpoint reports nothing, since nothing would mean free."""
-    reported = completion.usage
-    if reported is None or not reported.prompt_tokens:
-        written = estimate_tokens(content) if isinstance(content, str) else 0
-        reported_written = reported.completion_tokens if reported is not None else None
-        return Usage(prompt_estimate, reported_written or written)
-    prompt = reported.prompt_tokens_details
-    completed = reported.completion_tokens_details
-    cached = (prompt.cached_tokens if prompt else None) or 0
+    prompt = _count(completion.usage, "prompt_tokens") or prompt_estimate
     return Usage(
-        prompt_tokens=reported.prompt_tokens,
-        completion_tokens=reported.completion_tokens or 0,
-        cached_tokens=min(cached, reported.prompt_tokens),
-        reasoning_tokens=(completed.reasoning_tokens if completed else None) or 0,
+        prompt_tokens=prompt,
+        completion_tokens=_count(completion.usage, "completion_tokens") or estimate_tokens(content),
+        cached_tokens=min(_count(completion.usage, "prompt_tokens_details", "cached_tokens"), prompt),
+        reasoning_tokens=_count(completion.usage, "completion_tokens_details", "reasoning_tokens"),
     )
+
+
+def _count(usage: object, *path: str) -> int:
+    """A field of the usage object, which the SDK does not validate: anything but a count is 0."""
+    for name in path:
+        usage = getattr(usage, name, None)
+    return usage if isinstance(usage, int) and usage > 0 else 0
