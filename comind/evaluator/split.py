@@ -65,6 +65,7 @@ import numpy as np
 import pandas as pd
 
 # CONSTANTS
+LABELLED = {"train", "labels", "train_labels", "solution"}  # files of these names, archives too, hold labels
 
 
 def split(original: Path, public: Path, private: Path, *, fraction: float, seed: int) -> None:
@@ -153,7 +154,7 @@ def labels(validation: pd.DataFrame) -> pd.DataFrame:
 def link_the_rest(original: Path, public: Path) -> None:
     """Links to test.csv, sample_submission.csv, image folders and so on; not to archives of the labels."""
     for entry in sorted(original.iterdir()):
-        copy_of_labels = entry.is_file() and entry.name.lower().startswith(("train", "label", "solution"))
+        copy_of_labels = entry.is_file() and entry.name.lower().split(".")[0] in LABELLED
         if not copy_of_labels and not entry.name.startswith(".") and not (public / entry.name).exists():
             (public / entry.name).symlink_to(entry)
 '''

@@ -1,0 +1,178 @@
+"""Look for validation labels in public files: beside ids in tables and texts, in folder names, in archives.
+
+A finding is a sentence for the author of the split. It names files and columns, never a label.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comind.evaluator.tables import read_text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TABLES = frozenset({".csv", ".tsv"})
+_TEXTS = frozenset({".json", ".jsonl", ".txt", ".md", ".yaml", ".yml", ".xml", ".py", ".html", ""})
+_ARCHIVES = frozenset(
+    {".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".parquet", ".feather", ".pkl", ".npy", ".npz"}
+)
+_SAFE = frozenset({"train.csv", "test.csv", "sample_submission.csv"})
+"""The first is compared row by row elsewhere; the others are the host's own files, byte for byte."""
+_FILES_READ = 2000
+_PATHS_SEEN = 200_000
+_TEXT_BYTES = 64_000_000
+_ROWS_READ = 1_000_000
+_TOKENS_AROUND = (-4, -3, -2, -1, 1, 2, 3, 4, 5, 6)
+_TOKEN = re.compile(r"[^\s,;:|\"'{}\[\]()<>=]+")
+
+
+def find_leaks(public: Path, labels: pd.Series[Any], natural: frozenset[str]) -> list[str]:
+    """Every place under `public` where the validation labels can be read off.
+
+    `labels` maps validation ids to labels, both as text. `natural` are columns that say the label in the
+    host's own inputs too, and are therefore allowed in validation.csv.
+    """
+    if labels.nunique() < 2:
+        return []
+    findings = []
+    for number, path in enumerate(_files(public)):
+        if number >= _FILES_READ or str(path.relative_to(public)) in _SAFE:
+            continue
+        name = str(path.relative_to(public))
+        suffix = path.suffix.lower()
+        if suffix in _TABLES:
+            allowed = natural if name == "validation.csv" else frozenset()
+            findings += [f"{name}: {what}" for what in _table_leaks(path, labels, allowed)]
+        elif suffix in _TEXTS and path.stat().st_size <= _TEXT_BYTES and _text_leaks(path, labels):
+            findings.append(f"{name}: the labels stand beside the validation ids")
+        elif suffix in _ARCHIVES and _holds_training_table(path):
+            findings.append(f"{name}: it seems to hold the whole training table")
+    if _folders_leak(public, labels):
+        findings.append("the files of validation rows lie in folders that are named after their labels")
+    return findings
+
+
+def agrees(labels: pd.Series[Any], values: pd.Series[Any]) -> bool:
+    """Whether `values` (same index) give nearly every label away, rare classes included."""
+    import pandas as pd
+
+    same = labels == values
+    if not same.all():
+        left, right = pd.to_numeric(labels, errors="coerce"), pd.to_numeric(values, errors="coerce")
+        same = same | ((left - right).abs() <= 1e-9 * left.abs().clip(lower=1e-9))
+    if labels.nunique() < 2 or same.mean() < 0.99:
+        return False
+    return labels.nunique() > 50 or bool(same.groupby(labels).mean().mean() >= 0.95)
+
+
+def _files(public: Path) -> Iterator[Path]:
+    """Readable files, tables first, so that a folder of many images hides nothing that matters."""
+    kinds = (_TABLES, _ARCHIVES, _TEXTS)
+    for kind in kinds:
+        for number, path in enumerate(public.rglob("*")):
+            if number >= _PATHS_SEEN:
+                break
+            if path.suffix.lower() in kind and path.is_file():
+                yield path
+
+
+def _enough(found: int, rows: int) -> bool:
+    return found >= min(20, max(2, rows // 2))
+
+
+def _table_leaks(path: Path, labels: pd.Series[Any], allowed: frozenset[str]) -> list[str]:
+    import pandas as pd
+
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        table = pd.read_csv(path, sep=separator, dtype=str, na_filter=False, nrows=_ROWS_READ)
+    except (ValueError, OSError, pd.errors.ParserError):
+        return []  # no table; nobody else can read it as one either
+    for key in table.columns:
+        rows = table[table[key].isin(labels.index)].drop_duplicates(key).set_index(key)
+        if not _enough(len(rows), len(labels)):
+            continue
+        expected = labels.loc[rows.index]
+        for name in rows.columns:
+            if name not in allowed and agrees(expected, rows[name]):
+                return [f"column {name!r} gives the validation labels"]
+    return []
+
+
+def _text_leaks(path: Path, labels: pd.Series[Any]) -> bool:
+    """Whether the token at some fixed distance from the ids is their label."""
+    import pandas as pd
+
+    tokens = _TOKEN.findall(path.read_text(encoding="utf-8", errors="replace"))
+    places = [(number, token) for number, token in enumerate(tokens) if token in labels.index]
+    if len({token for _, token in places}) < 2 or not _enough(len(places), len(labels)):
+        return False
+    for distance in _TOKENS_AROUND:
+        near = {
+            token: tokens[number + distance]
+            for number, token in places
+            if 0 <= number + distance < len(tokens)
+        }
+        found = pd.Series(near, dtype=str)
+        if _enough(len(found), len(labels)) and agrees(labels.loc[found.index], found):
+            return True
+    return False
+
+
+def _folders_leak(public: Path, labels: pd.Series[Any]) -> bool:
+    import pandas as pd
+
+    parents: dict[str, str] = {}
+    for number, path in enumerate(public.rglob("*")):
+        if number >= _PATHS_SEEN:
+            break
+        for name in (path.name, path.stem):
+            if name in labels.index and path.parent != public:
+                parents[name] = path.parent.name
+    found = pd.Series(parents, dtype=str)
+    return _enough(len(found), len(labels)) and agrees(labels.loc[found.index], found)
+
+
+def _holds_training_table(path: Path) -> bool:
+    if path.name.lower().split(".")[0] in ("train", "labels", "train_labels", "solution"):
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(Path(name).name.lower() == "train.csv" for name in archive.namelist())
+
+
+def repeated_rows(
+    original: pd.DataFrame, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
+) -> str:
+    """A sentence when more validation rows stand in the training part than rows repeat by nature, else ""."""
+    import pandas as pd
+
+    def fingerprints(table: pd.DataFrame) -> pd.Series[Any]:
+        return pd.util.hash_pandas_object(table[columns], index=False)
+
+    if not columns or not len(validation):
+        return ""
+    natural = float(fingerprints(original).duplicated(keep=False).mean())
+    seen = float(fingerprints(validation).isin(fingerprints(train)).mean())
+    noise = 3 * (natural * (1 - natural) / len(validation)) ** 0.5 + 1 / len(validation)
+    if natural > 0.5 or seen <= natural + noise:
+        return ""
+    return f"{seen:.1%} of the validation rows also stand in the public train.csv; {natural:.1%} is natural"
+
+
+def natural_columns(original_train: Path, label_columns: list[str]) -> frozenset[str]:
+    """Input columns that equal the label in the original training table as well."""
+    table = read_text_table(original_train)
+    found: dict[str, bool] = defaultdict(bool)
+    for label in label_columns:
+        for name in table.columns:
+            if name not in label_columns and label in table and agrees(table[label], table[name]):
+                found[name] = True
+    return frozenset(found)

@@ -1,0 +1,148 @@
+"""Each check is made to fail on purpose: leaky splits, wrong metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from comind.evaluator.evaluator import known_metric_source
+from comind.evaluator.split import standard_split_source
+from kaggle_runner.errors import EvaluatorRejected, UsageError
+from tests.comind.evaluator_folders import (
+    METRIC_WRITTEN, evaluator_for, flowers, houses, pictures, ready_evaluator,
+)  # fmt: skip
+
+LEAKS = {
+    "labels beside ids in another table": (
+        'labels(train).rename(columns={"kind": "x"}).to_csv(public / "extra.csv", index=False)',
+        "no label in public.*extra.csv: column 'x'",
+    ),
+    "labels in JSON": (
+        '(public / "extra.json").write_text(validation.set_index(ID)["kind"].to_json())',
+        "no label in public.*extra.json",
+    ),
+    "labels as folder names": (
+        'for row in validation.itertuples():\n'
+        '        (public / "more" / row.kind).mkdir(parents=True, exist_ok=True)\n'
+        '        (public / "more" / row.kind / f"{row.id}.png").write_bytes(b"x")',
+        "no label in public.*folders",
+    ),
+    "an archive of the training table": (
+        '(public / "train.csv.gz").write_bytes(b"x")',
+        "no label in public.*whole training table",
+    ),
+    "truth as the sample submission": (
+        'labels(validation).to_csv(public / "sample_validation_submission.csv", index=False)',
+        "no label in public.*sample_validation_submission",
+    ),
+    "validation rows left in the training part": (
+        'train.to_csv(public / "train.csv", index=False)',
+        "more than the.*rows apart.*validation ids also stand in",
+    ),
+    "validation rows under new ids": (
+        'pd.concat([train[~held_out].iloc[len(validation):], validation.assign(id=[f"new{n}" for n in range(len(validation))])])'
+        '.to_csv(public / "train.csv", index=False)',
+        "rows apart.*also stand in the public train",
+    ),
+    "rows sorted by label": (
+        'validation = validation.sort_values("kind")\n'
+        '    inputs_like_test(original, validation).to_csv(public / "validation.csv", index=False)\n'
+        '    labels(validation).to_csv(private / "validation.csv", index=False)',
+        "order says nothing.*sorted",
+    ),
+    "wrong labels": (
+        'labels(validation).assign(kind=validation["kind"].to_numpy()[::-1]).to_csv(private / "validation.csv", index=False)',
+        "labels true.*differ",
+    ),
+    "label left in the inputs": (
+        'validation.to_csv(public / "validation.csv", index=False)',
+        "shape.*validation.csv has the columns",
+    ),
+    "a file forgotten": ('(public / "validation.csv").unlink()', "files.*public/validation.csv"),
+    "test inputs changed": (
+        '(public / "test.csv").unlink()\n    (public / "test.csv").write_text("id,width\\n")',
+        "shape.*test.csv differs",
+    ),
+    "a link to the private folder": ('(public / "more").symlink_to(private)', "made the link more"),
+    "a crash": ("raise ValueError('no such column')", "split_dataset.py failed.*no such column"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAKS)
+async def test_a_faulty_split_is_rejected_by_name(tmp_path: Path, name: str) -> None:
+    fault, complaint = LEAKS[name]
+    evaluator = evaluator_for(tmp_path, flowers, "accuracy", higher=True)
+    source = standard_split_source(evaluator.profile)
+    faulty = source.replace(
+        "    link_the_rest(original, public)\n", f"    link_the_rest(original, public)\n    {fault}\n"
+    )
+    assert faulty != source
+    with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
+        await evaluator.split(faulty, fraction=0.25)
+    assert not evaluator.folder.public.exists()
+    assert not evaluator.ready
+
+
+async def test_a_split_through_a_group_is_rejected(tmp_path: Path) -> None:
+    evaluator = evaluator_for(tmp_path, houses, "rmsle", higher=False)
+    source = standard_split_source(evaluator.profile).replace(
+        "choose_groups(train, fraction, rng) if GROUP else", ""
+    )
+    with pytest.raises(EvaluatorRejected, match="groups whole"):
+        await evaluator.split(source, fraction=0.25)
+
+
+@pytest.mark.parametrize(
+    ("make", "metric", "higher"),
+    [(houses, "rmsle", False), (flowers, "accuracy", True), (pictures, "multiclass_log_loss", False)],
+)
+async def test_a_sound_split_with_a_known_metric_passes_everything(
+    tmp_path: Path, make: object, metric: str, higher: bool
+) -> None:
+    evaluator = await ready_evaluator(tmp_path, make, metric, higher=higher)  # type: ignore[arg-type]
+    checks = await evaluator.check()
+    assert len(checks) >= 16
+    assert all(check.passed for check in checks)
+    assert evaluator.ready
+    assert not (evaluator.folder.private / "trials").exists()
+
+
+METRICS = {
+    "opposite direction": (METRIC_WRITTEN.replace("False", "True"), "direction"),
+    "reversed": (METRIC_WRITTEN.replace("float(", "-float("), "sample is worse"),
+    "no direction": (METRIC_WRITTEN.replace("HIGHER_IS_BETTER = False", ""), "metric loads"),
+    "random": (
+        METRIC_WRITTEN.replace("float(", "np.random.default_rng().random() + float("),
+        "same input, same score",
+    ),
+    "blind": (METRIC_WRITTEN.replace('submission["price"]', 'submission["price"].mean()'), "sample is worse"),
+    "raises": (METRIC_WRITTEN.replace("return", "raise KeyError('size') #"), "truth scores.*KeyError"),
+    "not finite": (METRIC_WRITTEN.replace("float(", "float('nan') * float("), "truth scores.*score_not_finite"),
+    "not Python": ("def score(:", "metric loads.*SyntaxError"),
+    "order only": (
+        METRIC_WRITTEN.replace('submission["price"]', 'submission["price"].sort_values().to_numpy()')
+        .replace('truth["price"]', 'truth["price"].sort_values().to_numpy()'),
+        "shuffled truth is worse",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METRICS)
+async def test_a_faulty_metric_is_rejected_by_name(tmp_path: Path, name: str) -> None:
+    source, complaint = METRICS[name]
+    evaluator = await ready_evaluator(tmp_path, houses, "mae", higher=False)
+    evaluator.install(source)
+    with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
+        await evaluator.check()
+
+
+async def test_a_sound_written_metric_passes_everything(tmp_path: Path) -> None:
+    evaluator = await ready_evaluator(tmp_path, houses, "mae", higher=False)
+    evaluator.install(METRIC_WRITTEN)
+    assert all(check.passed for check in await evaluator.check())
+
+
+def test_unknown_metric_is_named() -> None:
+    with pytest.raises(UsageError, match="rmsel"):
+        known_metric_source("rmsel")
