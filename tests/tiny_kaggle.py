@@ -167,3 +167,8 @@ def running_server(
         server.should_exit = True
         thread.join(15)
         listener.close()
+
+
+def wait_until_graded(server: RunningServer) -> None:
+    while server.service.state.pending():
+        time.sleep(0.02)
