@@ -1,0 +1,52 @@
+# Two commands do all: `make demo` and `make test`. Both make and use .venv/ in this checkout, with pip alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types imports unit bench clean help
+
+help:
+	@echo "make demo   set up, then two rounds of four agents on census-income, offline (recipes, no language model)"
+	@echo "make test   set up, then lint, types, import contract and every test"
+	@echo "make bench  measure the engine's overhead on a demo run; figures are in docs/"
+
+demo: $(VENV)/.installed
+	$(BIN)/comind-tui run census-income --offline --coders 4 --rounds 2 --time-limit 170s --state state
+
+test: lint types imports unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.engine_overhead
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CoMind needs Python 3.11 or newer: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.python
+	@echo "Installing CoMind into .venv (about a minute) …"
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the test tools …"
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

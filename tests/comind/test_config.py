@@ -1,0 +1,74 @@
+"""Settings: precedence, durations, and one clear message for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from comind.config import RunConfig, load_config, parse_duration
+from kaggle_runner.errors import ConfigError
+
+
+def yaml_file(folder: Path, text: str) -> Path:
+    path = folder / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_typed_beats_file_beats_preset_beats_default(tmp_path: Path) -> None:
+    file = yaml_file(tmp_path, "preset: small-model\nsteps: 9\ncoders: 3\n")
+    config = load_config(file, {"competition": "c", "coders": 7})
+    assert (config.coders, config.steps, config.sample_kernels) == (7, 9, 2)
+    assert config.rounds == RunConfig(competition="c").rounds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1h30m", 5400), ("1.5d", 129600)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2 weeks", "-5m", "1h and a bit"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("coderz: 4", "unknown setting 'coderz'. Did you mean 'coders'"),
+        ("coders: many", "coders is 'many'"),
+        ("coders: true", "coders is True"),
+        ("coders: 0", "between 1 and 64"),
+        ("preset: huge", "no preset 'huge'"),
+        ("role_models: {critic: m}", "no role 'critic'"),
+        ("max_cost: -1", "cannot be negative"),
+        ("validation_fraction: 0.9", "0.01"),
+        ("executor: cloud", "no executor 'cloud'"),
+        ("- a\n- b", "setting: value"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_each_mistake_in_a_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint.replace("[", r"\[").replace("(", r"\(")):
+        load_config(yaml_file(tmp_path, text), {"competition": "c"})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.yaml"):
+        load_config(tmp_path / "nothing.yaml", {"competition": "c"})
+
+
+def test_no_competition_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="No competition"):
+        load_config(None, {})
+
+
+def test_a_path_is_a_folder_and_a_bare_name_is_not() -> None:
+    assert RunConfig(competition="./data").is_folder
+    assert RunConfig(competition=".").is_folder
+    assert not RunConfig(competition="census-income").is_folder
