@@ -39,8 +39,8 @@ COMMANDS: dict[str, str] = {
 class Parser(argparse.ArgumentParser):
     """Reports mistakes as UsageError, so that every error leaves the program by one door."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")

@@ -16,7 +16,7 @@ from comind.runs import RunFolder
 from comind.store.reader import Reader
 from comind.summary import best_standing, standings, summarize
 from comind_tui.listing import summary_text
-from comind_tui.plain import dollars, duration, interval, one_line, since, tokens
+from comind_tui.plain import dollars, duration, interval, one_line, run_times, tokens
 
 QUIET_SECONDS = 15.0
 
@@ -93,15 +93,14 @@ def progress_line(reader: Reader, clock: Clock) -> str:
     """Elapsed, left, working agents, best so far and cost, of a run that may not have begun."""
     run = reader.run() or Run(id="", competition="")
     now = clock()
-    elapsed = max(run.seconds_used, since(run.started_at, now))
-    limit = run.config.get("time_limit")
+    elapsed, left = run_times(run, now)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
     totals = reader.totals()
     used = totals["prompt_tokens"] + totals["completion_tokens"]
     parts = [
         f"… {duration(elapsed)} elapsed",
-        f"{duration(limit - elapsed)} left at most" if limit else "",
+        f"{duration(left)} left at most" if left is not None else "",
         f"round {run.round}/{run.rounds}",
         " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
         f"best {interval(best.score if best else None)}",

@@ -49,6 +49,11 @@ def launch(request: dict[str, Any], state: Path, *, quiet: bool = False) -> str:
     return str(answer["run"])
 
 
+def launch_quietly(request: dict[str, Any], state: Path) -> str:
+    """`launch` while a screen is up."""
+    return launch(request, state, quiet=True)
+
+
 def main() -> int:
     """The helper's side."""
     from comind.clock import utc_now

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -153,7 +153,8 @@ def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
     lines += [
         ("cost", f"{tokens(cost['tokens'])} tokens, {dollars(cost['dollars'])}"),
         ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
-        ("started", f"{document['started_at'] or '–'}  finished {document['finished_at'] or '–'}"),
+        ("started", document["started_at"] or "–"),
+        ("finished", document["finished_at"] or "–"),
         ("folder", str(folder.path)),
     ]
     return "\n".join(f"{name:<12} {one_line(value)}" for name, value in lines)
@@ -245,7 +246,7 @@ def _beats(score: Score, baseline: Score | None) -> bool:
 
 
 def _print_or_say(
-    rows: list[tuple[str, ...]], headers: tuple[str, ...], nothing: str, *, right: tuple[int, ...] = ()
+    rows: Sequence[Sequence[str]], headers: Sequence[str], nothing: str, *, right: tuple[int, ...] = ()
 ) -> int:
     if rows:
         print(table(headers, rows, width=terminal_width(), right=right))

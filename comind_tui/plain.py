@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from comind.clock import parse_stamp
+from comind.records import Run
 from comind.scores import Score
 
 _ESCAPES = re.compile(
@@ -94,6 +95,15 @@ def duration(seconds: float) -> str:
 def since(stamp: str, now: datetime) -> float:
     """Seconds from a stored time stamp until `now`; 0 for an empty one."""
     return max(0.0, (now - parse_stamp(stamp)).total_seconds()) if stamp else 0.0
+
+
+def run_times(run: Run, now: datetime) -> tuple[float, float | None]:
+    """Seconds that count against the time limit so far, and those left (None without a limit)."""
+    elapsed = run.seconds_used or since(
+        run.started_at, parse_stamp(run.finished_at) if run.finished_at else now
+    )
+    limit = run.config.get("time_limit")
+    return elapsed, None if limit is None else max(0.0, limit - elapsed)
 
 
 def number(value: float | None) -> str:

@@ -83,7 +83,7 @@ def config_from(arguments: Namespace) -> RunConfig:
         )
     config = load_config(Path(arguments.config) if arguments.config else None, typed)
     _check_executor(config)
-    _check_key(config)
+    check_key(config)
     return config
 
 
@@ -104,7 +104,8 @@ def _check_executor(config: RunConfig) -> None:
         )
 
 
-def _check_key(config: RunConfig) -> None:
+def check_key(config: RunConfig) -> None:
+    """ConfigError, with the ways out, when the settings name no reachable model."""
     own_endpoints = all("@" in config.role_models.get(role, "") for role in ROLES)
     if config.offline or config.base_url or own_endpoints or os.environ.get("OPENAI_API_KEY"):
         return

@@ -1,0 +1,87 @@
+"""The Textual application: which screen is up, themes, and leaving. Everything it shows is read from runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from comind.clock import Clock, utc_now
+from comind.runs import RunFolder, engine_alive, runs_folder
+from comind_tui.launch import launch_quietly
+from comind_tui.screens.home import Home
+from comind_tui.screens.run import RunScreen
+from comind_tui.themes import PLAIN, theme_name
+
+WIDE = 120
+"""Columns from which the run screen shows panes and a second view side by side."""
+
+Launcher = Callable[[dict[str, Any], Path], str]
+
+
+class ComindApp(App[None]):
+    """Home, or one run when `run_id` is given. `launcher` starts runs (see comind_tui.launch)."""
+
+    TITLE = "CoMind"
+    CSS_PATH: ClassVar[Any] = ["style/base.tcss", "style/run.tcss", "style/forms.tcss"]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  Textual declares it so
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "leave", "Leave", show=False, system=True),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, system=True),
+    ]
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        run_id: str | None = None,
+        launcher: Launcher = launch_quietly,
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.launcher = launcher
+        self._run_id = run_id
+        self._clock = clock
+        self._watched: set[str] = set()
+
+    def on_mount(self) -> None:
+        self.register_theme(PLAIN)
+        self.theme = theme_name(os.environ)
+        if self._run_id is None:
+            self.push_screen(Home(self._clock))
+        else:
+            self.watch_run(self._run_id)
+
+    def watch_run(self, run_id: str) -> None:
+        """Open a run's screen; its database need not exist yet."""
+        self._watched.add(run_id)
+        self.push_screen(RunScreen(RunFolder(runs_folder(self.state) / run_id), self._clock))
+
+    def action_leave(self) -> None:
+        """From a run that was opened at home back home, else out. Runs go on."""
+        came_from_home = any(isinstance(screen, Home) for screen in self.screen_stack[:-1])
+        if isinstance(self.screen, RunScreen) and came_from_home:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    def runs_left_running(self) -> list[str]:
+        """Ids of the runs that were watched and have an engine now."""
+        return [id for id in self._watched if engine_alive(RunFolder(runs_folder(self.state) / id))]
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette holds every key of the screen besides Textual's own commands."""
+        yield from super().get_system_commands(screen)
+        for binding in screen.BINDINGS:
+            if isinstance(binding, Binding) and binding.description:
+                help_text = f"key {binding.key_display or binding.key}"
+                yield SystemCommand(
+                    binding.description, help_text, partial(self.run_action, binding.action, screen)
+                )

@@ -1,0 +1,166 @@
+"""The form for a new run: its checked as it is typed; starting happens in a helper process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Button, Checkbox, Footer, Input, Label, Select, Static
+
+from comind.config import DEFAULT_MODEL, RunConfig, from_mapping
+from comind_tui.running import check_key
+from kaggle_runner.errors import ComindError, ConfigError
+
+if TYPE_CHECKING:
+    from comind_tui.app import ComindApp
+
+_FIELDS: tuple[tuple[str, str, str, str], ...] = (
+    ("folder", "or a folder", "", "path/to/competition"),
+    ("model", "model", "", DEFAULT_MODEL),
+    ("base_url", "base URL", "", "empty: OpenAI's own"),
+    ("coders", "coding agents", "2", "1 to 64"),
+    ("rounds", "rounds", "2", "1 to 1000"),
+    ("time_limit", "time limit", "1h", "90s, 15m, 2h, 1h30m"),
+    ("max_cost", "max cost, $", "5", "empty: no limit"),
+    ("seed", "seed", "0", ""),
+)
+"""Setting, label, first value, placeholder."""
+_WHOLE_NUMBERS = ("coders", "rounds", "seed")
+
+
+class NewRun(Screen[str]):
+    """Dismissed with the id of the run that was started, or empty."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "Start", priority=True),
+        Binding("escape", "cancel", "Cancel"),
+    ]
+
+    def __init__(self, slugs: list[str], competition: str) -> None:
+        super().__init__()
+        self._slugs = slugs
+        self._competition = competition
+        self._starting = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(" New run"), id="home-head", markup=False)
+        with VerticalScroll(id="form"):
+            with Horizontal(classes="field"):
+                yield Label("competition", markup=False)
+                chosen = self._competition or (self._slugs[0] if self._slugs else "")
+                options = [(slug, slug) for slug in self._slugs]
+                yield Select(
+                    options, value=chosen or Select.NULL, allow_blank=True, id="competition", compact=True
+                )
+            with Horizontal(classes="field"):
+                yield Label("offline", markup=False)
+                yield Checkbox(
+                    "recipes, no language model",
+                    not os.environ.get("OPENAI_API_KEY"),
+                    id="offline",
+                    compact=True,
+                )
+            for name, label, value, placeholder in _FIELDS:
+                with Horizontal(classes="field"):
+                    yield Label(label, markup=False)
+                    yield Input(value, placeholder=placeholder, id=name, compact=True)
+            with Horizontal(classes="field"):
+                yield Label("", markup=False)
+                yield Button("Start", id="start", variant="primary", compact=True)
+        yield Static(id="problem", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#competition").focus()
+        self._check()
+
+    @on(Input.Changed)
+    @on(Checkbox.Changed)
+    @on(Select.Changed)
+    def _check(self) -> None:
+        """Show the first thing that is wrong, in place; fields that offline runs ignore are dimmed."""
+        offline = self.query_one("#offline", Checkbox).value
+        for name in ("model", "base_url"):
+            self.query_one(f"#{name}", Input).disabled = offline
+        try:
+            config = self._config()
+        except ComindError as error:
+            self._say(str(error), bad=True)
+        else:
+            what = "recipes, no language model" if config.offline else config.model
+            self._say(f"Ready: {config.competition}, {config.coders} agents, {what}. Ctrl+S starts.")
+
+    def _config(self) -> RunConfig:
+        """The settings on the form; ConfigError names the first field that is wrong."""
+        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name, *_ in _FIELDS}
+        chosen = self.query_one("#competition", Select).value
+        values: dict[str, Any] = {"competition": _folder(texts["folder"]) or (str(chosen) if chosen else "")}
+        if not values["competition"] or (chosen is Select.NULL and not texts["folder"]):
+            raise ConfigError("Choose a competition, or name a folder in Kaggle's shape.")
+        if self.query_one("#offline", Checkbox).value:
+            values["offline"] = True
+        else:
+            values |= {"model": texts["model"] or DEFAULT_MODEL, "base_url": texts["base_url"]}
+        for name in _WHOLE_NUMBERS:
+            values[name] = _number(name, texts[name], int)
+        values["time_limit"] = texts["time_limit"]
+        values["max_cost"] = _number("max_cost", texts["max_cost"], float) if texts["max_cost"] else None
+        config = from_mapping(values, where="the form")
+        check_key(config)
+        return config
+
+    @on(Button.Pressed, "#start")
+    def _pressed(self) -> None:
+        self.action_start()
+
+    def action_start(self) -> None:
+        if self._starting:
+            return
+        try:
+            config = self._config()
+        except ComindError as error:
+            self._say(str(error), bad=True)
+            return
+        self._starting = True
+        self._say(f"Preparing {config.competition} … (data are fetched the first time)")
+        self._start(config)
+
+    @work(exclusive=True)
+    async def _start(self, config: RunConfig) -> None:
+        app = cast("ComindApp", self.app)
+        try:
+            run_id = await asyncio.to_thread(app.launcher, {"config": config.as_dict()}, app.state)
+        except ComindError as error:
+            self._say(str(error), bad=True)
+            self._starting = False
+            return
+        self.dismiss(run_id)
+
+    def action_cancel(self) -> None:
+        self.dismiss("")
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        line = self.query_one("#problem", Static)
+        line.set_class(bad, "bad")
+        line.update(Text(f"{'✗' if bad else '✓'} {text}"))
+
+
+def _folder(text: str) -> str:
+    """A folder as RunConfig knows folders: with a slash in it."""
+    return text if not text or "/" in text or text in (".", "..") else f"./{text}"
+
+
+def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ConfigError(
+            f"{name} is {text!r}; it must be a {'whole ' if kind is int else ''}number."
+        ) from None

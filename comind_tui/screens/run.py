@@ -1,0 +1,259 @@
+"""The run screen: agents' panes, leaderboard, ideas, reports, monitor and plot of one run, live.
+
+It reads the run and sends commands to its inbox; leaving it changes nothing. One timer drives everything:
+logs of the panes in view five times a second, the database once a second in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer
+
+from comind.clock import Clock
+from comind.inbox import Action, Command, send
+from comind.records import Agent, Idea, Report
+from comind.runs import RunFolder
+from comind_tui.logs import LogTail
+from comind_tui.plain import duration, number, since
+from comind_tui.screens.agent import AgentScreen
+from comind_tui.screens.dialogs import AskText, Confirm, Help
+from comind_tui.snapshot import Snapshot, read_snapshot, signature
+from comind_tui.widgets.board import Board
+from comind_tui.widgets.documents import Documents
+from comind_tui.widgets.header import VIEWS, RunHeader, ViewBar
+from comind_tui.widgets.monitor import MonitorView
+from comind_tui.widgets.mosaic import AgentMosaic, Tile
+from comind_tui.widgets.plot import ScorePlot
+
+TICK_SECONDS = 0.2
+TICKS_PER_READ = 5
+
+HELP = """\
+RUN SCREEN
+
+1 … 6        agents, board, ideas, reports, monitor, plot
+arrows hjkl  choose an agent        Enter   open it: code, output, cells
+PgUp PgDn    pages of agents        [ ]     earlier and later round
+p            pause, or go on        i       add an idea for the next round
+x            stop the chosen agent  S       stop the whole run (both ask)
+/            search ideas or reports
+q, Ctrl+C    leave; the run goes on. Come back: comind-tui attach
+Ctrl+P       command palette        ?       this help
+
+● running  ◌ thinking  ◆ grading  ◇ reporting  ○ waiting
+✓ finished  ■ stopped  ✗ failed  ‖ paused
+
+Scores are on the selection rows, with a 95 % interval; ★ is the run's choice.
+"beyond noise" means: the interval does not touch the sample submission's.
+"""
+
+
+class RunScreen(Screen[None]):
+    """Watches one run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(key), f"view('{view}')", title, show=False)
+            for key, (view, title) in enumerate(VIEWS, 1)
+        ),
+        Binding("p", "pause", "Pause"),
+        Binding("x", "stop_agent", "Stop agent"),
+        Binding("S", "stop_run", "Stop run"),
+        Binding("i", "add_idea", "Idea"),
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("left_square_bracket", "round(-1)", "Earlier round", show=False),
+        Binding("right_square_bracket", "round(1)", "Later round", show=False),
+        Binding("q", "app.leave", "Leave"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+    ]
+
+    def __init__(self, folder: RunFolder, clock: Clock) -> None:
+        super().__init__()
+        self.folder = folder
+        self.snapshot = Snapshot()
+        self._clock = clock
+        self._round: int | None = None
+        self._ticks = 0
+        self._read_state: tuple[object, ...] = ()
+        self._logs: dict[str, LogTail] = {}
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader()
+        yield ViewBar()
+        with Horizontal(id="body", classes="-agents"):
+            yield AgentMosaic(id="agents")
+            with ContentSwitcher(id="side", initial="board"):
+                yield Board(id="board")
+                yield Documents(self.folder, Idea, id="ideas")
+                yield Documents(self.folder, Report, id="reports")
+                yield MonitorView(id="monitor")
+                yield ScorePlot(id="plot")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one(AgentMosaic).focus()
+        self.read()
+        self.set_interval(TICK_SECONDS, self._tick)
+
+    @property
+    def view(self) -> str:
+        """What fills a narrow terminal."""
+        body = self.query_one("#body")
+        return "agents" if body.has_class("-agents") else str(self.query_one(ContentSwitcher).current)
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % TICKS_PER_READ == 0:
+            self.read()
+        elif self.is_current:
+            self._show_agents()
+
+    @work(exclusive=True, group="database")
+    async def read(self) -> None:
+        """Read the database if it has changed, and show what is new."""
+        state = (await asyncio.to_thread(signature, self.folder), self._round)
+        if state != self._read_state:
+            self.snapshot = await asyncio.to_thread(read_snapshot, self.folder, self._round)
+            self._read_state = state
+        self._show()
+
+    def _show(self) -> None:
+        snapshot = self.snapshot
+        self.query_one(RunHeader).show(snapshot, self.folder.id, self._clock())
+        self._show_agents()
+        current = self.query_one(ContentSwitcher).current
+        if current == "board":
+            self.query_one(Board).show(snapshot)
+        elif current == "ideas":
+            self.query_one("#ideas", Documents).show(snapshot.ideas)
+        elif current == "reports":
+            self.query_one("#reports", Documents).show(snapshot.reports)
+        elif current == "monitor":
+            self.query_one(MonitorView).show(snapshot)
+        elif current == "plot":
+            self.query_one(ScorePlot).show(snapshot)
+
+    def _show_agents(self) -> None:
+        mosaic = self.query_one(AgentMosaic)
+        if not mosaic.display:
+            return
+        visible = set(mosaic.visible_agents) or {agent.id for agent in self.snapshot.agents}
+        mosaic.show([self._tile(agent, agent.id in visible) for agent in self.snapshot.agents])
+
+    def _tile(self, agent: Agent, is_visible: bool) -> Tile:
+        cells = self.snapshot.cells.get(agent.id, ())
+        cell = cells[-1] if cells else None
+        output: list[str] = []
+        if cell and is_visible:
+            output = self._log(agent.id, cell.log_path).tail(self.query_one(AgentMosaic).output_lines)
+        running = cell is not None and cell.status == "running" and self.snapshot.alive
+        best = self.snapshot.best_of(agent.id)
+        return Tile(
+            agent=agent.id,
+            index=agent.index,
+            status=agent.status,
+            progress=f"{agent.step}/{agent.max_steps}",
+            clock=duration(since(cell.started_at, self._clock())) if cell and running else "",
+            best=number(best.score.value if best else None),
+            title=agent.title,
+            goal=agent.goal,
+            output=tuple(output),
+        )
+
+    def _log(self, agent: str, path: str) -> LogTail:
+        full = self.folder.path / path
+        log = self._logs.get(agent)
+        if log is None or log.path != full:
+            log = self._logs[agent] = LogTail(full)
+        if path:
+            log.poll()
+        return log
+
+    def action_view(self, view: str) -> None:
+        body = self.query_one("#body")
+        body.set_class(view == "agents", "-agents")
+        self.query_one(ViewBar).active = view
+        if view == "agents":
+            self.query_one(AgentMosaic).focus()
+        else:
+            self.query_one(ContentSwitcher).current = view
+            shown = self.query_one(f"#{view}")
+            inner = [shown, *shown.query("OptionList, Lines")]
+            next((one for one in inner if one.focusable), self.query_one(AgentMosaic)).focus()
+        self._show()
+
+    @on(ViewBar.Chosen)
+    def _view_clicked(self, event: ViewBar.Chosen) -> None:
+        self.action_view(event.view)
+
+    @on(AgentMosaic.Opened)
+    def _open_agent(self, event: AgentMosaic.Opened) -> None:
+        self.app.push_screen(AgentScreen(self, event.agent))
+
+    def action_search(self) -> None:
+        if self.query_one(ContentSwitcher).current not in ("ideas", "reports") or self.view == "agents":
+            self.action_view("ideas")
+        self.query_one(f"#{self.query_one(ContentSwitcher).current}", Documents).open_search()
+
+    def action_round(self, step: int) -> None:
+        last = self.snapshot.run.round if self.snapshot.run else 0
+        wanted = self.snapshot.round + step
+        if 1 <= wanted <= last:
+            self._round = None if wanted == last else wanted
+            self.notify(f"Agents of round {wanted}", markup=False)
+            self.read()
+
+    def action_pause(self) -> None:
+        paused = self.snapshot.status == "paused"
+        self.command(
+            "resume" if paused else "pause", told="The run goes on." if paused else "Pausing the run."
+        )
+
+    def action_stop_agent(self) -> None:
+        self.stop_agent(self.query_one(AgentMosaic).chosen_agent)
+
+    @work
+    async def stop_agent(self, agent: str) -> None:
+        """Ask, then tell the engine."""
+        question = f"Stop agent {agent}? What it has scored is kept."
+        if not agent:
+            return
+        if await self.app.push_screen_wait(Confirm(question)):
+            self.command("stop_agent", target=agent, told=f"Stopping {agent}.")
+
+    @work
+    async def action_stop_run(self) -> None:
+        question = "Stop the whole run? It ends with the best found so far; comind-tui resume goes on later."
+        if await self.app.push_screen_wait(Confirm(question)):
+            self.command("stop", told="Stopping the run.")
+
+    @work
+    async def action_add_idea(self) -> None:
+        text = await self.app.push_screen_wait(
+            AskText("An idea for the next round:", "for instance: blend the best two")
+        )
+        if text:
+            self.command("add_idea", text=text, told="The idea is in the inbox.")
+
+    def command(self, action: Action, *, target: str = "", text: str = "", told: str) -> None:
+        """Put a command into the run's inbox, and say so; say it too when nobody would read it."""
+        if not self.snapshot.alive:
+            hint = f"No engine is running: comind-tui resume {self.folder.id}"
+            self.notify(hint, severity="warning", markup=False)
+            return
+        try:
+            send(self.folder.inbox, Command(action, target, text))
+        except OSError as error:
+            self.notify(f"The command could not be sent: {error}", severity="error", markup=False)
+            return
+        self.notify(told, markup=False)
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(HELP))

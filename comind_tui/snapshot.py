@@ -1,0 +1,96 @@
+"""Everything the run screen shows of the database, read in one go by a thread with a Reader of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Report, Run
+from comind.runs import RunFolder, engine_alive
+from comind.store.reader import Reader
+from comind.summary import Standing, best_standing, shown_status, standings
+from kaggle_runner.errors import RunNotFound
+
+EVENTS_KEPT = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One moment of a run. Before the engine has written anything, `run` is None and the rest is empty."""
+
+    run: Run | None = None
+    alive: bool = False
+    round: int = 0
+    """The round whose agents and cells are here."""
+    agents: tuple[Agent, ...] = ()
+    cells: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
+    """Agent → its cells, oldest first."""
+    board: tuple[Standing, ...] = ()
+    decisions: tuple[MonitorDecision, ...] = ()
+    events: tuple[Event, ...] = ()
+    totals: Mapping[str, Any] = field(default_factory=dict)
+    ideas: int = 0
+    reports: int = 0
+
+    @property
+    def status(self) -> str:
+        return shown_status(self.run, self.alive)
+
+    @property
+    def best(self) -> Standing | None:
+        return best_standing(self.run, list(self.board))
+
+    def best_of(self, agent: str) -> Standing | None:
+        """The agent's best evaluation."""
+        return next((one for one in self.board if one.evaluation.agent == agent), None)
+
+    def agent(self, id: str) -> Agent | None:
+        return next((agent for agent in self.agents if agent.id == id), None)
+
+
+def read_snapshot(folder: RunFolder, round: int | None) -> Snapshot:
+    """The run now, with the agents of `round` (None: of the newest). Blocks; call it from a thread."""
+    alive = engine_alive(folder)
+    try:
+        reader = Reader(folder.database)
+    except (RunNotFound, sqlite3.OperationalError):
+        return Snapshot(alive=alive)
+    try:
+        return _read(reader, round, alive)
+    except sqlite3.OperationalError:  # the engine is still making the tables
+        return Snapshot(alive=alive)
+    finally:
+        reader.close()
+
+
+def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
+    newest = max((agent.round for agent in reader.all(Agent)), default=0)
+    shown = newest if round is None else min(max(round, 1), newest)
+    agents = reader.all(Agent, "round = ?", (shown,), order='"index"')
+    return Snapshot(
+        run=reader.run(),
+        alive=alive,
+        round=shown,
+        agents=tuple(agents),
+        cells={agent.id: tuple(reader.all(Cell, "agent = ?", (agent.id,), order="step")) for agent in agents},
+        board=tuple(standings(reader.all(Evaluation, "success = 1"))),
+        decisions=tuple(reader.all(MonitorDecision, order="at DESC, rowid DESC", limit=EVENTS_KEPT)[::-1]),
+        events=tuple(reader.last_events(EVENTS_KEPT)),
+        totals=reader.totals(),
+        ideas=reader.count(Idea),
+        reports=reader.count(Report),
+    )
+
+
+def signature(folder: RunFolder) -> tuple[int, ...]:
+    """Changes whenever the database does; cheap enough to ask every second."""
+    values: list[int] = [int(engine_alive(folder))]
+    for suffix in ("", "-wal"):
+        try:
+            found = folder.database.with_name(folder.database.name + suffix).stat()
+            values += [found.st_mtime_ns, found.st_size]
+        except OSError:
+            values += [0, 0]
+    return tuple(values)

@@ -1,0 +1,1 @@
+"""Widgets of the screens. They show what they are handed, never own data, and parse no markup."""

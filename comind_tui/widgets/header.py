@@ -1,0 +1,139 @@
+"""The run screen's head: what is competed on, how it stands, what it has cost; and the bar of views."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from comind_tui.glyphs import state, symbol
+from comind_tui.plain import (
+    arrow,
+    cell_width,
+    dollars,
+    duration,
+    fit,
+    interval,
+    number,
+    one_line,
+    run_times,
+    tokens,
+)
+from comind_tui.snapshot import Snapshot
+
+VIEWS: tuple[tuple[str, str], ...] = (
+    ("agents", "Agents"), ("board", "Board"), ("ideas", "Ideas"),
+    ("reports", "Reports"), ("monitor", "Monitor"), ("plot", "Plot"),
+)  # fmt: skip
+"""Id and title of each view, in the order of their number keys."""
+
+
+class RunHeader(Widget):
+    """Facts about the run, flowed over as many lines as the widget has."""
+
+    facts: reactive[tuple[str, ...]] = reactive(())
+
+    def show(self, snapshot: Snapshot, run_id: str, now: datetime) -> None:
+        self.facts = tuple(header_facts(snapshot, run_id, now))
+
+    def render(self) -> Text:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for line in flow(self.facts, self.size.width - 2)[: self.size.height]:
+            text.append(f" {line}\n", style="bold" if not text else "")
+        return text
+
+
+def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> list[str]:
+    """Most important first; what does not fit is dropped from the end."""
+    run = snapshot.run
+    if run is None:
+        return [run_id, state("preparing"), "waiting for the engine's first word"]
+    elapsed, left = run_times(run, now)
+    best = snapshot.best
+    limit = run.config.get("max_cost")
+    used = snapshot.totals["prompt_tokens"] + snapshot.totals["completion_tokens"]
+    facts = [
+        f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",
+        f"round {run.round}/{run.rounds}",
+        _status(snapshot),
+        f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
+        _place(run.test),
+        f"{duration(elapsed)} elapsed" + (f", {duration(left)} left" if left is not None else ""),
+        dollars(snapshot.totals["dollars"]) + (f" of {dollars(limit)}" if limit is not None else ""),
+        f"{tokens(used)} tokens",
+        _agents(snapshot),
+        run.model,
+    ]
+    return [one_line(fact) for fact in facts if fact]
+
+
+def _status(snapshot: Snapshot) -> str:
+    run = snapshot.run
+    assert run is not None
+    if snapshot.status != run.status:
+        return f"{state(snapshot.status)} (its engine is gone: comind-tui resume)"
+    return f"{state(snapshot.status)}{f': {run.status_detail}' if run.status_detail else ''}"
+
+
+def _place(test: dict[str, object]) -> str:
+    if not test:
+        return ""
+    medal = test.get("medal")
+    return (
+        f"test {test.get('score')} rank {test.get('rank')}/{test.get('teams')}{f' {medal}' if medal else ''}"
+    )
+
+
+def _agents(snapshot: Snapshot) -> str:
+    kinds = Counter(agent.status for agent in snapshot.agents)
+    return (
+        "agents " + " ".join(f"{symbol(kind)}{count} {kind}" for kind, count in kinds.items())
+        if kinds
+        else ""
+    )
+
+
+def flow(parts: Sequence[str], width: int) -> list[str]:
+    """Parts joined by ` · ` into lines of at most `width` cells; none is broken over two lines."""
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]} · {part}" if lines else part
+        if lines and cell_width(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(fit(part, width).rstrip())
+    return lines
+
+
+class ViewBar(Widget):
+    """One line with the views and their keys; the shown one is reversed."""
+
+    active: reactive[str] = reactive("agents")
+
+    class Chosen(Message):
+        """A view was clicked."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    def render(self) -> Text:
+        text = Text(no_wrap=True)
+        for number_key, (view, title) in enumerate(VIEWS, start=1):
+            text.append(f" {number_key} {title} ", style="reverse bold" if view == self.active else "")
+            text.append(" ")
+        return text
+
+    def on_click(self, event: events.Click) -> None:
+        end = 0
+        for view, title in VIEWS:
+            end += len(title) + 5
+            if event.x < end:
+                self.post_message(self.Chosen(view))
+                return

@@ -1,0 +1,101 @@
+"""A scrolling list of plain lines: cell output, events, decisions. It follows its end.
+
+Only the lines in view are styled, so a long log costs no more than a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from comind_tui.plain import cell_width, fit
+
+
+class Line(NamedTuple):
+    """A clean line of text and how it looks: `plain`, `dim`, `good` or `bad`."""
+
+    text: str
+    look: str = "plain"
+
+
+class Lines(ScrollView, can_focus=True):
+    """Lines, wrapped to the width. End goes back to following."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--plain", "lines--dim", "lines--good", "lines--bad"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("G", "scroll_end", "End", show=False),
+        Binding("g", "scroll_home", "Top", show=False),
+    ]
+
+    def __init__(self, *, follow: bool = True, empty: str = "", id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.follow = follow
+        self._follows = follow
+        self._empty = empty
+        self._lines: Sequence[Line] = ()
+        self._wrapped: list[Line] = []
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Replace all lines."""
+        if lines != self._lines or not self._wrapped:
+            self._lines = lines
+            self._wrap()
+
+    @property
+    def text(self) -> str:
+        """All lines as one text."""
+        return "\n".join(line.text for line in self._lines)
+
+    def on_resize(self) -> None:
+        self._wrap()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if new_value < old_value:
+            self.follow = False
+        if new_value >= self.max_scroll_y:
+            self.follow = self._follows
+
+    def render_line(self, y: int) -> Strip:
+        place = y + self.scroll_offset.y
+        if place >= len(self._wrapped):
+            return Strip.blank(self.size.width, self.rich_style)
+        line = self._wrapped[place]
+        style = self.get_component_rich_style(f"lines--{line.look}")
+        return Strip([Segment(fit(line.text, self.size.width), style)])
+
+    def _wrap(self) -> None:
+        width = self.scrollable_content_region.width
+        if not width:
+            return
+        source = self._lines or ([Line(self._empty, "dim")] if self._empty else [])
+        self._wrapped = [Line(part, line.look) for line in source for part in wrap(line.text, width)]
+        self.virtual_size = Size(width, len(self._wrapped))
+        if self.follow:
+            self.call_after_refresh(self._to_end)
+        self.refresh()
+
+    def _to_end(self) -> None:
+        """After the layout that knows the new height; the person may have scrolled up meanwhile."""
+        if self.follow:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Pieces of a line of at most `width` cells; broken anywhere, as terminals do."""
+    if cell_width(text) <= width:
+        return [text]
+    pieces, piece, used = [], "", 0
+    for char in text:
+        size = cell_width(char)
+        if used + size > width:
+            pieces.append(piece)
+            piece, used = "", 0
+        piece, used = piece + char, used + size
+    return [*pieces, piece]

@@ -1,0 +1,42 @@
+"""The monitor's decisions as they fall, and below them everything the run says about itself."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from comind.clock import parse_stamp
+from comind.records import Event, MonitorDecision
+from comind_tui.headless import event_line
+from comind_tui.plain import duration, one_line
+from comind_tui.snapshot import Snapshot
+from comind_tui.widgets.lines import Line, Lines
+
+
+class MonitorView(Vertical):
+    """Two lists that follow their ends."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("Monitor decisions", classes="caption")
+        yield Lines(empty="The monitor has not looked at a cell yet.", id="decisions")
+        yield Static("Events", classes="caption")
+        yield Lines(empty="Nothing has happened yet.", id="events")
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.query_one("#decisions", Lines).show([_decision(one) for one in snapshot.decisions])
+        self.query_one("#events", Lines).show([_event(one) for one in snapshot.events])
+
+
+def _decision(decision: MonitorDecision) -> Line:
+    at = parse_stamp(decision.at).astimezone().strftime("%H:%M:%S") if decision.at else "--:--:--"
+    mark = "■" if decision.action == "STOP" else "▸"
+    text = (
+        f"{at} {mark} {decision.action:<8} {decision.agent} step {decision.step}"
+        f" after {duration(decision.elapsed)} ({decision.rule or decision.source}): {decision.reason}"
+    )
+    return Line(one_line(text), "bad" if decision.action == "STOP" else "plain")
+
+
+def _event(event: Event) -> Line:
+    return Line(event_line(event), "bad" if event.kind in ("error", "failed") else "plain")
