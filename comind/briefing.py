@@ -5,7 +5,7 @@ Bounded and in a fixed order, so that equal knowledge gives equal text (provider
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from comind.prompts import quote
@@ -69,7 +69,7 @@ def leaderboard_text(ranked: Sequence[Standing], baseline: Score | None, *, limi
     return "\n".join(lines) or "nothing has been scored yet"
 
 
-def reports_text(reports: Sequence[Report], headings: dict[str, str], *, characters: int = 24_000) -> str:
+def reports_text(reports: Sequence[Report], headings: Mapping[str, str], *, characters: int = 24_000) -> str:
     """Newest solutions first, then kernels and discussions; each gets an equal share of the room."""
     order = {"solution": 0, "kernel": 1, "discussion": 2}
     ranked = sorted(reports, key=lambda report: (order[report.kind], -report.round, report.id))
@@ -114,7 +114,7 @@ def ideas_text(ideas: Sequence[Idea], *, limit: int = 120) -> str:
     return "\n".join(lines) or "none yet"
 
 
-def datasets_text(datasets: Sequence[Dataset], scores: dict[str, Score]) -> str:
+def datasets_text(datasets: Sequence[Dataset], scores: Mapping[str, Score]) -> str:
     """What earlier agents published, with the feedback score of each."""
     lines = []
     for dataset in datasets:
@@ -130,7 +130,7 @@ def draft_text(draft: Draft) -> str:
     return f"title: {draft.title}\n\n{draft.description}\n{code}\nresources: {resources}"
 
 
-def files_text(slug: str, resources: dict[str, Sequence[str]]) -> str:
+def files_text(slug: str, resources: Mapping[str, Sequence[str]]) -> str:
     """The paths that are real inside the sandbox."""
     root = f"/kaggle/input/{slug}"
     lines = [

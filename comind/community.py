@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -70,9 +71,8 @@ async def _discussions(kaggle: KaggleClient, slug: str, limit: int) -> list[Disc
     found: list[Discussion] = []
     for topic in (await kaggle.topics(slug, limit=limit))[:limit]:
         messages = await kaggle.topic_messages(slug, topic.id)
-        first, *replies = messages or [None]
-        parts = [first.text if first else ""]
-        parts += [f"> {reply.author}: {reply.text}" for reply in replies if reply]
+        parts = [message.text for message in messages[:1]]
+        parts += [f"> {reply.author}: {reply.text}" for reply in messages[1:]]
         found.append(
             Discussion(
                 id=f"topic-{topic.id}",
@@ -134,9 +134,9 @@ def publish(
     slug = agent.id
     target = folder.dataset(slug)
     target.mkdir(parents=True, exist_ok=True)
-    for path in (evaluation.submission, evaluation.validation_submission):
-        if path:
-            (target / Path(path).name).write_bytes((folder.path / path).read_bytes())
+    for graded in (evaluation.submission, evaluation.validation_submission):
+        if graded:
+            shutil.copyfile(folder.path / graded, target / Path(graded).name)
     for path in _outputs(folder.workspace(agent.id)):
         if not (target / path.name).exists():
             try:
@@ -182,7 +182,8 @@ def _weight(rank: int, artifact: A, newest: str) -> float:
     age = 0.0
     if artifact.created_at and newest:
         age = (parse_stamp(newest) - parse_stamp(artifact.created_at)).total_seconds() / 86400
-    return math.exp(-0.35 * rank) * 0.5**artifact.times_sampled * 0.5 ** (age / _RECENCY_DAYS) + 1e-9
+    halvings = artifact.times_sampled + age / _RECENCY_DAYS
+    return math.exp(-0.35 * rank - math.log(2) * halvings) + 1e-9
 
 
 def _score_rank(kernel: Kernel, higher: bool) -> float:

@@ -20,6 +20,7 @@ from comind.community import publish, sample_discussions, sample_kernels
 from comind.config import RunConfig
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
+from comind.prompts import quote
 from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Idea, Kernel, Report
 from comind.roles import analyzer, coordinator, proposer
 from comind.roles.analyzer import Analysis
@@ -85,14 +86,14 @@ class Coordinator:
             return Sample(
                 [one for one in kernels if one.id in chosen], [one for one in discussions if one.id in chosen]
             )
-        higher = self._shop.evaluator.higher_is_better
+        higher = self._shop.evaluator.profile.higher_is_better
         # this run's own kernels are reported by their agents; analysing them again would pay twice
         upstream = [kernel for kernel in kernels if kernel.origin == "upstream"]
         sample = Sample(
             sample_kernels(upstream, self._config.sample_kernels, rng, higher=higher),
             sample_discussions(discussions, self._config.sample_discussions, rng),
         )
-        used = [*sample.kernels, *sample.discussions]
+        used: list[Kernel | Discussion] = [*sample.kernels, *sample.discussions]
         what = f"Sampled {len(sample.kernels)} kernels and {len(sample.discussions)} discussions"
         self._store.event("sample", what, round=round, data={"ids": [one.id for one in used]})
         self._store.save(*(replace(one, times_sampled=one.times_sampled + 1) for one in used))
@@ -313,7 +314,8 @@ class Coordinator:
         """What worked goes back to the community; the next round sees it like anyone's."""
         for agent in agents:
             evaluation = self._store.get(Evaluation, agent.best_evaluation)
-            if evaluation is None or self._store.get(Kernel, f"comind/{agent.id}"):
+            published = self._store.get(Kernel, f"comind/{agent.id}")
+            if evaluation is None or published is not None:
                 continue
             draft = self._store.get(Draft, agent.id)
             publish(
@@ -390,9 +392,7 @@ def _pipelines_text(reports: Sequence[Report], *, characters: int = 16_000) -> s
     """The best-marked public pipelines, with their code abstracts."""
     public = [report for report in reports if report.kind == "kernel"]
     public.sort(key=lambda report: (-report.scores.get("effectiveness", 0.0), report.id))
-    parts = [
-        f"### {one.id} ({one.title})\n<<<\n{briefing.quote(one.pipeline, 4000)}\n>>>" for one in public[:6]
-    ]
+    parts = [f"### {one.id} ({one.title})\n<<<\n{quote(one.pipeline, 4000)}\n>>>" for one in public[:6]]
     text = ""
     for part in parts:
         if len(text) + len(part) > characters:

@@ -1,8 +1,8 @@
 """The engine: the one process that runs a run and writes its store. `python -m comind.engine RUN_DIR`.
 
 It may be killed at any moment and started again on the same folder; `comind.coordinator` then walks through
-what is recorded. Screens and scripts read the store and drop commands into the inbox; they never call in here,
-except to prepare and to start.
+what is recorded. Screens and scripts read the store and drop commands into the inbox; they never call in
+here, except to prepare and to start.
 """
 
 from __future__ import annotations
@@ -183,12 +183,11 @@ class _Engine:
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
             prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)
-            async with prepared.evaluator:
-                self._save(status="running", baseline=prepared.baseline.selection)
-                shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
-                reason = await self._rounds(
-                    Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
-                )
+            self._save(status="running", baseline=prepared.baseline.selection)
+            shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+            reason = await self._rounds(
+                Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
+            )
             await self._finish(upstream, reason)
             return reason
 

@@ -94,8 +94,7 @@ def _endpoints(config: RunConfig, environment: Mapping[str, str]) -> dict[str, E
             price=FREE,
         )
         return dict.fromkeys(ROLES, recipes)
-    role_models = [f"{role}={model}" for role, model in config.role_models.items()]
-    return endpoints_by_role(config.model, config.base_url or None, role_models, environment)
+    return endpoints_by_role(config.model, config.base_url or None, config.role_models, environment)
 
 
 def _max_dollars(config: RunConfig, endpoints: Mapping[str, Endpoint]) -> float | None:

@@ -1,8 +1,9 @@
-"""The store on real SQLite: records come back as they went in, readers see what is committed, search is literal."""
+"""The store on real SQLite: records come back as they went in, and search takes text literally."""
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,13 @@ def test_events_are_numbered_and_can_be_followed(store: Store) -> None:
 
 
 def test_one_unpriced_call_makes_the_cost_unknown_rather_than_zero(store: Store) -> None:
-    paid = dict(role="coder", agent="a", step=1, kind="turn", attempt=1, model="m", base_url="u")
-    store.save(LlmCall(id="1", dollars=0.5, prompt_tokens=10, **paid))
+    paid = LlmCall(
+        id="1", role="coder", agent="a", step=1, kind="turn", attempt=1, model="m", base_url="u",
+        dollars=0.5, prompt_tokens=10,
+    )  # fmt: skip
+    store.save(paid)
     assert store.totals()["dollars"] == 0.5
-    store.save(LlmCall(id="2", dollars=None, prompt_tokens=10, **paid))
+    store.save(replace(paid, id="2", dollars=None))
     assert store.totals()["dollars"] is None
     assert store.totals()["prompt_tokens"] == 20
 

@@ -1,0 +1,70 @@
+"""Time and a person's word: pauses do not count, the first reason stays, one agent's stop is its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from comind.control import Control
+
+
+class Watch:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def control(watch: Watch, *, limit: float = 1000.0, used: float = 0.0) -> Control:
+    return Control(time_limit=limit, seconds_used=used, monotonic=watch)
+
+
+async def test_pauses_do_not_count() -> None:
+    watch = Watch()
+    one = control(watch)
+    watch.now += 100
+    one.pause()
+    watch.now += 500
+    assert one.seconds_used == 100
+    one.resume()
+    watch.now += 50
+    assert one.seconds_used == 150
+
+
+async def test_time_of_earlier_engines_counts() -> None:
+    watch = Watch()
+    one = control(watch, used=900)
+    assert one.seconds_left == 100
+    assert one.working_seconds_left == 0
+    assert "time limit" in one.stop_reason()
+
+
+async def test_a_reserve_is_kept_for_the_end() -> None:
+    assert control(Watch(), limit=100).reserve == 10
+    assert control(Watch(), limit=86400).reserve == 120
+
+
+async def test_stopping_one_agent_leaves_the_others() -> None:
+    one = control(Watch())
+    one.stop_agent("r1-a1", "stopped by a person")
+    assert one.stop_reason("r1-a1")
+    assert not one.stop_reason("r1-a2")
+
+
+async def test_the_first_reason_to_stop_stays() -> None:
+    one = control(Watch())
+    one.stop("stopped by a person")
+    one.stop("interrupted")
+    assert one.stop_reason() == "stopped by a person"
+
+
+async def test_a_stop_ends_a_pause() -> None:
+    one = control(Watch())
+    one.pause()
+    waiting = asyncio.create_task(one.wait_while_paused())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    one.stop("stopped by a person")
+    await asyncio.wait_for(waiting, 1)
