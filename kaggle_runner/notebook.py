@@ -1,0 +1,145 @@
+"""The notebook that a run leaves behind, as a Jupyter file and as a script.
+
+It writes what it is given; what goes into the outputs was bounded in `cell_outputs.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookCell:
+    """A code cell, and why it was written (shown above it)."""
+
+    source: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    execution_count: int | None = None
+    goal: str = ""
+
+
+def write_notebook(path: Path, cells: Sequence[NotebookCell], *, title: str) -> None:
+    """Write `cells` as nbformat 4.5 with a Python kernel, as Jupyter and Kaggle open it; whole or not at all.
+
+    The same cells give the same bytes. Raises OSError when the folder cannot be written.
+    """
+    blocks = [_markdown("title", f"# {title}")]
+    for number, cell in enumerate(cells, start=1):
+        if cell.goal:
+            blocks.append(_markdown(f"goal-{number}", cell.goal))
+        blocks.append(
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "execution_count": cell.execution_count,
+                "source": cell.source.splitlines(keepends=True),
+                "outputs": [_valid(output) for output in cell.outputs],
+            }
+        )
+    notebook = {
+        "cells": blocks,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {
+                "name": "python",
+                "version": platform.python_version(),
+                "file_extension": ".py",
+            },
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    _replace(path, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def script_from_cells(cells: Sequence[NotebookCell]) -> str:
+    """The cells as one Python file with `# %%` marks; goals and IPython's own commands become comments."""
+    parts = []
+    for cell in cells:
+        lines = [
+            "# %%",
+            *(f"# {line}".rstrip() for line in cell.goal.splitlines()),
+            _plain_python(cell.source),
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain_python(source: str) -> str:
+    """`source` with `!commands` and `%magics` commented, so that it runs outside a notebook."""
+    source = source.strip("\n")
+    if source.lstrip().startswith("%%"):
+        magic, _, body = source.lstrip().partition("\n")
+        # A cell magic such as %%time wraps Python; %%bash and its like do not.
+        return f"# {magic}\n{_plain_python(body)}" if _is_python(body) else _commented(source)
+    if _is_python(source):
+        return source
+    return "\n".join(_plain_line(line) for line in source.split("\n"))
+
+
+def _plain_line(line: str) -> str:
+    code = line.lstrip()
+    indent = line[: len(line) - len(code)]
+    if code.startswith(("!", "%")) or (code.endswith("?") and _is_python(code.strip("?"))):
+        # `pass` keeps a block alive whose only line was the command.
+        return f"{indent}pass  # {code}" if indent else f"# {code}"
+    name, equals, command = code.partition("=")
+    if equals and command.lstrip().startswith(("!", "%")):
+        return f"{indent}{name.strip()} = []  # {command.strip()}"
+    return line
+
+
+def _commented(source: str) -> str:
+    return "\n".join(f"# {line}".rstrip() for line in source.split("\n"))
+
+
+def _is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _markdown(identifier: str, text: str) -> dict[str, Any]:
+    return {
+        "cell_type": "markdown",
+        "id": identifier,
+        "metadata": {},
+        "source": text.splitlines(keepends=True),
+    }
+
+
+def _valid(output: dict[str, Any]) -> dict[str, Any]:
+    """Lone surrogates (undecodable bytes in an output) cannot be stored as UTF-8."""
+    cleaned: dict[str, Any] = json.loads(json.dumps(output, ensure_ascii=False).encode(errors="replace"))
+    return cleaned
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode(errors="replace"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(unfinished).chmod(0o644)
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself must survive a power cut
+    finally:
+        os.close(folder)

@@ -1,0 +1,141 @@
+"""Reading files that agent code wrote, without being led elsewhere.
+
+A `submission.csv` may be a link to the labels, or a pipe that never ends. Nothing here follows a link, waits
+for a pipe, or reads more than it was told to. What the bytes mean is for others to check.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from kaggle_runner.errors import ComindError
+
+_OPENAT2 = 437  # the same number on every architecture of Linux
+_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class UnsafeFile(ComindError):
+    """An agent's file that must not be read: missing, a link, not a regular file, outside, or too large."""
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def safe_read_bytes(root: Path, name: str, max_bytes: int) -> bytes:
+    """The content of `root/name`. Raises UnsafeFile."""
+    descriptor = _open_regular(root, name, max_bytes)
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:  # it grew after it was measured
+        raise _too_large(name, max_bytes)
+    return content
+
+
+def safe_copy(root: Path, name: str, dest: Path, max_bytes: int) -> int:
+    """Copy `root/name` to `dest`, which appears whole or not at all; the bytes copied. Raises UnsafeFile."""
+    descriptor = _open_regular(root, name, max_bytes)
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(descriptor, "rb") as source:
+        handle, unfinished = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name}.")
+        try:
+            copied = 0
+            with os.fdopen(handle, "wb") as target:
+                while chunk := source.read(min(1 << 20, max_bytes + 1 - copied)):
+                    copied += len(chunk)
+                    if copied > max_bytes:
+                        raise _too_large(name, max_bytes)
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            Path(unfinished).replace(dest)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    return copied
+
+
+def _open_regular(root: Path, name: str, max_bytes: int) -> int:
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\0" in name:
+        raise UnsafeFile(
+            f"{name!r} is not a file name inside the workspace", hint="name a file, such as submission.csv"
+        )
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = _open_beneath(folder, parts)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _refused(name, error) from error
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size <= max_bytes:
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        raise _too_large(name, max_bytes)
+    raise UnsafeFile(
+        f"{name!r} is not a regular file", hint="write a plain file, not a folder, pipe or device"
+    )
+
+
+def _open_beneath(folder: int, parts: tuple[str, ...]) -> int:
+    """Open without following any link: one system call where the kernel has it, else folder by folder."""
+    try:
+        return _openat2(folder, os.path.join(*parts))  # noqa: PTH118 (the kernel resolves it, not Path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+            raise
+    return _walk(folder, parts)
+
+
+def _openat2(folder: int, name: str) -> int:
+    how = _OpenHow(_FLAGS, 0, _BENEATH | _NO_SYMLINKS | _NO_MAGICLINKS)
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    descriptor = syscall(
+        ctypes.c_long(_OPENAT2),
+        ctypes.c_int(folder),
+        os.fsencode(name),
+        ctypes.byref(how),
+        ctypes.c_size_t(24),
+    )
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), name)
+    return int(descriptor)
+
+
+def _walk(folder: int, parts: tuple[str, ...]) -> int:
+    here = os.dup(folder)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(parts[-1], _FLAGS | os.O_NOFOLLOW, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _refused(name: str, error: OSError) -> UnsafeFile:
+    if error.errno == errno.ENOENT:
+        return UnsafeFile(
+            f"there is no file {name!r} in the workspace", hint="was it written to the working folder?"
+        )
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EXDEV):
+        return UnsafeFile(
+            f"{name!r} is a link, or lies behind one", hint="write the file itself into the workspace"
+        )
+    return UnsafeFile(f"{name!r} cannot be read: {error.strerror}", hint="write it again as a plain file")
+
+
+def _too_large(name: str, max_bytes: int) -> UnsafeFile:
+    return UnsafeFile(
+        f"{name!r} is larger than {max_bytes / 1e6:.0f} MB", hint="write fewer columns or digits"
+    )

@@ -1,0 +1,240 @@
+"""How code that we did not write is confined: the world an agent's notebook sees, and batch scripts.
+
+Inside it looks like a Kaggle notebook: /kaggle/input/<name> read-only, /kaggle/working writable. There is
+no network, no other process, no file of the host beyond the system and Python, and no variable of the engine.
+The mechanics are in `bubblewrap.py`; live notebooks are in `session.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kaggle_runner import bubblewrap, processes
+from kaggle_runner.bubblewrap import SandboxReport, find_bubblewrap, probe, require_sandbox
+from kaggle_runner.errors import SandboxUnavailable
+
+__all__ = [
+    "Completed",
+    "Sandbox",
+    "SandboxReport",
+    "find_bubblewrap",
+    "probe",
+    "require_sandbox",
+    "run_script",
+]
+
+INPUT = "/kaggle/input"
+WORKING = "/kaggle/working"
+
+_OUTPUT_KEPT = 1 << 20
+_PASSED_THROUGH = ("LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
+"""Variables of the machine (never of a person) that libraries inside need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What one agent's code may see and use."""
+
+    inputs: Mapping[str, Path]
+    """Name → folder on the host, seen read-only as /kaggle/input/<name>. Names may be nested."""
+    workspace: Path
+    """Seen as /kaggle/working; the only place that outlives the sandbox."""
+    extra_read_only: Mapping[str, Path] = field(default_factory=dict)
+    """Path inside → path on the host."""
+    gpus: tuple[int, ...] | None = None
+    """NVIDIA device numbers; None: every GPU there is."""
+    cpu_threads: int = 1
+
+    def command(
+        self,
+        argv: Sequence[str],
+        *,
+        python: Path | None = None,
+        read_only: Mapping[str, Path] | None = None,
+        writable: Mapping[str, Path] | None = None,
+    ) -> list[str]:
+        """`argv` confined, with the caller's own mounts added.
+
+        Start it with `bubblewrap.MINIMAL_ENVIRONMENT`, from the event loop's thread.
+        """
+        for name in self.inputs:
+            if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", name):
+                raise SandboxUnavailable(
+                    f"the input name {name!r} cannot be a folder under {INPUT}",
+                    hint="use letters, digits, `-`, `_` and `.`, as Kaggle's slugs do",
+                )
+        mounts = {f"{INPUT}/{name}": folder for name, folder in self.inputs.items()}
+        mounts |= dict(self.extra_read_only) | dict(read_only or {})
+        return _confined(
+            argv,
+            mounts=mounts,
+            writable={WORKING: self.workspace} | dict(writable or {}),
+            cwd=WORKING,
+            environment={"KAGGLE_KERNEL_RUN_TYPE": "Interactive"},
+            python=python,
+            gpus=self.gpus,
+            cpu_threads=self.cpu_threads,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A batch process that ended. Its output is untrusted; each stream keeps its first and last half MB."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    timed_out: bool
+    seconds: float
+    out_of_memory: bool = False
+
+
+async def run_script(
+    argv: Sequence[str],
+    *,
+    mounts: Mapping[str, Path],
+    writable: Mapping[str, Path],
+    timeout: float,
+    memory_bytes: int | None,
+    cwd: str,
+    gpus: tuple[int, ...] | None = (),
+    cpu_threads: int = 1,
+    environment: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run `argv` in the sandbox to its end, at most `timeout` seconds and `memory_bytes`.
+
+    `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
+    engine's own interpreter. Returns also for scripts that fail or are killed (returncode 137); raises
+    SandboxUnavailable when the sandbox itself cannot be made.
+    """
+    command = _confined(
+        argv, mounts=mounts, writable=writable, cwd=cwd, environment=environment or {}, python=None,
+        gpus=gpus, cpu_threads=cpu_threads,
+    )  # fmt: skip
+    started = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=bubblewrap.MINIMAL_ENVIRONMENT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    out = asyncio.create_task(_read_bounded(process.stdout))
+    err = asyncio.create_task(_read_bounded(process.stderr))
+    try:
+        timed_out, out_of_memory = await _guard(process, started + timeout, memory_bytes)
+    finally:
+        # Also on cancellation: nothing of a script may outlive the call.
+        await _end(process)
+        stdout, stderr = await asyncio.gather(out, err)
+    if process.returncode == 1 and stderr.startswith("bwrap: "):
+        raise SandboxUnavailable(
+            f"the sandbox did not start: {stderr.strip()}", hint=bubblewrap.explain(stderr)
+        )
+    return Completed(
+        process.returncode if process.returncode is not None and process.returncode >= 0 else 137,
+        stdout, stderr, timed_out, time.monotonic() - started, out_of_memory,
+    )  # fmt: skip
+
+
+async def _guard(
+    process: asyncio.subprocess.Process, deadline: float, limit: int | None
+) -> tuple[bool, bool]:
+    """Wait for the end or the first broken limit: (timed out, out of memory)."""
+    ended = asyncio.create_task(process.wait())
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            done, _ = await asyncio.wait({ended}, timeout=max(0.0, min(0.5, left)))
+            if done:
+                return False, False
+            if time.monotonic() >= deadline:
+                return True, False
+            if processes.over_limit(process.pid, limit):
+                return False, True
+    finally:
+        ended.cancel()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    members = processes.tree(process.pid) if process.returncode is None else []
+    if process.returncode is None:
+        try:
+            process.kill()
+        except ProcessLookupError:
+            pass  # it ended between the two lines
+    await process.wait()
+    await processes.gone(members)
+
+
+async def _read_bounded(stream: asyncio.StreamReader) -> str:
+    """Everything is drained, so the writer never blocks; the middle of a long stream is dropped."""
+    head, tail, size = bytearray(), bytearray(), 0
+    half = _OUTPUT_KEPT // 2
+    while chunk := await stream.read(1 << 16):
+        size += len(chunk)
+        room = half - len(head)
+        head += chunk[:room]
+        tail += chunk[room:] if room > 0 else chunk
+        if len(tail) > 2 * half:
+            del tail[:-half]
+    kept = bytes(tail[-half:])
+    dropped = size - len(head) - len(kept)
+    notice = f"\n[… {dropped} bytes left out …]\n" if dropped > 0 else ""
+    return head.decode(errors="replace") + notice + kept.decode(errors="replace")
+
+
+def _confined(
+    argv: Sequence[str],
+    *,
+    mounts: Mapping[str, Path],
+    writable: Mapping[str, Path],
+    cwd: str,
+    environment: Mapping[str, str],
+    python: Path | None,
+    gpus: tuple[int, ...] | None,
+    cpu_threads: int,
+) -> list[str]:
+    interpreter = python or Path(sys.executable)
+    command = [str(find_bubblewrap()), *bubblewrap.namespaces(), *bubblewrap.system_mounts()]
+    devices = bubblewrap.gpu_mounts(gpus)
+    command += devices
+    command += bubblewrap.python_mounts(interpreter)
+    command += ["--dir", INPUT]
+    command += bubblewrap.binds("--ro-bind", mounts)
+    command += bubblewrap.binds("--bind", writable)
+    command += ["--remount-ro", "/", "--chdir", cwd, "--clearenv"]
+    variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
+    for name, value in variables.items():
+        command += ["--setenv", name, value]
+    return [*command, "--", *argv]
+
+
+def _environment(python: Path, cpu_threads: int, *, has_gpu: bool) -> dict[str, str]:
+    """Only what a notebook needs. Never a secret: the command line can be read from outside and inside."""
+    threads = str(cpu_threads)
+    variables = {
+        "PATH": f"{python.parent}:/usr/local/cuda/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp/home",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "NUMEXPR_MAX_THREADS": threads,
+        "LOKY_MAX_CPU_COUNT": threads,
+    }
+    if not has_gpu:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return variables | {name: os.environ[name] for name in _PASSED_THROUGH if name in os.environ}

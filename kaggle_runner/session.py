@@ -1,0 +1,350 @@
+"""A live notebook for one agent: cells run one after the other in a sandboxed kernel that keeps its state.
+
+Limits hold while a cell runs, not only between cells. A kernel that ends is noticed, told, and replaced by
+the next cell. What agents do with the results, and what is stored of them, is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kaggle_runner.cell_outputs import CellOutputs
+from kaggle_runner.cells import CellLimits, CellProgress, CellResult, CellStatus
+from kaggle_runner.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from kaggle_runner.kernel_process import KernelProcess
+
+__all__ = ["CellLimits", "CellProgress", "CellResult", "NotebookSession"]
+
+GRACE_SECONDS = 7.0
+"""How long a cell may take to obey each of its two interrupts before its kernel is killed."""
+OUTPUT_SECONDS = 4.0
+"""How long to wait for the rest of the output once the cell is done (the end mark may have been dropped)."""
+MEMORY_SECONDS = 0.5
+FLOOD = 4
+"""A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
+
+
+@dataclass(slots=True)
+class _RunningCell:
+    """The cell that runs now."""
+
+    outputs: CellOutputs
+    limits: CellLimits
+    started: float
+    memory: int = 0
+    stop: Literal["", "stopped", "timeout"] = ""
+    reason: str = ""
+    interrupts: int = 0
+    next_step_at: float = 0.0
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask_to_stop(self, kind: Literal["stopped", "timeout"], reason: str) -> None:
+        if not self.stop:
+            self.stop, self.reason = kind, reason
+            self.woken.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a cell's run ended, before its outputs are read."""
+
+    status: CellStatus
+    detail: str = ""
+    kernel_lost: bool = False
+    execution_count: int | None = None
+
+
+class NotebookSession:
+    """`async with NotebookSession(sandbox, log_dir=…, name="r1-a2") as notebook: await notebook.execute(…)`.
+
+    Use it from one event loop. `interrupt` and `progress` may be called while `execute` runs; a second
+    `execute` waits for the first. A cancelled `execute` ends the kernel.
+    """
+
+    def __init__(self, sandbox: Sandbox, *, log_dir: Path, name: str, python: Path | None = None) -> None:
+        self._sandbox = sandbox
+        self._crash_report = log_dir / f"{name}.kernel.log"
+        self._python = python
+        self._kernel: KernelProcess | None = None
+        self._cell: _RunningCell | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._closed = False
+        self.generation = 0
+        """How many kernels there have been; variables do not pass from one to the next."""
+
+    @property
+    def alive(self) -> bool:
+        """True when a kernel holds this notebook's variables."""
+        return self._kernel is not None and self._kernel.exit_code() is None
+
+    async def start(self) -> float:
+        """Start the first kernel; seconds until it could run a cell. Raises SandboxUnavailable."""
+        return 0.0 if self.alive else await self._launch()
+
+    async def restart(self) -> float:
+        """A fresh kernel, without variables; seconds until it could run a cell."""
+        async with self._one_at_a_time:
+            return await self._launch()
+
+    async def close(self) -> None:
+        """End the kernel and everything that it started. Safe to call twice, and while a cell runs."""
+        self._closed = True
+        if self._kernel is not None:
+            kernel, self._kernel = self._kernel, None
+            await kernel.close()
+
+    async def __aenter__(self) -> NotebookSession:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def progress(self) -> CellProgress | None:
+        """How the running cell is doing; None between cells."""
+        cell = self._cell
+        if cell is None:
+            return None
+        now = time.monotonic()
+        return CellProgress(
+            now - cell.started,
+            now - max(cell.started, cell.outputs.last_output_at),
+            cell.outputs.tail(),
+            cell.memory,
+        )
+
+    async def interrupt(self, reason: str) -> None:
+        """Stop the running cell, and return when it has stopped (at once when none runs).
+
+        Two interrupts, seven seconds apart; a cell that survives both loses its kernel.
+        """
+        if self._cell is not None:
+            self._cell.ask_to_stop("stopped", reason)
+            await self._cell.finished.wait()
+
+    async def execute(self, code: str, *, log_path: Path, limits: CellLimits) -> CellResult:
+        """Run one cell to its end or its limits; everything it prints goes to `log_path` as it comes.
+
+        Errors of the code are results, not exceptions. Raises SandboxUnavailable when no kernel starts.
+        """
+        async with self._one_at_a_time:
+            lost_before = await self._ensure_kernel()
+            cell = self._cell = _RunningCell(
+                CellOutputs(log_path, limits.log_bytes), limits, time.monotonic()
+            )
+            try:
+                end = await self._run(cell, code)
+            except BaseException:
+                # Cancelled, or the channel broke: what still runs in that kernel belongs to nobody.
+                await self._drop_kernel()
+                raise
+            finally:
+                self._cell = None
+                cell.outputs.close()
+                cell.finished.set()
+            generation = self.generation
+            if end.kernel_lost:
+                await self._drop_kernel()
+            return _result(cell, end, generation, lost_before)
+
+    async def _ensure_kernel(self) -> str:
+        """Start a kernel where none is alive; the sentence to tell when variables were lost by that."""
+        if self.alive:
+            return ""
+        first = self.generation == 0
+        await self._launch()
+        return "" if first else "A fresh kernel was started: variables and imports of earlier cells are gone."
+
+    async def _launch(self) -> float:
+        from kaggle_runner.kernel_process import KernelProcess
+
+        started = time.monotonic()
+        await self._drop_kernel()
+        kernel = await KernelProcess.launch(
+            self._sandbox, python=self._python, crash_report=self._crash_report
+        )
+        if self._closed:
+            await kernel.close()
+            raise RuntimeError("the notebook session was closed while its kernel started")
+        self._kernel = kernel
+        self.generation += 1
+        return time.monotonic() - started
+
+    async def _drop_kernel(self) -> None:
+        if self._kernel is not None:
+            kernel, self._kernel = self._kernel, None
+            await kernel.close()
+
+    async def _run(self, cell: _RunningCell, code: str) -> _End:
+        assert self._kernel is not None
+        kernel = self._kernel
+        message = kernel.client.execute(code, allow_stdin=False)
+        idle = asyncio.create_task(_gather_outputs(kernel.client, message, cell.outputs))
+        reply = asyncio.create_task(_await_reply(kernel.client, message))
+        try:
+            end = await self._watch(cell, kernel, reply, idle)
+            if not end.kernel_lost:
+                await asyncio.wait({idle}, timeout=OUTPUT_SECONDS)
+            elif not idle.done():
+                await asyncio.wait({idle}, timeout=0.1)  # what had been sent before the kernel ended
+            return end
+        finally:
+            for task in (idle, reply):
+                task.cancel()
+            await asyncio.gather(idle, reply, return_exceptions=True)
+
+    async def _watch(
+        self,
+        cell: _RunningCell,
+        kernel: KernelProcess,
+        reply: asyncio.Task[dict[str, Any]],
+        idle: asyncio.Task[None],
+    ) -> _End:
+        """Until the reply comes: deaths, limits, and the steps of a stop."""
+        memory_at = idle_since = 0.0
+        while not reply.done():
+            await _first(reply, cell.woken.wait(), seconds=0.1)
+            cell.woken.clear()
+            now = time.monotonic()
+            if reply.done():
+                break
+            if not await kernel.alive() or self._kernel is not kernel:
+                return _died(kernel, closed=self._closed)
+            if now >= memory_at:
+                memory_at = now + MEMORY_SECONDS
+                cell.memory = kernel.memory_bytes()
+                if held := kernel.over_limit(cell.limits.memory_bytes):
+                    kernel.kill()
+                    return _out_of_memory(held, cell.limits.memory_bytes or 0)
+            if cell.outputs.received > FLOOD * cell.limits.log_bytes:
+                kernel.kill()
+                return _End(
+                    "died", "The cell sent far more output than its log may hold; its kernel was ended.", True
+                )
+            if now - cell.started > cell.limits.seconds:
+                cell.ask_to_stop("timeout", f"the cell's limit of {cell.limits.seconds:.0f} s was reached")
+            if cell.stop and await self._stop_step(cell, kernel, now):
+                return _End(cell.stop, _stubborn(cell), True)
+            # The end mark without a reply: the reply was lost, or will never fit through the channel.
+            idle_since = (idle_since or now) if idle.done() else 0.0
+            if idle_since and now - idle_since > 2 * OUTPUT_SECONDS:
+                return _End("error" if cell.outputs.error_name else "ok", "The kernel's reply was lost.")
+        return _from_reply(cell, reply.result())
+
+    async def _stop_step(self, cell: _RunningCell, kernel: KernelProcess, now: float) -> bool:
+        """The next step of the ladder when it is due; True when the kernel had to be killed."""
+        if now < cell.next_step_at:
+            return False
+        if cell.interrupts == 2:
+            kernel.kill()
+            return True
+        await kernel.interrupt()
+        cell.interrupts += 1
+        cell.next_step_at = now + GRACE_SECONDS
+        return False
+
+
+async def _first(task: asyncio.Task[Any], other: Awaitable[object], *, seconds: float) -> None:
+    """Wait for either, at most `seconds`."""
+    second = asyncio.ensure_future(other)
+    await asyncio.wait({task, second}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    second.cancel()
+
+
+async def _await_reply(client: Any, message: str) -> dict[str, Any]:
+    while True:
+        try:
+            reply = await client.get_shell_msg()
+        except (ValueError, TypeError, KeyError):
+            continue  # not a message of the protocol: agent code holds the kernel's sockets
+        if _parent(reply) == message:
+            content = reply.get("content")
+            return content if isinstance(content, dict) else {}
+
+
+async def _gather_outputs(client: Any, message: str, outputs: CellOutputs) -> None:
+    """Take this cell's output messages until its end mark."""
+    while True:
+        try:
+            received = await client.get_iopub_msg()
+        except (ValueError, TypeError, KeyError):
+            continue  # as above
+        content = received.get("content")
+        if _parent(received) != message or not isinstance(content, dict):
+            continue  # a thread of an earlier cell
+        kind = str(received.get("msg_type"))
+        if kind == "status" and content.get("execution_state") == "idle":
+            return
+        outputs.take(kind, content)
+
+
+def _parent(message: dict[str, Any]) -> str:
+    header = message.get("parent_header")
+    return str(header.get("msg_id", "")) if isinstance(header, dict) else ""
+
+
+def _from_reply(cell: _RunningCell, reply: dict[str, Any]) -> _End:
+    count = reply.get("execution_count")
+    count = count if isinstance(count, int) else None
+    payloads = reply.get("payload")
+    if isinstance(payloads, list) and any(
+        isinstance(p, dict) and p.get("source") == "ask_exit" for p in payloads
+    ):
+        return _End("died", "The cell called quit() or exit(), which ends the kernel.", True, count)
+    if cell.interrupts:
+        return _End(cell.stop or "stopped", f"Stopped: {cell.reason}.", False, count)
+    return _End("ok" if reply.get("status") == "ok" else "error", "", False, count)
+
+
+def _stubborn(cell: _RunningCell) -> str:
+    return f"Stopped: {cell.reason}. The cell did not obey two interrupts, so its kernel was killed."
+
+
+def _out_of_memory(held: int, limit: int) -> _End:
+    return _End(
+        "died", f"The cell used {held / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB.", True
+    )
+
+
+def _died(kernel: KernelProcess, *, closed: bool) -> _End:
+    code = kernel.exit_code()
+    if closed or code is None:
+        return _End("died", "The notebook session was closed while the cell ran.", True)
+    words = kernel.last_words()
+    if words:
+        return _End("died", f"The kernel crashed (exit code {code}): {words}", True)
+    if code in (137, -9):
+        return _End("died", "The kernel was killed, most likely because the machine ran out of memory.", True)
+    return _End("died", f"The kernel's process ended with exit code {code}.", True)
+
+
+def _result(cell: _RunningCell, end: _End, generation: int, lost_before: str) -> CellResult:
+    outputs = cell.outputs
+    lost = "Variables and imports are gone; the next cell runs in a fresh kernel." if end.kernel_lost else ""
+    detail = " ".join(part for part in (lost_before, end.detail, lost) if part)
+    text = outputs.text()
+    return CellResult(
+        status=end.status,
+        text=f"{text}\n[{detail}]".strip() if detail else text,
+        error_name=outputs.error_name,
+        error_value=outputs.error_value,
+        seconds=time.monotonic() - cell.started,
+        images=outputs.images,
+        outputs=outputs.outputs(),
+        execution_count=end.execution_count,
+        kernel_generation=generation,
+        state_lost=end.kernel_lost or bool(lost_before),
+        detail=detail,
+    )
