@@ -175,10 +175,11 @@ class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has
     def _init_session(self) -> Any:
         if self._session is None:
             super()._init_session()
-            self._session.mount("http://", self._adapter)
-            self._session.mount("https://", self._adapter)
+            session: Any = self._session
+            session.mount("http://", self._adapter)
+            session.mount("https://", self._adapter)
             # A proxy from the environment is for the internet, not for this machine.
-            self._session.trust_env = not self._adapter.is_loopback
+            session.trust_env = not self._adapter.is_loopback
         return self._session
 
     def _try_fill_auth(self) -> None:

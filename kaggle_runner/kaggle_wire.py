@@ -99,7 +99,7 @@ def upload_and_submit(wire: Wire, slug: str, file: Path, message: str) -> int:
     with file.open("rb") as body:
         # Prepared without the session: the address is its own permission, credentials stay at home.
         request = requests.Request("PUT", upload.create_url, data=body).prepare()
-        settings = wire.session.merge_environment_settings(request.url, {}, None, None, None)
+        settings = wire.session.merge_environment_settings(upload.create_url, {}, None, None, None)
         answer = wire.session.send(request, **settings)
     if answer.status_code not in (200, 201):
         raise http_error(answer)

@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--folder", action="append", default=[], type=Path, metavar="DIR", help="serve your own folder too"
     )
+    serve.add_argument(
+        "--hide",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="no data of a --folder; repeatable",
+    )
     serve.add_argument("--state", type=Path, metavar="DIR", help="users and submissions; default: the root")
     serve.add_argument("--username", default="comind", help="the user that the token belongs to")
     serve.add_argument("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
@@ -89,7 +97,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     from mle_live.service import Service
 
     state_dir: Path = arguments.state or arguments.root
-    competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, state_dir)
+    hidden = (arguments.root, state_dir, *arguments.hide)
+    competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, hidden)
     token = os.environ.pop(TOKEN_VARIABLE, "")
     given = bool(token)
     token = token or secrets.token_urlsafe(24)
@@ -124,14 +133,14 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
 
 
 def _served_competitions(
-    root: Path, slugs: Sequence[str], folders: Sequence[Path], state_dir: Path
+    root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
 ) -> list[Competition]:
     from mle_live.competition import load_competition, prepared_slugs
     from mle_live.folder import load_folder
 
     chosen = list(slugs) or ([] if folders else prepared_slugs(root))
     competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
-    competitions += [load_folder(folder, hidden=(root, state_dir)) for folder in folders]
+    competitions += [load_folder(folder, hidden=hidden) for folder in folders]
     if not competitions:
         raise UsageError(
             f"there is nothing to serve: no competition is prepared under {root}",

@@ -72,14 +72,18 @@ def _walk(competition: Competition) -> Iterator[DataFile]:
     hidden = {path.resolve() for path in competition.hidden}
     for folder, folders, names in os.walk(competition.data_dir):
         here = Path(folder)
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and (here / name).resolve() not in hidden
-        ]
+        folders[:] = [name for name in folders if _holds_data(here / name, hidden)]
         for name in names:
             if not name.startswith("."):
                 file = _data_file(competition, here / name)
                 if file is not None:
                     yield file
+
+
+def _holds_data(folder: Path, hidden: set[Path]) -> bool:
+    if folder.name.startswith(".") or folder.name == "__pycache__" or folder.resolve() in hidden:
+        return False
+    return not (folder / "pyvenv.cfg").exists()  # a virtual environment in a user's own folder
 
 
 def _data_file(competition: Competition, path: Path) -> DataFile | None:

@@ -65,6 +65,8 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
     text = description.read_text(encoding="utf-8", errors="replace")
     metric = _choose_metric(folder, settings, text, targets, label)
     slug = str(settings.get("slug") or _slug(folder.name))
+    # What lies around the folder hides nothing in it; only what lies inside can.
+    inside = [path.resolve() for path in hidden if folder in path.resolve().parents]
     filled = {
         "title": _title(text) or folder.name,
         "tags": [],
@@ -84,7 +86,7 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
         description=text,
         data_dir=folder,
         metric_source=metric.found,
-        hidden=(description, settings_path, *(folder / name for name in _LABEL_FILES), *hidden),
+        hidden=(description, settings_path, *(folder / name for name in _LABEL_FILES), *inside),
     )
 
 

@@ -76,8 +76,6 @@ def align(expected_ids: Sequence[str], submission: pd.DataFrame, competition: Co
 
     Raises InvalidSubmission for absent columns and for missing, repeated or unknown ids.
     """
-    import pandas as pd
-
     id_column, targets = competition.id_column, list(competition.target_columns)
     absent = [name for name in (id_column, *targets) if name not in submission.columns]
     if absent:
@@ -90,20 +88,20 @@ def align(expected_ids: Sequence[str], submission: pd.DataFrame, competition: Co
     if ids.isna().any():
         lines = [f"line {row + 2}" for row in ids.isna().to_numpy().nonzero()[0]]
         raise InvalidSubmission("missing_id", f"{len(lines)} rows have no id", lines)
-    expected = pd.Index(expected_ids, dtype=object)
+    given: list[str] = ids.tolist()
     repeated = ids[ids.duplicated()].drop_duplicates().tolist()
     if repeated:
         raise InvalidSubmission("duplicate_ids", f"{len(repeated)} ids appear more than once", repeated)
-    given = pd.Index(ids, dtype=object)
-    missing = expected[~expected.isin(given)].tolist()
+    present, expected = set(given), set(expected_ids)
+    missing = [row for row in expected_ids if row not in present]
     if missing:
         raise InvalidSubmission(
-            "missing_ids", f"{len(missing)} of {len(expected)} test ids have no prediction", missing
+            "missing_ids", f"{len(missing)} of {len(expected_ids)} test ids have no prediction", missing
         )
-    unknown = given[~given.isin(expected)].tolist()
+    unknown = [row for row in given if row not in expected]
     if unknown:
         raise InvalidSubmission("unknown_ids", f"{len(unknown)} ids are not in the test set", unknown)
-    return submission.set_index(given)[targets].loc[expected]
+    return submission.set_index(id_column)[targets].loc[list(expected_ids)]
 
 
 def require_values(prediction: pd.DataFrame, numeric: Sequence[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -24,7 +25,8 @@ class MleLiveProcess:
     """`async with MleLiveProcess(root, slug="census-income", log_path=…, token=…) as server: server.url`.
 
     Either `slug` (a prepared competition) or `folder` (a user's own) is served, to one user who owns
-    `token`. The child reads its standard input and stops at its end, so it cannot outlive this process.
+    `token`; `hidden` are paths inside the folder that are not its data (a state folder). The child reads
+    its standard input and stops at its end, so it cannot outlive this process.
     Raises MachineError with the end of its log when it does not come up within `timeout` seconds.
     """
 
@@ -37,6 +39,7 @@ class MleLiveProcess:
         slug: str | None = None,
         folder: Path | None = None,
         state_dir: Path | None = None,
+        hidden: Sequence[Path] = (),
         reveal_private: bool = False,
         username: str = "comind",
         timeout: float = 60.0,
@@ -47,6 +50,8 @@ class MleLiveProcess:
         self._arguments += ["--competition", slug] if slug is not None else ["--folder", str(folder)]
         if state_dir is not None:
             self._arguments += ["--state", str(state_dir)]
+        for path in hidden:
+            self._arguments += ["--hide", str(path)]
         if reveal_private:
             self._arguments.append("--reveal-private")
         self._log_path = log_path

@@ -15,7 +15,14 @@ import pytest
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import ConfigError, KaggleError
 from kaggle_runner.kaggle_archive import unpack
-from kaggle_runner.kaggle_transport import KaggleTransport, Retries, Timeouts, Wire
+from kaggle_runner.kaggle_transport import (
+    KAGGLE_URL,
+    KaggleTransport,
+    Retries,
+    Timeouts,
+    Wire,
+    _BoundHttpClient,
+)
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -164,6 +171,11 @@ async def test_environment_and_home_change_neither_address_nor_user(
     await KaggleClient(scripted.url, ("me", "key")).competition("tiny")
     assert [headers["Authorization"] for _, headers in scripted.asked] == ["Bearer mine", "Basic bWU6a2V5"]
     assert scripted.asked[0][0].endswith("/api/v1/competitions.CompetitionApiService/GetCompetition")
+
+
+def test_kaggle_itself_is_called_under_its_own_path() -> None:
+    http = _BoundHttpClient(KAGGLE_URL, "t", Timeouts())
+    assert http._get_request_url("s.Service", "Method") == "https://api.kaggle.com/v1/s.Service/Method"
 
 
 @pytest.mark.parametrize("url", ["kaggle.com", "ftp://kaggle.com", "http://kaggle.com", "https://"])

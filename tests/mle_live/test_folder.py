@@ -49,10 +49,12 @@ def test_only_data_are_served_and_nothing_is_written(tmp_path: Path) -> None:
     (folder / ".git" / "config").write_text("secret")
     (folder / "state").mkdir()
     (folder / "state" / "run.sqlite").write_text("")
+    (folder / "venv").mkdir()
+    (folder / "venv" / "pyvenv.cfg").write_text("")
     (folder / "images").mkdir()
     (folder / "images" / "a.png").write_bytes(b"png")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    competition = load_folder(folder, hidden=(folder / "state",))
+    competition = load_folder(folder, hidden=(folder / "state", folder, tmp_path))
     assert [file.name for file in data_files(competition)] == [
         "images/a.png", "sample_submission.csv", "test.csv", "train.csv",
     ]  # fmt: skip
