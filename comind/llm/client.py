@@ -357,9 +357,8 @@ def _open_sdk(
 
     timeout = httpx2.Timeout(settings.call_seconds, connect=10.0)
     if transport is None and endpoint.is_loopback:
-        transport = (
-            httpx2.AsyncHTTPTransport()
-        )  # a proxy from the environment cannot reach this machine's ports
+        # A proxy from the environment cannot reach this machine's ports.
+        transport = httpx2.AsyncHTTPTransport()
     http_client = openai.DefaultAsyncHttpx2Client(
         timeout=timeout, **({"transport": transport} if transport else {})
     )

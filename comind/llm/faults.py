@@ -142,17 +142,7 @@ def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: 
     if status != 429 and (_OVERFLOW.search(code) or _OVERFLOW.search(said)):
         return overflow(endpoint, words)
     if status in (400, 422):
-        named = parameter or _named_parameter(said)
-        refused = ModelRefused(
-            f"{where} does not accept the request ({status}): {words}",
-            hint="the endpoint may not speak chat completions, or the model needs other settings",
-        )
-        adaptable = named in _ADAPTABLE and (
-            code.startswith("unsupported") or _UNSUPPORTED.search(said) or completion_limit(said)
-        )
-        return Fault(
-            FaultKind.PARAMETER if adaptable else FaultKind.FATAL, refused, parameter=named, text=said
-        )
+        return _bad_request(where, status, code, said, words, parameter)
     if status in (408, 409, 425, 429) or status >= 500:
         return Fault(FaultKind.TRANSIENT, ModelUnavailable(
             f"{where} is not available ({status}): {words}", hint="it may work later; the run can be resumed"
@@ -161,6 +151,19 @@ def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: 
         FaultKind.FATAL,
         ModelRefused(f"{where} answered with status {status}: {words}", hint="check the base URL"),
     )
+
+
+def _bad_request(where: str, status: int, code: str, said: str, words: str, parameter: str) -> Fault:
+    """A refused request; PARAMETER when it names one that can be left away, renamed or lowered."""
+    named = parameter or _named_parameter(said)
+    refused = ModelRefused(
+        f"{where} does not accept the request ({status}): {words}",
+        hint="the endpoint may not speak chat completions, or the model needs other settings",
+    )
+    adaptable = named in _ADAPTABLE and (
+        code.startswith("unsupported") or _UNSUPPORTED.search(said) or completion_limit(said)
+    )
+    return Fault(FaultKind.PARAMETER if adaptable else FaultKind.FATAL, refused, parameter=named, text=said)
 
 
 def overflow(endpoint: Endpoint, words: str, *, limit: int = 0, prompt_tokens: int = 0) -> Fault:

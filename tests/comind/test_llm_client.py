@@ -487,6 +487,15 @@ async def test_a_check_of_a_server_that_is_not_there_says_so(desk: OpenDesk) -> 
     assert len(room.waits) <= 2
 
 
+async def test_a_proxy_in_the_environment_does_not_stand_before_a_local_server(
+    desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with desk(["direct"]) as d:
+        assert (await d.ask()).text == "direct"
+
+
 async def test_an_in_process_transport_answers_in_place_of_the_network(tmp_path: Path) -> None:
     def recipes(request: httpx2.Request) -> httpx2.Response:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "recipe"}}
