@@ -59,7 +59,7 @@ KernelSort = Literal["votes", "score", "date"]
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all (None when unknown), from another thread."""
 
-_PAGE = 100
+_PAGE = 200  # the most that Kaggle gives at once
 _MOST_UNPACKED_BYTES = 200 * 2**30
 
 

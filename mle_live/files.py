@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def find_file(competition: Competition, name: str) -> DataFile | None:
         return None
     if any(part.startswith(".") for part in parts):
         return None
-    return _data_file(competition, competition.data_dir.joinpath(*parts))
+    return _checked(competition, competition.data_dir.resolve().joinpath(*parts))
 
 
 def archive(competition: Competition, cache: Path) -> Path:
@@ -69,15 +70,24 @@ def archive(competition: Competition, cache: Path) -> Path:
 
 
 def _walk(competition: Competition) -> Iterator[DataFile]:
+    base = competition.data_dir.resolve()
     hidden = {path.resolve() for path in competition.hidden}
-    for folder, folders, names in os.walk(competition.data_dir):
-        here = Path(folder)
-        folders[:] = [name for name in folders if _holds_data(here / name, hidden)]
+    hidden_names = {str(path) for path in hidden}
+    for folder, folders, names in os.walk(base):
+        folders[:] = [name for name in folders if _holds_data(Path(folder, name), hidden)]
+        prefix = "" if folder == str(base) else f"{Path(folder).relative_to(base).as_posix()}/"
         for name in names:
-            if not name.startswith("."):
-                file = _data_file(competition, here / name)
-                if file is not None:
-                    yield file
+            path = os.path.join(folder, name)  # noqa: PTH118 (text: a folder may hold 100,000 images)
+            if name.startswith(".") or path in hidden_names:
+                continue
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                yield _file(prefix + name, Path(path), status)
+            elif stat.S_ISLNK(status.st_mode):
+                # The walk follows no folder links, so only a link in the last place can lead elsewhere.
+                linked = _checked(competition, Path(path))
+                if linked is not None:
+                    yield linked
 
 
 def _holds_data(folder: Path, hidden: set[Path]) -> bool:
@@ -86,16 +96,20 @@ def _holds_data(folder: Path, hidden: set[Path]) -> bool:
     return not (folder / "pyvenv.cfg").exists()  # a virtual environment in a user's own folder
 
 
-def _data_file(competition: Competition, path: Path) -> DataFile | None:
+def _checked(competition: Competition, path: Path) -> DataFile | None:
+    """The file at `path`, unless it really lies outside the data or is hidden."""
     base = competition.data_dir.resolve()
     try:
         real = path.resolve(strict=True)
-        status = real.stat()
     except OSError:
         return None
-    if not real.is_file() or not real.is_relative_to(base):
+    if not real.is_relative_to(base):
         return None
     if any(real == hidden or hidden in real.parents for hidden in (p.resolve() for p in competition.hidden)):
         return None
-    name = path.relative_to(competition.data_dir).as_posix()
-    return DataFile(name, real, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+    status = real.stat()
+    return _file(path.relative_to(base).as_posix(), real, status) if real.is_file() else None
+
+
+def _file(name: str, path: Path, status: os.stat_result) -> DataFile:
+    return DataFile(name, path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
