@@ -21,7 +21,7 @@ from comind.clock import Clock, stamp
 from comind.evaluator.checks import Check, check_metric, check_split, require
 from comind.evaluator.messages import failure_message, known_code, public_ids, success_message
 from comind.evaluator.profile import CompetitionProfile
-from comind.evaluator.scripts import Case, run_grader, run_split
+from comind.evaluator.scripts import Answer, Case, run_grader, run_split
 from comind.evaluator.trials import write_trials
 from comind.records import Evaluation, score_from
 from comind.runs import RunFolder
@@ -135,7 +135,7 @@ class Evaluator:
                 public=self.folder.public, private=self.folder.private, seed=self.seed,
             )  # fmt: skip
             try:
-                answers = [await self._run(cases, trials, whole=True) for _ in range(2)]
+                answers = await asyncio.gather(*(self._run(cases, trials, whole=True) for _ in range(2)))
             except MachineError as error:
                 raise EvaluatorRejected(f"The metric could not be tried: {error.message}") from error
         finally:
@@ -228,7 +228,7 @@ class Evaluator:
                 return await asyncio.to_thread(self._read_verdict, answer.results["files"])
         return _refusal("infrastructure")
 
-    async def _run(self, cases: list[Case], predictions: Path, *, whole: bool) -> Any:
+    async def _run(self, cases: list[Case], predictions: Path, *, whole: bool) -> Answer:
         async with self._slots:
             return await run_grader(
                 cases, folder=self.folder, predictions=predictions, profile=self.profile, seed=self.seed,
@@ -256,13 +256,14 @@ class Evaluator:
         return found
 
     def _remembered(self) -> dict[str, _Verdict]:
-        """Verdicts by content, read once from the result files of earlier gradings (also a killed one)."""
+        """Verdicts by content, read once from the result files of earlier gradings."""
         if self._graded is None:
             self._graded = {}
             for path in sorted((self.folder.path / "evaluations").glob("*/result.json")):
                 try:
                     kept = json.loads(path.read_text(encoding="utf-8"))
-                    self._graded[kept.pop("key")] = _Verdict(**kept)
+                    key = str(kept.pop("key"))
+                    self._graded[key] = _Verdict(**kept)
                 except (ValueError, KeyError, TypeError):
                     continue  # a file cut short by a crash: its evaluation is graded again
         return self._graded

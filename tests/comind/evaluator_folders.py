@@ -90,8 +90,14 @@ def evaluator_for(
     run: Path, make: Callable[[Path], Path], metric: str, *, higher: bool, seed: int = 7
 ) -> Evaluator:
     """An evaluator whose run folder holds the competition's original files; nothing is split yet."""
+    make(RunFolder(run).original)
+    return evaluator_at(run, metric, higher=higher, seed=seed)
+
+
+def evaluator_at(run: Path, metric: str = "mae", *, higher: bool = False, seed: int = 7) -> Evaluator:
+    """Another evaluator of a run folder that is there, as after a restart of the engine."""
     folder = RunFolder(run)
-    made = profile(make(folder.original), metric, higher=higher)
+    made = profile(folder.original, metric, higher=higher)
     return Evaluator(folder=folder, profile=made, seed=seed, clock=clock(), memory_bytes=None)
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from comind.evaluator.checks import check_split, require
 from comind.evaluator.evaluator import known_metric_source
 from comind.evaluator.split import standard_split_source
 from kaggle_runner.errors import EvaluatorRejected, UsageError
 from tests.comind.evaluator_folders import (
-    METRIC_WRITTEN, evaluator_for, flowers, houses, pictures, ready_evaluator,
-)  # fmt: skip
+    METRIC_WRITTEN,
+    evaluator_at,
+    evaluator_for,
+    flowers,
+    houses,
+    pictures,
+    profile,
+    ready_evaluator,
+)
 
 LEAKS = {
     "labels beside ids in another table": (
@@ -41,8 +51,9 @@ LEAKS = {
         "more than the.*rows apart.*validation ids also stand in",
     ),
     "validation rows under new ids": (
-        'pd.concat([train[~held_out].iloc[len(validation):], validation.assign(id=[f"new{n}" for n in range(len(validation))])])'
-        '.to_csv(public / "train.csv", index=False)',
+        'again = validation.assign(id=[f"new{n}" for n in range(len(validation))])\n'
+        '    mixed = pd.concat([train[~held_out].iloc[len(again):], again])\n'
+        '    mixed.to_csv(public / "train.csv", index=False)',
         "rows apart.*also stand in the public train",
     ),
     "rows sorted by label": (
@@ -52,7 +63,8 @@ LEAKS = {
         "order says nothing.*sorted",
     ),
     "wrong labels": (
-        'labels(validation).assign(kind=validation["kind"].to_numpy()[::-1]).to_csv(private / "validation.csv", index=False)',
+        'wrong = labels(validation).assign(kind=validation["kind"].to_numpy()[::-1])\n'
+        '    wrong.to_csv(private / "validation.csv", index=False)',
         "labels true.*differ",
     ),
     "label left in the inputs": (
@@ -64,24 +76,52 @@ LEAKS = {
         '(public / "test.csv").unlink()\n    (public / "test.csv").write_text("id,width\\n")',
         "shape.*test.csv differs",
     ),
-    "a link to the private folder": ('(public / "more").symlink_to(private)', "made the link more"),
-    "a crash": ("raise ValueError('no such column')", "split_dataset.py failed.*no such column"),
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def garden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return flowers(tmp_path_factory.mktemp("garden"))
+
+
+def with_fault(source: str, fault: str) -> str:
+    """The standard split, with one more statement at the end of `split`."""
+    last = "    link_the_rest(original, public)\n"
+    assert source.count(last) == 1
+    return source.replace(last, f"{last}    {fault}\n")
+
+
 @pytest.mark.parametrize("name", LEAKS)
-async def test_a_faulty_split_is_rejected_by_name(tmp_path: Path, name: str) -> None:
+def test_a_faulty_split_is_named(garden: Path, tmp_path: Path, name: str) -> None:
     fault, complaint = LEAKS[name]
-    evaluator = evaluator_for(tmp_path, flowers, "accuracy", higher=True)
-    source = standard_split_source(evaluator.profile)
-    faulty = source.replace(
-        "    link_the_rest(original, public)\n", f"    link_the_rest(original, public)\n    {fault}\n"
-    )
-    assert faulty != source
+    found = profile(garden, "accuracy", higher=True)
+    public, private = tmp_path / "public", tmp_path / "private"
+    public.mkdir()
+    private.mkdir()
+    script: dict[str, Any] = {}
+    exec(with_fault(standard_split_source(found), fault), script)
+    script["split"](garden, public, private, fraction=0.25, seed=3)
+    checks = check_split(found, original=garden, public=public, private=private)
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
-        await evaluator.split(faulty, fraction=0.25)
+        require(checks)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ('(public / "more").symlink_to(private)', "made the link more"),
+        ("raise ValueError('no such column')", "split_dataset.py failed.*no such column"),
+        ('validation.to_csv(public / "more.csv", index=False)', "more.csv: column 'kind'"),
+    ],
+)
+async def test_a_rejected_split_leaves_nothing(tmp_path: Path, fault: str, complaint: str) -> None:
+    evaluator = evaluator_for(tmp_path, flowers, "accuracy", higher=True)
+    source = with_fault(standard_split_source(evaluator.profile), fault)
+    with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
+        await evaluator.split(source, fraction=0.25)
     assert not evaluator.folder.public.exists()
     assert not evaluator.ready
+    assert not (evaluator.folder.path / "data" / "staging").exists()
 
 
 async def test_a_split_through_a_group_is_rejected(tmp_path: Path) -> None:
@@ -116,9 +156,9 @@ METRICS = {
         METRIC_WRITTEN.replace("float(", "np.random.default_rng().random() + float("),
         "same input, same score",
     ),
-    "blind": (METRIC_WRITTEN.replace('submission["price"]', 'submission["price"].mean()'), "sample is worse"),
+    "blind": (METRIC_WRITTEN.replace('submission["price"]', "200"), "sample is worse.*shuffled"),
     "raises": (METRIC_WRITTEN.replace("return", "raise KeyError('size') #"), "truth scores.*KeyError"),
-    "not finite": (METRIC_WRITTEN.replace("float(", "float('nan') * float("), "truth scores.*score_not_finite"),
+    "not finite": (METRIC_WRITTEN.replace("float(", "np.nan * float("), "truth scores.*score_not_finite"),
     "not Python": ("def score(:", "metric loads.*SyntaxError"),
     "order only": (
         METRIC_WRITTEN.replace('submission["price"]', 'submission["price"].sort_values().to_numpy()')
@@ -128,17 +168,25 @@ METRICS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder whose split is done; each test installs a metric of its own."""
+    run = tmp_path_factory.mktemp("street")
+    asyncio.run(ready_evaluator(run, houses, "mae", higher=False))
+    return run
+
+
 @pytest.mark.parametrize("name", METRICS)
-async def test_a_faulty_metric_is_rejected_by_name(tmp_path: Path, name: str) -> None:
+async def test_a_faulty_metric_is_rejected_by_name(street: Path, name: str) -> None:
     source, complaint = METRICS[name]
-    evaluator = await ready_evaluator(tmp_path, houses, "mae", higher=False)
+    evaluator = evaluator_at(street)
     evaluator.install(source)
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
         await evaluator.check()
 
 
-async def test_a_sound_written_metric_passes_everything(tmp_path: Path) -> None:
-    evaluator = await ready_evaluator(tmp_path, houses, "mae", higher=False)
+async def test_a_sound_written_metric_passes_everything(street: Path) -> None:
+    evaluator = evaluator_at(street)
     evaluator.install(METRIC_WRITTEN)
     assert all(check.passed for check in await evaluator.check())
 
