@@ -97,7 +97,9 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         },
         "best": _best(best_standing(run, board), folder, run),
         "baseline_score": run.baseline.get("score"),
-        "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal")} if run.test else None,
+        "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal", "board")}
+        if run.test
+        else None,
         "cost": {
             "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
             "dollars": totals["dollars"],

@@ -149,6 +149,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
         ]
     if test:
         place = f"rank {test['rank']} of {test['teams']}" if test["rank"] else "no rank"
+        place += f" on a {test['board']} board" if test["board"] else ""
         lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
     lines += [
         ("cost", f"{tokens(cost['tokens'])} tokens, {dollars(cost['dollars'])}"),

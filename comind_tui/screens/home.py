@@ -27,9 +27,10 @@ REFRESH_SECONDS = 5.0
 HELP = """\
 HOME
 
-Enter   on a run: watch it          on a competition: start a run there
-n       new run                     r    read the list again
-Tab     between the two tables      q    quit; running runs go on
+Enter   watch the run, or start one on the competition
+Tab     from one table to the other
+n       new run               r    read the list again
+q       quit; runs go on      Ctrl+P  command palette
 """
 
 

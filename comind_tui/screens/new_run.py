@@ -28,7 +28,7 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("coders", "coding agents", "2", "1 to 64"),
     ("rounds", "rounds", "2", "1 to 1000"),
     ("time_limit", "time limit", "1h", "90s, 15m, 2h, 1h30m"),
-    ("max_cost", "max cost, $", "5", "empty: no limit"),
+    ("max_cost", "max cost, $", "", "empty: no limit"),
     ("seed", "seed", "0", ""),
 )
 """Setting, label, first value, placeholder."""

@@ -78,6 +78,8 @@ def _status(snapshot: Snapshot) -> str:
     assert run is not None
     if snapshot.status != run.status:
         return f"{state(snapshot.status)} (its engine is gone: comind-tui resume)"
+    if run.status == "preparing" and not snapshot.alive:
+        return f"{state('preparing')} (its engine is starting; engine.log in its folder tells more)"
     return f"{state(snapshot.status)}{f': {run.status_detail}' if run.status_detail else ''}"
 
 

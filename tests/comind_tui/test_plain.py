@@ -1,0 +1,54 @@
+"""Text for terminals: nothing hostile gets through, everything lines up."""
+
+from __future__ import annotations
+
+import pytest
+
+from comind.records import Run
+from comind_tui.plain import cell_width, clean, duration, fit, one_line, run_times, table, tokens
+from tests.comind_tui.sample_run import HOSTILE, START
+
+
+def test_no_escape_sequence_or_control_character_survives() -> None:
+    cleaned = clean(HOSTILE + "\x1bP1;2q\x1b\\ \x1b]8;;http://x\x1b\\link \r\x00\x08 end")
+    assert all(char.isprintable() for char in cleaned)
+    assert "owned" not in cleaned
+    assert cleaned.endswith("end")
+
+
+def test_markup_of_others_is_left_as_it_is() -> None:
+    assert clean("[/red] [bold") == "[/red] [bold"
+
+
+def test_lines_stay_and_tabs_become_spaces() -> None:
+    assert clean("a\r\nb\tc") == "a\nb    c"
+    assert one_line(" a\n\n b ") == "a b"
+
+
+@pytest.mark.parametrize("text", ["short", "a rather long text", "数字は五千", "e\u0301galite\u0301"])
+def test_a_fitted_text_has_exactly_the_width(text: str) -> None:
+    assert cell_width(fit(text, 7)) == 7
+
+
+def test_a_table_lines_up_and_cuts_only_its_last_column() -> None:
+    text = table(("A", "TEXT"), [("1", "x" * 50), ("222", "y")], width=20, right=(0,))
+    lines = text.splitlines()
+    assert all(len(line) <= 20 for line in lines)
+    assert lines[1] == "  1  " + "x" * 14 + "…"
+    assert "x" * 50 in table(("A", "TEXT"), [("1", "x" * 50)], width=None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (65, "1m 05s"), (7500, "2h 05m"), (90000, "1d 01h"), (-3, "0s")]
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_token_counts_read_well() -> None:
+    assert [tokens(950), tokens(12_340), tokens(4_500_000)] == ["950", "12.3k", "4.5M"]
+
+
+def test_time_left_never_falls_below_zero() -> None:
+    run = Run(id="r", competition="c", seconds_used=100.0, config={"time_limit": 60.0})
+    assert run_times(run, START) == (100.0, 0.0)
