@@ -230,6 +230,6 @@ def _python_homes(python: Path) -> list[Path]:
     if Path.home() in homes or Path("/") in homes:
         raise SandboxUnavailable(
             f"{python} is installed right in {Path.home()} or /: agents would see everything there",
-            hint="install CoMind in a virtual environment made from a Python of the system, uv, pyenv or conda",
+            hint="install CoMind in a virtual environment made from a Python of uv, pyenv or the system",
         )
     return sorted(homes)

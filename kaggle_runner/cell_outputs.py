@@ -141,9 +141,9 @@ class CellOutputs:
         raw = raw if isinstance(raw, dict) else {}
         data: dict[str, Any] = {}
         label = clip(plain(_text(raw.get("text/plain"))), RICH_CHARACTERS)
-        for mime in _IMAGES:
-            if not (image := _text(raw.get(mime))):
-                continue
+        mime = next((mime for mime in _IMAGES if _text(raw.get(mime))), "")  # PIL sends one image twice
+        if mime:
+            image = _text(raw.get(mime))
             self.images += count_images
             size = f"[{mime.removeprefix('image/')} image, {len(image) * 3 // 4000} KB]"
             label = f"{label} {size}".strip()

@@ -32,7 +32,7 @@ class CellProgress:
 @dataclass(frozen=True, slots=True)
 class CellResult:
     status: CellStatus
-    """`stopped`: by an interrupt that was asked for; `timeout`: by the time limit; `died`: with its kernel."""
+    """`stopped`: by an interrupt that was asked for; `timeout`: by its limit; `died`: with its kernel."""
     text: str
     """For the agent: bounded, folded, without escape codes; the error's traceback stands last."""
     error_name: str = ""

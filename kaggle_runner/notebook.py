@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
+"""Cell magics around Python code; what follows another (`%%bash`) is something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotebookCell:
@@ -79,8 +82,8 @@ def _plain_python(source: str) -> str:
     source = source.strip("\n")
     if source.lstrip().startswith("%%"):
         magic, _, body = source.lstrip().partition("\n")
-        # A cell magic such as %%time wraps Python; %%bash and its like do not.
-        return f"# {magic}\n{_plain_python(body)}" if _is_python(body) else _commented(source)
+        wraps_python = magic.split()[0] in _PYTHON_MAGICS
+        return f"# {magic}\n{_plain_python(body)}" if wraps_python else _commented(source)
     if _is_python(source):
         return source
     return "\n".join(_plain_line(line) for line in source.split("\n"))

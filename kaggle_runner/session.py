@@ -190,6 +190,7 @@ class NotebookSession:
     async def _run(self, cell: _RunningCell, code: str) -> _End:
         assert self._kernel is not None
         kernel = self._kernel
+        cell.memory = kernel.memory_bytes()
         message = kernel.client.execute(code, allow_stdin=False)
         idle = asyncio.create_task(_gather_outputs(kernel.client, message, cell.outputs))
         reply = asyncio.create_task(_await_reply(kernel.client, message))

@@ -1,0 +1,65 @@
+"""The notebook and the script that a run leaves behind."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import nbformat
+
+from kaggle_runner.notebook import NotebookCell, script_from_cells, write_notebook
+from tests.kaggle_runner.notebooks import bench
+
+MAGICS = """%matplotlib inline
+!pip install lightgbm
+import os
+if os.sep == "/":
+    !ls
+files = !ls
+os?
+print(f"{5 % 2}!")"""
+
+
+async def test_a_notebook_of_real_outputs_is_valid_and_reads_back(tmp_path: Path) -> None:
+    sources = ["print('hi')", "from PIL import Image\nImage.new('RGB', (4, 4))", "1 / 0", "print('\\udcff')"]
+    async with bench(tmp_path) as lab:
+        results = [await lab.run(source) for source in sources]
+    cells = [
+        NotebookCell(source, result.outputs, result.execution_count, goal="Try **it**")
+        for source, result in zip(sources, results, strict=True)
+    ]
+    path = tmp_path / "agent.ipynb"
+    write_notebook(path, cells, title="Agent 1")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.cell_type for cell in notebook.cells] == ["markdown"] + ["markdown", "code"] * 4
+    assert notebook.metadata.kernelspec.name == "python3"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].outputs[0].text == "hi\n" and code[0].execution_count == 1
+    assert "image/png" in code[1].outputs[0].data
+    assert code[2].outputs[0].ename == "ZeroDivisionError"
+    assert [file.name for file in tmp_path.glob(".agent*")] == []
+
+
+def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
+    cells = [NotebookCell("x = 1", goal="one")]
+    for name in ("a.ipynb", "b.ipynb"):
+        write_notebook(tmp_path / name, cells, title="Same")
+    assert (tmp_path / "a.ipynb").read_bytes() == (tmp_path / "b.ipynb").read_bytes()
+
+
+def test_the_script_is_python_with_magics_as_comments() -> None:
+    script = script_from_cells(
+        [
+            NotebookCell(MAGICS, goal="Set up\nall"),
+            NotebookCell("%%time\nx = 1"),
+            NotebookCell("%%bash\nls -l | wc"),
+        ]
+    )
+    ast.parse(script)
+    assert script.startswith(
+        "# %%\n# Set up\n# all\n# %matplotlib inline\n# !pip install lightgbm\nimport os"
+    )
+    assert "files = []  # !ls" in script and "    pass  # !ls" in script
+    assert "# %%time\nx = 1" in script and "# ls -l | wc" in script
+    assert 'print(f"{5 % 2}!")' in script

@@ -1,0 +1,190 @@
+"""What agent code cannot do: each test is a leak that must stay closed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kaggle_runner import bubblewrap
+from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.safe_files import UnsafeFile, safe_read_bytes
+from kaggle_runner.sandbox import Sandbox, probe, run_script
+from tests.kaggle_runner.notebooks import Bench, bench
+
+SECRETS = {"label": "CANARY-label-1f7b", "key": "CANARY-key-93ab", "other": "CANARY-other-agent-55d1"}
+
+SCAN = """
+import os, pathlib, subprocess
+wanted = [b'CANARY' + b'-label-1f7b', b'CANARY' + b'-key-93ab', b'CANARY' + b'-other-agent-55d1']
+found, seen = [], 0
+for top in ('/proc', '/etc', '/dev', '/run', '/tmp', '/kaggle', '/home', '/root', '/var', '/mnt'):
+    for folder, subfolders, files in os.walk(top):
+        if any(part in folder for part in ('site-packages', '/lib/python', '/task/', '/net/', '/map_files')):
+            subfolders.clear(); continue
+        for name in files:
+            path = os.path.join(folder, name)
+            if not os.path.isfile(path) or name.startswith(('km', 'kc', 'kp', 'clear_refs', 'mem', 'pagem')):
+                continue
+            try:
+                with open(path, 'rb') as file: content = file.read(200_000)
+            except OSError:
+                continue
+            seen += 1
+            found += [path for secret in wanted if secret in content]
+print(seen > 100, found)
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine with a key in its environment, labels, and another agent's workspace, all on this disk."""
+    monkeypatch.setenv("OPENAI_API_KEY", SECRETS["key"])
+    for name in ("private", "other", "input"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "private" / "labels.csv").write_text(SECRETS["label"])
+    (tmp_path / "other" / "notes.txt").write_text(SECRETS["other"])
+    (tmp_path / "input" / "train.csv").write_text("id,y\n1,2\n")
+    return tmp_path
+
+
+async def say(lab: Bench, code: str) -> str:
+    result = await lab.run(code)
+    return result.text
+
+
+async def test_labels_keys_and_other_agents_are_out_of_reach(world: Path) -> None:
+    async with bench(world, {"titanic": world / "input"}) as lab:
+        for hidden in (world / "private" / "labels.csv", world / "other" / "notes.txt"):
+            assert "FileNotFoundError" in await say(lab, f"open({str(hidden)!r}).read()")
+        assert await say(lab, "import os; os.environ.get('OPENAI_API_KEY', 'no key')") == "'no key'"
+        assert "PATH=" in await say(lab, "open('/proc/1/environ').read()")
+        assert await say(lab, SCAN) == "True []"
+
+
+async def test_other_processes_are_invisible(world: Path) -> None:
+    async with bench(world) as lab:
+        pids = "import os; sorted(int(name) for name in os.listdir('/proc') if name.isdigit())"
+        assert await say(lab, pids) == "[1, 2]"
+        assert "ProcessLookupError" in await say(lab, f"os.kill({os.getpid()}, 0)")
+
+
+async def test_the_input_is_read_only_and_the_system_too(world: Path) -> None:
+    async with bench(world, {"titanic": world / "input"}) as lab:
+        assert await say(lab, "print(open('../input/titanic/train.csv').read())") == "id,y\n1,2"
+        for path in (
+            "/kaggle/input/titanic/train.csv",
+            "/usr/planted",
+            "/planted",
+            "/proc/sys/kernel/core_pattern",
+        ):
+            assert "OSError" in await say(lab, f"open({path!r}, 'w')")
+        assert "OSError" in await say(lab, "import numpy; open(numpy.__file__, 'a')")
+
+
+async def test_there_is_no_network(world: Path) -> None:
+    async with bench(world) as lab:
+        code = "import socket; socket.create_connection(('1.1.1.1', 443), timeout=3)"
+        assert "Network is unreachable" in await say(lab, code)
+        assert await say(lab, "print(*sorted(n for _, n in socket.if_nameindex()))") == "lo"
+
+
+async def test_no_privilege_and_no_nested_namespace(world: Path) -> None:
+    async with bench(world) as lab:
+        status = await say(lab, "print(*open('/proc/self/status').read().split())")
+        assert "CapEff: 0000000000000000" in status and "NoNewPrivs: 1" in status
+        assert (
+            await say(lab, "import subprocess; subprocess.call(['unshare', '-U', 'true'], stderr=-3) != 0")
+            == "True"
+        )
+
+
+async def test_a_planted_link_or_pipe_is_refused_by_the_reader(world: Path) -> None:
+    labels = world / "private" / "labels.csv"
+    async with bench(world) as lab:
+        await lab.run(f"import os\nos.symlink({str(labels)!r}, 'submission.csv')\nos.mkfifo('pipe.csv')")
+        for name in ("submission.csv", "pipe.csv"):
+            with pytest.raises(UnsafeFile):
+                safe_read_bytes(lab.workspace, name, 1000)
+
+
+async def test_ordinary_parallel_work_is_possible(world: Path) -> None:
+    code = """
+import multiprocessing as mp, threading
+from multiprocessing import shared_memory
+block = shared_memory.SharedMemory(create=True, size=1000); block.close(); block.unlink()
+with mp.get_context('fork').Pool(2) as pool:
+    print(pool.map(abs, [-1, -2]))
+"""
+    async with bench(world) as lab:
+        assert await say(lab, code) == "[1, 2]"
+
+
+async def test_a_script_sees_its_mounts_and_writes_where_it_may(world: Path) -> None:
+    out = world / "out"
+    out.mkdir()
+    done = await run_script(
+        ["python", "-c", "open('/out/score', 'w').write(open('/labels/labels.csv').read()); print('done')"],
+        mounts={"/labels": world / "private"},
+        writable={"/out": out},
+        timeout=30,
+        memory_bytes=None,
+        cwd="/out",
+    )
+    assert (done.returncode, done.stdout, done.timed_out) == (0, "done\n", False)
+    assert (out / "score").read_text() == SECRETS["label"]
+
+
+@pytest.mark.parametrize(
+    ("code", "timed_out", "out_of_memory"),
+    [
+        ("while True: print('x' * 1000)", True, False),
+        ("hog = b'x' * 800_000_000\nwhile True: pass", False, True),
+    ],
+    ids=["endless output", "memory"],
+)
+async def test_a_script_is_ended_at_its_limits(code: str, timed_out: bool, out_of_memory: bool) -> None:
+    done = await run_script(
+        ["python", "-c", code], mounts={}, writable={}, timeout=3, memory_bytes=400_000_000, cwd="/"
+    )
+    assert (done.returncode, done.timed_out, done.out_of_memory) == (137, timed_out, out_of_memory)
+    assert len(done.stdout) < 1_200_000
+
+
+async def test_a_script_that_fails_reports_its_error() -> None:
+    done = await run_script(
+        ["python", "-c", "raise SystemExit('broken')"],
+        mounts={},
+        writable={},
+        timeout=30,
+        memory_bytes=None,
+        cwd="/",
+    )
+    assert (done.returncode, done.stderr) == (1, "broken\n")
+
+
+async def test_this_machine_can_confine_and_says_so() -> None:
+    report = await probe()
+    assert (report.ok, report.tier, report.hint) == (True, "bubblewrap", "")
+
+
+@pytest.mark.parametrize(
+    ("complaint", "way_out"),
+    [
+        ("bwrap: setting up uid map: Permission denied", "AppArmor"),
+        ("bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "AppArmor"),
+        ("bwrap: No permissions to create new namespace", "Docker"),
+        ("bwrap: Can't mount proc on /newroot/proc: Permission denied", "systempaths"),
+        ("bwrap: Creating new namespace failed: No space left on device", "max_user_namespaces"),
+    ],
+)
+def test_each_known_refusal_names_its_way_out(complaint: str, way_out: str) -> None:
+    assert way_out in bubblewrap.explain(complaint)
+
+
+def test_inputs_that_are_missing_or_ill_named_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SandboxUnavailable, match="does not exist"):
+        Sandbox({"gone": tmp_path / "gone"}, tmp_path).command(["true"])
+    with pytest.raises(SandboxUnavailable, match="cannot be a folder"):
+        Sandbox({"../up": tmp_path}, tmp_path).command(["true"])

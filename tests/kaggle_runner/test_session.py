@@ -1,0 +1,254 @@
+"""Live notebooks: real kernels in real sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from kaggle_runner import processes, session
+from kaggle_runner.session import CellLimits
+from tests.kaggle_runner.notebooks import bench
+
+
+async def test_variables_live_and_bare_expressions_are_shown(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        await lab.run("import pandas as pd\ntable = pd.DataFrame({'price': [1, 2]})")
+        result = await lab.run("table.head()")
+    assert result.status == "ok"
+    assert "price" in result.text
+    assert result.outputs[0]["output_type"] == "execute_result"
+    assert "<table" in result.outputs[0]["data"]["text/html"]
+    assert (result.kernel_generation, result.state_lost, result.execution_count) == (1, False, 2)
+
+
+async def test_a_traceback_is_whole_and_without_escape_codes(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run("print('before')\ndef f(x):\n    return 1 / x\nf(0)")
+    assert (result.status, result.error_name, result.error_value) == (
+        "error",
+        "ZeroDivisionError",
+        "division by zero",
+    )
+    assert result.text.startswith("before")
+    assert "return 1 / x" in result.text and "\x1b" not in result.text
+    assert result.text.endswith("ZeroDivisionError: division by zero")
+
+
+async def test_a_huge_error_message_is_cut_and_does_not_hang_the_cell(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run("raise ValueError('x' * 100_000_000)")
+    assert (result.status, result.error_name) == ("error", "ValueError")
+    assert len(result.text) < 5000
+
+
+async def test_images_are_kept_for_the_notebook(tmp_path: Path) -> None:
+    code = """
+from PIL import Image
+from IPython.display import display
+display(Image.new('RGB', (40, 30), 'red'))
+Image.new('RGB', (10, 10))
+"""
+    async with bench(tmp_path) as lab:
+        result = await lab.run(code)
+    assert result.images == 2
+    assert all("image/png" in output["data"] for output in result.outputs)
+    assert "png image" in result.text
+
+
+async def test_a_display_that_updates_and_one_that_clears(tmp_path: Path) -> None:
+    code = """
+from IPython.display import display, clear_output
+print('gone')
+clear_output()
+handle = display('epoch 0', display_id='bar')
+for epoch in range(1, 4):
+    handle.update(f'epoch {epoch}')
+"""
+    async with bench(tmp_path) as lab:
+        result = await lab.run(code)
+    assert result.text == "'epoch 3'"
+    assert [output["data"]["text/plain"] for output in result.outputs] == ["'epoch 3'"]
+
+
+async def test_progress_bars_fold_to_their_last_state(tmp_path: Path) -> None:
+    code = """
+import sys
+for i in range(2001):
+    sys.stderr.write(f'\\r{i}/2000 it'); sys.stderr.flush()
+    if i % 1000 == 0: print('epoch', i // 1000, flush=True)
+"""
+    async with bench(tmp_path) as lab:
+        result = await lab.run(code)
+    assert sorted(result.text.splitlines()) == ["2000/2000 it", "epoch 0", "epoch 1", "epoch 2"]
+
+
+async def test_a_print_of_200_mb_costs_the_driver_little_memory(tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with bench(tmp_path) as lab:
+        printed = await lab.run("print('x' * 200_000_000); print('the end')")
+        shown = await lab.run("'y' * 100_000_000")
+    assert printed.status == shown.status == "ok"
+    assert printed.text.startswith("x") and "the end" in printed.text
+    assert len(printed.text) < 20_000 and len(shown.text) < 20_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB
+
+
+async def test_a_hundred_thousand_flushed_lines_lose_neither_begin_nor_end(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run("for i in range(100_000): print('row', i, flush=True)")
+        log = lab.log.read_text()
+    assert result.status == "ok"
+    assert result.text.startswith("row 0\nrow 1\n")
+    assert "row 99999" in result.text and lab.log.name in result.text
+    assert log.count("\n") > 99_000
+
+
+async def test_the_log_stops_at_its_bound_and_the_end_is_still_seen(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run(
+            "for i in range(2000): print('row', i)", CellLimits(seconds=60, log_bytes=10_000)
+        )
+        size = lab.log.stat().st_size
+    assert result.status == "ok" and "row 1999" in result.text
+    assert size < 10_200
+
+
+async def test_output_of_shell_commands_is_seen_in_order(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run(
+            "print('a')\n!echo b; echo c >&2\nprint('d', _exit_code)\nlines = !echo e\nlines"
+        )
+        flood = await lab.run("!yes | head -c 50000000")
+    assert result.text.splitlines()[:4] == ["a", "b", "c", "d 0"]
+    assert "'e'" in result.text
+    assert flood.status == "ok" and len(flood.text) < 20_000
+
+
+async def test_a_cell_over_its_time_is_interrupted_and_the_notebook_goes_on(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        late = await lab.run("import time\nkept = 7\ntime.sleep(600)", CellLimits(seconds=1))
+        after = await lab.run("kept")
+    assert (late.status, late.error_name, late.state_lost) == ("timeout", "KeyboardInterrupt", False)
+    assert "limit of 1 s" in late.detail
+    assert (after.status, after.text) == ("ok", "7")
+
+
+async def test_a_stop_from_another_task_ends_a_waiting_subprocess_too(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        cell = asyncio.create_task(
+            lab.run("import subprocess\nprint('on', flush=True)\nsubprocess.run(['sleep', '600'])")
+        )
+        while not ((now := lab.notebook.progress()) and "on" in now.tail):
+            await asyncio.sleep(0.05)
+        assert now.memory_bytes > 10_000_000 and now.elapsed > 0
+        await lab.notebook.interrupt("the loss is not a number")
+        result = await cell
+        assert lab.notebook.progress() is None
+        await lab.notebook.interrupt("nothing runs: nothing happens")
+        assert (await lab.run("1")).text == "1"
+    assert result.status == "stopped" and not result.state_lost
+    assert "the loss is not a number" in result.detail
+
+
+async def test_code_that_swallows_interrupts_loses_its_kernel_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "GRACE_SECONDS", 0.5)
+    stubborn = (
+        "import time\nstubborn = 1\nwhile True:\n    try: time.sleep(600)\n    except KeyboardInterrupt: pass"
+    )
+    async with bench(tmp_path) as lab:
+        result = await lab.run(stubborn, CellLimits(seconds=0.5))
+        assert not lab.notebook.alive
+        after = await lab.run("stubborn")
+    assert (result.status, result.state_lost, result.kernel_generation) == ("timeout", True, 1)
+    assert "did not obey" in result.detail and "did not obey" in result.text
+    assert (after.error_name, after.kernel_generation, after.state_lost) == ("NameError", 2, True)
+    assert "fresh kernel" in after.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os; os._exit(3)", "exit code 3"),
+        ("quit()", "quit()"),
+        ("import ctypes; ctypes.string_at(0)", "Segmentation fault"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "out of memory"),
+    ],
+)
+async def test_a_death_is_noticed_explained_and_survived(tmp_path: Path, code: str, said: str) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run(code)
+        after = await lab.run("1 + 1")
+    assert (result.status, result.state_lost) == ("died", True)
+    assert said in result.detail
+    assert after.status == "ok" and after.kernel_generation == 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "hog = []\nwhile True: hog.append(bytearray(10_000_000))",
+        "import time\nfile = open('/dev/shm/hog', 'wb')\nfor _ in range(200): file.write(bytes(5_000_000))\n"
+        "time.sleep(60)",
+    ],
+    ids=["heap", "RAM disk"],
+)
+async def test_a_memory_hog_is_ended_by_the_watchdog(tmp_path: Path, code: str) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run(code, CellLimits(seconds=60, memory_bytes=400_000_000))
+    assert result.status == "died" and result.state_lost
+    assert "the limit is 0.4 GiB" in result.detail
+
+
+async def test_input_fails_at_once_instead_of_waiting(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run("input('name? ')")
+    assert (result.status, result.error_name) == ("error", "StdinNotImplementedError")
+
+
+async def test_closing_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
+    before = set(Path("/tmp").glob("comind-kernel-*"))
+    async with bench(tmp_path) as lab:
+        detached = (
+            "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '600'], start_new_session=True).pid"
+        )
+        await lab.run(detached)
+        members = processes.tree(os.getpid())[1:]
+        assert any("sleep" in Path(f"/proc/{pid}/cmdline").read_text() for pid in members)
+    assert await processes.gone(members, seconds=2)
+    assert set(Path("/tmp").glob("comind-kernel-*")) <= before
+
+
+async def test_a_cancelled_cell_ends_its_kernel(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        cell = asyncio.create_task(lab.run("print('on', flush=True)\nwhile True: pass"))
+        while not ((now := lab.notebook.progress()) and "on" in now.tail):
+            await asyncio.sleep(0.05)
+        cell.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cell
+        assert not lab.notebook.alive
+        assert (await lab.run("2")).text.startswith("2")
+
+
+async def test_a_restart_forgets_variables(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        await lab.run("kept = 1")
+        assert await lab.notebook.restart() > 0
+        result = await lab.run("kept")
+    assert (lab.notebook.generation, result.error_name, result.state_lost) == (2, "NameError", False)
+
+
+async def test_files_and_modules_of_the_workspace_are_found(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        (lab.workspace / "features.py").write_text("WIDTH = 3\n")
+        result = await lab.run(
+            "import features, os\nopen('submission.csv', 'w').write('id')\nfeatures.WIDTH, os.getcwd()"
+        )
+        assert (lab.workspace / "submission.csv").read_text() == "id"
+    assert result.text == "(3, '/kaggle/working')"
