@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -196,7 +196,7 @@ class Grader:
 
 
 def feedback_rows(
-    ids: Sequence[object] | pd.Index[Any],
+    ids: Iterable[object],
     targets: pd.DataFrame,
     groups: np.ndarray[Any, Any] | None,
     *,
@@ -207,7 +207,7 @@ def feedback_rows(
     Half of the groups, else half of the rows of every class, by the order of a seeded hash of the names, so a
     row keeps its part whatever the order of the file.
     """
-    names = groups if groups is not None else np.asarray(ids, dtype=object)
+    names = list(groups) if groups is not None else list(ids)
     units = pd.DataFrame({"unit": [str(name) for name in names]})
     classes = targets.astype(str).agg("|".join, axis=1).to_numpy()
     grouped = groups is not None or len(set(classes)) > _MOST_CLASSES
@@ -241,7 +241,8 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Verdicts on all cases of a request; never raises."""
     try:
         grader = Grader(request)
         direction = grader.evaluate.HIGHER_IS_BETTER
@@ -263,7 +264,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
-    answers.write(json.dumps(_answer(request)) + "\n")
+    answers.write(json.dumps(answer(request)) + "\n")
     answers.flush()
     os._exit(0)  # no exit handler of evaluate.py may add to the answer
 

@@ -136,27 +136,10 @@ async def run_grader(
     import kaggle_runner
     import mle_live
 
-    request = {
-        "truth": "/labels/validation.csv",
-        "evaluate": "/labels/evaluate.py",
-        "sample_submission": "/public/sample_submission.csv",
-        "id_column": profile.id_column,
-        "targets": list(profile.target_columns),
-        "group": profile.group_column,
-        "seed": seed,
-        "samples": BOOTSTRAP_SAMPLES,
-        "seconds": METRIC_SECONDS,
-        "whole": whole,
-        "python_path": ["/packages"],
-        "cases": [
-            {
-                "name": case.name,
-                "validation": f"/predictions/{case.validation}",
-                "test": f"/predictions/{case.test}" if case.test else None,
-            }
-            for case in cases
-        ],
-    }
+    request = grader_request(
+        cases, profile=profile, seed=seed, whole=whole,
+        labels="/labels", predictions="/predictions", public="/public", packages="/packages",
+    )  # fmt: skip
     done = await run_script(
         ["python", "-P", "/grader/grader.py", json.dumps(request)],
         mounts={
@@ -172,13 +155,51 @@ async def run_grader(
         memory_bytes=memory_bytes,
         cwd="/tmp",
     )
-    return _parse(done)
-
-
-def _parse(done: Completed) -> Answer:
-    """The grader's line as values; it was written beside untrusted code, so every shape is checked."""
     try:
-        answer = json.loads(done.stdout)
+        return parse_answer(done.stdout)
+    except ValueError as error:
+        raise GraderFailed(f"The grader gave no answer: {_why(done)}", hint="Grade it again.") from error
+
+
+def grader_request(
+    cases: Sequence[Case],
+    *,
+    profile: CompetitionProfile,
+    seed: int,
+    whole: bool,
+    labels: str,
+    predictions: str,
+    public: str,
+    packages: str,
+) -> dict[str, Any]:
+    """What grader.py is asked; the last four are folders as it sees them."""
+    return {
+        "truth": f"{labels}/validation.csv",
+        "evaluate": f"{labels}/evaluate.py",
+        "sample_submission": f"{public}/sample_submission.csv",
+        "id_column": profile.id_column,
+        "targets": list(profile.target_columns),
+        "group": profile.group_column,
+        "seed": seed,
+        "samples": BOOTSTRAP_SAMPLES,
+        "seconds": METRIC_SECONDS,
+        "whole": whole,
+        "python_path": [packages],
+        "cases": [
+            {
+                "name": case.name,
+                "validation": f"{predictions}/{case.validation}",
+                "test": f"{predictions}/{case.test}" if case.test else None,
+            }
+            for case in cases
+        ],
+    }
+
+
+def parse_answer(line: str) -> Answer:
+    """The grader's line as values; untrusted code ran beside it, so every shape is checked. ValueError."""
+    try:
+        answer = json.loads(line)
         results = {str(one["name"]): dict(one) for one in answer.get("results", [])}
         direction, perfect = answer.get("higher_is_better"), answer.get("perfect")
         return Answer(
@@ -188,8 +209,8 @@ def _parse(done: Completed) -> Answer:
             perfect=float(perfect) if isinstance(perfect, (int, float)) else None,
             results=results,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GraderFailed(f"The grader gave no answer: {_why(done)}", hint="Grade it again.") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an answer of the grader: {line[:100]!r}") from error
 
 
 def _why(done: Completed) -> str:

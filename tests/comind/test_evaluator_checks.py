@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comind.evaluator.checks import check_split, require
+from comind.evaluator.checks import check_metric, check_split, require
 from comind.evaluator.evaluator import known_metric_source
+from comind.evaluator.grader import answer
+from comind.evaluator.scripts import grader_request, parse_answer
 from comind.evaluator.split import standard_split_source
+from comind.evaluator.trials import write_trials
 from kaggle_runner.errors import EvaluatorRejected, UsageError
 from tests.comind.evaluator_folders import (
     METRIC_WRITTEN,
@@ -177,12 +182,29 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", METRICS)
-async def test_a_faulty_metric_is_rejected_by_name(street: Path, name: str) -> None:
+def test_a_faulty_metric_is_named(street: Path, tmp_path: Path, name: str) -> None:
     source, complaint = METRICS[name]
-    evaluator = evaluator_at(street)
-    evaluator.install(source)
+    folder, found = evaluator_at(street).folder, evaluator_at(street).profile
+    shutil.copyfile(folder.private / "validation.csv", tmp_path / "validation.csv")
+    (tmp_path / "evaluate.py").write_text(source)
+    trials = tmp_path / "trials"
+    cases = write_trials(trials, found, public=folder.public, private=tmp_path, seed=3)
+    request = grader_request(
+        cases, profile=found, seed=3, whole=True,
+        labels=str(tmp_path), predictions=str(trials), public=str(folder.public), packages=str(tmp_path),
+    )  # fmt: skip
+    request["samples"] = 2
+    first, second = (parse_answer(json.dumps(answer(request))) for _ in range(2))
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
+        require(check_metric(found, first, second))
+
+
+async def test_a_faulty_metric_is_rejected_and_its_trials_are_removed(street: Path) -> None:
+    evaluator = evaluator_at(street)
+    evaluator.install("import os\nos._exit(3)\n")
+    with pytest.raises(EvaluatorRejected, match="no answer"):
         await evaluator.check()
+    assert not (evaluator.folder.private / "trials").exists()
 
 
 async def test_a_sound_written_metric_passes_everything(street: Path) -> None:

@@ -121,13 +121,8 @@ def edit(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], Non
     return apply
 
 
-def price_of_first(value: object) -> Callable[[Path], None]:
-    def change(table: pd.DataFrame) -> pd.DataFrame:
-        table["price"] = table["price"].astype(object)
-        table.loc[0, "price"] = value
-        return table
-
-    return edit(change)
+def price_of_first(value: float | str | None) -> Callable[[Path], None]:
+    return edit(lambda table: table.assign(price=[value, *table["price"][1:]]))
 
 
 BROKEN: dict[str, Callable[[Path], object]] = {
@@ -174,10 +169,15 @@ def test_a_broken_table_gets_its_code_and_no_score(
     assert code in PROBLEMS
 
 
+def pipe_instead(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 TRICKS: dict[str, Callable[[Path], object]] = {
     "missing_file": lambda path: path.unlink(),
     "too_large": lambda path: path.open("wb").truncate(3_000_000_000),
-    "unsafe_file": lambda path: (path.unlink(), os.mkfifo(path)),
+    "unsafe_file": pipe_instead,
 }
 
 
@@ -309,15 +309,16 @@ async def test_an_agents_sandbox_sees_neither_labels_nor_metric(street: Path, tm
     canary = "canary-7f3a91"
     (evaluator.folder.private / "canary.txt").write_text(canary)
     search = (
-        "import os\n"
-        "for top in ('/kaggle', '/home', '/tmp', '/root', '/labels', '/work', '/var', '/mnt'):\n"
-        "    for folder, _, names in os.walk(top):\n"
-        "        for name in names:\n"
-        "            try:\n"
-        "                text = open(os.path.join(folder, name), 'rb').read(100000)\n"
-        "            except OSError:\n"
-        "                continue\n"
-        f"            assert {canary[:6]!r}.encode() + {canary[6:]!r}.encode() not in text, folder\n"
+        "import os, sys\n"
+        "skipped = {'/usr', '/proc', '/sys', '/dev', '/etc', sys.prefix, sys.base_prefix}\n"
+        "for folder, inner, names in os.walk('/'):\n"
+        "    inner[:] = [one for one in inner if os.path.join(folder, one) not in skipped]\n"
+        "    for name in names:\n"
+        "        try:\n"
+        "            text = open(os.path.join(folder, name), 'rb').read(100000)\n"
+        "        except OSError:\n"
+        "            continue\n"
+        f"        assert {canary[:6]!r}.encode() + {canary[6:]!r}.encode() not in text, folder\n"
         f"assert not os.path.exists({str(evaluator.labels)!r})\n"
         "print('searched', sorted(os.listdir('/kaggle/input/houses')))\n"
     )
