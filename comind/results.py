@@ -47,9 +47,11 @@ async def grade_on_test(upstream: Upstream, folder: RunFolder, best: Evaluation)
     if submission.error:
         raise KaggleError(f"MLE-Live refused the final submission: {submission.error}")
     result = await upstream.client.extension_result(ref)
-    if not result or result.get("score") is None:
+    if not result or result.get("private_score") is None:
         return {}
-    return {key: result.get(key) for key in ("score", "rank", "teams", "medal", "board")}
+    place = result.get("private") or {}
+    standing = {key: place.get(key) for key in ("rank", "teams", "medal")}
+    return {"score": result["private_score"], **standing, "board": result["board"]}
 
 
 def write_report(store: Store, folder: RunFolder) -> Path:

@@ -1,0 +1,261 @@
+"""Whole journeys with real kernels, a real MLE-Live and the offline policy, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from comind.records import Cell, Event, LlmCall, Run
+from comind.runs import RunFolder, list_runs
+from comind.store import Reader
+from tests.e2e.small_competition import write_small_competition
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SECRET = "sk-canary-0f3c9a"
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OPENAI_API_KEY": SECRET, "NO_COLOR": "1"}
+
+
+def comind(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
+    """The installed command, without a terminal."""
+    command = [str(Path(sys.executable).with_name("comind-tui")), *arguments, "--state", str(state)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(), stdin=subprocess.DEVNULL, check=False
+    )
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*"))}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any], dict[str, bool]]:
+    """One finished run on a user's folder: its own folder, `show --json`, and what happened to the input."""
+    root = tmp_path_factory.mktemp("journey")
+    data = write_small_competition(root / "fruit")
+    before = tree(data)
+    done = comind(
+        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "2", "--time-limit", "150s", "--json",
+        state=root / "state",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [folder] = list_runs(root / "state")
+    return folder, json.loads(done.stdout), {"untouched": tree(data) == before}
+
+
+def test_a_run_beats_the_sample_beyond_its_interval(finished: Any) -> None:
+    _, shown, _ = finished
+    assert shown["status"] == "finished"
+    assert shown["best"]["interval"][0] > shown["baseline_score"]
+    assert shown["best"]["rows"] > 20
+    assert shown["test"] is None  # a folder has no labels to grade with
+
+
+def test_the_json_document_keeps_its_contract(finished: Any) -> None:
+    _, shown, _ = finished
+    assert {
+        "run", "competition", "metric", "higher_is_better", "status", "rounds", "coders", "counts", "best",
+        "baseline_score", "test", "cost", "certificate", "started_at", "finished_at",
+    } <= shown.keys()  # fmt: skip
+    assert {
+        "kernels", "discussions", "ideas", "reports", "drafts", "cells", "monitor_decisions", "evaluations", "llm_calls",
+    } <= shown["counts"].keys()  # fmt: skip
+    assert all({"id", "status", "steps", "best_score"} <= coder.keys() for coder in shown["coders"])
+    assert {"score", "interval", "rows", "submission", "agent", "round"} <= shown["best"].keys()
+    assert shown["cost"]["dollars"] == 0
+    assert shown["cost"]["tokens"] > 0
+    assert shown["counts"]["drafts"] == 4
+
+
+def test_the_users_folder_is_never_written_to(finished: Any) -> None:
+    assert finished[2]["untouched"]
+
+
+def test_a_finished_run_leaves_submission_notebook_script_and_report(finished: Any) -> None:
+    folder, shown, _ = finished
+    submission = pd.read_csv(folder.path / shown["best"]["submission"])
+    sample = pd.read_csv(folder.original / "sample_submission.csv")
+    assert list(submission.columns) == list(sample.columns)
+    assert set(submission["id"]) == set(sample["id"])
+    notebook = nbformat.read(folder.best / "solution.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    compile((folder.best / "solution.py").read_text(), "solution.py", "exec")
+    assert shown["best"]["agent"] in folder.report.read_text()
+
+
+def test_every_agent_leaves_a_valid_notebook_with_its_outputs(finished: Any) -> None:
+    folder, shown, _ = finished
+    for coder in shown["coders"]:
+        notebook = nbformat.read(folder.notebook(coder["id"]), as_version=4)
+        nbformat.validate(notebook)
+        assert any(cell.get("outputs") for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_the_second_round_builds_on_what_the_first_published(finished: Any) -> None:
+    folder, _, _ = finished
+    reader = Reader(folder.database)
+    prompts = [call.messages[-1]["content"] for call in reader.all(LlmCall, "kind = 'drafts'", order="step")]
+    assert "r1-a1" not in prompts[0]
+    assert "- r1-a1 (round 1" in prompts[1]
+    assert (folder.dataset("r1-a1") / "submission.csv").is_file()
+    reader.close()
+
+
+def test_no_key_is_written_anywhere_in_the_run(finished: Any) -> None:
+    folder, _, _ = finished
+    holders = [
+        path for path in folder.path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
+    assert holders == []
+
+
+def test_no_label_lies_where_agents_can_read(finished: Any) -> None:
+    folder, _, _ = finished
+    labels = pd.read_csv(folder.private / "validation.csv")
+    held_out = set(labels["id"])
+    assert held_out.isdisjoint(pd.read_csv(folder.public / "train.csv")["id"])
+    assert "ripe" not in pd.read_csv(folder.public / "validation.csv").columns
+
+
+def test_a_run_killed_at_any_moment_is_resumed_without_asking_twice(tmp_path: Path) -> None:
+    data = write_small_competition(tmp_path / "fruit")
+    state = tmp_path / "state"
+    command = [
+        str(Path(sys.executable).with_name("comind-tui")), "run", f"{data}/", "--offline", "--headless",
+        "--coders", "2", "--rounds", "1", "--time-limit", "150s", "--state", str(state),
+    ]  # fmt: skip
+    engine = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    folder = wait_for_cells(state, 3)
+    os.kill(engine.pid, signal.SIGKILL)
+    _, narration = engine.communicate()
+    before = snapshot(folder)
+    assert before["calls"], narration.decode()
+    resumed = comind("resume", folder.id, "--headless", "--json", state=state)
+    assert resumed.returncode == 0, resumed.stderr
+    after = snapshot(folder)
+    assert json.loads(resumed.stdout)["status"] == "finished"
+    for kind in ("calls", "cells"):
+        assert before[kind].items() <= after[kind].items(), f"recorded {kind} were made again"
+    assert sqlite_is_sound(folder)
+
+
+def wait_for_cells(state: Path, count: int) -> RunFolder:
+    """Until a run in `state` has so many ended cells."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for folder in list_runs(state):
+            reader = Reader(folder.database)
+            done = reader.count(Cell, "status = 'ok'")
+            reader.close()
+            if done >= count:
+                return folder
+        time.sleep(0.2)
+    raise AssertionError("no cell ended in two minutes")
+
+
+def snapshot(folder: RunFolder) -> dict[str, dict[str, str]]:
+    """Recorded replies and ended cells with the times they were made."""
+    reader = Reader(folder.database)
+    calls = {call.id: call.at for call in reader.all(LlmCall)}
+    cells = {cell.id: cell.finished_at for cell in reader.all(Cell, "status != 'running'")}
+    reader.close()
+    return {"calls": calls, "cells": cells}
+
+
+def sqlite_is_sound(folder: RunFolder) -> bool:
+    import sqlite3
+
+    connection = sqlite3.connect(folder.database)
+    verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    connection.close()
+    return bool(verdict == "ok")
+
+
+def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
+    data = write_small_competition(tmp_path / "fruit")
+    state = tmp_path / "state"
+    engine = subprocess.Popen(
+        [str(Path(sys.executable).with_name("comind-tui")), "run", f"{data}/", "--offline", "--headless",
+         "--coders", "1", "--rounds", "3", "--time-limit", "150s", "--state", str(state)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    folder = wait_for_cells(state, 4)
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(90) == 130
+    reader = Reader(folder.database)
+    run = reader.run()
+    assert run is not None
+    assert run.finished_at
+    assert folder.report.is_file()
+    reader.close()
+
+
+@pytest.mark.parametrize("slug", ["bike-demand", "snippet-sentiment", "digits-5k"])
+def test_a_shelf_competition_is_won_against_its_sample_and_the_hidden_labels_agree(
+    slug: str, prepared_root: Callable[[str], Path], tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "mle_live").symlink_to(prepared_root(slug))
+    done = comind(
+        "run",
+        slug,
+        "--offline",
+        "--coders",
+        "2",
+        "--rounds",
+        "1",
+        "--time-limit",
+        "200s",
+        "--json",
+        state=state,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    low, high = shown["best"]["interval"]
+    sample = shown["baseline_score"]
+    assert low > sample if shown["higher_is_better"] else high < sample
+    tested = shown["test"]
+    assert tested["score"] > sample if shown["higher_is_better"] else tested["score"] < sample
+    assert 1 <= tested["rank"] <= tested["teams"] + 1
+    assert shown["counts"]["kernels"] > 2
+    assert shown["counts"]["discussions"] > 0
+
+
+def test_a_run_row_and_events_tell_the_story(finished: Any) -> None:
+    folder, _, _ = finished
+    reader = Reader(folder.database)
+    assert reader.all(Run)[0].status == "finished"
+    kinds = {event.kind for event in reader.all(Event)}
+    assert {
+        "created",
+        "evaluator",
+        "baseline",
+        "round",
+        "draft",
+        "cell",
+        "evaluation",
+        "published",
+        "ended",
+    } <= kinds
+    reader.close()
