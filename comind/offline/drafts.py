@@ -1,0 +1,223 @@
+"""The coordinator's drafts: which variants of the shelf come next, given what was measured. No cells are written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from comind.offline import evidence
+from comind.offline.reading import (
+    Data,
+    Metric,
+    Resource,
+    number_after,
+    read_data,
+    read_metric,
+    read_resources,
+    sections,
+)
+from comind.offline.shelf import BLEND, Recipe, Variant, variants_for
+
+_MEMBERS = 8
+"""A blend of more members gains little and costs reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the coordinator's prompt says, read."""
+
+    metric: Metric
+    data: Data
+    shelf: Sequence[Variant]
+    board: Sequence[evidence.Standing]
+    told: Sequence[evidence.Told]
+    resources: Sequence[Resource]
+    round: int
+    seconds: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    variant: Variant
+    recipe: Recipe
+    reason: str
+    resources: tuple[str, ...] = ()
+
+
+def drafts_reply(message: str) -> str:
+    situation = read_situation(sections(message))
+    proposals = choose(situation)
+    baseline = _baseline_place(proposals)
+    blocks = [_draft(p, situation, place == baseline) for place, p in enumerate(proposals)]
+    return "\n===SEPARATOR===\n".join(blocks)
+
+
+def read_situation(parts: Mapping[str, str]) -> Situation:
+    data = read_data(parts.get("Data", ""))
+    time = parts.get("Time", "")
+    machine = parts.get("Machine", "")
+    board = evidence.standings(parts.get("Leaderboard of this run", ""))
+    return Situation(
+        metric=read_metric(parts.get("Metric", "")),
+        data=data,
+        shelf=variants_for(data.modality, data.train_rows, machine),
+        board=board,
+        told=evidence.reports(parts.get("Reports", "")),
+        resources=_blendable(
+            read_resources(parts.get("Datasets", "")), board, read_metric(parts.get("Metric", ""))
+        ),
+        round=int(number_after("round:", re.sub(r"rounds left:.*", "", time), 1)),
+        seconds=number_after("seconds for one agent:", time, 120.0),
+        count=max(1, int(number_after("", parts.get("Number of drafts", "1"), 1))),
+    )
+
+
+def choose(situation: Situation) -> list[Proposal]:
+    """Exactly `count` proposals with distinct titles, the most promising first."""
+    measured = {one.title for one in situation.board}
+    mentioned = {
+        v.title for v in situation.shelf if any(v.title in told.body + told.about for told in situation.told)
+    }
+    tried = measured | mentioned
+    if not tried:
+        candidates = _first_round(situation)
+    else:
+        candidates = _later_round(situation, tried)
+    chosen: list[Proposal] = []
+    for proposal in candidates:
+        if proposal.variant.title not in {one.variant.title for one in chosen} | tried:
+            chosen.append(proposal)
+        if len(chosen) == situation.count:
+            return chosen
+    return chosen + _other_seeds(situation, chosen, tried, situation.count - len(chosen))
+
+
+def _first_round(situation: Situation) -> list[Proposal]:
+    """The baseline, then the families that the best public kernels used, then the others."""
+    first = [variant for variant in situation.shelf if not variant.after]
+    higher = situation.metric.higher_is_better
+    ranked = sorted(first[1:], key=lambda v: -evidence.support(v, situation.told, higher))
+    order = ranked if situation.count == 1 else [first[0], *ranked]
+    return [
+        *(
+            _proposal(v, situation, "nothing was measured yet, and each family errs differently")
+            for v in order
+        ),
+        *(_proposal(v, situation, f"it extends {v.after!r}") for v in situation.shelf if v.after),
+    ]
+
+
+def _later_round(situation: Situation, tried: set[str]) -> list[Proposal]:
+    """A blend, improvements of what scored best, then families that are new."""
+    place = {one.title: number for number, one in enumerate(situation.board)}
+    improving = sorted(
+        (v for v in situation.shelf if v.after in tried), key=lambda v: place.get(v.after, len(place))
+    )
+    higher = situation.metric.higher_is_better
+    fresh = sorted(
+        (v for v in situation.shelf if not v.after and v.title not in tried),
+        key=lambda v: -evidence.support(v, situation.told, higher),
+    )
+    better = [_proposal(v, situation, _why_better(v, situation)) for v in improving if v.title not in tried]
+    new = [_proposal(v, situation, "this family was not measured yet") for v in fresh]
+    blend = [_blend(situation)] if len(situation.resources) >= 2 else []
+    rest = [_proposal(v, situation, "nothing nearer is left") for v in situation.shelf]
+    # one new family after two improvements: exploring costs one agent in four
+    return [*blend, *better[:2], *new[:1], *better[2:], *new[1:], *rest]
+
+
+def _proposal(variant: Variant, situation: Situation, reason: str) -> Proposal:
+    return Proposal(variant, variant.recipe(situation.data.modality), reason)
+
+
+def _why_better(variant: Variant, situation: Situation) -> str:
+    parent = next((one for one in situation.board if one.title == variant.after), None)
+    if parent is None:
+        return f"it extends {variant.after!r}, which an earlier agent built"
+    return f"{variant.after!r} ({parent.agent}) scored {parent.score:g}, and this extends it"
+
+
+def _blend(situation: Situation) -> Proposal:
+    members = situation.resources[:_MEMBERS]
+    variant = Variant(
+        f"{BLEND}, round {situation.round}",
+        "blend",
+        "Average the earlier agents' predictions with weights that maximise the score of the average on their"
+        " out-of-fold rows, by greedy selection with replacement.",
+        ("oof",),
+    )
+    recipe = Recipe(situation.data.modality, "blend", ("oof",), {"members": len(members)})
+    reason = f"{len(members)} published solutions err differently, so their average should beat each"
+    return Proposal(variant, recipe, reason, tuple(one.name for one in members))
+
+
+def _blendable(
+    resources: Sequence[Resource], board: Sequence[evidence.Standing], metric: Metric
+) -> list[Resource]:
+    """Datasets that hold predictions, those with out-of-fold rows and the better scores first."""
+    usable = [one for one in resources if {"oof.csv", "validation_submission.csv"} & set(one.files)]
+    with_oof = [one for one in usable if "oof.csv" in one.files]
+    place = {one.agent: number for number, one in enumerate(board)}
+
+    def order(one: Resource) -> tuple[float, float]:
+        agent = next(
+            (p for name, p in place.items() if re.search(rf"\b{re.escape(name)}\b", one.about)), 10**6
+        )
+        score = one.score if one.score is not None else 0.0
+        return (agent, -score if metric.higher_is_better else score)
+
+    return sorted(with_oof if len(with_oof) >= 2 else usable, key=order)
+
+
+def _other_seeds(
+    situation: Situation, chosen: Sequence[Proposal], tried: set[str], missing: int
+) -> list[Proposal]:
+    """The best measured variants again with other seeds: they differ enough to be worth averaging."""
+    ranked = [v for one in situation.board for v in situation.shelf if v.title == one.title] or list(
+        situation.shelf
+    )
+    taken = {one.variant.title for one in chosen} | tried
+    found: list[Proposal] = []
+    seed = situation.round
+    while len(found) < missing:
+        for variant in ranked:
+            title = f"{variant.title}, seed {seed}"
+            if title not in taken and len(found) < missing:
+                recipe = replace(variant.recipe(situation.data.modality), seed=seed)
+                found.append(
+                    Proposal(replace(variant, title=title), recipe, "another seed is one more member")
+                )
+        seed += 1
+    return found
+
+
+def _baseline_place(proposals: Sequence[Proposal]) -> int:
+    """The first draft that is no improvement and no blend is the well-known one; else the last."""
+    plain = [n for n, p in enumerate(proposals) if not p.variant.after and p.recipe.family != "blend"]
+    return plain[0] if plain else len(proposals) - 1
+
+
+def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
+    variant, recipe = proposal.variant, proposal.recipe
+    if recipe.family == "blend":
+        steps = (
+            "Read `oof.csv` of each resource, find the weights on its `train` rows, apply them to the others."
+        )
+    else:
+        steps = (
+            f"Features: {', '.join(recipe.features) or 'as they are'}. Training: {recipe.folds} folds on the training"
+            f" part with {situation.metric.name or 'the metric'} printed for each, then one fit on all of it."
+        )
+    return (
+        f"title: {variant.title}\n"
+        f"baseline: {'yes' if baseline else 'no'}\n"
+        f"starts_from: {evidence.origin(variant, situation.told, situation.board)}\n"
+        f"resources: {', '.join(proposal.resources) or 'none'}\n\n"
+        f"{variant.idea} Chosen because {proposal.reason}.\n\n"
+        f"{steps} Write the predictions of validation and test in the format of their samples, and `oof.csv` with"
+        " out-of-fold, validation and test predictions for later blends. "
+        f"An agent has about {situation.seconds:.0f} seconds: shrink folds and iterations to fit.\n\n"
+        f"```python\n{recipe.source}\n```"
+    )

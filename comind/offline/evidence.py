@@ -1,0 +1,85 @@
+"""What the reports and the leaderboard say about the shelf's variants. It chooses nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from comind.offline.shelf import Variant
+
+_ROW = re.compile(r'^\s*(\d+)\.\s+(?P<agent>\S+)\s+"(?P<title>.*?)"\s+(?P<score>-?\d[\d.e+-]*)', re.M)
+_REPORT = re.compile(r"^### (?P<id>\S+)(?P<about>.*)$", re.M)
+
+
+class Standing(NamedTuple):
+    """One line of the run's leaderboard; they come best first."""
+
+    agent: str
+    title: str
+    score: float
+
+
+class Told(NamedTuple):
+    """One report with what its heading says."""
+
+    id: str
+    about: str
+    body: str
+    public_score: float | None
+    votes: int
+
+
+def standings(leaderboard: str) -> list[Standing]:
+    """Best first; only the best line of each title."""
+    found: dict[str, Standing] = {}
+    for match in _ROW.finditer(leaderboard):
+        title = match["title"].strip()
+        found.setdefault(title, Standing(match["agent"], title, float(match["score"])))
+    return list(found.values())
+
+
+def reports(text: str) -> list[Told]:
+    heads = list(_REPORT.finditer(text))
+    ends = [match.start() for match in heads[1:]] + [len(text)]
+    found = []
+    for match, end in zip(heads, ends, strict=True):
+        about = match["about"]
+        score = re.search(r"public score (-?\d+(?:\.\d+)?)", about)
+        votes = re.search(r"(\d+) votes?", about)
+        found.append(
+            Told(
+                id=match["id"],
+                about=about,
+                body=text[match.end() : end],
+                public_score=float(score[1]) if score else None,
+                votes=int(votes[1]) if votes else 0,
+            )
+        )
+    return found
+
+
+def support(variant: Variant, told: Sequence[Told], higher_is_better: bool) -> float:
+    """0 to 1: the standing, by public score, of the best public kernel whose report names this kind of model."""
+    if not variant.words:
+        return 0.0
+    scored = sorted(
+        (one for one in told if one.public_score is not None),
+        key=lambda one: (one.public_score or 0.0) * (1 if higher_is_better else -1),
+    )
+    named = [place for place, one in enumerate(scored, start=1) if re.search(variant.words, one.body)]
+    return max(named) / len(scored) if named else 0.0
+
+
+def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing]) -> str:
+    """The id of the report that a variant builds on, or `none`."""
+    parent = next((one for one in board if one.title == variant.after), None)
+    if parent is not None:
+        return next(
+            (one.id for one in told if re.search(rf"\b{re.escape(parent.agent)}\b", one.about)), "none"
+        )
+    if variant.words:
+        public = [one for one in told if one.public_score is not None and re.search(variant.words, one.body)]
+        if public:
+            return max(public, key=lambda one: one.votes).id
+    return "none"

@@ -1,0 +1,200 @@
+"""Reading the prompts: role, task, sections, and the facts that the sections state. It decides nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from comind.evaluator.profile import SplitFacts, split_facts
+
+Messages = Sequence[Mapping[str, str]]
+Modality = Literal["tabular", "text", "image"]
+
+_ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
+_TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)
+_HEADINGS = frozenset(
+    "Competition,Metric,Machine,Files,Data,Draft,Limits,Observation,Evaluation,Evaluations,Fault,Artifact,Time,"
+    "Ideas,Reports,Pipelines,Leaderboard of this run,Datasets,Number of drafts,Idea memory,New ideas,Goal,Code,"
+    "Output so far,Settings,Reference file,Reply format".split(",")
+)
+_DATASET = re.compile(
+    r"^-[ \t]+(?:dataset[ \t]+)?(?P<name>\S+?)(?:[ \t]+\((?P<about>[^)]*)\))?:[ \t]*(?P<files>.*)$"
+)
+
+
+def role_of(messages: Messages) -> str:
+    """The word after `# Role:` in the first message that has it, or an empty string."""
+    return next((found[1] for message in messages if (found := _ROLE.search(message.get("content", "")))), "")
+
+
+def task_message(messages: Messages) -> tuple[str, str]:
+    """(task, text) of the last user message with a `# Task:` heading; two empty strings when there is none."""
+    for message in reversed(messages):
+        text = message.get("content", "")
+        if message.get("role") == "user" and (found := _TASK.search(text)):
+            return found[1], text
+    return "", ""
+
+
+def sections(text: str) -> dict[str, str]:
+    """Body by `## ` heading of the contract. Headings inside `<<< … >>>` blocks are material, not headings."""
+    parts: dict[str, list[str]] = {}
+    body: list[str] = []
+    quoted = fenced = False
+    for line in text.splitlines():
+        bare = line.rstrip()
+        heading = bare[3:].strip() if bare.startswith("## ") else ""
+        if heading in _HEADINGS and not quoted and not fenced:
+            body = parts.setdefault(heading, [])
+            continue
+        if bare == "<<<" or bare == ">>>":
+            quoted = bare == "<<<"
+        if bare.startswith("```"):
+            fenced = not fenced and not quoted
+        body.append(line)
+    return {name: "\n".join(lines).strip() for name, lines in parts.items()}
+
+
+def quoted(body: str) -> str:
+    """What stands between `<<<` and `>>>`, or the whole body when it is not quoted."""
+    found = re.search(r"^<<<[ \t]*\n(.*?)\n?^>>>[ \t]*$", body, re.M | re.S)
+    return found[1] if found else body
+
+
+def fields(body: str) -> dict[str, str]:
+    """`name: value` lines; a list item is no field."""
+    found = re.findall(r"^([A-Za-z][\w /-]*?):[ \t]*(.*)$", body, re.M)
+    return {name.strip().lower(): value.strip() for name, value in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str = ""
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the profile says of the competition's tables."""
+
+    modality: Modality = "tabular"
+    task: str = ""
+    """binary, multiclass, multilabel, ordinal, regression; empty when the profile does not say."""
+    train_rows: int = 0
+    facts: SplitFacts | None = None
+    classes: int = 0
+    image_pattern: str = ""
+    """For instance `train_images/{id}.png`."""
+    test_image_folder: str = ""
+    text_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A mounted or mountable dataset."""
+
+    name: str
+    files: tuple[str, ...] = ()
+    about: str = ""
+    score: float | None = None
+
+    @property
+    def slug(self) -> str:
+        return self.name.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Paths as the agent sees them."""
+
+    competition: str = "/kaggle/input/competition"
+    train: str = ""
+    validation: str = ""
+    sample_validation: str = ""
+    test: str = ""
+    sample: str = ""
+    resources: tuple[Resource, ...] = field(default=())
+
+
+def read_metric(body: str) -> Metric:
+    values = fields(body)
+    name = values.get("name", "") or (body.split() or [""])[0]
+    return Metric(name.lower(), "lower" not in values.get("direction", body).lower())
+
+
+def read_data(body: str) -> Data:
+    values = fields(body)
+    facts = split_facts(body)
+    head = values.get("modality", "")
+    kind = re.match(r"tabular|text|image", head)
+    modality: Modality = kind[0] if kind else "tabular"  # type: ignore[assignment]  # the three literals
+    task = re.search(r"task:\s*(\w+)", head)
+    rows = re.search(r"(\d[\d,_]*) in train", values.get("rows", ""))
+    return Data(
+        modality=modality,
+        task=facts.task if facts else task[1] if task else "",
+        train_rows=int(re.sub(r"\D", "", rows[1])) if rows else 0,
+        facts=facts,
+        classes=_count(values.get("classes", "")),
+        image_pattern=(values.get("images", "").split(" ") or [""])[0],
+        test_image_folder=values.get("test images", "").removeprefix("folder ").strip("/ "),
+        text_columns=_text_columns(body, facts),
+    )
+
+
+def read_files(body: str) -> Files:
+    values = fields(body)
+    folder = values.get("competition folder", "/kaggle/input/competition").rstrip("/")
+    return Files(
+        competition=folder,
+        train=values.get("training part", f"{folder}/train.csv"),
+        validation=values.get("validation inputs", f"{folder}/validation.csv"),
+        sample_validation=values.get(
+            "sample of validation predictions", f"{folder}/sample_validation_submission.csv"
+        ),
+        test=values.get("test inputs", f"{folder}/test.csv"),
+        sample=values.get("sample of test predictions", f"{folder}/sample_submission.csv"),
+        resources=read_resources(body),
+    )
+
+
+def read_resources(body: str) -> tuple[Resource, ...]:
+    """Lines `- name (about): files` or `- dataset path: files`."""
+    found = []
+    for line in body.splitlines():
+        match = _DATASET.match(line.strip())
+        if match:
+            about = match["about"] or ""
+            score = re.search(r"score\s+(-?\d+(?:\.\d+)?(?:e-?\d+)?)", about)
+            files = tuple(name.strip() for name in match["files"].split(",") if name.strip())
+            found.append(Resource(match["name"], files, about, float(score[1]) if score else None))
+    return tuple(found)
+
+
+def number_after(label: str, text: str, default: float) -> float:
+    """The number in a line `label: number` or `label number`."""
+    found = re.search(rf"{re.escape(label)}[^\d\n-]*(\d+(?:\.\d+)?)", text, re.I)
+    return float(found[1]) if found else default
+
+
+def _count(listed: str) -> int:
+    if not listed:
+        return 0
+    more = re.search(r" and (\d+) more$", listed)
+    return len(listed.split(",")) + (int(more[1]) if more else 0)
+
+
+def _text_columns(body: str, facts: SplitFacts | None) -> tuple[str, ...]:
+    """Text columns of the test inputs with examples of several words."""
+    found = []
+    for line in body.splitlines():
+        match = re.match(r"- (?P<name>.+?): text, (?P<unique>\d+) distinct.*?, e\.g\. (?P<shown>.*)$", line)
+        if match is None or "(not in the test inputs)" in line or int(match["unique"]) < 20:
+            continue
+        if facts and match["name"] == facts.id_column:
+            continue
+        if len(match["shown"].split()) >= 8:
+            found.append(match["name"])
+    return tuple(found)

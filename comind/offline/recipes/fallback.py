@@ -1,0 +1,168 @@
+"""Cells that work when a recipe did not: one self-contained simple model, then predictions without a model."""
+
+from __future__ import annotations
+
+from comind.offline.recipes.frame import FIRST_PAIR, lines, load_cell
+from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.shelf import Recipe
+
+_TABLE = """
+def simple_features(frame):
+    X = pd.DataFrame(index=range(len(frame)))
+    for column in INPUTS:
+        values = frame[column].reset_index(drop=True)
+        if pd.api.types.is_numeric_dtype(values):
+            X[column] = values.astype(float)
+        else:
+            codes = {level: i for i, level in enumerate(train[column].astype(str).value_counts().index[:500])}
+            X[column] = values.astype(str).map(codes).astype(float)
+    return X.fillna(-1).clip(-1e30, 1e30).to_numpy(np.float32)
+"""
+
+_TEXT = """
+from sklearn.feature_extraction.text import HashingVectorizer
+
+words = [c for c in INPUTS if not pd.api.types.is_numeric_dtype(train[c])]
+
+
+def simple_features(frame):
+    joined = frame[words].fillna("").astype(str).agg(" ".join, axis=1)
+    return HashingVectorizer(n_features=2**15).transform(joined)
+"""
+
+_IMAGE = """
+from pathlib import Path
+
+from PIL import Image
+
+files = {{}}
+for path in sorted(Path({root!r}).rglob("*")):
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"):
+        files[path.name] = files[path.stem] = path
+
+
+def simple_features(frame):
+    X = np.zeros((len(frame), 256), np.float32)
+    for row, name in enumerate(frame[ID].astype(str)):
+        path = files.get(name.rpartition("/")[2])
+        if path is not None:
+            with Image.open(path) as image:
+                X[row] = np.asarray(image.convert("L").resize((16, 16)), np.float32).ravel()
+    return X
+"""
+
+_FOREST = """
+from sklearn.ensemble import RandomForest{kind}
+
+def simple_model():
+    return RandomForest{kind}(60, max_depth=14, min_samples_leaf=2, n_jobs=-1, random_state=0)
+"""
+_RIDGE = """
+from sklearn.linear_model import Ridge
+
+def simple_model():
+    return Ridge(alpha=1.0)
+"""
+_LOGISTIC = """
+from sklearn.linear_model import LogisticRegression
+
+def simple_model():
+    return LogisticRegression(max_iter=60)
+"""
+
+_RUN = """
+rng = np.random.default_rng(0)
+rows = rng.permutation(len(train))[:20_000]  # a sample is enough for a fallback, and quick
+X_simple = simple_features(train.iloc[rows])
+others = [simple_features(valid), simple_features(test)]
+"""
+
+_CLASSES = """
+model = simple_model().fit(X_simple, y[rows])
+P_valid, P_test = (np.zeros((o.shape[0], len(CLASSES))) for o in others)
+P_valid[:, model.classes_], P_test[:, model.classes_] = (model.predict_proba(o) for o in others)
+"""
+_FLAGS = """
+models = [simple_model().fit(X_simple, y[rows, j]) for j in range(y.shape[1])]
+P_valid, P_test = (
+    np.column_stack([m.predict_proba(o)[:, -1] * (1.0 in m.classes_) for m in models]) for o in others
+)
+"""
+_NUMBERS = """
+models = [simple_model().fit(X_simple, y[rows, j]) for j in range(y.shape[1])]
+P_valid, P_test = (np.column_stack([m.predict(o) for m in models]) for o in others)
+"""
+
+_WRITE = f"""
+write(P_valid, valid, sample_valid, {FIRST_PAIR[0]!r})
+write(P_test, test, sample_test, {FIRST_PAIR[1]!r})
+print("fallback written in", round(time.time() - started, 1), "s")
+"""
+
+
+def simple_cell(problem: Problem, recipe: Recipe) -> Cell:
+    """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
+    modality = problem.data.modality
+    classify = problem.kind != "numbers"
+    features = {
+        "tabular": _TABLE,
+        "text": _TEXT,
+        "image": _IMAGE.format(root=problem.files.competition),
+    }[modality]
+    model = (
+        (_LOGISTIC if classify else _RIDGE)
+        if modality == "text"
+        else _FOREST.format(kind="Classifier" if classify else "Regressor")
+    )
+    code = lines(
+        load_cell(problem, recipe.source).code,
+        "started = time.time()",
+        features,
+        model,
+        _RUN,
+        {"classes": _CLASSES, "flags": _FLAGS, "numbers": _NUMBERS}[problem.kind],
+        _WRITE,
+    )
+    return Cell("simple", "Fall back to one simple model in one cell.", code, FIRST_PAIR)
+
+
+def constant_cell(problem: Problem) -> Cell:
+    """The samples with the training part's most frequent class, class shares or centre filled in."""
+    files, facts = problem.files, problem.data.facts
+    code = lines(
+        f"""
+        import numpy as np
+        import pandas as pd
+
+        train = pd.read_csv({files.train!r})
+        label_column = {facts.label_column if facts else None!r}
+        for source, name in (({files.sample_validation!r}, {FIRST_PAIR[0]!r}), ({files.sample!r}, {FIRST_PAIR[1]!r})):
+            sample = pd.read_csv(source)
+            for column in sample.columns[1:]:
+                if label_column in train.columns:
+                    sample[column] = (train[label_column].astype(str) == str(column)).mean()
+                elif column in train.columns:
+        """,
+    )
+    if problem.kind == "classes" and problem.wants_labels:
+        value = "train[column].mode()[0]"
+    elif problem.log_target:
+        value = "np.expm1(np.log1p(train[column]).mean())"
+    elif problem.wants_labels:
+        value = "int(train[column].median())"
+    elif problem.metric.name in ("pearson_r", "spearman_r"):
+        # a correlation with a constant is undefined
+        value = "train[column].mean() + 1e-6 * np.random.default_rng(0).normal(size=len(sample))"
+    else:
+        value = "train[column].mean()"
+    rest = (
+        f"            sample[column] = {value}\n"
+        "    sample.to_csv(name, index=False)\n"
+        '    print(name, sample.shape, "without a model")'
+    )
+    return Cell(
+        "constant",
+        "Leave predictions without a model, as nothing else worked.",
+        f"{code}\n{rest}",
+        FIRST_PAIR,
+    )

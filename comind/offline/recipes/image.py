@@ -1,0 +1,124 @@
+"""Features and models for folders of images: pixels, pooled pixels, gradient histograms, shifted copies."""
+
+from __future__ import annotations
+
+from comind.offline.recipes.frame import lines
+from comind.offline.recipes.models import model_code
+from comind.offline.recipes.problem import Problem
+from comind.offline.shelf import Recipe
+
+_LOAD = '''
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path({root!r})
+SIDE = 28
+
+
+def find_images(folders):
+    """File by name and by name without suffix, from the competition's image folders."""
+    found = {{}}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"):
+                found.setdefault(path.name, path)
+                found.setdefault(path.stem, path)
+    return found
+
+
+folders = sorted(path for path in ROOT.iterdir() if path.is_dir())
+train_files = find_images([f for f in folders if "test" not in f.name.lower()] or folders)
+test_files = find_images([f for f in folders if "test" in f.name.lower()] or folders)
+
+
+def read_images(frame, files):
+    columns = [ID, *[c for c in frame.columns if c != ID and c not in TARGETS]]
+    column = next((c for c in columns if str(frame[c].iloc[0]).rpartition("/")[2] in files), ID)
+    stack = np.zeros((len(frame), SIDE, SIDE), np.float32)
+    for row, name in enumerate(frame[column].astype(str)):
+        with Image.open(files[name.rpartition("/")[2]]) as image:
+            stack[row] = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float32) / 255
+    return stack
+
+
+started = time.time()
+images = [read_images(train, train_files), read_images(valid, train_files | test_files if len(valid) else {{}}),
+          read_images(test, test_files)]
+print("images", [stack.shape for stack in images], f"in {{time.time() - started:.1f}} s")
+'''
+
+_FEATURES = {
+    "pixels": """
+def pixels(stack):
+    return stack.reshape(len(stack), -1)
+""",
+    "pooled": """
+def pooled(stack):
+    half = SIDE // 2
+    return stack[:, : half * 2, : half * 2].reshape(len(stack), half, 2, half, 2).mean(axis=(2, 4)).reshape(len(stack), -1)
+""",
+    "gradients": """
+def gradients(stack, bins=9, cell=4):
+    \"\"\"Histograms of gradient directions in cells of 4 x 4 pixels, smoothed over neighbours, unit length.\"\"\"
+    dy, dx = np.gradient(stack, axis=(1, 2))
+    strength = np.hypot(dx, dy)
+    angle = np.mod(np.arctan2(dy, dx), 2 * np.pi) / (2 * np.pi) * bins
+    low = np.floor(angle).astype(int) % bins
+    share = angle - np.floor(angle)
+    cells = SIDE // cell
+    planes = []
+    for b in range(bins):
+        weight = strength * ((low == b) * (1 - share) + ((low + 1) % bins == b) * share)
+        sums = weight[:, : cells * cell, : cells * cell].reshape(len(stack), cells, cell, cells, cell).sum(axis=(2, 4))
+        around = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
+        smooth = sums + 0.5 * (around[:, 2:, 1:-1] + around[:, :-2, 1:-1] + around[:, 1:-1, 2:] + around[:, 1:-1, :-2])
+        planes.append(smooth.reshape(len(stack), -1))
+    H = np.sqrt(np.concatenate(planes, axis=1))
+    return H / (np.linalg.norm(H, axis=1, keepdims=True) + 1e-6) * 5
+""",
+}
+
+_SHIFTED = '''
+def shifted(stack, dy, dx):
+    return np.roll(stack, (dy, dx), axis=(1, 2))
+
+
+def fit_predict(fit_rows, *others, params=None):
+    """Fits on the images and on copies shifted by one pixel in four directions."""
+    params = params or PARAMS
+    X, target = [take(X_train, fit_rows)], [y[fit_rows]]
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        X.append(features(shifted(images[0][fit_rows], dy, dx)))
+        target.append(y[fit_rows])
+    return fit_once(np.concatenate(X), np.concatenate(target), others, params, RECIPE["seed"])
+'''
+
+
+def feature_code(problem: Problem, recipe: Recipe) -> str:
+    names = [name for name in recipe.features if name in _FEATURES] or ["pixels"]
+    parts = ", ".join(f"{name}(stack)" for name in names)
+    joined = f"np.concatenate([{parts}], axis=1)" if len(names) > 1 else parts
+    return lines(
+        _LOAD.format(root=problem.files.competition),
+        *(_FEATURES[name] for name in names),
+        f"def features(stack):\n    return {joined}",
+        """
+        X_train, X_valid, X_test = (features(stack) for stack in images)
+        print("features:", X_train.shape)
+        """,
+    )
+
+
+def models(problem: Problem, recipe: Recipe) -> str:
+    shifts = _SHIFTED if "shifts" in recipe.features else ""
+    return lines(model_code(problem, recipe.family), shifts)
+
+
+REFINEMENTS = {
+    "image_linear": "strength=PARAMS['strength'] * 0.3",
+    "image_forest": "max_features=0.2",
+    "image_neighbours": "n_neighbors=PARAMS['n_neighbors'] + 3",
+    "image_kernel": "strength=PARAMS['strength'] * 3",
+    "image_mlp": "alpha=0.1",
+}

@@ -1,0 +1,100 @@
+"""From a recipe to its notebook: the steps in order, scaled to the time there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from comind.offline.recipes import image, tabular, text
+from comind.offline.recipes.blend import blend_cells
+from comind.offline.recipes.frame import (
+    SECOND_PAIR,
+    lines,
+    load_cell,
+    predict_cell,
+    validate_cell,
+    write_code,
+)
+from comind.offline.recipes.models import refine_code
+from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.shelf import Recipe
+
+_SHORT, _LONG = 45.0, 600.0
+"""Seconds of one agent below which recipes shrink, and above which they grow."""
+
+
+def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[Cell]:
+    """load, features, validate, predict, refine; a blend has no refinement."""
+    load = load_cell(problem, recipe.source)
+    if recipe.family == "blend":
+        return _blend(problem, load)
+    features = Cell(
+        "features", f"Build the features and the model ({recipe.family}).", _features(problem, recipe)
+    )
+    validate = validate_cell(problem, problem.seconds * 0.5)
+    predict = predict_cell(problem, validated=validated)
+    return [load, features, validate, predict, *_refine(recipe)]
+
+
+def scaled(recipe: Recipe, seconds: float) -> Recipe:
+    """Fewer folds and iterations for a short agent, more for a long one. `seconds` are one agent's."""
+    if seconds > _LONG:
+        grown = {name: int(value * 1.5) for name, value in _counts(recipe).items()}
+        return replace(recipe, folds=5, params={**recipe.params, **grown})
+    if seconds >= _SHORT:
+        return recipe
+    shrunk: dict[str, object] = {name: max(10, int(value * 0.5)) for name, value in _counts(recipe).items()}
+    if "bags" in recipe.params:
+        shrunk["bags"] = 1
+    return replace(recipe, folds=2, params={**recipe.params, **shrunk})
+
+
+def simpler(recipe: Recipe) -> Recipe:
+    """A cheaper recipe on plainer features, for when the first one failed."""
+    if recipe.modality == "text":
+        return replace(
+            recipe, family="tfidf_linear", features=("words",), params={"max_features": 15_000}, folds=2
+        )
+    if recipe.modality == "image":
+        return replace(
+            recipe, family="image_linear", features=("pooled",), params={"strength": 0.05}, folds=2
+        )
+    params = {"learning_rate": 0.15, "max_iter": 80, "max_leaf_nodes": 15}
+    return replace(recipe, family="boosting", features=(), params=params, folds=2)
+
+
+def _counts(recipe: Recipe) -> dict[str, int]:
+    names = ("max_iter", "n_estimators", "topics", "epochs")
+    return {name: value for name in names if isinstance(value := recipe.params.get(name), int)}
+
+
+def _features(problem: Problem, recipe: Recipe) -> str:
+    match recipe.modality:
+        case "text":
+            return lines(text.feature_code(problem, recipe), text.models(problem, recipe))
+        case "image":
+            return lines(image.feature_code(problem, recipe), image.models(problem, recipe))
+        case _:
+            return lines(tabular.feature_code(recipe), tabular.models(problem, recipe))
+
+
+def _refine(recipe: Recipe) -> list[Cell]:
+    known = {**tabular.REFINEMENTS, **text.REFINEMENTS, **image.REFINEMENTS}
+    change = known.get(recipe.family)
+    if change is None:
+        return []
+    code = lines(refine_code(change), write_code("oof", "P_valid", "P_test", SECOND_PAIR))
+    goal = "Try one variation and keep what the out-of-fold score prefers."
+    return [Cell("refine", goal, code, SECOND_PAIR)]
+
+
+def _blend(problem: Problem, load: Cell) -> list[Cell]:
+    members = [one for one in problem.files.resources if "oof.csv" in one.files]
+    others = [one for one in problem.files.resources if "validation_submission.csv" in one.files]
+    chosen = members or others
+    return blend_cells(
+        [one.name for one in chosen],
+        load,
+        metric=problem.score_name,
+        labels=problem.wants_labels,
+        with_oof=bool(members),
+    )

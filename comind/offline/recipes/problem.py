@@ -1,0 +1,87 @@
+"""What the generated code must know of a competition, as read from the prompts. No code is written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from comind.offline.reading import Data, Files, Metric
+
+Kind = Literal["classes", "flags", "numbers"]
+"""classes: one column of labels. flags: several 0/1 columns. numbers: one or more real columns."""
+
+_LABEL_METRICS = frozenset(
+    {"accuracy", "balanced_accuracy", "f1", "macro_f1", "micro_f1", "weighted_f1", "matthews_corrcoef"}
+)
+_PROBABILITY_METRICS = frozenset(
+    {
+        "roc_auc",
+        "mean_column_roc_auc",
+        "average_precision",
+        "binary_log_loss",
+        "multiclass_log_loss",
+        "log_loss",
+    }
+)
+_NUMBER_METRICS = frozenset(
+    "mse rmse mean_column_rmse rmsle mean_column_rmsle mae mape r2 pearson_r spearman_r".split()
+)
+
+
+class Cell(NamedTuple):
+    """One step of the notebook. `writes` names the pair of files that the cell leaves, if any."""
+
+    step: str
+    goal: str
+    code: str
+    writes: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    metric: Metric
+    data: Data
+    files: Files
+    seconds: float = 60.0
+    """What one cell may take."""
+    torch: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        name, task = self.metric.name, self.data.task
+        if name in _NUMBER_METRICS or name == "quadratic_weighted_kappa" or task == "ordinal":
+            return "numbers"
+        if task == "multilabel" or (name == "mean_column_roc_auc" and self.label_column is None):
+            return "flags"
+        if task in ("binary", "multiclass") or name in _LABEL_METRICS | _PROBABILITY_METRICS:
+            return "classes"
+        return "numbers"
+
+    @property
+    def wants_labels(self) -> bool:
+        """The submission holds class labels (or whole ratings) rather than probabilities."""
+        if self.kind == "numbers":
+            return self.metric.name == "quadratic_weighted_kappa" or self.data.task == "ordinal"
+        return self.metric.name not in _PROBABILITY_METRICS
+
+    @property
+    def log_target(self) -> bool:
+        return "rmsle" in self.metric.name
+
+    @property
+    def label_column(self) -> str | None:
+        return self.data.facts.label_column if self.data.facts else None
+
+    @property
+    def score_name(self) -> str:
+        """The metric that the notebook computes: the competition's own where it is known."""
+        known = _LABEL_METRICS | _PROBABILITY_METRICS | _NUMBER_METRICS | {"quadratic_weighted_kappa"}
+        if self.metric.name in known:
+            return self.metric.name
+        return "rmse" if self.kind == "numbers" else "accuracy"
+
+    @property
+    def higher_is_better(self) -> bool:
+        if self.score_name == self.metric.name:
+            return self.metric.higher_is_better
+        return self.kind != "numbers"

@@ -1,0 +1,44 @@
+"""One reply to one conversation: finds the role and the task and hands over to the part that answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from comind.offline.analysis import discussion_reply, kernel_reply
+from comind.offline.coding import next_turn
+from comind.offline.drafts import drafts_reply
+from comind.offline.evaluation import metric_reply, split_reply
+from comind.offline.ideas import brainstorm_reply, filter_reply
+from comind.offline.monitoring import watch_reply
+from comind.offline.reading import Messages, role_of, task_message
+from comind.offline.report import report_reply
+
+_BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
+    ("analyzer", "kernel"): kernel_reply,
+    ("analyzer", "discussion"): discussion_reply,
+    ("proposer", "brainstorm"): brainstorm_reply,
+    ("proposer", "filter"): filter_reply,
+    ("coordinator", "drafts"): drafts_reply,
+    ("monitor", "watch"): watch_reply,
+    ("evaluator", "split"): split_reply,
+    ("evaluator", "metric"): metric_reply,
+}
+_BY_CONVERSATION: Final[Mapping[tuple[str, str], Callable[[Messages], str]]] = {
+    ("coder", "implement"): next_turn,
+    ("coder", "report"): report_reply,
+}
+
+
+def respond(messages: Messages) -> str:
+    """The reply to a conversation; the same messages always give the same reply."""
+    role = role_of(messages)
+    task, text = task_message(messages)
+    if answer := _BY_MESSAGE.get((role, task)):
+        return answer(text)
+    if converse := _BY_CONVERSATION.get((role, task)):
+        return converse(messages)
+    return (
+        "There is no language model here, only recipes for known prompts. "
+        f"The role {role or 'of this conversation'!r} with the task {task or 'in it'!r} is not one of them."
+    )

@@ -1,0 +1,346 @@
+"""The shelf: what the policy can propose for a kind of data. Names and numbers only; `recipes/` writes the code.
+
+A variant with `after` improves on another one and is only proposed once that one was measured.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from comind.offline.reading import Modality
+
+Params = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the coder builds cells from. It travels as `RECIPE = dict(…)` inside drafts and reports."""
+
+    modality: Modality
+    family: str
+    features: tuple[str, ...] = ()
+    params: Params = field(default_factory=dict)
+    folds: int = 3
+    seed: int = 0
+
+    @property
+    def source(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return (
+            "RECIPE = dict(\n"
+            f"    modality={self.modality!r}, family={self.family!r},\n"
+            f"    features={list(self.features)!r},\n"
+            f"    params=dict({values}),\n"
+            f"    folds={self.folds}, seed={self.seed},\n"
+            ")"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One proposal. Its title is its name on the leaderboard, by which later rounds know it again."""
+
+    title: str
+    family: str
+    idea: str
+    features: tuple[str, ...] = ()
+    params: Params = field(default_factory=dict)
+    after: str = ""
+    """Title of the variant that this one improves on."""
+    max_rows: int = 10_000_000
+    words: str = ""
+    """Regular expression of names in public code that speak for it."""
+
+    def recipe(self, modality: Modality) -> Recipe:
+        return Recipe(modality, self.family, self.features, dict(self.params))
+
+
+TABULAR = (
+    Variant(
+        "Linear model on one-hot features",
+        "linear",
+        "Standardise the numbers, one-hot encode categories and small integers, fit a regularised linear model.",
+        ("dates",),
+        {"strength": 1.0},
+        words=r"LogisticRegression|Ridge|LinearRegression|OneHotEncoder",
+    ),
+    Variant(
+        "Histogram gradient boosting",
+        "boosting",
+        "Gradient boosting on histograms with native categories and missing values, stopped early.",
+        ("dates",),
+        {"learning_rate": 0.1, "max_iter": 200, "max_leaf_nodes": 31},
+        words=r"HistGradientBoosting|GradientBoosting|LGBM|XGB|CatBoost",
+    ),
+    Variant(
+        "Extremely randomised trees",
+        "extra_trees",
+        "Many randomised trees on ordinal codes, averaged; errors differ from those of boosting.",
+        ("dates",),
+        {"n_estimators": 150, "min_samples_leaf": 3, "max_features": 0.5},
+        words=r"ExtraTrees|RandomForest",
+    ),
+    Variant(
+        "Neural network on scaled and one-hot features",
+        "mlp",
+        "A small multi-layer perceptron on standardised numbers and one-hot categories, stopped early.",
+        ("dates", "cyclical"),
+        {"hidden": (64, 32), "alpha": 1e-3, "max_iter": 25},
+        words=r"MLP|torch|keras|Dense",
+    ),
+    Variant(
+        "Nearest neighbours on scaled features",
+        "neighbours",
+        "Distance-weighted nearest neighbours on standardised features, as a member that errs differently.",
+        ("dates",),
+        {"n_neighbors": 25},
+        max_rows=15_000,
+        words=r"KNeighbors",
+    ),
+    Variant(
+        "Boosting with slower learning and more trees",
+        "boosting",
+        "Halve the learning rate, allow more trees, regularise the leaves.",
+        ("dates", "cyclical"),
+        {"learning_rate": 0.05, "max_iter": 500, "max_leaf_nodes": 24, "l2_regularization": 1.0},
+        after="Histogram gradient boosting",
+    ),
+    Variant(
+        "Boosting with ratios, counts and target encoding",
+        "boosting",
+        "Add ratios of the strongest numbers, category counts and category means encoded inside the folds.",
+        ("dates", "ratios", "counts", "target_encoding"),
+        {"learning_rate": 0.06, "max_iter": 400, "max_leaf_nodes": 31, "l2_regularization": 1.0},
+        after="Histogram gradient boosting",
+    ),
+    Variant(
+        "Bagged boosting over four seeds",
+        "boosting",
+        "Average four boosted models that see different columns and seeds.",
+        ("dates", "cyclical"),
+        {"learning_rate": 0.06, "max_iter": 300, "max_leaf_nodes": 24, "max_features": 0.5, "bags": 4},
+        after="Boosting with slower learning and more trees",
+    ),
+    Variant(
+        "Linear model with pair crosses and splines",
+        "linear",
+        "Bend the numbers with splines and cross the small categories in pairs, so a linear model sees interactions.",
+        ("dates", "cyclical", "crosses", "splines"),
+        {"strength": 0.3},
+        after="Linear model on one-hot features",
+    ),
+    Variant(
+        "Deeper forest with counts and ratios",
+        "extra_trees",
+        "More and deeper randomised trees on counts and ratios as well.",
+        ("dates", "cyclical", "ratios", "counts"),
+        {"n_estimators": 300, "min_samples_leaf": 2, "max_features": 0.7},
+        after="Extremely randomised trees",
+    ),
+    Variant(
+        "Wider neural network, three seeds",
+        "mlp",
+        "A wider perceptron, averaged over three seeds.",
+        ("dates", "cyclical"),
+        {"hidden": (128, 64), "alpha": 1e-3, "max_iter": 25, "bags": 3},
+        after="Neural network on scaled and one-hot features",
+    ),
+)
+
+TEXT = (
+    Variant(
+        "Word tf-idf and a linear model",
+        "tfidf_linear",
+        "Tf-idf of words and word pairs with sublinear counts, then a ridge or logistic model.",
+        ("words",),
+        {"strength": 1.0, "max_features": 40_000},
+        words=r"TfidfVectorizer|Ridge|LogisticRegression",
+    ),
+    Variant(
+        "Character n-grams and a linear model",
+        "tfidf_linear",
+        "Tf-idf of character n-grams inside word borders: robust to spelling and word forms.",
+        ("chars",),
+        {"strength": 1.0, "max_features": 60_000},
+        words=r"char_wb|analyzer=.char",
+    ),
+    Variant(
+        "Latent topics and gradient boosting",
+        "topics_boosting",
+        "Reduce tf-idf to dense topics, add text statistics, and boost.",
+        ("words", "statistics"),
+        {"topics": 60, "learning_rate": 0.08, "max_iter": 150},
+        words=r"TruncatedSVD|GradientBoosting|LGBM|XGB",
+    ),
+    Variant(
+        "Word evidence ratios and a linear model",
+        "evidence_linear",
+        "Weigh word counts by how much more often a word stands in high than in low rows, then a linear model.",
+        ("words",),
+        {"strength": 1.0, "max_features": 40_000},
+        words=r"NaiveBayes|MultinomialNB|log_count|r_ = ",
+    ),
+    Variant(
+        "Words and characters together",
+        "tfidf_linear",
+        "Join word and character n-grams and text statistics in one linear model.",
+        ("words", "chars", "statistics"),
+        {"strength": 1.0, "max_features": 60_000},
+        after="Word tf-idf and a linear model",
+    ),
+    Variant(
+        "Kernel model on latent topics",
+        "topics_kernel",
+        "A support vector machine with a Gaussian kernel on normalised topics: smooth interactions of words.",
+        ("words", "chars", "statistics"),
+        {"topics": 150, "strength": 2.0},
+        after="Word tf-idf and a linear model",
+        max_rows=15_000,
+    ),
+    Variant(
+        "Evidence ratios with characters and statistics",
+        "evidence_linear",
+        "Evidence weights for words and characters, with text statistics.",
+        ("words", "chars", "statistics"),
+        {"strength": 0.5, "max_features": 60_000},
+        after="Word evidence ratios and a linear model",
+    ),
+    Variant(
+        "Neural network on latent topics",
+        "topics_mlp",
+        "A small perceptron on normalised topics and text statistics, averaged over two seeds.",
+        ("words", "chars", "statistics"),
+        {"topics": 150, "hidden": (64,), "max_iter": 20, "bags": 2},
+        after="Latent topics and gradient boosting",
+    ),
+)
+
+IMAGE = (
+    Variant(
+        "Logistic regression on pixels",
+        "image_linear",
+        "Scale the pixels and fit a regularised linear model: the floor that every other model must beat.",
+        ("pixels",),
+        {"strength": 0.02},
+        words=r"LogisticRegression|Ridge",
+    ),
+    Variant(
+        "Random forest on pooled pixels",
+        "image_forest",
+        "Average the pixels over small windows and fit randomised trees.",
+        ("pooled",),
+        {"n_estimators": 200},
+        words=r"RandomForest|ExtraTrees",
+    ),
+    Variant(
+        "Nearest neighbours on smoothed pixels",
+        "image_neighbours",
+        "Blur a little so that small shifts cost little distance, then weighted nearest neighbours.",
+        ("pooled", "pixels"),
+        {"n_neighbors": 4},
+        words=r"KNeighbors",
+    ),
+    Variant(
+        "Support vector machine on pixels",
+        "image_kernel",
+        "A Gaussian kernel on scaled pixels.",
+        ("pixels",),
+        {"strength": 5.0},
+        words=r"SVC|SVR",
+    ),
+    Variant(
+        "Support vector machine on gradient histograms",
+        "image_kernel",
+        "Histograms of gradient directions in small cells, normalised by image, and a Gaussian kernel.",
+        ("gradients",),
+        {"strength": 5.0},
+        after="Support vector machine on pixels",
+        words=r"hog|gradient_histogram",
+    ),
+    Variant(
+        "Gradient histograms with shifted copies",
+        "image_kernel",
+        "Train on copies shifted by a pixel too, gradient histograms and pixels together.",
+        ("gradients", "pooled", "shifts"),
+        {"strength": 5.0},
+        after="Support vector machine on pixels",
+    ),
+    Variant(
+        "Neural network on gradient histograms",
+        "image_mlp",
+        "A small perceptron on gradient histograms and pooled pixels, averaged over two seeds.",
+        ("gradients", "pooled"),
+        {"hidden": (128,), "max_iter": 40, "bags": 2},
+        after="Logistic regression on pixels",
+    ),
+    Variant(
+        "Linear model on gradient histograms",
+        "image_linear",
+        "Gradient histograms make classes nearly linear: the cheap model on the good features.",
+        ("gradients", "pooled"),
+        {"strength": 1.0},
+        after="Logistic regression on pixels",
+    ),
+)
+
+CONVOLUTION = Variant(
+    "Small convolutional network",
+    "image_convolution",
+    "A few convolutions with batch normalisation in PyTorch, trained on randomly shifted images.",
+    ("pixels", "shifts"),
+    {"epochs": 12, "channels": 32, "learning_rate": 0.002},
+    words=r"Conv2d|torch",
+)
+
+BLEND = "Blend of published predictions"
+SHELF: Mapping[Modality, tuple[Variant, ...]] = {"tabular": TABULAR, "text": TEXT, "image": IMAGE}
+
+
+def variants_for(modality: Modality, rows: int, packages: str) -> list[Variant]:
+    """What fits the data's size and the installed packages, the baseline first."""
+    found = [variant for variant in SHELF[modality] if rows <= variant.max_rows]
+    if modality == "image" and re.search(r"\btorch\b", packages):
+        found.insert(1, CONVOLUTION)
+    return found
+
+
+def find_recipe(text: str) -> Recipe | None:
+    """The last `RECIPE = dict(…)` in a text, or None."""
+    for match in reversed(list(re.finditer(r"^[ \t>]*RECIPE = (dict\(.*?^\s*\))[ \t]*$", text, re.M | re.S))):
+        recipe = _parse(match[1])
+        if recipe:
+            return recipe
+    return None
+
+
+def adjusted(recipe: Recipe, **params: object) -> Recipe:
+    return replace(recipe, params={**recipe.params, **params})
+
+
+def _parse(source: str) -> Recipe | None:
+    try:
+        call = ast.parse(re.sub(r"^[ \t]*> ?", "", source, flags=re.M), mode="eval").body
+        values = _literal(call)
+    except (SyntaxError, ValueError):
+        return None
+    if not isinstance(values, dict) or values.get("modality") not in SHELF:
+        return None
+    params = values.get("params")
+    return Recipe(
+        modality=values["modality"],
+        family=str(values.get("family", "")),
+        features=tuple(map(str, values.get("features") or ())),
+        params=params if isinstance(params, dict) else {},
+        folds=int(values.get("folds", 3)),
+        seed=int(values.get("seed", 0)),
+    )
+
+
+def _literal(node: ast.expr) -> object:
+    """A literal that may also hold `dict(name=value)` calls; nothing is run. ValueError for anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords if keyword.arg}
+    return ast.literal_eval(node)
