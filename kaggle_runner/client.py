@@ -143,27 +143,35 @@ class KaggleClient:
 
     # -- the community -------------------------------------------------------------------------------------
 
-    async def kernels(self, slug: str, sort: KernelSort = "votes", limit: int = 100) -> list[KernelInfo]:
+    async def kernels(
+        self,
+        slug: str,
+        sort: KernelSort = "votes",
+        limit: int = 100,
+        *,
+        higher_is_better: bool | None = None,
+    ) -> list[KernelInfo]:
         """Public kernels of a competition: most votes, best score or latest run first.
 
-        Kaggle orders by score but does not tell the score. The direction of a score is the competition's:
-        where the server tells that lower is better, "score" lists the lowest first.
+        Kaggle orders by score but tells neither the score nor its direction. MLE-Live tells the direction;
+        for kaggle.com give `higher_is_better`, or "score" takes the highest for the best.
         """
         request = kernels.ApiListKernelsRequest()
-        request.competition, request.sort_by = slug, await self._kernel_order(slug, sort)
+        request.competition, request.sort_by = slug, await self._kernel_order(slug, sort, higher_is_better)
         found = await self._all_pages(
             f"kernels of {slug}", request, lambda wire: wire.kernels.list_kernels(request), "kernels", limit
         )
         return [kernel_info(item) for item in found]
 
-    async def _kernel_order(self, slug: str, sort: KernelSort) -> Any:
+    async def _kernel_order(self, slug: str, sort: KernelSort, higher: bool | None) -> Any:
         if sort == "votes":
             return KernelsListSortType.VOTE_COUNT
         if sort == "date":
             return KernelsListSortType.DATE_RUN
-        facts = await self.extension_competition(slug)
-        lower = facts is not None and facts.get("higher_is_better") is False
-        return KernelsListSortType.SCORE_ASCENDING if lower else KernelsListSortType.SCORE_DESCENDING
+        if higher is None:
+            facts = await self.extension_competition(slug) or {}
+            higher = facts.get("higher_is_better", True)
+        return KernelsListSortType.SCORE_DESCENDING if higher else KernelsListSortType.SCORE_ASCENDING
 
     async def kernel_source(self, ref: str) -> KernelSource:
         """The code of the kernel `ref` (author/name). A notebook becomes `# %%` text."""

@@ -111,7 +111,9 @@ class SubmissionCalls:
         message.submitted_by = message.submitted_by_ref = message.team_name = row.username
         message.url = f"https://www.kaggle.com/submissions/{row.ref}/{row.ref}.raw"
         message.public_score = _score(row.public_score)
-        if self._service.private_is_open(competition, call.now):
+        # Kaggle's rule also when `reveal_private` is on: that opens the extension's result only, so that
+        # nothing that speaks plain Kaggle can learn a private score early.
+        if call.now > competition.deadline:
             message.private_score = _score(row.private_score)
         return message
 

@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
     serve.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     serve.add_argument(
-        "--reveal-private", action="store_true", help="show private scores before the deadline"
+        "--reveal-private",
+        action="store_true",
+        help="tell final results before the deadline (our own address only)",
     )
 
     prepare = command("prepare", "Fetch and prepare competitions of the shelf.", _prepare)

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,8 @@ class Service:
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
+        # Uploads that were not submitted before the last stop: their tokens are gone with it.
+        shutil.rmtree(self.state_dir / "uploads", ignore_errors=True)
         self._secret = secrets.token_bytes(32)
         # One worker: a metric may need much memory, and grading in order keeps the day's count simple.
         self._grader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
@@ -112,7 +115,7 @@ class Service:
         return self._boards[competition.slug]
 
     def private_is_open(self, competition: Competition, moment: datetime) -> bool:
-        """True when private scores may leave the server: after the deadline, or when it was told to."""
+        """True when the extension may tell private scores: after the deadline, or when told to."""
         return self.reveal_private or moment > competition.deadline
 
     # -- links that authorise themselves, as Kaggle's do -------------------------------------------------

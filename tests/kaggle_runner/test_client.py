@@ -70,6 +70,8 @@ async def test_kernels_come_in_the_asked_order_and_only_from_the_past(client: Ka
     assert by_votes == ["ann/starter", "ann/unscored", "ann/strong"]
     best_first = [kernel.ref for kernel in await client.kernels(SLUG, "score")]
     assert best_first == ["ann/strong", "ann/starter", "ann/unscored"]  # rmse: lower is better
+    worst_first = await client.kernels(SLUG, "score", higher_is_better=True)
+    assert [kernel.ref for kernel in worst_first] == ["ann/starter", "ann/strong", "ann/unscored"]
     assert [kernel.ref for kernel in await client.kernels(SLUG, "date", limit=1)] == ["ann/strong"]
     assert await client.extension_kernel_scores(SLUG) == {"ann/starter": 55.5, "ann/strong": 3.25}
 

@@ -119,6 +119,7 @@ def test_private_scores_come_out_after_the_deadline_and_when_the_server_is_told_
         result = get(server, f"/mle-live/v1/submissions/{ref}/result").json()
         assert result["private"]["rank"] == 1 and result["private"]["medal"] == "gold"
         assert result["private_score"] > 0
+        assert "privateScore" not in rpc(server, f"{COMPETITIONS}/GetSubmission", {"ref": ref}).json()
         board = rpc(server, f"{COMPETITIONS}/GetLeaderboard", {"competitionName": SLUG}).json()
         assert "11.00000" not in {row["score"] for row in board["submissions"]}
 
