@@ -96,7 +96,10 @@ class CellOutputs:
             encoded = encoded[: self._log_room] + b"\n[the log is full; later output is not kept]\n"
             self._log_room = 0
         self._log_room -= len(encoded)
-        self._log.write(encoded)
+        try:
+            self._log.write(encoded)
+        except OSError:  # a full disk ends the log, not the cell
+            self._log_room = 0
 
     def _stream(self, name: str, text: str) -> None:
         self._clear_if_asked()

@@ -32,6 +32,10 @@ MEMORY_SECONDS = 0.5
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
 
+_NOT_A_MESSAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""Reading what does not follow the protocol raises these. Agent code holds the kernel's sockets and may send
+anything, so such messages are skipped."""
+
 
 @dataclass(slots=True)
 class _RunningCell:
@@ -223,6 +227,8 @@ class NotebookSession:
                 break
             if not await kernel.alive() or self._kernel is not kernel:
                 return _died(kernel, closed=self._closed)
+            if idle.done() and (failure := idle.exception()):
+                raise failure
             if now >= memory_at:
                 memory_at = now + MEMORY_SECONDS
                 cell.memory = kernel.memory_bytes()
@@ -242,6 +248,8 @@ class NotebookSession:
             idle_since = (idle_since or now) if idle.done() else 0.0
             if idle_since and now - idle_since > 2 * OUTPUT_SECONDS:
                 return _End("error" if cell.outputs.error_name else "ok", "The kernel's reply was lost.")
+        if self._kernel is not kernel:  # closed under the cell: its channels broke
+            return _died(kernel, closed=True)
         return _from_reply(cell, reply.result())
 
     async def _stop_step(self, cell: _RunningCell, kernel: KernelProcess, now: float) -> bool:
@@ -268,8 +276,8 @@ async def _await_reply(client: Any, message: str) -> dict[str, Any]:
     while True:
         try:
             reply = await client.get_shell_msg()
-        except (ValueError, TypeError, KeyError):
-            continue  # not a message of the protocol: agent code holds the kernel's sockets
+        except _NOT_A_MESSAGE:
+            continue
         if _parent(reply) == message:
             content = reply.get("content")
             return content if isinstance(content, dict) else {}
@@ -280,8 +288,8 @@ async def _gather_outputs(client: Any, message: str, outputs: CellOutputs) -> No
     while True:
         try:
             received = await client.get_iopub_msg()
-        except (ValueError, TypeError, KeyError):
-            continue  # as above
+        except _NOT_A_MESSAGE:
+            continue
         content = received.get("content")
         if _parent(received) != message or not isinstance(content, dict):
             continue  # a thread of an earlier cell

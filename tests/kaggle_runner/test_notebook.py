@@ -30,7 +30,7 @@ async def test_a_notebook_of_real_outputs_is_valid_and_reads_back(tmp_path: Path
     ]
     path = tmp_path / "agent.ipynb"
     write_notebook(path, cells, title="Agent 1")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.reads(path.read_text(), as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
     assert [cell.cell_type for cell in notebook.cells] == ["markdown"] + ["markdown", "code"] * 4
     assert notebook.metadata.kernelspec.name == "python3"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import resource
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from kaggle_runner import processes, session
+from kaggle_runner import kernel_process, processes, session
 from kaggle_runner.session import CellLimits
 from tests.kaggle_runner.notebooks import bench
 
@@ -222,6 +226,79 @@ async def test_closing_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
         assert any("sleep" in Path(f"/proc/{pid}/cmdline").read_text() for pid in members)
     assert await processes.gone(members, seconds=2)
     assert set(Path("/tmp").glob("comind-kernel-*")) <= before
+
+
+async def test_closing_under_a_running_cell_ends_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        cell = asyncio.create_task(lab.run("import time\nprint('on', flush=True)\ntime.sleep(600)"))
+        while not ((now := lab.notebook.progress()) and "on" in now.tail):
+            await asyncio.sleep(0.05)
+        await lab.notebook.close()
+        result = await cell
+    assert result.status == "died" and "closed" in result.detail
+
+
+async def test_forged_messages_do_not_disturb_the_session(tmp_path: Path) -> None:
+    forge = """
+import zmq
+from ipykernel.kernelapp import IPKernelApp
+socket = IPKernelApp.instance().iopub_thread
+for signature in (b'', b'0' * 64):
+    socket.send_multipart([b'topic', b'<IDS|MSG>', signature, b'{', b'[]', b'[]', b'[]'])
+socket.send_multipart([b'junk'])
+print('still here')
+"""
+    async with bench(tmp_path) as lab:
+        result = await lab.run(forge)
+        after = await lab.run("1")
+    assert (result.status, result.text) == ("ok", "still here")
+    assert (after.status, after.text) == ("ok", "1")
+
+
+def test_sockets_of_dead_engines_are_swept_and_those_of_living_ones_stay() -> None:
+    dead, alive = (Path(tempfile.mkdtemp(prefix="comind-kernel-", dir="/tmp")) for _ in range(2))
+    lock = os.open(alive, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        for folder in (dead, alive):
+            os.utime(folder, (0, 0))
+        folder, own_lock = kernel_process._socket_folder()
+        os.close(own_lock)
+        folder.rmdir()
+        assert not dead.exists() and alive.exists()
+    finally:
+        os.close(lock)
+        alive.rmdir()
+
+
+async def test_nothing_in_the_sandbox_outlives_a_killed_engine(tmp_path: Path) -> None:
+    program = """
+import asyncio, pathlib, sys
+from tests.kaggle_runner.notebooks import bench
+async def main():
+    async with bench(pathlib.Path(sys.argv[1])) as lab:
+        await lab.run("import subprocess; subprocess.Popen(['setsid', 'sleep', '600'])")
+        print('ready', flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+    before = set(Path("/tmp").glob("comind-kernel-*"))
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program,
+        str(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert engine.stdout is not None and await engine.stdout.readline() == b"ready\n"
+    members = processes.tree(engine.pid)
+    engine.kill()
+    await engine.wait()
+    assert len(members) >= 4
+    assert await processes.gone(members, seconds=10)
+    for left in set(Path("/tmp").glob("comind-kernel-*")) - before:
+        shutil.rmtree(left)  # a later engine would sweep it
 
 
 async def test_a_cancelled_cell_ends_its_kernel(tmp_path: Path) -> None:
