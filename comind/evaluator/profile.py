@@ -165,11 +165,11 @@ def profile_competition(
     names = (label_column,) if label_column else targets
     task = _task(train, names, metric, description) if labels_found else _task_of_metric(metric)
     images = _image_folders(data_dir)
-    features = [name for name in train.columns if name not in {id_column, *names}]
-    image_folder = _pick(images, "train") or (next(iter(images), None) if not _pick(images, "test") else None)
-    named_group = group_column or _group_in_settings(data_dir)
+    test_images = _pick(images, "test")
+    image_folder = _pick(images, "train") or next((name for name in images if name != test_images), None)
+    known = {id_column, *names}
     return CompetitionProfile(
-        modality="image" if images else "text" if text_columns(train, features) else "tabular",
+        modality=_modality(images, train, known),
         id_column=id_column,
         target_columns=targets,
         label_column=label_column,
@@ -179,11 +179,11 @@ def profile_competition(
         train_rows=count_rows(data_dir / "train.csv", train, _ROWS_READ),
         test_rows=count_rows(data_dir / "sample_submission.csv", sample, _ROWS_READ),
         columns=tuple(_column(train[name], name in test.columns) for name in train.columns),
-        group_column=_known(named_group, train)
-        or find_group_column(data_dir, train, test, exclude={id_column, *names}, cap=_ROWS_READ),
+        group_column=_known(group_column or _group_in_settings(data_dir), train)
+        or find_group_column(data_dir, train, test, exclude=known, cap=_ROWS_READ),
         classes=_classes(train, names, task) if labels_found else (),
         image_folder=image_folder,
-        test_image_folder=_pick(images, "test"),
+        test_image_folder=test_images,
         image_pattern=_image_pattern(data_dir, image_folder, train, id_column),
         sample_head=_head(data_dir / "sample_submission.csv"),
         files=_files(data_dir),
@@ -198,6 +198,13 @@ def _read_train(data_dir: Path) -> pd.DataFrame:
             f"There is no train.csv in {data_dir}.", hint="A competition's folder holds its training table."
         )
     return read_table(path, rows=_ROWS_READ)
+
+
+def _modality(images: dict[str, int], train: pd.DataFrame, known: set[str]) -> Modality:
+    if images:
+        return "image"
+    features = [name for name in train.columns if name not in known]
+    return "text" if text_columns(train, features) else "tabular"
 
 
 def _label_column(train: pd.DataFrame, targets: Sequence[str]) -> str | None:

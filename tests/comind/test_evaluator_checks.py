@@ -193,7 +193,6 @@ def test_a_faulty_metric_is_named(street: Path, tmp_path: Path, name: str) -> No
         cases, profile=found, seed=3, whole=True,
         labels=str(tmp_path), predictions=str(trials), public=str(folder.public), packages=str(tmp_path),
     )  # fmt: skip
-    request["samples"] = 2
     first, second = (parse_answer(json.dumps(answer(request))) for _ in range(2))
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
         require(check_metric(found, first, second))

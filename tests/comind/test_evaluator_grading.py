@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def edit(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], Non
     return apply
 
 
-def price_of_first(value: float | str | None) -> Callable[[Path], None]:
+def price_of_first(value: Any) -> Callable[[Path], None]:
     return edit(lambda table: table.assign(price=[value, *table["price"][1:]]))
 
 
