@@ -30,7 +30,13 @@ _RECENCY_DAYS = 90.0
 
 
 async def take_snapshot(
-    kaggle: KaggleClient, slug: str, store: Store, *, top_kernels: int, top_discussions: int
+    kaggle: KaggleClient,
+    slug: str,
+    store: Store,
+    *,
+    higher_is_better: bool,
+    top_kernels: int,
+    top_discussions: int,
 ) -> None:
     """Top kernels by votes **and** by public score, top discussions, and the links among them.
 
@@ -40,7 +46,7 @@ async def take_snapshot(
     if store.count(Kernel, "origin = 'upstream'") or store.count(Discussion):
         return
     by_votes = await kaggle.kernels(slug, sort="votes", limit=top_kernels)
-    by_score = await kaggle.kernels(slug, sort="score", limit=top_kernels)
+    by_score = await kaggle.kernels(slug, sort="score", limit=top_kernels, higher_is_better=higher_is_better)
     scores = await kaggle.extension_kernel_scores(slug)
     infos = {info.ref: info for pair in (by_votes, by_score) for info in pair}
     records: list[Kernel | Link | Discussion] = []

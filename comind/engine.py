@@ -55,7 +55,7 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
 
     Raises a ComindError that names the first thing wrong; nothing is on disk then.
     """
-    slug = resolve_slug(config, os.environ)
+    slug = resolve_slug(config, state, os.environ)
     asyncio.run(_check_machine())
     label = asyncio.run(check_models(config, os.environ, clock))
     Prompts().parts("coder")

@@ -62,6 +62,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
             f"The metric of {upstream.slug} was not recognised: {competition.metric!r}.",
             hint="Put the files into a folder whose competition.yaml names metric and higher_is_better.",
         )
+    higher = bool(known["higher_is_better"]) if known else metric.higher_is_better
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")
@@ -72,10 +73,10 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         upstream.client,
         upstream.slug,
         store,
+        higher_is_better=higher,
         top_kernels=config.top_kernels,
         top_discussions=config.top_discussions,
     )
-    higher = bool(known["higher_is_better"]) if known else metric.higher_is_better
     return Facts(competition.title, description, metric.name, metric.title, higher)
 
 

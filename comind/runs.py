@@ -119,7 +119,9 @@ def list_runs(state: Path) -> list[RunFolder]:
     if not root.is_dir():
         return []
     found = [RunFolder(path) for path in root.iterdir() if (path / "run.sqlite").is_file()]
-    return sorted(found, key=_started, reverse=True)
+    started = {folder.path: _started(folder) for folder in found}
+    whole = [folder for folder in found if started[folder.path]]
+    return sorted(whole, key=lambda folder: started[folder.path], reverse=True)
 
 
 def find_run(state: Path, run_id: str | None) -> RunFolder:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from comind.config import RunConfig
 from comind.runs import RunFolder
@@ -34,7 +35,7 @@ def mle_live_root(state: Path) -> Path:
     return state / "mle_live"
 
 
-def resolve_slug(config: RunConfig, environment: Mapping[str, str]) -> str:
+def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str]) -> str:
     """The competition's slug, after every check that costs nothing.
 
     Raises UnknownCompetition or BadCompetition with what to do; touches nothing on disk.
@@ -42,13 +43,15 @@ def resolve_slug(config: RunConfig, environment: Mapping[str, str]) -> str:
     from mle_live.folder import load_folder
     from mle_live.shelf import list_shelf
 
+    local = Path(config.competition).expanduser().resolve()
+    hidden = (state.resolve(),)
     if config.is_folder:
-        return load_folder(Path(config.competition).expanduser().resolve()).slug
+        return load_folder(local, hidden=hidden).slug
     shelf = [entry.slug for entry in list_shelf()]
     if config.competition in shelf or kaggle_credentials(environment):
         return config.competition
-    if Path(config.competition).is_dir():
-        return load_folder(Path(config.competition).resolve()).slug
+    if local.is_dir():
+        return load_folder(local, hidden=hidden).slug
     raise UnknownCompetition(
         f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
         hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
@@ -81,11 +84,12 @@ async def open_upstream(config: RunConfig, folder: RunFolder, state: Path) -> As
     local = Path(config.competition).expanduser()
     if not config.is_folder and config.competition in shelf:
         await asyncio.to_thread(prepare, config.competition, root, progress=lambda line: None)
-        source: dict[str, str | Path] = {"slug": config.competition}
+        source: dict[str, Any] = {"slug": config.competition}
         slug = config.competition
     elif config.is_folder or local.is_dir():
-        source = {"folder": local.resolve()}
-        slug = resolve_slug(config, {})
+        # a state folder inside the user's folder is not part of the data
+        source = {"folder": local.resolve(), "hidden": (state.resolve(),)}
+        slug = resolve_slug(config, state, {})
     else:
         yield _kaggle(config)
         return
@@ -96,7 +100,7 @@ async def open_upstream(config: RunConfig, folder: RunFolder, state: Path) -> As
         token=token,
         state_dir=folder.path / "mle_live",
         reveal_private=True,
-        **source,  # type: ignore[arg-type]
+        **source,
     )
     async with process as server:
         yield Upstream(KaggleClient(server.url, token), slug, simulated=True)

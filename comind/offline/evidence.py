@@ -41,7 +41,7 @@ def standings(leaderboard: str) -> list[Standing]:
 
 def reports(text: str) -> list[Told]:
     heads = list(_REPORT.finditer(text))
-    ends = [match.start() for match in heads[1:]] + [len(text)]
+    ends = [*(match.start() for match in heads[1:]), len(text)][: len(heads)]
     found = []
     for match, end in zip(heads, ends, strict=True):
         about = match["about"]

@@ -32,7 +32,9 @@ class Reader:
         self._connection.close()
 
     def run(self) -> Run | None:
-        """The run's own row; None while the engine has not written it yet."""
+        """The run's own row; None while it has not been written yet (the tables may not be there either)."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = ?", (Run.TABLE,)):
+            return None
         rows = self.all(Run)
         return rows[0] if rows else None
 

@@ -1,0 +1,1 @@
+"""Measurements that are run by hand; figures go to docs/measurements.md. Never part of `make test`."""
