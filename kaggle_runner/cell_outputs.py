@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kaggle_runner.outputs import Transcript, clip, plain
+from kaggle_runner.outputs import Ends, Transcript, clip, plain
 
 TEXT_CHARACTERS = 12_000
 """What an agent is shown of a cell, without the traceback."""
@@ -80,7 +80,7 @@ class CellOutputs:
         finished = []
         for item in self._items:
             if item["output_type"] == "stream":
-                item = {**item, "text": clip(plain(item["text"]), STREAM_CHARACTERS)}
+                item = {**item, "text": plain(item["text"].text())}
             finished.append(item)
         return finished
 
@@ -109,9 +109,9 @@ class CellOutputs:
         if last is None or last["output_type"] != "stream" or last["name"] != name:
             if len(self._items) >= MOST_OUTPUTS:
                 return
-            last = {"output_type": "stream", "name": name, "text": ""}
+            last = {"output_type": "stream", "name": name, "text": Ends(STREAM_CHARACTERS)}
             self._items.append(last)
-        last["text"] = clip(last["text"] + text, 2 * STREAM_CHARACTERS)
+        last["text"].add(text)
 
     def _display(self, kind: str, content: dict[str, Any]) -> None:
         self._clear_if_asked()

@@ -276,6 +276,29 @@ def clip(text: str, characters: int) -> str:
     return f"{text[:front]}\n[… {len(text) - front - back} characters left out …]\n{text[-back:]}"
 
 
+class Ends:
+    """The beginning (30 %) and the end (70 %) of a text that comes in pieces, in bounded memory."""
+
+    def __init__(self, characters: int) -> None:
+        self._front = characters * 3 // 10
+        self._back = characters - self._front
+        self._head = self._tail = ""
+        self._dropped = 0
+
+    def add(self, text: str) -> None:
+        room = self._front - len(self._head)
+        self._head += text[:room]
+        self._tail += text[room:]
+        if len(self._tail) > 2 * self._back:
+            self._dropped += len(self._tail) - self._back
+            self._tail = self._tail[-self._back :]
+
+    def text(self) -> str:
+        dropped = self._dropped + max(0, len(self._tail) - self._back)
+        notice = f"\n[… {dropped} characters left out …]\n" if dropped else ""
+        return self._head + notice + self._tail[-self._back :]
+
+
 def _both_ends(head: list[str], tail: list[str], left_out: int, characters: int) -> str:
     lines = head + tail
     if not left_out and sum(map(len, lines)) + len(lines) <= characters:

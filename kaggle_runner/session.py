@@ -31,6 +31,7 @@ OUTPUT_SECONDS = 4.0
 MEMORY_SECONDS = 0.5
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
+SLICE_CHARACTERS = 1 << 15
 
 _NOT_A_MESSAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """Reading what does not follow the protocol raises these. Agent code holds the kernel's sockets and may send
@@ -296,7 +297,13 @@ async def _gather_outputs(client: Any, message: str, outputs: CellOutputs) -> No
         kind = str(received.get("msg_type"))
         if kind == "status" and content.get("execution_state") == "idle":
             return
-        outputs.take(kind, content)
+        text = content.get("text")
+        if kind == "stream" and isinstance(text, str):
+            for start in range(0, len(text), SLICE_CHARACTERS):
+                outputs.take(kind, {**content, "text": text[start : start + SLICE_CHARACTERS]})
+                await asyncio.sleep(0)  # a megabyte at once would hold up everyone else on this loop
+        else:
+            outputs.take(kind, content)
 
 
 def _parent(message: dict[str, Any]) -> str:

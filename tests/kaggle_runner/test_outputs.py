@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.outputs import Transcript, clip, plain
+from kaggle_runner.outputs import Ends, Transcript, clip, plain
 
 
 def seen(*chunks: str, characters: int = 12_000) -> str:
@@ -70,7 +70,7 @@ def test_a_very_long_line_is_cut_with_a_count() -> None:
 def test_memory_is_bounded_whatever_comes() -> None:
     transcript = Transcript()
     tracemalloc.start()
-    for i in range(200):
+    for i in range(60):
         transcript.feed("stdout", "".join(f"{i} {j} some words\n" for j in range(500)) + "y" * 50_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -106,6 +106,14 @@ def test_any_text_is_accepted_and_holds_no_escape(text: str) -> None:
 
 def test_plain_keeps_every_line() -> None:
     assert plain("\x1b[31mError\x1b[0m: x\n1%\r2%\n\nend") == "Error: x\n2%\n\nend"
+
+
+@given(st.lists(st.text(max_size=50), max_size=40))
+def test_ends_count_what_they_drop(pieces: list[str]) -> None:
+    ends = Ends(100)
+    for piece in pieces:
+        ends.add(piece)
+    assert ends.text() == clip("".join(pieces), 100)
 
 
 def test_clip_keeps_both_ends() -> None:
