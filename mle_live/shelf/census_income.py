@@ -18,8 +18,8 @@ def build(archive: Path, generator: np.random.Generator) -> Tables:
     from fastparquet import ParquetFile
 
     people = ParquetFile(io.BytesIO(member(archive, MEMBER))).to_pandas()
-    # A person who is in both halves would show the test answer.
-    people = people.drop_duplicates(ignore_index=True)
+    # A form that is in both halves would tell something of the test answer, even where the two incomes differ.
+    people = people.drop_duplicates(people.columns.drop("income"), ignore_index=True)
     people = people.rename(columns=RENAMED).rename(columns=lambda name: name.replace("-", "_"))
     people = people.replace("?", None)
     people["income_over_50k"] = (people.pop("income") == ">50K").astype(int)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -254,3 +256,11 @@ def test_bootstrap_leaves_out_samples_without_both_classes():
     prediction = pd.DataFrame({"y": np.linspace(1, 0, 8)})
     low, high = bootstrap(get_metric("roc_auc"), truth, prediction, ["y"], samples=100, seed=0, groups=None)
     assert math.isfinite(low) and math.isfinite(high)
+
+
+def test_the_package_needs_no_library_beyond_numpy_pandas_and_scipy():
+    """The grader's sandbox mounts the packages as plain files."""
+    heavy = ["sklearn", "openai", "textual", "starlette", "kagglesdk", "yaml"]
+    code = f"import sys, mle_live.metrics; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

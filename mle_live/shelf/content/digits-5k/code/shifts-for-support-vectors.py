@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Shifts, the honest way
-# Same idea as the 99 % notebook, but split *first* and shift only the training part. Five copies of each
+# Same idea as the 97 % notebook, but split *first* and shift only the training part. Five copies of each
 # training image and an SVM; validation images are left alone. Slow, not subtle, works.
 
 # %%
