@@ -12,8 +12,6 @@ from comind.prompts import quote
 from comind.records import Agent, Dataset, Draft, Evaluation, Idea, Kernel, Report
 from comind.scores import Score, better, sort_key
 
-_DESCRIPTION_CHARACTERS = 8_000
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -25,9 +23,36 @@ class Standing:
     score: Score
 
 
-def competition_text(title: str, description: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Characters that each kind of material may take in a prompt, from the model's context window.
+
+    Code and tables run at about three characters a token, so that the largest prompt (drafts) stays below the
+    window with room for its reply; large windows are not filled for their own sake, since prompts cost money.
+    """
+
+    description: int
+    reports: int
+    pipelines: int
+    ideas: int
+    source: int
+    output: int
+
+    @classmethod
+    def of(cls, context_tokens: int) -> Room:
+        return cls(
+            description=min(8_000, context_tokens // 3),
+            reports=min(24_000, context_tokens // 2),
+            pipelines=min(16_000, context_tokens // 3),
+            ideas=min(12_000, context_tokens // 4),
+            source=min(16_000, context_tokens),
+            output=min(12_000, context_tokens // 3),
+        )
+
+
+def competition_text(title: str, description: str, room: Room) -> str:
     """Title and description; the description is the host's page and is quoted as data."""
-    return f"{title}\n<<<\n{quote(description.strip(), _DESCRIPTION_CHARACTERS)}\n>>>"
+    return f"{title}\n<<<\n{quote(description.strip(), room.description)}\n>>>"
 
 
 def metric_text(name: str, title: str, higher_is_better: bool) -> str:
@@ -69,13 +94,13 @@ def leaderboard_text(ranked: Sequence[Standing], baseline: Score | None, *, limi
     return "\n".join(lines) or "nothing has been scored yet"
 
 
-def reports_text(reports: Sequence[Report], headings: Mapping[str, str], *, characters: int = 24_000) -> str:
+def reports_text(reports: Sequence[Report], headings: Mapping[str, str], *, characters: int) -> str:
     """Newest solutions first, then kernels and discussions; each gets an equal share of the room."""
     order = {"solution": 0, "kernel": 1, "discussion": 2}
     ranked = sorted(reports, key=lambda report: (order[report.kind], -report.round, report.id))
     if not ranked:
         return "none yet"
-    share = max(600, characters // len(ranked))
+    share = max(400, characters // len(ranked))
     parts: list[str] = []
     for report in ranked:
         body = f"{report.pipeline}\n\n{report.summary}"
@@ -93,7 +118,7 @@ def report_heading(report: Report) -> str:
     return report.title
 
 
-def ranked_ideas_text(ideas: Sequence[Idea], *, limit: int = 40) -> str:
+def ranked_ideas_text(ideas: Sequence[Idea], *, characters: int, limit: int = 40) -> str:
     """This round's kept ideas, best first; a person's ideas lead."""
     people = [idea for idea in ideas if idea.origin == "person"]
     ranked = sorted((idea for idea in ideas if idea.rank > 0), key=lambda idea: (-idea.round, idea.rank))
@@ -102,16 +127,27 @@ def ranked_ideas_text(ideas: Sequence[Idea], *, limit: int = 40) -> str:
         f"{n}. [{idea.id}] {quote(idea.text, 500)}" + (" (asked for by a person)" if idea in people else "")
         for n, idea in enumerate(chosen, start=1)
     ]
-    return "\n".join(lines) or "none yet"
+    return "\n".join(_fitting(lines, characters)) or "none yet"
 
 
-def ideas_text(ideas: Sequence[Idea], *, limit: int = 120) -> str:
+def ideas_text(ideas: Sequence[Idea], *, characters: int) -> str:
     """Newest last; the oldest are left out first when there are too many."""
-    shown = ideas[-limit:]
+    newest_first = [f"- [{idea.id}] {quote(idea.text, 400)}" for idea in reversed(ideas)]
+    shown = _fitting(newest_first, characters)[::-1]
     left_out = len(ideas) - len(shown)
-    lines = [f"({left_out} older ideas are left out)"] if left_out else []
-    lines += [f"- [{idea.id}] {quote(idea.text, 400)}" for idea in shown]
-    return "\n".join(lines) or "none yet"
+    return (
+        "\n".join([*([f"({left_out} older ideas are left out)"] if left_out else []), *shown]) or "none yet"
+    )
+
+
+def _fitting(lines: Sequence[str], characters: int) -> list[str]:
+    """The first lines that fit, at least one."""
+    taken: list[str] = []
+    for line in lines:
+        if taken and sum(map(len, taken)) + len(line) > characters:
+            break
+        taken.append(line)
+    return taken
 
 
 def datasets_text(datasets: Sequence[Dataset], scores: Mapping[str, Score]) -> str:

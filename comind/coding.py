@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from comind.briefing import draft_text, evaluation_text, files_text, limits_text
+from comind.briefing import Room, draft_text, evaluation_text, files_text, limits_text
 from comind.clock import Clock, stamp
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
@@ -34,7 +34,6 @@ from kaggle_runner.session import CellLimits, CellResult, NotebookSession
 
 REPLAY_CELL_SECONDS = 60.0
 REPLAY_TOTAL_SECONDS = 600.0
-_OUTPUT_CHARACTERS = 12_000
 _OLD_OUTPUT_CHARACTERS = 1_500
 
 
@@ -317,7 +316,7 @@ class CodingAgent:
         best = self._best.score("feedback") if self._best else None
         values = {
             "status": f"cell {step}: {_status_words(cell.status, cell.error_name)} in {cell.seconds:.1f} s",
-            "output": quote(cell.output, _OUTPUT_CHARACTERS),
+            "output": quote(cell.output, Room.of(self._shop.context_tokens).output),
             "evaluation": evaluation_text(evaluation, best) if evaluation else "",
             "limits": self._limits(step + 1),
         }

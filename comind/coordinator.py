@@ -50,6 +50,7 @@ class Coordinator:
         self._store = shop.store
         self._config = config
         self._baseline = baseline
+        self._room = briefing.Room.of(config.context_tokens)
 
     async def run(self) -> str:
         """Rounds until they are done, or time, money, plateau or a person ends them."""
@@ -114,7 +115,9 @@ class Coordinator:
     async def _analyze_kernel(self, round: int, place: int, kernel: Kernel) -> None:
         heading = briefing.kernel_heading(kernel)
         key = CallKey("analyzer", round, f"kernel{place}")
-        work = analyzer.analyze_kernel(self._shop.desk, self._shop.brief, key, heading, kernel.source)
+        work = analyzer.analyze_kernel(
+            self._shop.desk, self._shop.brief, key, heading, quote(kernel.source, self._room.source)
+        )
         analysis = await self._or_skip(work, f"{kernel.id} was not analysed", round)
         if analysis is not None:
             self._save_analysis(report_id(round, place), round, "kernel", kernel.id, heading, analysis)
@@ -122,7 +125,9 @@ class Coordinator:
     async def _analyze_discussion(self, round: int, place: int, discussion: Discussion) -> None:
         heading = f"discussion {discussion.id}, {discussion.votes} votes: {discussion.title[:200]}"
         key = CallKey("analyzer", round, f"discussion{place}")
-        work = analyzer.analyze_discussion(self._shop.desk, self._shop.brief, key, heading, discussion.body)
+        work = analyzer.analyze_discussion(
+            self._shop.desk, self._shop.brief, key, heading, quote(discussion.body, self._room.source)
+        )
         analysis = await self._or_skip(work, f"{discussion.id} was not analysed", round)
         if analysis is None:
             return
@@ -172,9 +177,9 @@ class Coordinator:
             self._shop.desk,
             self._shop.brief,
             CallKey("proposer", round, "brainstorm"),
-            reports=self._reports_text(),
+            reports=self._reports_text(self._room.reports),
             leaderboard=self._leaderboard_text(),
-            memory=briefing.ideas_text(ideas),
+            memory=briefing.ideas_text(ideas, characters=self._room.ideas),
         )
         paths = await self._or_skip(brainstormed, "No new ideas in this round", round) or []
         numbered = [(path.description, text) for path in paths for text in path.ideas][:499]
@@ -204,8 +209,8 @@ class Coordinator:
             self._shop.desk,
             self._shop.brief,
             CallKey("proposer", round, "filter"),
-            reports=self._reports_text(characters=8_000),
-            ideas=briefing.ideas_text(ideas),
+            reports=self._reports_text(self._room.reports // 3),
+            ideas=briefing.ideas_text(ideas, characters=self._room.ideas),
         )
         unfiltered = [proposer.RankedIdea([idea.id], idea.text) for idea in ideas]
         ranking = await self._or_skip(work, "The ideas were not ranked", round) or unfiltered
@@ -240,9 +245,9 @@ class Coordinator:
         material = coordinator.DraftMaterial(
             time=f"seconds left in the run: {left:.0f}\nseconds for one agent: {left / rounds_left:.0f}\n"
             f"rounds left: {rounds_left}\nround: {round}",
-            ideas=briefing.ranked_ideas_text(self._store.all(Idea)),
-            reports=self._reports_text(),
-            pipelines=_pipelines_text(reports),
+            ideas=briefing.ranked_ideas_text(self._store.all(Idea), characters=self._room.ideas),
+            reports=self._reports_text(self._room.reports),
+            pipelines=_pipelines_text(reports, self._room.pipelines),
             leaderboard=self._leaderboard_text(),
             datasets=briefing.datasets_text(datasets, published),
         )
@@ -353,7 +358,7 @@ class Coordinator:
     def _leaderboard_text(self) -> str:
         return briefing.leaderboard_text(self._standings(), self._baseline)
 
-    def _reports_text(self, *, characters: int = 24_000) -> str:
+    def _reports_text(self, characters: int) -> str:
         reports = self._store.all(Report)
         headings = {report.id: briefing.report_heading(report) for report in reports}
         return briefing.reports_text(reports, headings, characters=characters)
@@ -388,7 +393,7 @@ def _selection(evaluation: Evaluation | None) -> Score | None:
     return evaluation.score("selection") if evaluation else None
 
 
-def _pipelines_text(reports: Sequence[Report], *, characters: int = 16_000) -> str:
+def _pipelines_text(reports: Sequence[Report], characters: int) -> str:
     """The best-marked public pipelines, with their code abstracts."""
     public = [report for report in reports if report.kind == "kernel"]
     public.sort(key=lambda report: (-report.scores.get("effectiveness", 0.0), report.id))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from comind.briefing import competition_text, metric_text
+from comind.briefing import Room, competition_text, metric_text
 from comind.clock import Clock
 from comind.community import take_snapshot
 from comind.config import RunConfig
@@ -94,7 +94,7 @@ async def prepare_evaluation(
         higher_is_better=facts.higher_is_better,
     )
     brief = Brief(
-        competition=competition_text(facts.title, facts.description),
+        competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
         metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
         machine=describe_machine().sentence(),
         data=profile.text,

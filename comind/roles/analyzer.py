@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, bullets, scored_lines, separated_blocks
-from comind.prompts import quote
 from comind.roles.desk import Brief, Desk
 
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency")
-_SOURCE_CHARACTERS = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Analysis:
 
 
 async def analyze_kernel(desk: Desk, brief: Brief, key: CallKey, heading: str, source: str) -> Analysis:
-    """Raises MalformedReply when no attempt could be read."""
+    """`source` is quoted and bounded by the caller. Raises MalformedReply when no attempt could be read."""
     messages = desk.prompts.opening("analyzer", "kernel", _values(brief, heading, source))
     return (await ask_parsed(desk.client, "analyzer", key, messages, parse_kernel)).value
 
@@ -60,7 +58,7 @@ def _values(brief: Brief, heading: str, source: str) -> dict[str, str]:
         "competition": brief.competition,
         "metric": brief.metric,
         "heading": heading,
-        "source": quote(source, _SOURCE_CHARACTERS),
+        "source": source,
     }
 
 
