@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from comind.prompts import quote
 from comind.records import Agent, Dataset, Draft, Evaluation, Idea, Kernel, Report
 from comind.scores import Score, better, sort_key
+from kaggle_runner.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,34 @@ class Room:
 def competition_text(title: str, description: str, room: Room) -> str:
     """Title and description; the description is the host's page and is quoted as data."""
     return f"{title}\n<<<\n{quote(description.strip(), room.description)}\n>>>"
+
+
+_API_BREAKS = (
+    ("pandas", 3, "`frame[column].fillna(x, inplace=True)` changes nothing: assign the result"),
+    ("pandas", 3, "text columns have dtype `str`, not `object`"),
+    ("scikit-learn", 1, "`mean_squared_error(squared=)` is gone: use `root_mean_squared_error`"),
+    ("scikit-learn", 1, "`OneHotEncoder(sparse=)` is `sparse_output=`"),
+    ("numpy", 2, "`np.float_`, `np.NaN` and `np.in1d` are gone: `np.float64`, `np.nan`, `np.isin`"),
+)
+"""(package, first major version, what code written for older versions gets wrong)."""
+
+
+def machine_text(machine: Machine, agents: int, threads: int) -> str:
+    """What the agents' notebooks really have: hardware, how it is shared, versions, and known API breaks."""
+    shared = (
+        f", shared by {agents} agents with {threads} thread{'s' * (threads > 1)} each" if agents > 1 else ""
+    )
+    versions = {"python": machine.python, **machine.packages}
+    lines = [
+        f"{machine.sentence()}{shared}",
+        "packages: " + ", ".join(f"{k} {v}" for k, v in versions.items()),
+    ]
+    breaks = [
+        text
+        for name, major, text in _API_BREAKS
+        if name in machine.packages and int(machine.packages[name].split(".")[0]) >= major
+    ]
+    return "\n".join([*lines, *(f"- in these versions {text}" for text in breaks)])
 
 
 def metric_text(name: str, title: str, higher_is_better: bool) -> str:

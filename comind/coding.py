@@ -219,12 +219,9 @@ class CodingAgent:
                 self._event("monitor_failed", f"The monitor stopped watching: {outcome!r}")
 
     def _told(self, result: CellResult) -> str:
-        """What the agent is shown: notes on the session first, since they explain the rest."""
-        notes = [self._session_note, result.detail]
-        if result.state_lost:
-            notes.append("The kernel was restarted: all variables are gone, files in /kaggle/working remain.")
-        self._session_note = ""
-        return "\n".join([f"[{note}]" for note in notes if note] + [result.text])
+        """What the agent is shown; the session's text says itself when its kernel was lost."""
+        note, self._session_note = self._session_note, ""
+        return f"[{note}]\n{result.text}" if note else result.text
 
     async def _evaluate(self, step: int, turn: Turn, cell: Cell) -> Evaluation | None:
         if not turn.submits:

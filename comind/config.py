@@ -118,6 +118,10 @@ class RunConfig:
                 f"validation_fraction is {self.validation_fraction!r}; it must lie in 0.01–0.5."
             )
 
+    def threads(self, cpus: int) -> int:
+        """Threads of one agent's kernel on a machine with so many cores."""
+        return self.cpu_threads or max(1, cpus // self.coders)
+
     @property
     def is_folder(self) -> bool:
         """Whether `competition` names a folder rather than a slug."""

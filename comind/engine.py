@@ -202,7 +202,7 @@ class _Engine:
 
     def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
         config, machine = self._config, describe_machine()
-        threads = config.cpu_threads or max(1, machine.cpus // config.coders)
+        threads = config.threads(machine.cpus)
         memory = config.memory_limit or int(0.8 * machine.memory_bytes / config.coders)
 
         def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from comind.briefing import Room, competition_text, metric_text
+from comind.briefing import Room, competition_text, machine_text, metric_text
 from comind.clock import Clock
 from comind.community import take_snapshot
 from comind.config import RunConfig
@@ -93,10 +93,11 @@ async def prepare_evaluation(
         metric=facts.metric,
         higher_is_better=facts.higher_is_better,
     )
+    machine = describe_machine()
     brief = Brief(
         competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
         metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
-        machine=describe_machine().sentence(),
+        machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
         data=profile.text,
     )
     evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
