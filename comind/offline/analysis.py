@@ -1,4 +1,4 @@
-"""The analyzer: static analysis of public code, and the advice in discussions. Nothing that it reads is run."""
+"""The analyzer: static analysis of public code, and the advice in discussions. Nothing read is run."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def _kernel_marks(heading: str, findings: Findings) -> str:
     marks = (
         f"novelty: {min(8, 2 + len(findings.estimators) // 2 + findings.blending)} -"
         f" {len(findings.estimators)} distinct calls of models and transformers\n"
-        f"feasibility: {8 if findings.abstract else 3} - it reads local files and uses {', '.join(findings.imports[:5])}\n"
+        f"feasibility: {8 if findings.abstract else 3} - it uses"
+        f" {', '.join(findings.imports[:5]) or 'no library'}\n"
         f"effectiveness: {effect} - {shown}, {votes} votes\n"
         f"efficiency: {5 if findings.blending else 7} - judged by the number of fits in the code"
     )

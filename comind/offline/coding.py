@@ -53,7 +53,7 @@ def next_turn(messages: Messages) -> str:
         seconds=number_after("seconds for one cell:", limits, 60.0),
     )
     seconds = number_after("seconds left for this agent:", limits, 120.0)
-    recipe = scaled(recipe_of(parts.get("Draft", ""), problem), seconds)
+    recipe = scaled(recipe_of(parts.get("Draft", ""), problem), seconds, problem.data.train_rows)
     seen = last_observation(messages)
     if seen is not None:
         return turn(following(problem, recipe, seen))

@@ -1,4 +1,4 @@
-"""The coordinator's drafts: which variants of the shelf come next, given what was measured. No cells are written here."""
+"""The coordinator's drafts: which variants of the shelf come next, given what was measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from comind.offline.reading import (
     read_resources,
     sections,
 )
-from comind.offline.shelf import BLEND, Recipe, Variant, variants_for
+from comind.offline.shelf import BLEND, Recipe, Variant, find_recipe, variants_for
 
 _MEMBERS = 8
 """A blend of more members gains little and costs reading."""
@@ -77,14 +77,9 @@ def read_situation(parts: Mapping[str, str]) -> Situation:
 def choose(situation: Situation) -> list[Proposal]:
     """Exactly `count` proposals with distinct titles, the most promising first."""
     measured = {one.title for one in situation.board}
-    mentioned = {
-        v.title for v in situation.shelf if any(v.title in told.body + told.about for told in situation.told)
-    }
-    tried = measured | mentioned
-    if not tried:
-        candidates = _first_round(situation)
-    else:
-        candidates = _later_round(situation, tried)
+    # an agent that failed is not on the leaderboard, but its report is there
+    tried = measured | _reported(situation)
+    candidates = _later_round(situation, tried) if tried else _first_round(situation)
     chosen: list[Proposal] = []
     for proposal in candidates:
         if proposal.variant.title not in {one.variant.title for one in chosen} | tried:
@@ -92,6 +87,13 @@ def choose(situation: Situation) -> list[Proposal]:
         if len(chosen) == situation.count:
             return chosen
     return chosen + _other_seeds(situation, chosen, tried, situation.count - len(chosen))
+
+
+def _reported(situation: Situation) -> set[str]:
+    """Titles of the variants whose recipe stands in a solution's report."""
+    built = [find_recipe(one.body) for one in situation.told if "solution by" in one.about]
+    plans = {(recipe.family, recipe.features) for recipe in built if recipe and recipe.seed == 0}
+    return {v.title for v in situation.shelf if (v.family, v.features) in plans}
 
 
 def _first_round(situation: Situation) -> list[Proposal]:
@@ -207,8 +209,9 @@ def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
         )
     else:
         steps = (
-            f"Features: {', '.join(recipe.features) or 'as they are'}. Training: {recipe.folds} folds on the training"
-            f" part with {situation.metric.name or 'the metric'} printed for each, then one fit on all of it."
+            f"Features: {', '.join(recipe.features) or 'as they are'}. Training: {recipe.folds} folds on the"
+            f" training part with {situation.metric.name or 'the metric'} printed for each, then one fit"
+            " on all of it."
         )
     return (
         f"title: {variant.title}\n"
@@ -216,8 +219,8 @@ def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
         f"starts_from: {evidence.origin(variant, situation.told, situation.board)}\n"
         f"resources: {', '.join(proposal.resources) or 'none'}\n\n"
         f"{variant.idea} Chosen because {proposal.reason}.\n\n"
-        f"{steps} Write the predictions of validation and test in the format of their samples, and `oof.csv` with"
-        " out-of-fold, validation and test predictions for later blends. "
+        f"{steps} Write the predictions of validation and test in the format of their samples, and `oof.csv`"
+        " with out-of-fold, validation and test predictions for later blends. "
         f"An agent has about {situation.seconds:.0f} seconds: shrink folds and iterations to fit.\n\n"
         f"```python\n{recipe.source}\n```"
     )

@@ -1,4 +1,4 @@
-"""The evaluator's two files: the reference split as it is, and a template for a metric that is named in words."""
+"""The evaluator's two files: the reference split as it is, and a template for a metric named in words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:
 
 _TEMPLATES: tuple[tuple[str, str, bool, str, str], ...] = (
     ("roc|area under", "area under the ROC curve", True, "roc_auc_score", "roc_auc_score(a, b)"),
-    ("log.?loss|cross.?entropy", "logarithmic loss", False, "log_loss", "log_loss(a, np.clip(b, 1e-15, 1 - 1e-15))"),
+    ("log.?loss|cross.?entropy", "logarithmic loss", False, "log_loss",
+     "log_loss(a, np.clip(b, 1e-15, 1 - 1e-15))"),
     ("rmsle|logarithmic error", "root mean squared logarithmic error", False, "",
      "np.sqrt(np.mean((np.log1p(a) - np.log1p(np.clip(b, 0, None))) ** 2))"),
     ("mean absolute|\\bmae\\b", "mean absolute error", False, "", "np.mean(np.abs(a - b))"),
@@ -81,4 +82,5 @@ def _file(higher: bool, imported: str, formula: str, title: str) -> str:
 
 
 def _reply(name: str, explanation: str, code: str) -> str:
-    return f"<current_file>{name}</current_file>\n<explanation>{explanation}</explanation>\n<code>\n{code.strip()}\n</code>"
+    head = f"<current_file>{name}</current_file>\n<explanation>{explanation}</explanation>"
+    return f"{head}\n<code>\n{code.strip()}\n</code>"

@@ -60,7 +60,7 @@ def reports(text: str) -> list[Told]:
 
 
 def support(variant: Variant, told: Sequence[Told], higher_is_better: bool) -> float:
-    """0 to 1: the standing, by public score, of the best public kernel whose report names this kind of model."""
+    """0 to 1: the place by public score of the best public kernel that uses this kind of model."""
     if not variant.words:
         return 0.0
     scored = sorted(

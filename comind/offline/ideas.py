@@ -109,7 +109,8 @@ def _preface(
 ) -> str:
     if board:
         best = board[0]
-        return f"So far {best.title!r} by {best.agent} leads with {best.score:g}; {len(board)} solutions were measured."
+        lead = f"So far {best.title!r} by {best.agent} leads with {best.score:g}"
+        return f"{lead}; {len(board)} solutions were measured."
     backed = [v for v in shelf if evidence.support(v, told, higher) > 0]
     if backed:
         top = max(backed, key=lambda v: evidence.support(v, told, higher))

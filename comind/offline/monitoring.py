@@ -50,7 +50,8 @@ def verdict(output: str, time: str) -> tuple[str, str]:
         projected = elapsed * total / max(done, 1)
         if 0 < done < total and elapsed > 0.2 * limit and projected > _OVERRUN * limit:
             return "STOP", (
-                f"{done} of {total} took {elapsed:.0f} s, so the whole needs about {projected:.0f} s of {limit:.0f} s."
+                f"{done} of {total} took {elapsed:.0f} s: all need about {projected:.0f} s,"
+                f" the limit is {limit:.0f} s."
             )
     return "CONTINUE", "Nothing in the output speaks against going on, and there is time left."
 

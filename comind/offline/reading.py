@@ -14,11 +14,12 @@ Modality = Literal["tabular", "text", "image"]
 
 _ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
 _TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)
-_HEADINGS = frozenset(
-    "Competition,Metric,Machine,Files,Data,Draft,Limits,Observation,Evaluation,Evaluations,Fault,Artifact,Time,"
-    "Ideas,Reports,Pipelines,Leaderboard of this run,Datasets,Number of drafts,Idea memory,New ideas,Goal,Code,"
-    "Output so far,Settings,Reference file,Reply format".split(",")
-)
+_HEADINGS = frozenset({
+    "Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits", "Observation", "Evaluation",
+    "Evaluations", "Fault", "Artifact", "Time", "Ideas", "Reports", "Pipelines", "Leaderboard of this run",
+    "Datasets", "Number of drafts", "Idea memory", "New ideas", "Goal", "Code", "Output so far", "Settings",
+    "Reference file", "Reply format",
+})  # fmt: skip
 _DATASET = re.compile(
     r"^-[ \t]+(?:dataset[ \t]+)?(?P<name>\S+?)(?:[ \t]+\((?P<about>[^)]*)\))?:[ \t]*(?P<files>.*)$"
 )
@@ -30,7 +31,7 @@ def role_of(messages: Messages) -> str:
 
 
 def task_message(messages: Messages) -> tuple[str, str]:
-    """(task, text) of the last user message with a `# Task:` heading; two empty strings when there is none."""
+    """(task, text) of the last user message with a `# Task:` heading; two empty strings without one."""
     for message in reversed(messages):
         text = message.get("content", "")
         if message.get("role") == "user" and (found := _TASK.search(text)):
@@ -39,7 +40,7 @@ def task_message(messages: Messages) -> tuple[str, str]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Body by `## ` heading of the contract. Headings inside `<<< … >>>` blocks are material, not headings."""
+    """Body by `## ` heading of the contract. What looks like one inside `<<< … >>>` is material."""
     parts: dict[str, list[str]] = {}
     body: list[str] = []
     quoted = fenced = False

@@ -40,7 +40,8 @@ def report_reply(messages: Messages) -> str:
     recipe = recipe_of(parts.get("Draft", ""), problem)
     evaluations = sections(task_message(messages)[1]).get("Evaluations", "")
     measured = read_measured(messages, evaluations)
-    return f"<pipeline>\n{_pipeline(recipe, messages)}\n</pipeline>\n<summary>\n{_summary(recipe, problem, measured)}\n</summary>"
+    pipeline, summary = _pipeline(recipe, messages), _summary(recipe, problem, measured)
+    return f"<pipeline>\n{pipeline}\n</pipeline>\n<summary>\n{summary}\n</summary>"
 
 
 def read_measured(messages: Messages, evaluations: str) -> Measured:
@@ -79,9 +80,10 @@ def _pipeline(recipe: Recipe, messages: Messages) -> str:
     shown = f"\n\nFeatures and model:\n```python\n{codes[-1][:6000]}\n```" if codes else ""
     return (
         f"```python\n{recipe.source}\n```\n"
-        f"Family `{recipe.family}` on {recipe.modality} data with features {', '.join(recipe.features) or 'as they are'}."
-        f" {recipe.folds} folds on the training part for the out-of-fold score, one fit on the whole training part for"
-        f" both prediction files, raw predictions of all parts in `oof.csv`.{shown}"
+        f"Family `{recipe.family}` on {recipe.modality} data with features"
+        f" {', '.join(recipe.features) or 'as they are'}. {recipe.folds} folds on the training part for the"
+        f" out-of-fold score, one fit on the whole training part for both prediction files,"
+        f" raw predictions of all parts in `oof.csv`.{shown}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The shelf: what the policy can propose for a kind of data. Names and numbers only; `recipes/` writes the code.
+"""The shelf: what the policy can propose for a kind of data. Names and numbers; `recipes/` writes the code.
 
 A variant with `after` improves on another one and is only proposed once that one was measured.
 """
@@ -62,7 +62,7 @@ TABULAR = (
     Variant(
         "Linear model on one-hot features",
         "linear",
-        "Standardise the numbers, one-hot encode categories and small integers, fit a regularised linear model.",
+        "Standardise numbers, one-hot encode categories and small integers, fit a regularised linear model.",
         ("dates",),
         {"strength": 1.0},
         words=r"LogisticRegression|Ridge|LinearRegression|OneHotEncoder",
@@ -127,7 +127,7 @@ TABULAR = (
     Variant(
         "Linear model with pair crosses and splines",
         "linear",
-        "Bend the numbers with splines and cross the small categories in pairs, so a linear model sees interactions.",
+        "Bend numbers with splines and cross small categories in pairs: interactions for a linear model.",
         ("dates", "cyclical", "crosses", "splines"),
         {"strength": 0.3},
         after="Linear model on one-hot features",
@@ -178,7 +178,7 @@ TEXT = (
     Variant(
         "Word evidence ratios and a linear model",
         "evidence_linear",
-        "Weigh word counts by how much more often a word stands in high than in low rows, then a linear model.",
+        "Weigh words by how much more often they stand in high than in low rows, then a linear model.",
         ("words",),
         {"strength": 1.0, "max_features": 40_000},
         words=r"NaiveBayes|MultinomialNB|log_count|r_ = ",

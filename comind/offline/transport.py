@@ -45,8 +45,10 @@ def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def completion(model: str, messages: list[dict[str, str]]) -> dict[str, Any]:
-    """A chat completion. Tokens are the project's own estimate, as no tokenizer took part; created is 0 so that
-    the same messages give the same bytes."""
+    """A chat completion. Tokens are the project's own estimate, as no tokenizer took part.
+
+    `created` is 0, so that the same messages give the same bytes.
+    """
     text = respond(messages)
     prompt, reply = estimate_prompt_tokens(messages), estimate_tokens(text)
     digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()

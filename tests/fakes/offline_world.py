@@ -174,7 +174,7 @@ def run_agent(
     work.mkdir(parents=True, exist_ok=True)
     prompts, notebook = Prompts(), Notebook(work)
     started = time.perf_counter()
-    limits = f"step 1 of {steps}\nseconds left for this agent: {seconds:.0f}\nseconds for one cell: {seconds / 2:.0f}"
+    limits = _limits(1, steps, seconds)
     values = values_of(world, draft=draft, limits=limits)
     values["files"] += "".join(
         f"\n- dataset {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}"
@@ -206,11 +206,17 @@ def run_agent(
                 "status": f"cell {step}: {status} in {took:.1f} s",
                 "output": output[-4000:],
                 "evaluation": evaluation,
-                "limits": f"step {step + 1} of {steps}\nseconds left for this agent: {left:.0f}\n"
-                f"seconds for one cell: {left / 2:.0f}",
+                "limits": _limits(step + 1, steps, left),
             }
             messages.append({"role": "user", "content": prompts.render("coder", "observation", observed)})
     finally:
         notebook.close()
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _limits(step: int, steps: int, left: float) -> str:
+    return (
+        f"step {step} of {steps}\nseconds left for this agent: {left:.0f}\n"
+        f"seconds for one cell: {left / 2:.0f}"
+    )

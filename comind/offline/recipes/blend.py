@@ -1,4 +1,4 @@
-"""Blending what earlier agents published: weights from their out-of-fold rows, or plain averages without them."""
+"""Blending what earlier agents published: weights from out-of-fold rows, or plain averages without them."""
 
 from __future__ import annotations
 
@@ -40,19 +40,21 @@ single = {{name: score(y[known], parts[0][known]) for name, parts in members.ite
 for name, value in sorted(single.items(), key=lambda item: -SIGN * item[1]):
     print(f"{{value:.5f}}  {{name}}")
 
-# greedy selection with replacement: each pick may only raise the out-of-fold score of the average
-picked = [max(single, key=lambda name: SIGN * single[name])]
-total = members[picked[0]][0][known].copy()
-best = single[picked[0]]
-for _ in range(30):
-    trial = {{n: score(y[known], (total + p[0][known]) / (len(picked) + 1)) for n, p in members.items()}}
-    name = max(trial, key=lambda n: SIGN * trial[n])
-    if SIGN * (trial[name] - best) < 1e-6:
+# start from the best member and mix in shares of others, as long as the out-of-fold score gains
+first = max(single, key=lambda name: SIGN * single[name])
+weights = {{name: float(name == first) for name in members}}
+mixed, best = members[first][0][known], single[first]
+for _ in range(12):
+    trials = {{
+        (name, share): score(y[known], (1 - share) * mixed + share * parts[0][known])
+        for name, parts in members.items()
+        for share in (0.05, 0.15, 0.3, 0.5)
+    }}
+    name, share = max(trials, key=lambda trial: SIGN * trials[trial])
+    if SIGN * (trials[name, share] - best) < 1e-5:
         break
-    picked.append(name)
-    total += members[name][0][known]
-    best = trial[name]
-weights = {{name: picked.count(name) / len(picked) for name in members}}
+    mixed, best = (1 - share) * mixed + share * members[name][0][known], trials[name, share]
+    weights = {{n: (1 - share) * w + share * (n == name) for n, w in weights.items()}}
 oof_score = best
 print(f"OOF {metric}: {{oof_score:.5f}} on {{known.sum()}} rows, weights", weights)
 """
@@ -66,7 +68,8 @@ oof, P_valid, P_test = (
 _AVERAGE = """
 def average(name, shape):
     \"\"\"Mean of numbers, vote over labels, of the submissions found, in the sample's order.\"\"\"
-    found = [pd.read_csv(p).set_index(ID).loc[shape[ID]] for f in PUBLISHED for p in sorted(Path(f).rglob(name))]
+    paths = [path for folder in PUBLISHED for path in sorted(Path(folder).rglob(name))]
+    found = [pd.read_csv(path).set_index(ID).loc[shape[ID]] for path in paths]
     stacked = pd.concat(found, keys=range(len(found)))
     result = shape.set_index(ID).copy()
     for column in result.columns:

@@ -1,4 +1,4 @@
-"""Cells that work when a recipe did not: one self-contained simple model, then predictions without a model."""
+"""Cells that work when a recipe did not: one self-contained model, then predictions without a model."""
 
 from __future__ import annotations
 
@@ -136,7 +136,11 @@ def constant_cell(problem: Problem) -> Cell:
 
         train = pd.read_csv({files.train!r})
         label_column = {facts.label_column if facts else None!r}
-        for source, name in (({files.sample_validation!r}, {FIRST_PAIR[0]!r}), ({files.sample!r}, {FIRST_PAIR[1]!r})):
+        pairs = {{
+            {FIRST_PAIR[0]!r}: {files.sample_validation!r},
+            {FIRST_PAIR[1]!r}: {files.sample!r},
+        }}
+        for name, source in pairs.items():
             sample = pd.read_csv(source)
             for column in sample.columns[1:]:
                 if label_column in train.columns:

@@ -1,4 +1,4 @@
-"""The cells that every recipe shares: loading, the metric, cross-validation, prediction, the files that are left."""
+"""The cells that every recipe shares: loading, metric, cross-validation, prediction, files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def columns_code(problem: Problem) -> str:
         targets = dedent("""
             ID = sample_test.columns[0]
             TARGETS = [c for c in sample_test.columns[1:] if c in train.columns]
-            TARGETS = TARGETS or [c for c in train.columns if c not in test.columns and c != ID][-1:]""").strip()
+            TARGETS = TARGETS or [c for c in train.columns if c not in (ID, *test.columns)][-1:]""").strip()
     else:
         names = [facts.label_column] if facts.label_column else list(facts.target_columns)
         targets = f"ID = {facts.id_column!r}\nTARGETS = {names!r}"
@@ -113,7 +113,7 @@ def target_code(problem: Problem) -> str:
     if problem.kind == "flags":
         return "y = train[TARGETS].to_numpy(int)"
     if problem.log_target:
-        return "# the metric is logarithmic: learn log1p of the target\ny = np.log1p(train[TARGETS].to_numpy(float))"
+        return "# the metric is logarithmic: learn that scale\ny = np.log1p(train[TARGETS].to_numpy(float))"
     return "y = train[TARGETS].to_numpy(float)"
 
 
@@ -138,7 +138,7 @@ def score_code(problem: Problem) -> str:
         decide,
         helper,
         f"def score(truth, P):\n    return float({formula})",
-        f"SIGN = {1 if problem.higher_is_better else -1}  # {'higher' if problem.higher_is_better else 'lower'} is better",
+        "SIGN = 1  # higher is better" if problem.higher_is_better else "SIGN = -1  # lower is better",
     )
 
 
@@ -187,7 +187,8 @@ def folds_code(problem: Problem) -> str:
 
             def split_rows(rows, folds):
                 rare = np.bincount(y[rows]).min() < folds
-                splitter = (KFold if rare else StratifiedKFold)(folds, shuffle=True, random_state=RECIPE["seed"])
+                kind = KFold if rare else StratifiedKFold
+                splitter = kind(folds, shuffle=True, random_state=RECIPE["seed"])
                 return splitter.split(rows, y[rows])
             """)
     return lines("""
@@ -206,7 +207,7 @@ def validate_cell(problem: Problem, limit: float) -> Cell:
         rows = np.arange(len(train))
         oof, fold_scores, started = None, [], time.time()
         for fold, (fit_rows, held_rows) in enumerate(split_rows(rows, RECIPE["folds"])):
-            if time.time() - started > {limit:.0f}:
+            if (time.time() - started) * (fold + 1) / max(fold, 1) > {limit:.0f}:
                 print("stopping cross-validation early to leave time for predicting")
                 break
             P = fit_predict(fit_rows, take(X_train, held_rows))[0]
@@ -250,7 +251,8 @@ def write_code(oof: str, valid: str, test: str, pair: tuple[str, str]) -> str:
         write({test}, test, sample_test, {pair[1]!r})
 
         tables = []
-        for part, frame, P in (("train", train, {oof}), ("validation", valid, {valid}), ("test", test, {test})):
+        raw = (("train", train, {oof}), ("validation", valid, {valid}), ("test", test, {test}))
+        for part, frame, P in raw:
             if P is not None:
                 table = pd.DataFrame(P, columns=[f"p{{j}}" for j in range(P.shape[1])])
                 table.insert(0, "id", frame[ID].to_numpy())

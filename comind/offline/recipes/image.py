@@ -43,8 +43,11 @@ def read_images(frame, files):
 
 
 started = time.time()
-images = [read_images(train, train_files), read_images(valid, train_files | test_files if len(valid) else {{}}),
-          read_images(test, test_files)]
+images = [
+    read_images(train, train_files),
+    read_images(valid, test_files | train_files),  # validation images may lie in either folder
+    read_images(test, train_files | test_files),
+]
 print("images", [stack.shape for stack in images], f"in {{time.time() - started:.1f}} s")
 '''
 
@@ -56,11 +59,12 @@ def pixels(stack):
     "pooled": """
 def pooled(stack):
     half = SIDE // 2
-    return stack[:, : half * 2, : half * 2].reshape(len(stack), half, 2, half, 2).mean(axis=(2, 4)).reshape(len(stack), -1)
+    windows = stack.reshape(len(stack), half, 2, half, 2)
+    return windows.mean(axis=(2, 4)).reshape(len(stack), -1)
 """,
     "gradients": """
 def gradients(stack, bins=9, cell=4):
-    \"\"\"Histograms of gradient directions in cells of 4 x 4 pixels, smoothed over neighbours, unit length.\"\"\"
+    \"\"\"Histograms of gradient directions in cells of 4 x 4 pixels, smoothed, of equal length.\"\"\"
     dy, dx = np.gradient(stack, axis=(1, 2))
     strength = np.hypot(dx, dy)
     angle = np.mod(np.arctan2(dy, dx), 2 * np.pi) / (2 * np.pi) * bins
@@ -70,9 +74,10 @@ def gradients(stack, bins=9, cell=4):
     planes = []
     for b in range(bins):
         weight = strength * ((low == b) * (1 - share) + ((low + 1) % bins == b) * share)
-        sums = weight[:, : cells * cell, : cells * cell].reshape(len(stack), cells, cell, cells, cell).sum(axis=(2, 4))
-        around = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
-        smooth = sums + 0.5 * (around[:, 2:, 1:-1] + around[:, :-2, 1:-1] + around[:, 1:-1, 2:] + around[:, 1:-1, :-2])
+        sums = weight.reshape(len(stack), cells, cell, cells, cell).sum(axis=(2, 4))
+        edge = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
+        beside = edge[:, 2:, 1:-1] + edge[:, :-2, 1:-1] + edge[:, 1:-1, 2:] + edge[:, 1:-1, :-2]
+        smooth = sums + 0.5 * beside
         planes.append(smooth.reshape(len(stack), -1))
     H = np.sqrt(np.concatenate(planes, axis=1))
     return H / (np.linalg.norm(H, axis=1, keepdims=True) + 1e-6) * 5

@@ -1,4 +1,4 @@
-"""The scikit-learn model of a family as code, and the `fit_predict` that every cell calls. Features are elsewhere."""
+"""The scikit-learn model of a family as code, and the `fit_predict` that every cell calls."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from comind.offline.recipes.models import refine_code
 from comind.offline.recipes.problem import Cell, Problem
 from comind.offline.shelf import Recipe
 
+_MANY_ROWS = 20_000
 _SHORT, _LONG = 45.0, 600.0
 """Seconds of one agent below which recipes shrink, and above which they grow."""
 
@@ -30,13 +31,21 @@ def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[C
     features = Cell(
         "features", f"Build the features and the model ({recipe.family}).", _features(problem, recipe)
     )
-    validate = validate_cell(problem, problem.seconds * 0.5)
+    validate = validate_cell(problem, problem.seconds * 0.4)
     predict = predict_cell(problem, validated=validated)
     return [load, features, validate, predict, *_refine(recipe)]
 
 
-def scaled(recipe: Recipe, seconds: float) -> Recipe:
-    """Fewer folds and iterations for a short agent, more for a long one. `seconds` are one agent's."""
+def scaled(recipe: Recipe, seconds: float, rows: int) -> Recipe:
+    """Fewer folds and iterations for a short agent, more for a long one; smaller forests on many rows.
+
+    `seconds` are one agent's.
+    """
+    if rows > _MANY_ROWS and "n_estimators" in recipe.params:
+        leaf = recipe.params.get("min_samples_leaf", 1)
+        grown_leaf = leaf * 4 if isinstance(leaf, int) else leaf
+        smaller = {name: max(40, value // 3) for name, value in _counts(recipe).items()}
+        recipe = replace(recipe, params={**recipe.params, **smaller, "min_samples_leaf": grown_leaf})
     if seconds > _LONG:
         grown = {name: int(value * 1.5) for name, value in _counts(recipe).items()}
         return replace(recipe, folds=5, params={**recipe.params, **grown})

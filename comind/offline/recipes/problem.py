@@ -23,9 +23,10 @@ _PROBABILITY_METRICS = frozenset(
         "log_loss",
     }
 )
-_NUMBER_METRICS = frozenset(
-    "mse rmse mean_column_rmse rmsle mean_column_rmsle mae mape r2 pearson_r spearman_r".split()
-)
+_NUMBER_METRICS = frozenset({
+    "mse", "rmse", "mean_column_rmse", "rmsle", "mean_column_rmsle", "mae", "mape", "r2", "pearson_r",
+    "spearman_r",
+})  # fmt: skip
 
 
 class Cell(NamedTuple):

@@ -23,7 +23,7 @@ for column in list(table.columns):
     known = table[column].dropna().astype(str)
     if len(known) and known.head(200).str.contains(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").mean() > 0.9:
         date = pd.to_datetime(table[column], errors="coerce", format="mixed")
-        for name in ("year", "month", "day", "dayofweek", "hour"):
+        for name in ("year", "month", "day", "day_of_week", "hour"):
             values = getattr(date.dt, name)
             if values.nunique() > 1:
                 table[f"{column}_{name}"] = values
@@ -35,7 +35,7 @@ _CYCLICAL = """
 for column in list(table.columns):
     name = str(column).lower()
     period = next((p for w, p in (("hour", 24), ("hr", 24), ("month", 12), ("mnth", 12), ("weekday", 7),
-                                  ("dayofweek", 7)) if w in name), None)
+                                  ("day_of_week", 7)) if w in name), None)
     if period and pd.api.types.is_numeric_dtype(table[column]):
         table[f"{column}_sin"] = np.sin(2 * np.pi * table[column] / period)
         table[f"{column}_cos"] = np.cos(2 * np.pi * table[column] / period)
@@ -53,8 +53,9 @@ for column in CAT:
 
 _RATIOS = """
 firm = [c for c in NUM if table[c].nunique() > 10]
-strength = {c: abs(np.corrcoef(train_rank(table[c].iloc[: len(train)]), train_rank(pd.Series(np.ravel(y[:, 0] if y.ndim > 1 else y))))[0, 1]) for c in firm}
-strongest = sorted(firm, key=lambda c: -np.nan_to_num(strength[c]))[:4]
+first_target = train_rank(pd.Series(y if y.ndim == 1 else y[:, 0]))
+strength = {c: np.corrcoef(train_rank(table[c].iloc[: len(train)]), first_target)[0, 1] for c in firm}
+strongest = sorted(firm, key=lambda c: -abs(np.nan_to_num(strength[c])))[:4]
 for i, a in enumerate(strongest):
     for b in strongest[i + 1 :]:
         table[f"{a}_per_{b}"] = table[a] / (table[b].abs() + 1)
@@ -90,7 +91,8 @@ for i, a in enumerate(small):
 """
 
 _SPLIT = """
-X_train, X_valid, X_test = (table.iloc[rows].reset_index(drop=True) for rows in np.split(np.arange(len(table)), sizes))
+rows_by_part = np.split(np.arange(len(table)), sizes)
+X_train, X_valid, X_test = (table.iloc[rows].reset_index(drop=True) for rows in rows_by_part)
 print(len(NUM), "numbers,", len(CAT), "categories:", list(X_train.columns)[:40])
 """
 
@@ -101,7 +103,7 @@ print("encoded by target inside the folds:", NAMED)
 
 
 def feature_code(recipe: Recipe) -> str:
-    """Cells' code from the three tables to X_train, X_valid, X_test, with NUM and CAT naming their columns."""
+    """Code from the three tables to X_train, X_valid, X_test, with NUM and CAT naming their columns."""
     wanted = set(recipe.features)
     dense = recipe.family in _DENSE
     return lines(
@@ -153,7 +155,8 @@ def models(problem: Problem, recipe: Recipe) -> str:
         )
         encode = f"""
         def encoder():
-            numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), {number})
+            fill = SimpleImputer(strategy="median", add_indicator=True)
+            numbers = make_pipeline(fill, {number})
             categories = OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist")
             return ColumnTransformer([("numbers", numbers, NUM), ("categories", categories, CAT)])
         """
@@ -163,16 +166,18 @@ def models(problem: Problem, recipe: Recipe) -> str:
     if "target_encoding" in recipe.features:
         imports = """
         from sklearn.compose import ColumnTransformer
+        from sklearn.model_selection import KFold
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OrdinalEncoder, TargetEncoder
 
         CATEGORICAL = None
 
         def encoder():
+            inner = KFold(5, shuffle=True, random_state=RECIPE["seed"])
             plain = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
             return ColumnTransformer(
                 [
-                    ("means", TargetEncoder(random_state=RECIPE["seed"]), NAMED),
+                    ("means", TargetEncoder(cv=inner), NAMED),
                     ("codes", plain, CAT),
                 ],
                 remainder="passthrough",

@@ -8,7 +8,8 @@ from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import Recipe
 
 _FIND = """
-lengths = {c: train[c].astype(str).str.len().mean() for c in INPUTS if not pd.api.types.is_numeric_dtype(train[c])}
+words = [c for c in INPUTS if not pd.api.types.is_numeric_dtype(train[c])]
+lengths = {c: train[c].astype(str).str.len().mean() for c in words}
 TEXT = [max(lengths, key=lengths.get)]
 """
 
@@ -27,7 +28,10 @@ vectorisers = {vectorisers}
 blocks = [v.fit(texts[0]).transform(corpus) for v in vectorisers]
 """
 
-_WORDS = r'TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=LIMIT, sublinear_tf=True, token_pattern=r"(?u)\b\w[\w\']*\b|[!?]")'
+_WORDS = r"""TfidfVectorizer(
+        ngram_range=(1, 2), min_df=2, max_features=LIMIT, sublinear_tf=True,
+        token_pattern=r"(?u)\b\w[\w']*\b|[!?]",  # one-letter words, apostrophes and signs matter
+    )"""
 _CHARS = (
     'TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=3, max_features=LIMIT, sublinear_tf=True)'
 )
@@ -38,7 +42,8 @@ def statistics(text):
     columns = {
         "words": np.log1p(words), "characters": np.log1p(text.str.len()),
         "capitals": text.str.count(r"[A-Z]"), "exclamations": text.str.count("!"),
-        "questions": text.str.count(r"\?"), "negations": text.str.lower().str.count(r"\b(?:not|no|never)\b|n't"),
+        "questions": text.str.count(r"\?"),
+        "negations": text.str.lower().str.count(r"\b(?:not|no|never)\b|n't"),
         "contrasts": text.str.lower().str.count(r"\b(?:but|although|despite|however)\b"),
     }
     X = np.column_stack([np.asarray(values, float) for values in columns.values()])
