@@ -18,7 +18,7 @@ def build(archive: Path, generator: np.random.Generator) -> Tables:
     from fastparquet import ParquetFile
 
     people = ParquetFile(io.BytesIO(member(archive, MEMBER))).to_pandas()
-    # A form that is in both halves would tell something of the test answer, even where the two incomes differ.
+    # A form in both halves would tell something of the test answer, even where the incomes differ.
     people = people.drop_duplicates(people.columns.drop("income"), ignore_index=True)
     people = people.rename(columns=RENAMED).rename(columns=lambda name: name.replace("-", "_"))
     people = people.replace("?", None)

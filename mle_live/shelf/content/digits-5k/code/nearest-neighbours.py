@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Nearest neighbours on blurred images
-# Blurring makes two digits that are moved by a pixel look alike again. It is worth a point and a half to k-NN.
+# Blurring makes two digits that lie a pixel apart look alike again. It is worth a point and a half to k-NN.
 
 # %%
 import numpy as np
