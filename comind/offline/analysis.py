@@ -16,6 +16,11 @@ _ESTIMATORS = re.compile(
 _READS = re.compile(r"read_csv|read_parquet|read_json|Image\.open|imread")
 _WRITES = re.compile(r"to_csv|\.to_parquet|savetxt")
 _FITS = re.compile(r"\.fit(?:_transform|_resample)?\(|cross_val|lgb\.train|xgb\.train")
+_BLENDS = re.compile(
+    r"0?\.\d+ ?\* ?\w[^\n]*\+ ?0?\.\d+ ?\*|rankdata\(|\bblend|VotingC|VotingR|Stacking", re.I
+)
+_BUILDS = re.compile(r"\b[A-Z]\w*(?:Classifier|Regressor|Regression|Ridge|SVC|SVR|Vectorizer|Encoder)\w*\(")
+_KEPT = (_READS, _WRITES, _FITS, _BUILDS)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget)\b[^.]{0,40}\b(?:instruction|prompt|rule)|\b(?:print|reveal|send|show)\b[^.]{0,30}"
     r"\b(?:api[ _-]?key|password|secret|token|system prompt)",
@@ -24,7 +29,8 @@ _INSTRUCTION = re.compile(
 _ADVICE = re.compile(
     r"\b(?:try|use|using|add|adding|avoid|drop|encode|blend|average|tune|clip|scale|validate|split|group|stratif\w*|"
     r"feature\w*|improv\w*|better|worse|helps?|leak\w*|overfit\w*|cv|fold\w*|instead|should|works?|gain\w*|"
-    r"n-?gram\w*|log1p|interaction\w*|boost\w*|weights?|seeds?|augment\w*|normali[sz]\w*)\b",
+    r"n-?gram\w*|log1p|interaction\w*|boost\w*|weights?|seeds?|augment\w*|normali[sz]\w*|do not|never|cure|"
+    r"leav(?:e|ing)|logarithm|regulari[sz]\w*|smooth\w*|predict\w*|important|matters?)\b",
     re.I,
 )
 
@@ -80,7 +86,7 @@ def inspect_source(source: str) -> Findings:
         imports=_unique(_modules(tree)),
         estimators=estimators,
         validation=validation,
-        blending=bool(re.search(r"0?\.\d+\s*\*\s*\w+.*\+\s*0?\.\d+\s*\*|rankdata|blend|ensembl", text, re.I)),
+        blending=bool(_BLENDS.search(text)),
         post_processing=post,
         pitfalls=_pitfalls(text, validation),
         abstract=tuple(_abstract(tree)),
@@ -118,15 +124,31 @@ def read_discussion(text: str) -> tuple[list[str], list[str]]:
     plain = re.sub(r"```.*?```", " ", text, flags=re.S)
     advice: list[str] = []
     commands: list[str] = []
-    for line in plain.splitlines():
-        line = re.sub(r"^[>\s]*(?:[-*+]\s+|\d+\.\s+|#+\s*)?(?:\*{0,2}[\w .-]{1,30}\*{0,2}:\s+)?", "", line)
-        for sentence in re.split(r"(?<=[.!?])\s+", line.strip()):
-            sentence = sentence.strip(" *_")
+    for paragraph in _paragraphs(plain):
+        for sentence in re.split(r"(?<=[.!?])\s+", paragraph):
+            sentence = sentence.replace("**", "").strip(" *_")
             if _INSTRUCTION.search(sentence):
                 commands.append(sentence)
             elif len(sentence.split()) >= 5 and _ADVICE.search(sentence) and not sentence.endswith("?"):
                 advice.append(_cut(sentence, 300))
     return list(dict.fromkeys(advice))[:12], commands
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Paragraphs and list items, each as one line without its marks or the name of who speaks."""
+    found: list[str] = []
+    fresh = True
+    for line in text.splitlines():
+        bare = re.sub(r"^[>\s]+", "", line)
+        item = re.match(r"(?:[-*+]\s+|\d+\.\s+|#+\s*|\*{0,2}[\w.-]{1,30}\*{0,2}:\s+)", bare)
+        if not bare:
+            fresh = True
+        elif item or fresh:
+            found.append(bare[item.end() :] if item else bare)
+            fresh = bool(item and item[0].startswith("#"))
+        else:
+            found[-1] += " " + bare
+    return found
 
 
 def _kernel_prose(findings: Findings) -> str:
@@ -157,7 +179,7 @@ def _kernel_marks(heading: str, findings: Findings) -> str:
         f"effectiveness: {effect} - {shown}, {votes} votes\n"
         f"efficiency: {5 if findings.blending else 7} - judged by the number of fits in the code"
     )
-    patterns = [*findings.validation[:2], *findings.estimators[:4]] or ["none found"]
+    patterns = _unique([*findings.validation[:2], *findings.estimators[:4]]) or ("none found",)
     return f"{marks}\n{_list('patterns', patterns)}\n{_list('pitfalls', findings.pitfalls)}"
 
 
@@ -167,8 +189,10 @@ def _pitfalls(text: str, validation: Sequence[str]) -> tuple[str, ...]:
         found.append("no cross-validation or hold-out: the score is only known from the leaderboard")
     if re.search(r"\.fit(?:_transform)?\([^)\n]*test", text):
         found.append("something is fitted on the test inputs")
-    encodes = re.search(r"groupby\([^)]*\)\[[^\]]*\]\.(?:transform\(['\"]mean|mean\()", text)
-    if encodes and validation and encodes.start() < (text.find("KFold") if "KFold(" in text else len(text)):
+    encodes = re.search(r"groupby\([^)]*\)\[[^\]]*\]\.(?:transform\(['\"]mean|mean\(|agg\()", text)
+    validates = re.search(r"KFold\(|cross_val_\w+\(|train_test_split\(", text)
+    used = encodes and re.search(r"\.map\(|\.transform\(|\.merge\(", text)
+    if encodes and used and validates and encodes.start() < validates.start():
         found.append(
             "category means of the target are taken before the split, so validation is too optimistic"
         )
@@ -184,9 +208,7 @@ def _abstract(tree: ast.Module) -> list[str]:
     kept: list[str] = []
     for node in tree.body:
         text = ast.unparse(node)
-        if isinstance(node, ast.Import | ast.ImportFrom) or any(
-            p.search(text) for p in (_READS, _WRITES, _FITS)
-        ):
+        if isinstance(node, ast.Import | ast.ImportFrom) or any(p.search(text) for p in _KEPT):
             kept.append(text if len(text) < 1200 else text[:1200] + "\n# …")
     joined = "\n".join(kept).splitlines()
     return joined[:120]

@@ -224,7 +224,7 @@ IMAGE = (
         "image_linear",
         "Scale the pixels and fit a regularised linear model: the floor that every other model must beat.",
         ("pixels",),
-        {"strength": 0.02},
+        {"strength": 0.1},
         words=r"LogisticRegression|Ridge",
     ),
     Variant(

@@ -25,13 +25,18 @@ from comind.roles.coder import Turn, parse_turn
 from mle_live.metrics import get_metric
 
 _WORKER = """
-import contextlib, io, json, sys, traceback
-space = {"__name__": "__main__"}
+import contextlib, io, json, os, sys, traceback
+space = {}
 for line in sys.stdin:
+    request = json.loads(line)
+    if "folder" in request:
+        os.chdir(request["folder"])
+        space = {"__name__": "__main__"}
+        continue
     out, error = io.StringIO(), ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
-            exec(compile(json.loads(line), "<cell>", "exec"), space)
+            exec(compile(request["code"], "<cell>", "exec"), space)
         except BaseException as caught:
             error = type(caught).__name__
             traceback.print_exc()
@@ -40,24 +45,30 @@ for line in sys.stdin:
 
 
 class Notebook:
-    """Runs cells one after another in one process with shared variables."""
+    """Runs cells one after another in one process. `start` drops all variables; imported libraries stay."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "default", "-c", _WORKER],
-            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
+    def start(self, folder: Path) -> None:
+        self._send({"folder": str(folder)})
+
     def run(self, code: str) -> tuple[str, str]:
         """(output, name of the error or an empty string)."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(code) + "\n")
-        self._process.stdin.flush()
+        self._send({"code": code})
+        assert self._process.stdout
         result = json.loads(self._process.stdout.readline())
         return result["output"], result["error"]
+
+    def _send(self, request: dict[str, str]) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
 
     def close(self) -> None:
         self._process.communicate("")
@@ -165,6 +176,7 @@ def run_agent(
     world: World,
     draft: str,
     work: Path,
+    notebook: Notebook,
     *,
     seconds: float = 120.0,
     steps: int = 12,
@@ -172,7 +184,8 @@ def run_agent(
 ) -> Result:
     """One coding agent from its draft to its last turn. `spoil` may change a cell before it runs."""
     work.mkdir(parents=True, exist_ok=True)
-    prompts, notebook = Prompts(), Notebook(work)
+    prompts = Prompts()
+    notebook.start(work)
     started = time.perf_counter()
     limits = _limits(1, steps, seconds)
     values = values_of(world, draft=draft, limits=limits)
@@ -183,34 +196,31 @@ def run_agent(
     )
     messages = prompts.opening("coder", "implement", values)
     result = Result([], messages, [], [], 0.0, work)
-    try:
-        for step in range(1, steps + 1):
-            reply = respond(messages)
-            one = parse_turn(reply)
-            result.turns.append(one)
-            messages.append({"role": "assistant", "content": reply})
-            if not one.code.strip():
-                break
-            begin = time.perf_counter()
-            output, error = notebook.run(spoil(step, one.code))
-            took = time.perf_counter() - begin
-            result.outputs.append(output)
-            status = f"error ({error})" if error else "ok"
-            evaluation = ""
-            if one.submission and not error:
-                value = world.score(work / one.validation_submission)
-                result.scores.append(value)
-                evaluation = f"score on feedback rows: {value:.5f} [0, 1] (100 rows)"
-            left = seconds - (time.perf_counter() - started)
-            observed = {
-                "status": f"cell {step}: {status} in {took:.1f} s",
-                "output": output[-4000:],
-                "evaluation": evaluation,
-                "limits": _limits(step + 1, steps, left),
-            }
-            messages.append({"role": "user", "content": prompts.render("coder", "observation", observed)})
-    finally:
-        notebook.close()
+    for step in range(1, steps + 1):
+        reply = respond(messages)
+        one = parse_turn(reply)
+        result.turns.append(one)
+        messages.append({"role": "assistant", "content": reply})
+        if not one.code.strip():
+            break
+        begin = time.perf_counter()
+        output, error = notebook.run(spoil(step, one.code))
+        took = time.perf_counter() - begin
+        result.outputs.append(output)
+        status = f"error ({error})" if error else "ok"
+        evaluation = ""
+        if one.submission and not error:
+            value = world.score(work / one.validation_submission)
+            result.scores.append(value)
+            evaluation = f"score on feedback rows: {value:.5f} [0, 1] (100 rows)"
+        left = seconds - (time.perf_counter() - started)
+        observed = {
+            "status": f"cell {step}: {status} in {took:.1f} s",
+            "output": output[-4000:],
+            "evaluation": evaluation,
+            "limits": _limits(step + 1, steps, left),
+        }
+        messages.append({"role": "user", "content": prompts.render("coder", "observation", observed)})
     result.seconds = time.perf_counter() - started
     return result
 

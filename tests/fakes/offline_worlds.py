@@ -49,7 +49,7 @@ def wide_world(root: Path) -> World:
     kinds = names[np.digitize(frame["a"] + frame["b"] + rng.normal(0, 0.3, 400), [-0.7, 0.7])]
     frame["kind"] = kinds
     train, test = frame.iloc[:300].copy(), frame.iloc[300:].drop(columns="kind").copy()
-    sample = pd.DataFrame({"id": test["id"], **{name: 1 / 3 for name in names}})
+    sample = pd.DataFrame({"id": test["id"], **dict.fromkeys(names, 1 / 3)})
     return make_world(root, "multiclass_log_loss", train, test, list(names), sample=sample)
 
 
@@ -66,7 +66,7 @@ def several_world(root: Path) -> World:
 def text_world(root: Path, metric: str = "pearson_r") -> World:
     rng = np.random.default_rng(0)
     good, bad = ["great", "lovely", "superb", "fine"], ["awful", "boring", "poor", "bad"]
-    plain = "the film plot actor scene music story camera it was and very much with some".split()
+    plain = ["the", "film", "plot", "actor", "scene", "music", "story", "it", "was", "and", "very", "much"]
     texts, values = [], []
     for _ in range(500):
         up, down = rng.integers(0, 4, 2)
