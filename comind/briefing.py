@@ -5,23 +5,14 @@ Bounded and in a fixed order, so that equal knowledge gives equal text (provider
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from comind.prompts import quote
-from comind.records import Agent, Dataset, Draft, Evaluation, Idea, Kernel, Report
-from comind.scores import Score, better, sort_key
+from comind.ranking import Standing
+from comind.records import Dataset, Draft, Evaluation, Idea, Kernel, Report
+from comind.scores import Score
 from kaggle_runner.machine import Machine
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One agent's best evaluation on the feedback rows."""
-
-    agent: str
-    title: str
-    round: int
-    score: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +89,12 @@ def kernel_heading(kernel: Kernel) -> str:
     return f"kernel {kernel.id}, {kernel.votes} votes{score}: {quote(kernel.title, 200)}"
 
 
-def standings(evaluations: Iterable[Evaluation], agents: Sequence[Agent]) -> list[Standing]:
-    """Each agent's best feedback score, best first."""
-    titles = {agent.id: agent for agent in agents}
-    best: dict[str, Standing] = {}
-    for evaluation in evaluations:
-        score = evaluation.score("feedback")
-        if score is None or evaluation.agent not in titles:
-            continue
-        known = best.get(evaluation.agent)
-        if better(score, known.score if known else None):
-            agent = titles[evaluation.agent]
-            best[agent.id] = Standing(agent.id, agent.title, agent.round, score)
-    return sorted(best.values(), key=lambda standing: sort_key(standing.score))
-
-
-def leaderboard_text(ranked: Sequence[Standing], baseline: Score | None, *, limit: int = 20) -> str:
+def leaderboard_text(
+    ranked: Sequence[Standing], titles: Mapping[str, str], baseline: Score | None, *, limit: int = 20
+) -> str:
     lines = [
-        f'{place}. {one.agent} "{one.title}" {one.score} round {one.round}'
+        f'{place}. {one.evaluation.agent} "{titles[one.evaluation.agent]}" {one.score}'
+        f" round {one.evaluation.round}"
         for place, one in enumerate(ranked[:limit], start=1)
     ]
     if baseline is not None:

@@ -12,16 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from comind.briefing import Room, draft_text, evaluation_text, files_text, limits_text
+from comind.briefing import draft_text, evaluation_text, files_text, limits_text
 from comind.clock import Clock, stamp
 from comind.control import Control
+from comind.conversation import Conversation
 from comind.evaluator.evaluator import Evaluator
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
-from comind.llm.tokens import estimate_prompt_tokens
-from comind.prompts import Message, quote
-from comind.records import Agent, Cell, CellStatus, Draft, Evaluation, Report
+from comind.records import Agent, Cell, Draft, Evaluation, Report
 from comind.roles.coder import MARKS, SolutionReport, Turn, parse_report, parse_turn
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
@@ -34,7 +33,6 @@ from kaggle_runner.session import CellLimits, CellResult, NotebookSession
 
 REPLAY_CELL_SECONDS = 60.0
 REPLAY_TOTAL_SECONDS = 600.0
-_OLD_OUTPUT_CHARACTERS = 1_500
 
 
 class OpenSession(Protocol):
@@ -85,10 +83,10 @@ class CodingAgent:
         self._deadline = shop.control.seconds_used + seconds
         self._steps: list[Step] = []
         self._best: Evaluation | None = None
-        self._messages: list[Message] = []
         self._outputs: dict[int, list[dict[str, Any]]] = {}
         self._session: NotebookSession | None = None
         self._session_note = ""
+        self._talk = self._opening()
 
     @property
     def agent(self) -> Agent:
@@ -106,7 +104,6 @@ class CodingAgent:
     async def run(self) -> Agent:
         """Work until done, stopped, or out of steps, time or money; then report. Returns the final record."""
         self._update(status="thinking", started_at=self._agent.started_at or self._now())
-        self._messages = self._opening()
         reason, failed = "", False
         try:
             reason = await self._work()
@@ -144,7 +141,8 @@ class CodingAgent:
             evaluation = await self._evaluate(step, turn, cell)
             self._steps.append(Step(turn, cell, evaluation))
             self._write_notebook()
-            self._messages.append({"role": "user", "content": self._observation(step, cell, evaluation)})
+            best = self._best.score("feedback") if self._best else None
+            self._talk.observed(cell, evaluation, best, self._limits(step + 1))
         return ""
 
     def _must_stop(self) -> str:
@@ -155,8 +153,8 @@ class CodingAgent:
 
     async def _think(self, step: int) -> Turn:
         key = CallKey(self._agent.id, step, "turn")
-        parsed = await ask_parsed(self._shop.desk.client, "coder", key, self._bounded(), parse_turn)
-        self._messages.append({"role": "assistant", "content": parsed.reply.text})
+        parsed = await ask_parsed(self._shop.desk.client, "coder", key, self._talk.fitting(), parse_turn)
+        self._talk.replied(parsed.reply.text)
         return parsed.value
 
     async def _run_cell(self, step: int, turn: Turn) -> Cell:
@@ -292,7 +290,7 @@ class CodingAgent:
 
     # --- the conversation
 
-    def _opening(self) -> list[Message]:
+    def _opening(self) -> Conversation:
         brief = self._shop.brief
         resources = {
             name: sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -307,32 +305,11 @@ class CodingAgent:
             "draft": draft_text(self._draft),
             "limits": self._limits(1),
         }
-        return self._shop.desk.prompts.opening("coder", "implement", values)
-
-    def _observation(self, step: int, cell: Cell, evaluation: Evaluation | None) -> str:
-        best = self._best.score("feedback") if self._best else None
-        values = {
-            "status": f"cell {step}: {_status_words(cell.status, cell.error_name)} in {cell.seconds:.1f} s",
-            "output": quote(cell.output, Room.of(self._shop.context_tokens).output),
-            "evaluation": evaluation_text(evaluation, best) if evaluation else "",
-            "limits": self._limits(step + 1),
-        }
-        return self._shop.desk.prompts.render("coder", "observation", values)
+        return Conversation(self._shop.desk.prompts, self._shop.context_tokens, values)
 
     def _limits(self, step: int) -> str:
         seconds = max(0.0, self.seconds_left)
         return limits_text(step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds))
-
-    def _bounded(self) -> list[Message]:
-        """The conversation; old observations are shortened, oldest first, until it fits the context."""
-        messages = list(self._messages)
-        room = int(0.8 * self._shop.context_tokens)
-        for index, message in enumerate(messages[2:-1], start=2):
-            if estimate_prompt_tokens(messages) <= room:
-                break
-            if message["role"] == "user" and len(message["content"]) > _OLD_OUTPUT_CHARACTERS:
-                messages[index] = {"role": "user", "content": _shortened(message["content"])}
-        return messages
 
     # --- the end
 
@@ -346,12 +323,9 @@ class CodingAgent:
             for step in self._steps
             if step.evaluation
         ]
-        prompt = self._shop.desk.prompts.render(
-            "coder", "report", {"evaluations": "\n".join(lines) or "none"}
-        )
         key = CallKey(self._agent.id, self._agent.max_steps + 1, "report")
         try:
-            messages = [*self._bounded(), {"role": "user", "content": prompt}]
+            messages = self._talk.asking_for_report("\n".join(lines) or "none")
             written = (await ask_parsed(self._shop.desk.client, "coder", key, messages, parse_report)).value
         except (ModelError, MalformedReply, LimitReached) as error:
             self._event("report_missing", f"The agent wrote no report: {error.message}")
@@ -396,13 +370,3 @@ class CodingAgent:
 def report_id(round: int, place: int) -> str:
     """Numbers that a resumed run gives again: kernels from 1, discussions from 501, solutions from 801."""
     return f"report-{round * 1000 + place:04d}"
-
-
-def _status_words(status: CellStatus, error_name: str) -> str:
-    return f"error ({error_name})" if status == "error" and error_name else status
-
-
-def _shortened(text: str) -> str:
-    half = _OLD_OUTPUT_CHARACTERS // 2
-    left_out = len(text) - 2 * half
-    return f"{text[:half]}\n[… {left_out} characters of this older output are left out …]\n{text[-half:]}"

@@ -21,10 +21,11 @@ from comind.config import RunConfig
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
 from comind.prompts import quote
+from comind.ranking import Standing, best_of_each_agent, select_best, standings
 from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Idea, Kernel, Report
 from comind.roles import analyzer, coordinator, proposer
 from comind.roles.analyzer import Analysis
-from comind.scores import Score, better_beyond_noise, sort_key
+from comind.scores import Score, better_beyond_noise
 from comind.solutions import solution_script
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 
@@ -241,7 +242,7 @@ class Coordinator:
         left = self._shop.control.working_seconds_left
         reports = self._store.all(Report)
         datasets = self._store.all(Dataset)
-        published = {standing.agent: standing.score for standing in self._standings()}
+        published = {one.evaluation.agent: one.score for one in self._board()}
         material = coordinator.DraftMaterial(
             time=f"seconds left in the run: {left:.0f}\nseconds for one agent: {left / rounds_left:.0f}\n"
             f"rounds left: {rounds_left}\nround: {round}",
@@ -333,9 +334,9 @@ class Coordinator:
                 clock=self._shop.clock,
             )
             self._event("published", f"{agent.title}: notebook and outputs", agent.round, agent=agent.id)
-        champion = select_best(self._store.all(Evaluation, "agent != ''"))
+        champion = select_best(self._store.all(Evaluation))
         if champion is not None:
-            self._save_run(best_evaluation=champion.id)
+            self._save_run(best_evaluation=champion.evaluation.id)
 
     # --- when to stop, and what is known
 
@@ -344,19 +345,20 @@ class Coordinator:
         patience = self._config.plateau_rounds
         if not patience or round <= patience + 1:
             return ""
-        evaluations = self._store.all(Evaluation, "agent != ''")
-        recent = select_best([one for one in evaluations if one.round >= round - patience])
-        earlier = select_best([one for one in evaluations if one.round < round - patience])
-        now, then = _selection(recent), _selection(earlier)
-        if now is None or then is None or better_beyond_noise(now, then):
+        evaluations = self._store.all(Evaluation)
+        recent = select_best(one for one in evaluations if one.round >= round - patience)
+        earlier = select_best(one for one in evaluations if one.round < round - patience)
+        if recent is None or earlier is None or better_beyond_noise(recent.score, earlier.score):
             return ""
         return f"no gain beyond noise in {patience} rounds"
 
-    def _standings(self) -> list[briefing.Standing]:
-        return briefing.standings(self._store.all(Evaluation), self._store.all(Agent))
+    def _board(self) -> list[Standing]:
+        """What agents may know: each one's best on the feedback rows."""
+        return best_of_each_agent(standings(self._store.all(Evaluation), "feedback"))
 
     def _leaderboard_text(self) -> str:
-        return briefing.leaderboard_text(self._standings(), self._baseline)
+        titles = {agent.id: agent.title for agent in self._store.all(Agent)}
+        return briefing.leaderboard_text(self._board(), titles, self._baseline)
 
     def _reports_text(self, characters: int) -> str:
         reports = self._store.all(Report)
@@ -381,16 +383,6 @@ class Coordinator:
 
     def _now(self) -> str:
         return stamp(self._shop.clock())
-
-
-def select_best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    """The best by selection rows, which no agent was told about; the earliest of equals."""
-    scored = [(score, one) for one in evaluations if (score := _selection(one)) is not None and one.agent]
-    return min(scored, key=lambda pair: (sort_key(pair[0]), pair[1].at))[1] if scored else None
-
-
-def _selection(evaluation: Evaluation | None) -> Score | None:
-    return evaluation.score("selection") if evaluation else None
 
 
 def _pipelines_text(reports: Sequence[Report], characters: int) -> str:

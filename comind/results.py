@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from comind.briefing import standings
-from comind.coordinator import select_best
+from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder
 from comind.solutions import clean_cells, recorded_cells, solution_script, write_agent_notebook
@@ -17,9 +17,10 @@ from kaggle_runner.errors import KaggleError
 
 def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     """Fill best/ from the evaluation that the selection rows prefer; None when nothing valid was scored."""
-    best = select_best(store.all(Evaluation))
-    if best is None:
+    chosen = select_best(store.all(Evaluation))
+    if chosen is None:
         return None
+    best = chosen.evaluation
     folder.best.mkdir(exist_ok=True)
     shutil.copyfile(folder.path / best.submission, folder.best / "submission.csv")
     draft = store.get(Draft, best.agent)
@@ -91,19 +92,26 @@ def _result(store: Store, run: Run) -> str:
     if run.baseline:
         lines.append(f"- Sample submission on the same rows: {run.baseline['score']:.5g}")
     if run.test:
-        lines.append(
-            f"- Hidden test labels: {run.test['score']:.5g}, rank {run.test['rank']} of {run.test['teams']}"
-            f" on a {run.test.get('board') or 'synthetic'} board, medal: {run.test['medal'] or 'none'}"
-        )
+        lines.append(f"- Hidden test labels: {run.test['score']:.5g}{_rank(run.test)}")
     return "\n".join(lines)
 
 
+def _rank(test: dict[str, Any]) -> str:
+    """Where the score stands on the board, if there is one; what kind of board is always said."""
+    if not test.get("rank"):
+        return ""
+    medal = f", {test['medal']} medal" if test.get("medal") else ", no medal"
+    return f", rank {test['rank']} of {test['teams']} on a {test['board']} board{medal}"
+
+
 def _leaderboard(store: Store) -> str:
-    rows = ["| place | agent | draft | round | feedback score | interval |", "|---|---|---|---|---|---|"]
-    for place, one in enumerate(standings(store.all(Evaluation), store.all(Agent)), start=1):
-        score = one.score
+    rows = ["| place | agent | draft | round | selection score | interval |", "|---|---|---|---|---|---|"]
+    titles = {agent.id: agent.title for agent in store.all(Agent)}
+    board = best_of_each_agent(standings(store.all(Evaluation), "selection"))
+    for place, one in enumerate(board, start=1):
+        entry, score = one.evaluation, one.score
         rows.append(
-            f"| {place} | {one.agent} | {_cell(one.title)} | {one.round} | {score.value:.5g} "
+            f"| {place} | {entry.agent} | {_cell(titles[entry.agent])} | {entry.round} | {score.value:.5g} "
             f"| [{score.low:.5g}, {score.high:.5g}] |"
         )
     return "\n".join(rows) if len(rows) > 2 else "Nothing valid was scored."
