@@ -76,7 +76,7 @@ def recipe_of(draft: str, problem: Problem) -> Recipe:
     if recipe is not None:
         return recipe
     modality = problem.data.modality
-    variants = variants_for(modality, problem.data.train_rows, "")
+    variants = variants_for(modality, problem.data.train_rows)
 
     def mentions(index: int) -> tuple[int, int]:
         words = variants[index].words

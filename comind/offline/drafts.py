@@ -57,12 +57,11 @@ def drafts_reply(message: str) -> str:
 def read_situation(parts: Mapping[str, str]) -> Situation:
     data = read_data(parts.get("Data", ""))
     time = parts.get("Time", "")
-    machine = parts.get("Machine", "")
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
     return Situation(
         metric=read_metric(parts.get("Metric", "")),
         data=data,
-        shelf=variants_for(data.modality, data.train_rows, machine),
+        shelf=variants_for(data.modality, data.train_rows),
         board=board,
         told=evidence.reports(parts.get("Reports", "")),
         resources=_blendable(

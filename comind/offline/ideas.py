@@ -37,7 +37,7 @@ def brainstorm_reply(message: str) -> str:
     told = evidence.reports(parts.get("Reports", ""))
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
     memory = _listed(parts.get("Idea memory", ""))
-    shelf = variants_for(data.modality, data.train_rows, parts.get("Machine", ""))
+    shelf = variants_for(data.modality, data.train_rows)
     known = [text for _, text in memory]
     paths = _paths(shelf, board, known)
     head = _preface(board, told, shelf, higher)

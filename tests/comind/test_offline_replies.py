@@ -79,7 +79,8 @@ SECOND_ROUND: dict[str, object] = {
     "time": "seconds left in the run: 100\nseconds for one agent: 60\nrounds left: 1\nround: 2",
     "leaderboard": (
         '1. r1-a2 "Histogram gradient boosting" 0.9176 [0.904, 0.93] round 1\n'
-        '2. r1-a1 "Linear model on one-hot features" 0.893 [0.87, 0.9] round 1\nsample submission: 0.5 [0.5, 0.5]'
+        '2. r1-a1 "Linear model on one-hot features" 0.893 [0.87, 0.9] round 1\n'
+        "sample submission: 0.5 [0.5, 0.5]"
     ),
     "datasets": (
         "- r1-a1-output (round 1, feedback score 0.893): meta.json, oof.csv, submission.csv\n"

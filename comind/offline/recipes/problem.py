@@ -45,7 +45,6 @@ class Problem:
     files: Files
     seconds: float = 60.0
     """What one cell may take."""
-    torch: bool = False
 
     @property
     def kind(self) -> Kind:
