@@ -86,8 +86,9 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
 
 def signature(folder: RunFolder) -> tuple[int, ...]:
     """Changes whenever the database does; cheap enough to ask every second."""
-    values: list[int] = [int(engine_alive(folder))]
-    for suffix in ("", "-wal"):
+    alive = engine_alive(folder)
+    values = [int(alive)]
+    for suffix in ("", "-wal") if alive else ("",):  # without an engine, readers themselves touch the second
         try:
             found = folder.database.with_name(folder.database.name + suffix).stat()
             values += [found.st_mtime_ns, found.st_size]

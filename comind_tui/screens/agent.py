@@ -128,7 +128,7 @@ class AgentScreen(Screen[None]):
             self._log = LogTail(self._run.folder.path / cell.log_path) if cell.log_path else None
             code = highlight(clean(cell.code)[:CODE_SHOWN], language="python") if cell.code else Content("")
             self.query_one("#code", Static).update(code)
-            self.query_one("#output", Lines).follow = True
+            self.query_one("#output", Lines).anchor()
             if self._log:
                 self._log.poll()
         self._show_output()

@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 class Lines(ScrollView, can_focus=True):
-    """Lines, wrapped to the width. End goes back to following."""
+    """Lines, wrapped to the width. Anchored to the end until the person scrolls up; End anchors again."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--plain", "lines--dim", "lines--good", "lines--bad"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,10 +33,8 @@ class Lines(ScrollView, can_focus=True):
         Binding("g", "scroll_home", "Top", show=False),
     ]
 
-    def __init__(self, *, follow: bool = True, empty: str = "", id: str | None = None) -> None:
+    def __init__(self, *, empty: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
-        self.follow = follow
-        self._follows = follow
         self._empty = empty
         self._lines: Sequence[Line] = ()
         self._wrapped: list[Line] = []
@@ -52,15 +50,11 @@ class Lines(ScrollView, can_focus=True):
         """All lines as one text."""
         return "\n".join(line.text for line in self._lines)
 
+    def on_mount(self) -> None:
+        self.anchor()
+
     def on_resize(self) -> None:
         self._wrap()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        if new_value < old_value:
-            self.follow = False
-        if new_value >= self.max_scroll_y:
-            self.follow = self._follows
 
     def render_line(self, y: int) -> Strip:
         place = y + self.scroll_offset.y
@@ -77,14 +71,7 @@ class Lines(ScrollView, can_focus=True):
         source = self._lines or ([Line(self._empty, "dim")] if self._empty else [])
         self._wrapped = [Line(part, line.look) for line in source for part in wrap(line.text, width)]
         self.virtual_size = Size(width, len(self._wrapped))
-        if self.follow:
-            self.call_after_refresh(self._to_end)
         self.refresh()
-
-    def _to_end(self) -> None:
-        """After the layout that knows the new height; the person may have scrolled up meanwhile."""
-        if self.follow:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
 
 
 def wrap(text: str, width: int) -> list[str]:
