@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from comind.briefing import Room, evaluation_text
+from comind.llm.parsing import tag
 from comind.llm.tokens import estimate_prompt_tokens
 from comind.prompts import Message, Prompts, quote
 from comind.records import Cell, CellStatus, Evaluation
 from comind.scores import Score
 
-_SHARE_OF_WINDOW = 0.8
-"""The rest of the window is for the reply and for what the estimate may miss."""
+_SHARE_OF_WINDOW = 0.7
+"""The rest of the window is for a reply, a complaint about it, and the second reply."""
 _OLD_OUTPUT_CHARACTERS = 1_500
+_OPENING = 2
+_STATUS = re.compile(r"^cell \d+: .+$", re.M)
 
 
 class Conversation:
@@ -40,18 +44,47 @@ class Conversation:
 
     def asking_for_report(self, evaluations: str) -> list[Message]:
         prompt = self._prompts.render("coder", "report", {"evaluations": evaluations})
-        return [*self.fitting(), {"role": "user", "content": prompt}]
+        return self._fitted([*self._messages, {"role": "user", "content": prompt}])
 
     def fitting(self) -> list[Message]:
-        """The messages; old observations are shortened, oldest first, until they fit the window."""
-        messages = list(self._messages)
+        """The messages; old observations are shortened, then old turns left out, until they fit the window.
+
+        The newest turn stays whole: what is returned is too long where that turn alone is.
+        """
+        return self._fitted(list(self._messages))
+
+    def _fitted(self, messages: list[Message]) -> list[Message]:
         window = int(_SHARE_OF_WINDOW * self._context_tokens)
-        for index, message in enumerate(messages[2:-1], start=2):
+        replies = [n for n, one in enumerate(messages) if one["role"] == "assistant" and n >= _OPENING]
+        for index in range(_OPENING, replies[-1] if replies else 0):
             if estimate_prompt_tokens(messages) <= window:
+                return messages
+            one = messages[index]
+            if one["role"] == "user" and len(one["content"]) > _OLD_OUTPUT_CHARACTERS:
+                messages[index] = {"role": "user", "content": _shortened(one["content"])}
+        shown = messages
+        for kept_from in replies[1:]:
+            if estimate_prompt_tokens(shown) <= window:
                 break
-            if message["role"] == "user" and len(message["content"]) > _OLD_OUTPUT_CHARACTERS:
-                messages[index] = {"role": "user", "content": _shortened(message["content"])}
-        return messages
+            shown = _without_turns(messages, kept_from)
+        return shown
+
+
+def _without_turns(messages: Sequence[Message], kept_from: int) -> list[Message]:
+    """The opening then says in a line each what the turns before message `kept_from` were.
+
+    The cells of these turns ran: their variables are alive though their text is gone.
+    """
+    lines, goal = [], ""
+    for message in messages[_OPENING:kept_from]:
+        if message["role"] == "assistant":
+            goal = " ".join((tag(message["content"], "goal") or "").split())[:200]
+        elif status := _STATUS.search(message["content"]):
+            lines.append(f"{status[0]}: {goal}")
+    note = "These cells ran before and are left out here; their variables are still there:\n"
+    system, task = messages[:_OPENING]
+    told = f"{task['content']}\n{note}" + "\n".join(lines) + "\n"
+    return [system, {"role": "user", "content": told}, *messages[kept_from:]]
 
 
 def _words(status: CellStatus, error_name: str) -> str:

@@ -15,6 +15,8 @@ from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.evaluator.split import standard_split_source, validation_fraction
 from comind.llm.client import CallKey
+from comind.llm.faults import ContextOverflow
+from comind.llm.parsing import MalformedReply
 from comind.records import Evaluation
 from comind.roles import evaluator as evaluator_role
 from comind.roles.desk import Brief, Desk
@@ -122,25 +124,40 @@ async def _split_and_check(
     desk: Desk,
     config: RunConfig,
 ) -> None:
-    """The evaluator's model writes the split; a version that fails its checks goes back with the reason."""
+    """The evaluator's model writes the split; a version that fails its checks goes back with the reason.
+
+    The standard split is what is used where the model's reply cannot be read, and tried last of all.
+    """
     fraction = config.validation_fraction or validation_fraction(profile.train_rows)
-    reference = standard_split_source(profile)
+    reference = source = standard_split_source(profile)
     fault = ""
     for attempt in range(1, _ATTEMPTS + 1):
         key = CallKey("evaluator", attempt, "split")
-        source = await evaluator_role.write_split(
-            desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
-        )
         try:
-            await evaluator.split(source, fraction=fraction)
-            checks = await evaluator.check()
-        except EvaluatorRejected as error:
-            fault = error.message
-            store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
-            continue
-        store.event("evaluator", f"The split and the metric passed {len(checks)} checks")
+            source = await evaluator_role.write_split(
+                desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
+            )
+        except (MalformedReply, ContextOverflow) as error:
+            store.event("skipped", f"The standard split is used, no reply could be read: {error.message}")
+            source = reference
+        fault = await _split_fault(evaluator, source, fraction, store)
+        if not fault:
+            return
+        store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
+    if source != reference and not await _split_fault(evaluator, reference, fraction, store):
         return
     raise EvaluatorRejected(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
         hint="Look at private/split_dataset.py in the run's folder, or try another model.",
     )
+
+
+async def _split_fault(evaluator: Evaluator, source: str, fraction: float, store: Store) -> str:
+    """Why this version is rejected; empty when the split is made and passed its checks."""
+    try:
+        await evaluator.split(source, fraction=fraction)
+        checks = await evaluator.check()
+    except EvaluatorRejected as error:
+        return error.message
+    store.event("evaluator", f"The split and the metric passed {len(checks)} checks")
+    return ""

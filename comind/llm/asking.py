@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from comind.llm.client import CallKey, Reply
+from comind.llm.faults import ContextOverflow
 from comind.llm.parsing import MalformedReply
 
 T = TypeVar("T")
@@ -41,7 +42,14 @@ async def ask_parsed(
     """
     conversation = list(messages)
     for attempt in range(attempts):
-        reply = await client.ask(role, replace(key, attempt=key.attempt + attempt), conversation)
+        this = replace(key, attempt=key.attempt + attempt)
+        try:
+            reply = await client.ask(role, this, conversation)
+        except ContextOverflow:
+            if attempt == 0:
+                raise
+            # the question fitted before, so it is the quoted reply that is too long
+            reply = await client.ask(role, this, [*messages, conversation[-1]])
         try:
             return Parsed(parse(reply.text), reply)
         except MalformedReply as error:

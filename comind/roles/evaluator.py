@@ -12,7 +12,10 @@ from comind.roles.desk import Brief, Desk
 async def write_split(
     desk: Desk, brief: Brief, key: CallKey, *, reference: str, fraction: float, seed: int, fault: str
 ) -> str:
-    """The source of split_dataset.py; `fault` says why the last version was rejected, if there was one."""
+    """The source of split_dataset.py; `fault` says why the last version was rejected, if there was one.
+
+    A model that answers `unchanged` gets the reference file, and pays for one word instead of a page.
+    """
     values = {
         "competition": brief.competition,
         "metric": brief.metric,
@@ -23,7 +26,8 @@ async def write_split(
         "fault": fault,
     }
     messages = desk.prompts.opening("evaluator", "split", values)
-    return (await ask_parsed(desk.client, "evaluator", key, messages, _FileReader("split"))).value
+    reader = _FileReader("split", reference)
+    return (await ask_parsed(desk.client, "evaluator", key, messages, reader)).value
 
 
 async def write_metric(desk: Desk, brief: Brief, key: CallKey, *, fault: str) -> str:
@@ -34,13 +38,16 @@ async def write_metric(desk: Desk, brief: Brief, key: CallKey, *, fault: str) ->
 
 
 class _FileReader:
-    """Reads a whole file that must define `function`."""
+    """Reads a whole file that must define `function`; the word `unchanged` stands for `reference`."""
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, reference: str = "") -> None:
         self._function = function
+        self._reference = reference
 
     def __call__(self, text: str) -> str:
         code = strip_fences(required_tag(text, "code")) + "\n"
+        if self._reference and code.strip(" \n.`'\"#").lower() == "unchanged":
+            return self._reference
         fault = check_python(code)
         if fault:
             raise MalformedReply(f"The file is not valid Python: {fault}")
