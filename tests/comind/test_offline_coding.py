@@ -188,8 +188,9 @@ def test_a_blend_of_published_predictions_is_at_least_as_good_out_of_fold(
         members.append(json.loads((result.work / "meta.json").read_text())["oof_score"])
         world.published.append((f"r1-a{place}", result.work, ""))
     text = (
-        "title: Blend\n\n```python\nRECIPE = dict(\n    modality='tabular', family='blend',"
-        "features=['oof'],\n    params=dict(members=2),\n    folds=3, seed=0,\n)\n```\nresources: r1-a0, r1-a1"
+        "title: Blend\n\n```python\nRECIPE = dict(\n    modality='tabular', family='blend',\n"
+        "    features=['oof'],\n    params=dict(members=2),\n    folds=3, seed=0,\n)\n```\n"
+        "resources: r1-a0, r1-a1"
     )
     blend = run_agent(world, text, tmp_path / "blend", notebook)
     assert ran_clean(blend)
