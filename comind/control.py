@@ -69,6 +69,11 @@ class Control:
         self._stop = self._stop or reason
         self.resume()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked the run to stop; a limit that was reached is not that."""
+        return bool(self._stop)
+
     def stop_agent(self, agent: str, reason: str) -> None:
         self._stopped_agents.setdefault(agent, reason)
 

@@ -43,7 +43,6 @@ from kaggle_runner.session import NotebookSession
 
 _INBOX_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 5.0
-_LIMIT_WORDS = ("time limit", "the time is up", "limit of", "tokens")
 
 log = logging.getLogger("comind.engine")
 
@@ -145,6 +144,7 @@ class _Engine:
             time_limit=self._config.time_limit, seconds_used=run.seconds_used, monotonic=time.monotonic
         )
         self._interrupted = False
+        self._model_lost = False
 
     async def run(self) -> int:
         """The whole life of the run in this process; every end is recorded."""
@@ -154,7 +154,7 @@ class _Engine:
         )
         errands = [asyncio.create_task(self._serve_inbox()), asyncio.create_task(self._heartbeat())]
         try:
-            reason = await self._compete()
+            await self._compete()
         except ComindError as error:
             self._store.event("failed", str(error))
             self._end("failed", error.message)
@@ -171,10 +171,10 @@ class _Engine:
             for errand in errands:
                 errand.cancel()
             await asyncio.gather(*errands, return_exceptions=True)
-        return self._exit_code(reason)
+        return self._exit_code()
 
-    async def _compete(self) -> str:
-        """Prepare, run the rounds, finish. Returns why it ended early, or nothing."""
+    async def _compete(self) -> None:
+        """Prepare, run the rounds, finish."""
         async with (
             open_upstream(self._config, self._folder, self._state) as upstream,
             open_models(self._config, os.environ, self._store, self._control, utc_now) as models,
@@ -189,7 +189,6 @@ class _Engine:
                 Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
             )
             await self._finish(upstream, reason)
-            return reason
 
     async def _rounds(self, coordinator: Coordinator, models: ModelDesk) -> str:
         try:
@@ -197,6 +196,7 @@ class _Engine:
         except LimitReached as error:
             return error.message
         except (ModelError, MalformedReply) as error:
+            self._model_lost = True
             self._store.event("model_lost", f"No further rounds: {error}")
             return error.message
 
@@ -242,13 +242,15 @@ class _Engine:
             except ComindError as error:
                 self._store.event("ungraded", f"The submission was not graded: {error}")
         write_report(self._store, self._folder)
-        stopped = bool(reason) and not _is_limit(reason)
-        status: RunStatus = "failed" if best is None else "stopped" if stopped else "finished"
+        early = self._control.stopped or self._model_lost
+        status: RunStatus = "failed" if best is None else "stopped" if early else "finished"
         self._end(status, reason or ("" if best else "no valid submission"))
 
-    def _exit_code(self, reason: str) -> int:
+    def _exit_code(self) -> int:
         if self._interrupted:
             return 130
+        if self._model_lost:
+            return ModelError.exit_code
         return 0 if self._row.status in ("finished", "stopped") else 1
 
     # --- errands beside the rounds
@@ -327,11 +329,6 @@ class _Engine:
             engine_pid=0,
         )
         self._store.event("ended", f"{status}" + (f": {detail}" if detail else ""))
-
-
-def _is_limit(reason: str) -> bool:
-    """Reaching a limit or a plateau is a planned end; a person's stop is not."""
-    return any(word in reason for word in (*_LIMIT_WORDS, "no gain"))
 
 
 def main() -> int:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,23 +18,10 @@ import pytest
 from comind.records import Cell, Event, LlmCall, Run
 from comind.runs import RunFolder, list_runs
 from comind.store import Reader
+from tests.e2e.commands import COMMAND, SECRET, comind, environment
 from tests.e2e.small_competition import write_small_competition
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-SECRET = "sk-canary-0f3c9a"
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OPENAI_API_KEY": SECRET, "NO_COLOR": "1"}
-
-
-def comind(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
-    """The installed command, without a terminal."""
-    command = [str(Path(sys.executable).with_name("comind-tui")), *arguments, "--state", str(state)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=environment(), stdin=subprocess.DEVNULL, check=False
-    )
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
@@ -72,7 +58,8 @@ def test_the_json_document_keeps_its_contract(finished: Any) -> None:
         "baseline_score", "test", "cost", "certificate", "started_at", "finished_at",
     } <= shown.keys()  # fmt: skip
     assert {
-        "kernels", "discussions", "ideas", "reports", "drafts", "cells", "monitor_decisions", "evaluations", "llm_calls",
+        "kernels", "discussions", "ideas", "reports", "drafts", "cells", "monitor_decisions", "evaluations",
+        "llm_calls",
     } <= shown["counts"].keys()  # fmt: skip
     assert all({"id", "status", "steps", "best_score"} <= coder.keys() for coder in shown["coders"])
     assert {"score", "interval", "rows", "submission", "agent", "round"} <= shown["best"].keys()
@@ -135,7 +122,7 @@ def test_a_run_killed_at_any_moment_is_resumed_without_asking_twice(tmp_path: Pa
     data = write_small_competition(tmp_path / "fruit")
     state = tmp_path / "state"
     command = [
-        str(Path(sys.executable).with_name("comind-tui")), "run", f"{data}/", "--offline", "--headless",
+        COMMAND, "run", f"{data}/", "--offline", "--headless",
         "--coders", "2", "--rounds", "1", "--time-limit", "150s", "--state", str(state),
     ]  # fmt: skip
     engine = subprocess.Popen(
@@ -170,7 +157,8 @@ def wait_for_cells(state: Path, count: int) -> RunFolder:
             if done >= count:
                 return folder
         time.sleep(0.2)
-    raise AssertionError("no cell ended in two minutes")
+    told = [folder.engine_log.read_text() for folder in list_runs(state)]
+    raise AssertionError(f"no {count} cells ended in two minutes: {told}")
 
 
 def snapshot(folder: RunFolder) -> dict[str, dict[str, str]]:
@@ -195,9 +183,9 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     data = write_small_competition(tmp_path / "fruit")
     state = tmp_path / "state"
     engine = subprocess.Popen(
-        [str(Path(sys.executable).with_name("comind-tui")), "run", f"{data}/", "--offline", "--headless",
+        [COMMAND, "run", f"{data}/", "--offline", "--headless",
          "--coders", "1", "--rounds", "3", "--time-limit", "150s", "--state", str(state)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     folder = wait_for_cells(state, 4)
     engine.send_signal(signal.SIGINT)
