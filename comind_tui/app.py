@@ -13,13 +13,13 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from comind.clock import Clock, utc_now
-from comind.runs import RunFolder, engine_alive, runs_folder
+from comind.runs import RunFolder, runs_folder
 from comind_tui.launch import launch_quietly
 from comind_tui.screens.home import Home
 from comind_tui.screens.run import RunScreen
 from comind_tui.themes import PLAIN, theme_name
 
-WIDE = 120
+WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
 
 Launcher = Callable[[dict[str, Any], Path], str]
@@ -72,9 +72,9 @@ class ComindApp(App[None]):
         else:
             self.exit()
 
-    def runs_left_running(self) -> list[str]:
-        """Ids of the runs that were watched and have an engine now."""
-        return [id for id in self._watched if engine_alive(RunFolder(runs_folder(self.state) / id))]
+    def runs_watched(self) -> set[str]:
+        """Ids of the runs that were on screen."""
+        return set(self._watched)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds every key of the screen besides Textual's own commands."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from comind.clock import utc_now
 from comind.config import ROLES, RunConfig, load_config
-from comind.runs import RunFolder, engine_alive, find_run
+from comind.runs import RunFolder, default_state, engine_alive, find_run, runs_folder
 from comind_tui.launch import launch
 from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
 
@@ -135,6 +135,10 @@ def _open_screens(state: Path, run_id: str | None) -> int:
 
     app = ComindApp(state, run_id=run_id)
     app.run()
-    for left in sorted(app.runs_left_running()):
-        print(f"Run {left} goes on. Come back: comind-tui attach {left}", file=sys.stderr)
+    where = "" if state == default_state() else f" --state {state}"
+    for left in sorted(app.runs_watched()):
+        if engine_alive(RunFolder(runs_folder(state) / left)):
+            print(f"Run {left} goes on. Come back: comind-tui attach {left}{where}", file=sys.stderr)
+        else:
+            print(f"No engine is running {left}. Its result: comind-tui show {left}{where}", file=sys.stderr)
     return app.return_code or 0

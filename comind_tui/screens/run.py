@@ -21,7 +21,7 @@ from comind.inbox import Action, Command, send
 from comind.records import Agent, Idea, Report
 from comind.runs import RunFolder
 from comind_tui.logs import LogTail
-from comind_tui.plain import duration, number, since
+from comind_tui.plain import clean, duration, number, since
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.snapshot import Snapshot, read_snapshot, signature
@@ -34,6 +34,7 @@ from comind_tui.widgets.plot import ScorePlot
 
 TICK_SECONDS = 0.2
 TICKS_PER_READ = 5
+CODE_LINES = 60
 
 HELP = """\
 RUN SCREEN
@@ -163,7 +164,8 @@ class RunScreen(Screen[None]):
             clock=duration(since(cell.started_at, self._clock())) if cell and running else "",
             best=number(best.score.value if best else None),
             title=agent.title,
-            goal=agent.goal,
+            goal=agent.goal or agent.stop_reason,
+            code=tuple(clean(cell.code).splitlines()[:CODE_LINES]) if cell and is_visible else (),
             output=tuple(output),
         )
 

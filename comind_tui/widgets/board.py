@@ -29,7 +29,7 @@ class Board(DataTable[Text]):
         at = self.cursor_row
         self.clear(columns=True)
         metric = f"{run.metric} {arrow(run.higher_is_better)}" if run.metric else "score"
-        for name in ("#", one_line(metric), "agent", "rd", "step", "vs baseline"):
+        for name in ("#", one_line(metric), "agent", "step", "vs baseline"):
             self.add_column(Text(name))
         baseline = score_from(run.baseline, run.higher_is_better)
         best = snapshot.best
@@ -40,10 +40,9 @@ class Board(DataTable[Text]):
                 Text(f"{'★' if chosen else ' '}{place:>3}"),
                 Text(interval(one.score), style="bold" if chosen else ""),
                 Text(one_line(one.evaluation.agent)),
-                Text(str(one.evaluation.round), justify="right"),
                 Text(str(one.evaluation.step), justify="right"),
                 Text("✓ beyond noise" if beats else "~ within noise" if baseline else "–"),
             )
         if not snapshot.board:
-            self.add_row(Text(""), Text("nothing has been scored yet"), *(Text("") for _ in range(4)))
+            self.add_row(Text(""), Text("nothing has been scored yet"), *(Text("") for _ in range(3)))
         self.move_cursor(row=min(at, self.row_count - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.text import Text
 from textual import events
@@ -64,7 +65,8 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> list[str]:
         _status(snapshot),
         f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
         _place(run.test),
-        f"{duration(elapsed)} elapsed" + (f", {duration(left)} left" if left is not None else ""),
+        f"{duration(elapsed)} elapsed"
+        + (f", {duration(left)} left" if left is not None and snapshot.alive else ""),
         dollars(snapshot.totals["dollars"]) + (f" of {dollars(limit)}" if limit is not None else ""),
         f"{tokens(used)} tokens",
         _agents(snapshot),
@@ -83,13 +85,11 @@ def _status(snapshot: Snapshot) -> str:
     return f"{state(snapshot.status)}{f': {run.status_detail}' if run.status_detail else ''}"
 
 
-def _place(test: dict[str, object]) -> str:
+def _place(test: dict[str, Any]) -> str:
     if not test:
         return ""
     medal = test.get("medal")
-    return (
-        f"test {test.get('score')} rank {test.get('rank')}/{test.get('teams')}{f' {medal}' if medal else ''}"
-    )
+    return f"test {number(test.get('score'))} rank {test.get('rank')}/{test.get('teams')}{f' {medal}' if medal else ''}"
 
 
 def _agents(snapshot: Snapshot) -> str:

@@ -75,14 +75,17 @@ class Lines(ScrollView, can_focus=True):
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Pieces of a line of at most `width` cells; broken anywhere, as terminals do."""
+    """Pieces of a line of at most `width` cells, broken at a space where one is near the end."""
     if cell_width(text) <= width:
         return [text]
     pieces, piece, used = [], "", 0
     for char in text:
         size = cell_width(char)
         if used + size > width:
-            pieces.append(piece)
-            piece, used = "", 0
+            space = piece.rfind(" ") + 1
+            cut = space if space > len(piece) // 2 else len(piece)
+            pieces.append(piece[:cut])
+            piece = piece[cut:]
+            used = cell_width(piece)
         piece, used = piece + char, used + size
     return [*pieces, piece]

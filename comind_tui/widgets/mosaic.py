@@ -41,6 +41,8 @@ class Tile:
     best: str
     title: str
     goal: str
+    code: Sequence[str]
+    """The cell's first lines, shown where the output leaves room."""
     output: Sequence[str]
 
 
@@ -76,7 +78,8 @@ class AgentMosaic(Widget, can_focus=True):
     """The tiles of one round's agents. Arrows choose one, Enter opens it, PgUp and PgDn turn pages."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "mosaic--border", "mosaic--chosen", "mosaic--title", "mosaic--goal", "mosaic--output", "mosaic--bad",
+        "mosaic--border", "mosaic--chosen", "mosaic--title", "mosaic--goal", "mosaic--code", "mosaic--output",
+        "mosaic--bad",
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1, 0)", "Left", show=False),
@@ -214,7 +217,10 @@ class AgentMosaic(Widget, can_focus=True):
         }
         border = style["chosen"] if is_chosen else style["border"]
         marks = "┏┓┗┛━┃" if is_chosen else "┌┐└┘─│"
-        body: list[tuple[str, Style]] = [(tile.title, style["title"]), (f"→ {tile.goal}", style["goal"])]
+        goal = f"→ {tile.goal}" if tile.goal else ""
+        body: list[tuple[str, Style]] = [(tile.title, style["title"]), (goal, style["goal"])]
+        room = max(0, height - 4 - len(tile.output))
+        body += [(line, style["code"]) for line in tile.code[:room]]
         body += [(line, style["output"]) for line in tile.output]
         inner = width - 4
         head_style = style["bad"] if tile.status in BAD else border

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from comind_tui.logs import LogTail, fold
+from comind_tui.widgets.lines import wrap
 
 
 def test_a_missing_file_is_empty_until_it_appears(tmp_path: Path) -> None:
@@ -59,3 +60,9 @@ def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
     path.write_text("new\n", encoding="utf-8")
     log.poll()
     assert log.tail(5) == ["new"]
+
+
+def test_long_lines_break_at_spaces_or_where_they_must() -> None:
+    assert wrap("one two three", 8) == ["one two ", "three"]
+    assert wrap("数" * 5, 4) == ["数数", "数数", "数"]
+    assert "".join(wrap("x" * 30, 7)) == "x" * 30

@@ -108,7 +108,7 @@ async def test_leaving_lets_the_run_go_on(live_run: RunFolder, key: str) -> None
         await shown(pilot)
         await pilot.press(key)
     assert app.return_code == 0
-    assert app.runs_left_running() == [live_run.id]
+    assert app.runs_watched() == {live_run.id}
     assert commands(live_run) == []
 
 
