@@ -26,7 +26,7 @@ def model_of(family: str, classify: bool) -> Model:
         "image_mlp": _network,
         "neighbours": _neighbours,
         "image_neighbours": _neighbours,
-        "topics_kernel": _kernel,
+        "tfidf_margin": _margin,
         "image_kernel": _kernel,
     }
     return makers.get(family, _linear)(classify)
@@ -90,6 +90,13 @@ def _neighbours(classify: bool) -> Model:
         f"from sklearn.neighbors import {name}",
         f'{name}(params.get("n_neighbors", 15), weights="distance", n_jobs=-1)',
     )
+
+
+def _margin(classify: bool) -> Model:
+    if classify:
+        return Model("from sklearn.svm import LinearSVC", 'LinearSVC(C=params.get("strength", 0.1))')
+    build = 'LinearSVR(C=params.get("strength", 0.1), epsilon=0.1, random_state=seed)'
+    return Model("from sklearn.svm import LinearSVR", build)
 
 
 def _kernel(classify: bool) -> Model:

@@ -74,6 +74,14 @@ for column in CAT:
 NUM = [c for c in table.columns if c not in CAT]
 """
 
+_SKEWED = """
+for column in [c for c in NUM if table[c].min() >= 0 and table[c].skew() > 3]:
+    if (table[column] == 0).mean() > 0.5:  # mostly zero: that it is not says much by itself
+        table[f"{column}_any"] = (table[column] > 0).astype(float)
+    table[column] = np.log1p(table[column])
+NUM = [c for c in table.columns if c not in CAT]
+"""
+
 _SMALL_INTEGERS = """
 # a small integer such as an hour or a month is a category to a linear model
 SMALL = [c for c in NUM if table[c].nunique() <= 31 and (table[c].dropna() % 1 == 0).all()]
@@ -113,6 +121,7 @@ def feature_code(recipe: Recipe) -> str:
         _KINDS,
         _RANK + "\n" + _RATIOS if "ratios" in wanted else "",
         _COUNTS if "counts" in wanted else "",
+        _SKEWED if dense else "",
         _SMALL_INTEGERS if dense and recipe.family != "neighbours" else "",
         _CROSSES if "crosses" in wanted else "",
         _as_numbers() if recipe.family == "extra_trees" else "",

@@ -134,6 +134,6 @@ REFINEMENTS = {
     "tfidf_linear": "strength=PARAMS['strength'] * 3",
     "evidence_linear": "strength=PARAMS['strength'] * 0.3",
     "topics_boosting": "max_leaf_nodes=15, max_features=0.3",
-    "topics_kernel": "strength=PARAMS['strength'] * 0.5",
+    "tfidf_margin": "strength=PARAMS['strength'] * 3",
     "topics_mlp": "alpha=0.05",
 }
