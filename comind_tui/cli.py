@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from comind_tui.arguments import build_parser
-from kaggle_runner.errors import ComindError, UsageError
+from kaggle_runner.errors import ComindError, StateUnwritable, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,13 +27,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ComindError as error:
-        return _report(error, as_json="--json" in words)
+        return _report(error, "--json" in words)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (OSError, sqlite3.DatabaseError) as error:
+        hint = "Check the state folder's permissions and disk, or name another with --state DIR."
+        return _report(
+            StateUnwritable(f"The state folder cannot be used: {error}.", hint=hint), "--json" in words
+        )
 
 
 def _dispatch(arguments: Namespace) -> int:
@@ -78,7 +84,7 @@ def _spell_out_push(words: list[str]) -> list[str]:
     return ["run", words[place + 1], "--executor", "kaggle", "--headless", *rest]
 
 
-def _report(error: ComindError, *, as_json: bool) -> int:
+def _report(error: ComindError, as_json: bool) -> int:
     from comind_tui.plain import clean
 
     print(f"comind-tui: {clean(str(error))}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -78,7 +79,11 @@ class Home(Screen[None]):
 
     @work(exclusive=True, group="runs")
     async def action_refresh(self) -> None:
-        rows = await asyncio.to_thread(lambda: [run_row(folder) for folder in list_runs(self.comind.state)])
+        try:
+            rows = await asyncio.to_thread(self._read)
+        except (OSError, sqlite3.DatabaseError) as error:  # half-made or broken: the next refresh may do
+            self.notify(f"The runs cannot be read: {error}", severity="warning", markup=False)
+            return
         table = self.query_one("#runs", DataTable)
         at = table.cursor_row
         self._rows = rows
@@ -96,6 +101,9 @@ class Home(Screen[None]):
         if not rows:
             table.add_row(Text("no runs yet: press n"), *(Text("") for _ in range(4)))
         table.move_cursor(row=min(at, table.row_count - 1))
+
+    def _read(self) -> list[dict[str, Any]]:
+        return [run_row(folder) for folder in list_runs(self.comind.state)]
 
     @work(exclusive=True, group="competitions")
     async def _load_competitions(self) -> None:

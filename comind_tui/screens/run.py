@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
+from textual.worker import Worker
 
 from comind.clock import Clock
 from comind.inbox import Action, Command, send
@@ -52,7 +53,7 @@ Ctrl+P       command palette        ?       this help
 ✓ finished  ■ stopped  ✗ failed  ‖ paused
 
 Scores are on the selection rows, with a 95 % interval; ★ is the run's choice.
-"beyond noise" means: the interval does not touch the sample submission's.
+Baseline: "✓ beats" the sample submission beyond noise, or is within its "~ noise".
 """
 
 
@@ -82,6 +83,7 @@ class RunScreen(Screen[None]):
         self._clock = clock
         self._round: int | None = None
         self._ticks = 0
+        self._reading: Worker[None] | None = None
         self._read_state: tuple[object, ...] = ()
         self._logs: dict[str, LogTail] = {}
 
@@ -112,17 +114,21 @@ class RunScreen(Screen[None]):
     def _tick(self) -> None:
         self._ticks += 1
         if self._ticks % TICKS_PER_READ == 0:
-            self.read()
+            if self._reading is None or self._reading.is_finished:  # a slow disk must not pile up reads
+                self._reading = self.read()
         elif self.is_current:
             self._show_agents()
 
-    @work(exclusive=True, group="database")
+    @work(group="database")
     async def read(self) -> None:
         """Read the database if it has changed, and show what is new."""
-        state = (await asyncio.to_thread(signature, self.folder), self._round)
+        round = self._round
+        state = (await asyncio.to_thread(signature, self.folder), round)
         if state != self._read_state:
-            self.snapshot = await asyncio.to_thread(read_snapshot, self.folder, self._round)
-            self._read_state = state
+            snapshot = await asyncio.to_thread(read_snapshot, self.folder, round)
+            if round != self._round:  # the person has gone on to another round meanwhile
+                return
+            self.snapshot, self._read_state = snapshot, state
         self._show()
 
     def _show(self) -> None:

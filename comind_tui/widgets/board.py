@@ -29,7 +29,7 @@ class Board(DataTable[Text]):
         at = self.cursor_row
         self.clear(columns=True)
         metric = f"{run.metric} {arrow(run.higher_is_better)}" if run.metric else "score"
-        for name in ("#", one_line(metric), "agent", "step", "vs baseline"):
+        for name in ("#", one_line(metric), "agent", "step", "baseline"):
             self.add_column(Text(name))
         baseline = score_from(run.baseline, run.higher_is_better)
         best = snapshot.best
@@ -41,7 +41,7 @@ class Board(DataTable[Text]):
                 Text(interval(one.score), style="bold" if chosen else ""),
                 Text(one_line(one.evaluation.agent)),
                 Text(str(one.evaluation.step), justify="right"),
-                Text("✓ beyond noise" if beats else "~ within noise" if baseline else "–"),
+                Text("✓ beats" if beats else "~ noise" if baseline else "–"),
             )
         if not snapshot.board:
             self.add_row(Text(""), Text("nothing has been scored yet"), *(Text("") for _ in range(3)))

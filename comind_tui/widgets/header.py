@@ -57,6 +57,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> list[str]:
         return [run_id, state("preparing"), "waiting for the engine's first word"]
     elapsed, left = run_times(run, now)
     best = snapshot.best
+    ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
     limit = run.config.get("max_cost")
     used = snapshot.totals["prompt_tokens"] + snapshot.totals["completion_tokens"]
     facts = [
@@ -65,8 +66,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> list[str]:
         _status(snapshot),
         f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
         _place(run.test),
-        f"{duration(elapsed)} elapsed"
-        + (f", {duration(left)} left" if left is not None and snapshot.alive else ""),
+        f"{duration(elapsed)} elapsed{ending}",
         dollars(snapshot.totals["dollars"]) + (f" of {dollars(limit)}" if limit is not None else ""),
         f"{tokens(used)} tokens",
         _agents(snapshot),
@@ -88,8 +88,8 @@ def _status(snapshot: Snapshot) -> str:
 def _place(test: dict[str, Any]) -> str:
     if not test:
         return ""
-    medal = test.get("medal")
-    return f"test {number(test.get('score'))} rank {test.get('rank')}/{test.get('teams')}{f' {medal}' if medal else ''}"
+    place = f"rank {test.get('rank')}/{test.get('teams')}"
+    return f"test {number(test.get('score'))} {place} {test.get('medal') or ''}"
 
 
 def _agents(snapshot: Snapshot) -> str:

@@ -219,3 +219,12 @@ def test_resuming_a_run_that_has_an_engine_is_refused(
 ) -> None:
     assert main(["resume", "--headless", "--state", str(live_run.path.parent.parent)]) == 2
     assert f"comind-tui attach {live_run.id}" in capsys.readouterr().err
+
+
+def test_a_broken_database_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = sample_run.build_empty(tmp_path)
+    folder.database.write_bytes(b"this is no database" * 100)
+    assert main(["runs", "--json", "--state", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "not a database" in json.loads(out)["error"]
+    assert "Traceback" not in err

@@ -38,13 +38,13 @@ async def test_head_panes_and_keys_are_on_screen(live_run: RunFolder, size: tupl
             "→ Fit and validate the model", "Pause", "Stop agent", "Stop run", "Idea", "Search", "Leave",
         ):  # fmt: skip
             assert part in text
-        assert ("beyond noise" in text) == (size == LARGE)
+        assert ("✓ beats" in text) == (size == LARGE)
 
 
 @both_sizes
 async def test_number_keys_choose_views(live_run: RunFolder, size: tuple[int, int]) -> None:
     views = (
-        ("2", "board", "✓ beyond noise"),
+        ("2", "board", "✓ beats"),
         ("3", "ideas", "deskew the digits"),
         ("4", "reports", "Small convolutional network"),
         ("5", "monitor", "STOP"),
