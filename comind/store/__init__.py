@@ -11,7 +11,7 @@ __all__ = ["Reader", "Store"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Store` is loaded when it is asked for: its libraries would triple the start of commands that only read."""
+    """`Store` is loaded when asked for: its libraries would triple the start of commands that only read."""
     if name == "Store":
         from comind.store.store import Store
 
