@@ -3,7 +3,7 @@
     python -m benchmarks.engine_overhead [RUN_FOLDER]
 
 Without a folder it first runs two rounds of four agents on census-income with the offline policy. The figure
-comes from the run's own records: a cell under watch overlaps the monitor's questions, so those are not counted.
+comes from the run's own records; the monitor asks while a cell runs, so its questions are not counted.
 """
 
 from __future__ import annotations
