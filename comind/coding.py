@@ -33,6 +33,8 @@ from kaggle_runner.session import CellLimits, CellResult, NotebookSession
 
 REPLAY_CELL_SECONDS = 60.0
 REPLAY_TOTAL_SECONDS = 600.0
+LOST_TURNS = 3
+"""Turns in a row without a readable reply after which an agent gives up."""
 
 
 class OpenSession(Protocol):
@@ -128,13 +130,22 @@ class CodingAgent:
 
     async def _work(self) -> str:
         """The turns. Returns why they ended early, or nothing."""
+        lost = 0
         for step in range(1, self._agent.max_steps + 1):
             await self._shop.control.wait_while_paused()
             reason = self._must_stop()
             if reason:
                 return reason
             self._update(status="thinking", step=step)
-            turn = await self._think(step)
+            try:
+                turn = await self._think(step)
+            except MalformedReply as error:
+                lost += 1
+                if lost == LOST_TURNS:
+                    raise
+                self._event("turn_lost", f"step {step} was lost: {error.message}")
+                continue
+            lost = 0
             if not turn.code.strip():
                 return ""
             cell = await self._run_cell(step, turn)
@@ -142,7 +153,7 @@ class CodingAgent:
             self._steps.append(Step(turn, cell, evaluation))
             self._write_notebook()
             best = self._best.score("feedback") if self._best else None
-            self._talk.observed(cell, evaluation, best, self._limits(step + 1))
+            self._talk.observed(cell, evaluation, best, self._limits(step + 1), fault=turn.fault)
         return ""
 
     def _must_stop(self) -> str:
@@ -154,7 +165,7 @@ class CodingAgent:
     async def _think(self, step: int) -> Turn:
         key = CallKey(self._agent.id, step, "turn")
         parsed = await ask_parsed(self._shop.desk.client, "coder", key, self._talk.fitting(), parse_turn)
-        self._talk.replied(parsed.reply.text)
+        self._talk.replied(parsed.value.text)
         return parsed.value
 
     async def _run_cell(self, step: int, turn: Turn) -> Cell:

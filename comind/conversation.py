@@ -30,13 +30,17 @@ class Conversation:
     def replied(self, text: str) -> None:
         self._messages.append({"role": "assistant", "content": text})
 
-    def observed(self, cell: Cell, evaluation: Evaluation | None, best: Score | None, limits: str) -> None:
-        """What the cell printed, what its predictions scored, and what is left to spend."""
+    def observed(
+        self, cell: Cell, evaluation: Evaluation | None, best: Score | None, limits: str, *, fault: str = ""
+    ) -> None:
+        """What the cell printed, what its predictions scored or why they do not count, what is left to spend."""
         room = Room.of(self._context_tokens)
         values = {
             "status": f"cell {cell.step}: {_words(cell.status, cell.error_name)} in {cell.seconds:.1f} s",
             "output": quote(cell.output, room.output),
-            "evaluation": evaluation_text(evaluation, best) if evaluation else "",
+            "evaluation": evaluation_text(evaluation, best)
+            if evaluation
+            else fault and f"not valid: {fault}",
             "limits": limits,
         }
         text = self._prompts.render("coder", "observation", values)

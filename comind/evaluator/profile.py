@@ -112,6 +112,9 @@ class CompetitionProfile:
             lines.append(f"Rows with the same {self.group_column} belong together: no group may be split")
         if self.image_folder:
             lines.append(f"Images: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
+            lines.append(
+                f"Validation images: in {self.image_folder}/ too, since these rows were in train.csv"
+            )
         if self.test_image_folder:
             lines.append(f"Test images: folder {self.test_image_folder}/")
         lines += ["Files:", *(f"- {name}: {size}" for name, size in self.files)]

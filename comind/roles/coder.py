@@ -16,6 +16,7 @@ from comind.llm.parsing import (
     tag,
 )
 
+_SECOND_TURN = re.compile(r"<\s*code\s*>.*?^\s*(?P<goal><\s*goal\s*>)", re.I | re.S | re.M)
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency", "confidence")
 
 
@@ -27,6 +28,10 @@ class Turn:
     code: str
     validation_submission: str
     submission: str
+    fault: str = ""
+    """Why the files that were named do not count; the cell runs all the same."""
+    text: str = ""
+    """The part of the reply that this turn was read from."""
 
     @property
     def submits(self) -> bool:
@@ -42,6 +47,9 @@ class SolutionReport:
 
 
 def parse_turn(text: str) -> Turn:
+    """The first turn of a reply: what follows it was written without having seen the first cell's output."""
+    second = _SECOND_TURN.search(text)
+    text = text[: second.start("goal")].rstrip() if second else text
     code = tag(text, "code")
     if code is None:
         raise MalformedReply("The <code> part is missing. Write the whole cell as <code>...</code>.")
@@ -49,11 +57,16 @@ def parse_turn(text: str) -> Turn:
     fault = check_python(code) if code.strip() else ""
     if fault:
         raise MalformedReply(f"The cell is not valid Python: {fault}")
-    validation, test = _file(text, "validation_submission"), _file(text, "submission")
-    if bool(validation) != bool(test):
-        raise MalformedReply("Name both prediction files or neither: one of the two is None.")
     goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()
-    return Turn(goal or ("finished" if not code.strip() else "(no goal stated)"), code, validation, test)
+    goal = goal or ("finished" if not code.strip() else "(no goal stated)")
+    try:
+        validation, test = _file(text, "validation_submission"), _file(text, "submission")
+    except MalformedReply as error:
+        return Turn(goal, code, "", "", error.message, text)
+    if bool(validation) != bool(test):
+        fault = "only one prediction file was named. Name both in the turn that writes them, or None twice."
+        return Turn(goal, code, "", "", fault, text)
+    return Turn(goal, code, validation, test, "", text)
 
 
 def parse_report(text: str) -> SolutionReport:
