@@ -33,14 +33,13 @@ class Conversation:
     def observed(
         self, cell: Cell, evaluation: Evaluation | None, best: Score | None, limits: str, *, fault: str = ""
     ) -> None:
-        """What the cell printed, what its predictions scored or why they do not count, what is left to spend."""
+        """What the cell printed, its predictions' score or why they do not count, what is left."""
         room = Room.of(self._context_tokens)
+        scored = evaluation_text(evaluation, best) if evaluation else ""
         values = {
             "status": f"cell {cell.step}: {_words(cell.status, cell.error_name)} in {cell.seconds:.1f} s",
             "output": quote(cell.output, room.output),
-            "evaluation": evaluation_text(evaluation, best)
-            if evaluation
-            else fault and f"not valid: {fault}",
+            "evaluation": scored or (f"not valid: {fault}" if fault else ""),
             "limits": limits,
         }
         text = self._prompts.render("coder", "observation", values)

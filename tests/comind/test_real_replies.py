@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from comind.roles.coder import parse_turn
 
-SEVERAL_TURNS = """<goal>write a code snippet to load the training and validation CSV files into pandas DataFrames</goal>
+SEVERAL_TURNS = """<goal>write a code snippet to load the training and validation CSV files</goal>
 <code>
 import pandas as pd
 
