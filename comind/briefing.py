@@ -119,6 +119,19 @@ def reports_text(reports: Sequence[Report], headings: Mapping[str, str], *, char
     return "\n\n".join(parts)
 
 
+def pipelines_text(reports: Sequence[Report], characters: int) -> str:
+    """The best-marked public pipelines, with their code abstracts."""
+    public = [report for report in reports if report.kind == "kernel"]
+    public.sort(key=lambda report: (-report.scores.get("effectiveness", 0.0), report.id))
+    parts = [f"### {one.id} ({one.title})\n<<<\n{quote(one.pipeline, 4000)}\n>>>" for one in public[:6]]
+    text = ""
+    for part in parts:
+        if len(text) + len(part) > characters:
+            break
+        text += part + "\n\n"
+    return text.strip() or "none"
+
+
 def report_heading(report: Report) -> str:
     score = f", score {report.local_score:.5g}" if report.local_score is not None else ""
     if report.kind == "solution":

@@ -19,12 +19,14 @@ from comind.coding import CodingAgent, Workshop, report_id
 from comind.community import publish, sample_discussions, sample_kernels
 from comind.config import RunConfig
 from comind.llm.client import CallKey
+from comind.llm.faults import ContextOverflow
 from comind.llm.parsing import MalformedReply
 from comind.prompts import quote
 from comind.ranking import Standing, best_of_each_agent, select_best, standings
 from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Idea, Kernel, Report
 from comind.roles import analyzer, coordinator, proposer
 from comind.roles.analyzer import Analysis
+from comind.roles.coordinator import DraftReply
 from comind.scores import Score, better_beyond_noise
 from comind.solutions import solution_script
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
@@ -248,17 +250,11 @@ class Coordinator:
             f"rounds left: {rounds_left}\nround: {round}",
             ideas=briefing.ranked_ideas_text(self._store.all(Idea), characters=self._room.ideas),
             reports=self._reports_text(self._room.reports),
-            pipelines=_pipelines_text(reports, self._room.pipelines),
+            pipelines=briefing.pipelines_text(reports, self._room.pipelines),
             leaderboard=self._leaderboard_text(),
             datasets=briefing.datasets_text(datasets, published),
         )
-        replies = await coordinator.write_drafts(
-            self._shop.desk,
-            self._shop.brief,
-            CallKey("coordinator", round, "drafts"),
-            material,
-            self._config.coders,
-        )
+        replies = await self._write_drafts(round, material)
         known = {dataset.id.split("/")[-1] for dataset in datasets}
         drafts = [
             Draft(
@@ -277,6 +273,16 @@ class Coordinator:
         for draft in drafts:
             self._event("draft", draft.title, round, agent=draft.id)
         return drafts
+
+    async def _write_drafts(self, round: int, material: coordinator.DraftMaterial) -> list[DraftReply]:
+        count = self._config.coders
+        key = CallKey("coordinator", round, "drafts")
+        try:
+            return await coordinator.write_drafts(self._shop.desk, self._shop.brief, key, material, count)
+        except (MalformedReply, ContextOverflow) as error:
+            # agents that start from plain drafts are worth more than a round without agents
+            self._event("skipped", f"No drafts could be read, so plain ones are used: {error.message}", round)
+            return coordinator.plain_drafts(material.ideas, count)
 
     # --- code
 
@@ -383,16 +389,3 @@ class Coordinator:
 
     def _now(self) -> str:
         return stamp(self._shop.clock())
-
-
-def _pipelines_text(reports: Sequence[Report], characters: int) -> str:
-    """The best-marked public pipelines, with their code abstracts."""
-    public = [report for report in reports if report.kind == "kernel"]
-    public.sort(key=lambda report: (-report.scores.get("effectiveness", 0.0), report.id))
-    parts = [f"### {one.id} ({one.title})\n<<<\n{quote(one.pipeline, 4000)}\n>>>" for one in public[:6]]
-    text = ""
-    for part in parts:
-        if len(text) + len(part) > characters:
-            break
-        text += part + "\n\n"
-    return text.strip() or "none"

@@ -14,6 +14,10 @@ _FIELD = re.compile(
     r"^[ \t*]*(title|baseline|starts_from|resources)[ \t*]*:[ \t*]*(.*?)[ \t*]*$", re.M | re.I
 )
 _FENCE = re.compile(r"```[^\n]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
+_PLAIN = """\
+Read the data, build simple features, fit a robust, well-known model, measure it by cross-validation on the
+training part, fit it on all of that, and write both prediction files. Only then try these ideas, one at a time,
+and keep what helps:"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,28 @@ def parse_drafts(text: str, count: int) -> list[DraftReply]:
     twice = {title for title in titles if titles.count(title) > 1}
     if twice:
         raise MalformedReply(f"Two drafts have the title {twice.pop()!r}; every draft must be different.")
+    return drafts
+
+
+def plain_drafts(ideas: str, count: int) -> list[DraftReply]:
+    """What the agents work from when no reply could be read: a baseline each, and a share of the ideas.
+
+    `ideas` is the prompt's list, one a line; it is dealt out, so that the drafts differ.
+    """
+    lines = [line for line in ideas.splitlines() if line.strip()]
+    drafts = []
+    for index in range(count):
+        dealt = "\n".join(lines[index::count]) or "none"
+        drafts.append(
+            DraftReply(
+                title=f"Plain baseline {index + 1}" if count > 1 else "Plain baseline",
+                description=f"{_PLAIN}\n{dealt}",
+                code="",
+                baseline=True,
+                resources=[],
+                starts_from="",
+            )
+        )
     return drafts
 
 

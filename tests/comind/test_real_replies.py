@@ -6,6 +6,7 @@ The texts are recordings, not inventions: each was malformed in a way that cost 
 from __future__ import annotations
 
 from comind.roles.coder import parse_turn
+from comind.roles.coordinator import plain_drafts
 
 SEVERAL_TURNS = """<goal>write a code snippet to load the training and validation CSV files</goal>
 <code>
@@ -42,3 +43,11 @@ def test_a_sample_file_named_for_one_of_two_predictions_is_told_and_not_scored()
     turn = parse_turn(SEVERAL_TURNS)
     assert not turn.submits
     assert "only one prediction file was named" in turn.fault
+
+
+def test_plain_drafts_share_the_ideas_out() -> None:
+    first, second = plain_drafts("1. [idea-0001] Clip.\n2. [idea-0002] Average ranks.\n3. [idea-0003] Folds.", 2)
+    assert first.title != second.title
+    assert "Clip" in first.description
+    assert "Folds" in first.description
+    assert "Average ranks" in second.description
