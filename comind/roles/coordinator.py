@@ -16,7 +16,7 @@ _FIELD = re.compile(
 _FENCE = re.compile(r"```[^\n]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
 _PLAIN = """\
 Read the data, build simple features, fit a robust, well-known model, measure it by cross-validation on the
-training part, fit it on all of that, and write both prediction files. Only then try these ideas, one at a time,
+training part, fit it on all of that, and write both prediction files. Only then try these ideas, one by one,
 and keep what helps:"""
 
 

@@ -46,8 +46,8 @@ def test_a_sample_file_named_for_one_of_two_predictions_is_told_and_not_scored()
 
 
 def test_plain_drafts_share_the_ideas_out() -> None:
-    first, second = plain_drafts("1. [idea-0001] Clip.\n2. [idea-0002] Average ranks.\n3. [idea-0003] Folds.", 2)
+    first, second = plain_drafts("1. [idea-0001] Clip.\n2. [idea-0002] Rank.\n3. [idea-0003] Folds.", 2)
     assert first.title != second.title
     assert "Clip" in first.description
     assert "Folds" in first.description
-    assert "Average ranks" in second.description
+    assert "Rank" in second.description
