@@ -7,9 +7,9 @@ compared through `comind.scores`, costs from the stored calls.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from comind.ranking import BASELINE, Standing, standings
 from comind.records import (
     Agent,
     Cell,
@@ -25,11 +25,7 @@ from comind.records import (
     RunStatus,
 )
 from comind.runs import RunFolder, engine_alive
-from comind.scores import Score, sort_key
 from comind.store.reader import Reader
-
-BASELINE = "baseline"
-"""Id of the evaluation of the sample submission."""
 
 _COUNTED: dict[str, type] = {
     "kernels": Kernel,
@@ -41,26 +37,6 @@ _COUNTED: dict[str, type] = {
     "monitor_decisions": MonitorDecision,
     "llm_calls": LlmCall,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One valid evaluation of an agent with its selection score."""
-
-    evaluation: Evaluation
-    score: Score
-
-
-def standings(evaluations: list[Evaluation]) -> list[Standing]:
-    """The local leaderboard: agents' valid evaluations by selection score; of equals, the earlier first."""
-    valid = [
-        Standing(evaluation, score)
-        for evaluation in evaluations
-        if evaluation.success
-        and evaluation.id != BASELINE
-        and (score := evaluation.score("selection")) is not None
-    ]
-    return sorted(valid, key=lambda one: (sort_key(one.score), one.evaluation.at))
 
 
 def best_standing(run: Run | None, board: list[Standing]) -> Standing | None:

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from comind.clock import Clock, parse_stamp
+from comind.ranking import standings
 from comind.records import Agent, Evaluation, Event, Run
 from comind.runs import RunFolder
 from comind.store.reader import Reader
-from comind.summary import best_standing, standings, summarize
+from comind.summary import best_standing, summarize
 from comind_tui.listing import summary_text
 from comind_tui.plain import dollars, duration, interval, one_line, run_times, tokens
 

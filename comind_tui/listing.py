@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from comind.clock import utc_now
+from comind.ranking import standings
 from comind.records import Evaluation, Idea, Report, Run, score_from
 from comind.runs import RunFolder, engine_alive, find_run, list_runs
 from comind.scores import Score, better_beyond_noise
 from comind.store.reader import Reader
-from comind.summary import best_standing, shown_status, standings, summarize
+from comind.summary import best_standing, shown_status, summarize
 from comind_tui.plain import arrow, clean, dollars, duration, interval, number, one_line, since, table, tokens
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from comind.ranking import Standing, standings
 from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder, engine_alive
 from comind.store.reader import Reader
-from comind.summary import Standing, best_standing, shown_status, standings
+from comind.summary import best_standing, shown_status
 from kaggle_runner.errors import RunNotFound
 
 EVENTS_KEPT = 300

@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual_plotext import PlotextPlot
 
 from comind.clock import parse_stamp
+from comind.ranking import Standing
 from comind.records import Run
 from comind.scores import Score, better
-from comind.summary import Standing
 from comind_tui.plain import arrow, one_line
 from comind_tui.snapshot import Snapshot
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from comind.ranking import standings
 from comind.records import Evaluation, LlmCall, Run
 from comind.runs import RunFolder, engine_lock
 from comind.store import Reader, Store
-from comind.summary import standings, summarize
+from comind.summary import summarize
 from tests.comind_tui import sample_run
 
 KEYS = {
