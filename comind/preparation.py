@@ -5,6 +5,7 @@ Each step leaves a mark on disk or in the store, so a resumed run does none of t
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 
 from comind.briefing import Room, competition_text, machine_text, metric_text
@@ -17,6 +18,7 @@ from comind.evaluator.split import standard_split_source, validation_fraction
 from comind.llm.client import CallKey
 from comind.llm.faults import ContextOverflow
 from comind.llm.parsing import MalformedReply
+from comind.llm.tokens import estimate_tokens
 from comind.records import Evaluation
 from comind.roles import evaluator as evaluator_role
 from comind.roles.desk import Brief, Desk
@@ -133,13 +135,10 @@ async def _split_and_check(
     fault = ""
     for attempt in range(1, _ATTEMPTS + 1):
         key = CallKey("evaluator", attempt, "split")
-        try:
-            source = await evaluator_role.write_split(
-                desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
-            )
-        except (MalformedReply, ContextOverflow) as error:
-            store.event("skipped", f"The standard split is used, no reply could be read: {error.message}")
-            source = reference
+        asked = evaluator_role.write_split(
+            desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
+        )
+        source = await _read_or_standard(asked, reference, config, store)
         fault = await _split_fault(evaluator, source, fraction, store)
         if not fault:
             return
@@ -150,6 +149,22 @@ async def _split_and_check(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
         hint="Look at private/split_dataset.py in the run's folder, or try another model.",
     )
+
+
+async def _read_or_standard(
+    asked: Coroutine[None, None, str], reference: str, config: RunConfig, store: Store
+) -> str:
+    """The file that the model wrote; the standard one where a reply cannot hold a file or cannot be read."""
+    if estimate_tokens(reference) > config.reply_tokens:
+        asked.close()
+        why = f"replies of {config.reply_tokens} tokens cannot hold the file"
+    else:
+        try:
+            return await asked
+        except (MalformedReply, ContextOverflow) as error:
+            why = error.message
+    store.event("skipped", f"The standard split is used: {why}")
+    return reference
 
 
 async def _split_fault(evaluator: Evaluator, source: str, fraction: float, store: Store) -> str:
