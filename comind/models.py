@@ -126,8 +126,18 @@ def _client(
         rng=random.Random(config.seed),
         transport=transport,
         prices=PriceBook(parse_prices(config.prices)),
-        settings=ModelSettings(
-            max_completion_tokens=config.reply_tokens,
-            context_tokens=config.context_tokens if config.preset == "small-model" else None,
-        ),
+        settings=_settings(config),
+    )
+
+
+def _settings(config: RunConfig) -> ModelSettings:
+    if config.preset != "small-model":
+        return ModelSettings(max_completion_tokens=config.reply_tokens)
+    # Servers of small models mostly answer one request after the other, at a few tokens a second: a request
+    # that waits behind many others would time out although nothing is wrong.
+    return ModelSettings(
+        max_completion_tokens=config.reply_tokens,
+        context_tokens=config.context_tokens,
+        concurrency=2,
+        call_seconds=1800.0,
     )
