@@ -147,6 +147,7 @@ class CodingAgent:
                 continue
             lost = 0
             if not turn.code.strip():
+                self._update(step=step - 1)
                 return ""
             cell = await self._run_cell(step, turn)
             evaluation = await self._evaluate(step, turn, cell)

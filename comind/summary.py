@@ -40,8 +40,8 @@ _COUNTED: dict[str, type] = {
 
 
 def best_standing(run: Run | None, board: list[Standing]) -> Standing | None:
-    """The one the run chose, else the leader of the board."""
-    chosen = [one for one in board if run and one.evaluation.id == run.best_evaluation]
+    """The one an ended run chose, else the leader of the board as it stands."""
+    chosen = [one for one in board if run and run.finished_at and one.evaluation.id == run.best_evaluation]
     return next(iter(chosen or board), None)
 
 

@@ -21,6 +21,8 @@ from comind_tui.themes import PLAIN, theme_name
 
 WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
+TALL = 36
+"""Rows from which the leaderboard shares its side with the plot and the events."""
 
 Launcher = Callable[[dict[str, Any], Path], str]
 
@@ -31,6 +33,7 @@ class ComindApp(App[None]):
     TITLE = "CoMind"
     CSS_PATH: ClassVar[Any] = ["style/base.tcss", "style/run.tcss", "style/forms.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  Textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "Leave", show=False, system=True),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, system=True),

@@ -20,7 +20,19 @@ from comind.runs import RunFolder, engine_alive, find_run, list_runs
 from comind.scores import Score, better_beyond_noise
 from comind.store.reader import Reader
 from comind.summary import best_standing, shown_status, summarize
-from comind_tui.plain import arrow, clean, dollars, duration, interval, number, one_line, since, table, tokens
+from comind_tui.plain import (
+    arrow,
+    clean,
+    dollars,
+    duration,
+    interval,
+    number,
+    one_line,
+    place,
+    since,
+    table,
+    tokens,
+)
 
 
 def terminal_width() -> int | None:
@@ -61,6 +73,7 @@ def run_row(folder: RunFolder) -> dict[str, Any]:
         "best_score": best.score.value if best else None,
         "rank": run.test.get("rank"),
         "teams": run.test.get("teams"),
+        "board": run.test.get("board"),
         "model": run.model,
         "started_at": run.started_at or None,
         "finished_at": run.finished_at or None,
@@ -84,7 +97,7 @@ def runs(arguments: Namespace) -> int:
                 f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
                 number(row["best_score"]),
                 f"{row['metric']} {arrow(row['higher_is_better'])}",
-                f"{row['rank']}/{row['teams']}" if row["rank"] else "–",
+                place(row),
                 row["competition"],
             )
             for row in rows

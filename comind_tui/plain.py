@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from comind.clock import parse_stamp
 from comind.records import Run
@@ -130,3 +131,10 @@ def tokens(count: int) -> str:
 
 def arrow(higher_is_better: bool) -> str:
     return "↑" if higher_is_better else "↓"
+
+
+def place(test: Mapping[str, Any]) -> str:
+    """`7/111 (synthetic)`: a rank is never shown without the kind of its board."""
+    if not test.get("rank"):
+        return "–"
+    return f"{test['rank']}/{test['teams']} ({test.get('board') or 'unknown'})"

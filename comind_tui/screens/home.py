@@ -17,7 +17,7 @@ from comind.clock import Clock
 from comind.runs import list_runs
 from comind_tui.glyphs import state
 from comind_tui.listing import run_row
-from comind_tui.plain import arrow, duration, number, one_line, since
+from comind_tui.plain import arrow, duration, number, one_line, place, since
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
 
@@ -95,7 +95,7 @@ class Home(Screen[None]):
                 Text(one_line(row["run"])),
                 Text(state(row["status"])),
                 Text(one_line(number(row["best_score"]) + metric)),
-                Text(one_line(f"{row['rank']}/{row['teams']}" if row["rank"] else "–")),
+                Text(one_line(place(row))),
                 Text(duration(since(row["started_at"] or "", now)) if row["started_at"] else "–"),
             )
         if not rows:

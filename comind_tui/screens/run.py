@@ -26,11 +26,11 @@ from comind_tui.plain import clean, duration, number, since
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.snapshot import Snapshot, read_snapshot, signature
-from comind_tui.widgets.board import Board
 from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS, RunHeader, ViewBar
 from comind_tui.widgets.monitor import MonitorView
 from comind_tui.widgets.mosaic import AgentMosaic, Tile
+from comind_tui.widgets.overview import Overview
 from comind_tui.widgets.plot import ScorePlot
 
 TICK_SECONDS = 0.2
@@ -93,7 +93,7 @@ class RunScreen(Screen[None]):
         with Horizontal(id="body", classes="-agents"):
             yield AgentMosaic(id="agents")
             with ContentSwitcher(id="side", initial="board"):
-                yield Board(id="board")
+                yield Overview(id="board")
                 yield Documents(self.folder, Idea, id="ideas")
                 yield Documents(self.folder, Report, id="reports")
                 yield MonitorView(id="monitor")
@@ -137,7 +137,7 @@ class RunScreen(Screen[None]):
         self._show_agents()
         current = self.query_one(ContentSwitcher).current
         if current == "board":
-            self.query_one(Board).show(snapshot)
+            self.query_one(Overview).show(snapshot)
         elif current == "ideas":
             self.query_one("#ideas", Documents).show(snapshot.ideas)
         elif current == "reports":
@@ -145,7 +145,7 @@ class RunScreen(Screen[None]):
         elif current == "monitor":
             self.query_one(MonitorView).show(snapshot)
         elif current == "plot":
-            self.query_one(ScorePlot).show(snapshot)
+            self.query_one("#plot", ScorePlot).show(snapshot)
 
     def _show_agents(self) -> None:
         mosaic = self.query_one(AgentMosaic)
@@ -193,7 +193,7 @@ class RunScreen(Screen[None]):
         else:
             self.query_one(ContentSwitcher).current = view
             shown = self.query_one(f"#{view}")
-            inner = [shown, *shown.query("OptionList, Lines")]
+            inner = [shown, *shown.query("OptionList, DataTable, Lines")]
             next((one for one in inner if one.focusable), self.query_one(AgentMosaic)).focus()
         self._show()
 

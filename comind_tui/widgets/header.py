@@ -88,8 +88,11 @@ def _status(snapshot: Snapshot) -> str:
 def _place(test: dict[str, Any]) -> str:
     if not test:
         return ""
-    place = f"rank {test.get('rank')}/{test.get('teams')}"
-    return f"test {number(test.get('score'))} {place} {test.get('medal') or ''}"
+    score = f"test {number(test.get('score'))}"
+    if not test.get("rank"):
+        return score
+    medal = f" {test['medal']}" if test.get("medal") else ""
+    return f"{score} rank {test['rank']}/{test['teams']}{medal} ({test.get('board')} board)"
 
 
 def _agents(snapshot: Snapshot) -> str:

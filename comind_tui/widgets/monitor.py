@@ -25,7 +25,12 @@ class MonitorView(Vertical):
 
     def show(self, snapshot: Snapshot) -> None:
         self.query_one("#decisions", Lines).show([_decision(one) for one in snapshot.decisions])
-        self.query_one("#events", Lines).show([_event(one) for one in snapshot.events])
+        self.query_one("#events", Lines).show(event_lines(snapshot))
+
+
+def event_lines(snapshot: Snapshot) -> list[Line]:
+    """The newest events, oldest of them first."""
+    return [_event(one) for one in snapshot.events]
 
 
 def _decision(decision: MonitorDecision) -> Line:
