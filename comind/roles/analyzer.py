@@ -66,10 +66,19 @@ def _two_blocks(text: str) -> tuple[str, str, dict[str, float]]:
     blocks = separated_blocks(text)
     if not blocks:
         raise MalformedReply("The reply is empty.")
-    # a model that forgets the separator still writes its marks: they are looked for in all that follows
-    summary = "\n\n".join(blocks[1:]) or blocks[0]
-    marks = {name: mark for name, (mark, _) in scored_lines(summary).items() if name in MARKS}
+    first, rest = blocks[0], "\n\n".join(blocks[1:])
+    # a model that forgets the separator still writes its marks; one that swaps the blocks writes them first
+    swapped = bool(rest) and len(_marks(first)) > len(_marks(rest))
+    pipeline, summary = (rest, first) if swapped else (first, rest or first)
+    marks = _marks(summary)
     missing = [name for name in MARKS if name not in marks]
     if missing:
-        raise MalformedReply(f"Marks are missing: {', '.join(missing)}. Write each as `name: mark - reason`.")
-    return blocks[0], summary, marks
+        raise MalformedReply(
+            f"Marks are missing: {', '.join(missing)}. Write each on a line of its own as"
+            " `name: mark - reason`, where the mark is a number from 0 to 10."
+        )
+    return pipeline, summary, marks
+
+
+def _marks(text: str) -> dict[str, float]:
+    return {name: mark for name, (mark, _) in scored_lines(text).items() if name in MARKS}

@@ -5,6 +5,10 @@ The texts are recordings, not inventions: each was malformed in a way that cost 
 
 from __future__ import annotations
 
+import pytest
+
+from comind.llm.parsing import MalformedReply
+from comind.roles.analyzer import parse_kernel
 from comind.roles.coder import parse_turn
 from comind.roles.coordinator import plain_drafts
 
@@ -51,3 +55,39 @@ def test_plain_drafts_share_the_ideas_out() -> None:
     assert "Clip" in first.description
     assert "Folds" in first.description
     assert "Rank" in second.description
+
+
+SWAPPED_BLOCKS = """**novelty**:{novelty} The pipeline uses a novel method of shifting images.
+
+**feasibility**:{feasibility} The implementation is straightforward and can be easily integrated.
+
+**effectiveness**:{effectiveness} The pipeline achieves a validation accuracy of 97%.
+
+**efficiency**:{efficiency} The time complexity of the pipeline is relatively low.
+
+===SEPARATOR===
+
+**pipeline**:
+
+We then create a set of shifts. These shifted images are concatenated with the original images.
+
+```python
+many = np.concatenate([np.roll(X, shift, axis=(1, 2)) for shift in shifts]).reshape(-1, 784)
+```
+
+**pitfalls**: While the pipeline achieves a significant improvement, it relies on the assumption."""
+"""The model wrote no numbers; with the numbers that the complaint asks for, the order is still its own."""
+
+NAMES = ("novelty", "feasibility", "effectiveness", "efficiency")
+
+
+def test_marks_without_numbers_are_asked_for_in_words_that_say_number() -> None:
+    with pytest.raises(MalformedReply, match=r"novelty.*number from 0 to 10"):
+        parse_kernel(SWAPPED_BLOCKS.format(**dict.fromkeys(NAMES, "")))
+
+
+def test_blocks_in_the_wrong_order_are_told_apart_by_their_marks() -> None:
+    analysis = parse_kernel(SWAPPED_BLOCKS.format(**dict.fromkeys(NAMES, " 6 -")))
+    assert analysis.marks == dict.fromkeys(NAMES, 6.0)
+    assert "np.roll" in analysis.pipeline
+    assert "novel method" in analysis.summary
