@@ -217,20 +217,12 @@ class Coordinator:
         )
         unfiltered = [proposer.RankedIdea([idea.id], idea.text) for idea in ideas]
         ranking = await self._or_skip(work, "The ideas were not ranked", round) or unfiltered
-        by_id = {idea.id: idea for idea in ideas}
-        by_text = {idea.text.lower(): idea.id for idea in ideas}
-        for rank, ranked in enumerate(ranking, start=1):
-            sources = [id for id in ranked.sources if id in by_id] or [
-                by_text[text] for text in [ranked.text.lower()] if text in by_text
-            ]
-            if not sources or by_id[sources[0]].rank:
-                continue
-            kept = by_id[sources[0]]
-            by_id[kept.id] = replace(kept, text=ranked.text, rank=rank, round=kept.round or round)
-            for id in sources[1:]:
-                by_id[id] = replace(by_id[id], merged_into=kept.id)
-        self._store.save(*by_id.values())
-        kept_count = sum(idea.rank > 0 for idea in by_id.values())
+        ranked = ranked_ideas(ideas, ranking, round)
+        if not any(idea.rank for idea in ranked):
+            self._event("skipped", "The ideas were not ranked: the reply names none of them", round)
+            ranked = ranked_ideas(ideas, unfiltered, round)
+        self._store.save(*ranked)
+        kept_count = sum(idea.rank > 0 for idea in ranked)
         self._event("ideas", f"{len(ideas)} new ideas, {kept_count} kept after filtering", round)
 
     # --- draft
@@ -389,3 +381,20 @@ class Coordinator:
 
     def _now(self) -> str:
         return stamp(self._shop.clock())
+
+
+def ranked_ideas(ideas: Sequence[Idea], ranking: Sequence[proposer.RankedIdea], round: int) -> list[Idea]:
+    """`ideas` with ranks, new words and links to what they were merged into; rank 0 where left out."""
+    by_id = {idea.id: idea for idea in ideas}
+    by_text = {idea.text.lower(): idea.id for idea in ideas}
+    for rank, ranked in enumerate(ranking, start=1):
+        sources = [id for id in ranked.sources if id in by_id] or [
+            by_text[text] for text in [ranked.text.lower()] if text in by_text
+        ]
+        if not sources or by_id[sources[0]].rank:
+            continue
+        kept = by_id[sources[0]]
+        by_id[kept.id] = replace(kept, text=ranked.text, rank=rank, round=kept.round or round)
+        for id in sources[1:]:
+            by_id[id] = replace(by_id[id], merged_into=kept.id)
+    return list(by_id.values())
