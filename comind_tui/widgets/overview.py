@@ -23,11 +23,12 @@ class Overview(Vertical):
         yield Lines(empty="Nothing has happened yet.", id="latest")
 
     def show(self, snapshot: Snapshot) -> None:
-        if not self.is_mounted:  # its parts come a moment after it; the next refresh finds them
-            return
-        self.query_one(Board).show(snapshot)
-        trend, latest = self.query_one(ScorePlot), self.query_one(Lines)
-        if trend.display:
-            trend.show(snapshot)
-        if latest.display:
-            latest.show(event_lines(snapshot))
+        # its parts come a moment after it and go a moment before it: then there is nothing to show on
+        for board in self.query(Board):
+            board.show(snapshot)
+        for trend in self.query(ScorePlot):
+            if trend.display:
+                trend.show(snapshot)
+        for latest in self.query(Lines):
+            if latest.display:
+                latest.show(event_lines(snapshot))
