@@ -13,6 +13,7 @@ from comind.offline.reading import (
     read_data,
     read_files,
     read_metric,
+    read_packages,
     sections,
 )
 from comind.offline.recipes.fallback import constant_cell, simple_cell
@@ -50,6 +51,7 @@ def next_turn(messages: Messages) -> str:
         metric=read_metric(parts.get("Metric", "")),
         data=read_data(parts.get("Data", "")),
         files=read_files(parts.get("Files", "")),
+        packages=read_packages(parts.get("Machine", "")),
         seconds=number_after("seconds for one cell:", limits, 60.0),
     )
     seconds = number_after("seconds left for this agent:", limits, 120.0)
@@ -76,7 +78,7 @@ def recipe_of(draft: str, problem: Problem) -> Recipe:
     if recipe is not None:
         return recipe
     modality = problem.data.modality
-    variants = variants_for(modality, problem.data.train_rows)
+    variants = variants_for(modality, problem.data.train_rows, problem.packages)
 
     def mentions(index: int) -> tuple[int, int]:
         words = variants[index].words

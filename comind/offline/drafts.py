@@ -14,6 +14,7 @@ from comind.offline.reading import (
     number_after,
     read_data,
     read_metric,
+    read_packages,
     read_resources,
     sections,
 )
@@ -61,7 +62,7 @@ def read_situation(parts: Mapping[str, str]) -> Situation:
     return Situation(
         metric=read_metric(parts.get("Metric", "")),
         data=data,
-        shelf=variants_for(data.modality, data.train_rows),
+        shelf=variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", ""))),
         board=board,
         told=evidence.reports(parts.get("Reports", "")),
         resources=_blendable(
@@ -91,8 +92,10 @@ def choose(situation: Situation) -> list[Proposal]:
 def _reported(situation: Situation) -> set[str]:
     """Titles of the variants whose recipe stands in a solution's report."""
     built = [find_recipe(one.body) for one in situation.told if "solution by" in one.about]
-    plans = {(recipe.family, recipe.features) for recipe in built if recipe and recipe.seed == 0}
-    return {v.title for v in situation.shelf if (v.family, v.features) in plans}
+    plans = [
+        (recipe.family, recipe.features, recipe.params) for recipe in built if recipe and not recipe.seed
+    ]
+    return {v.title for v in situation.shelf if (v.family, v.features, v.params) in plans}
 
 
 def _first_round(situation: Situation) -> list[Proposal]:

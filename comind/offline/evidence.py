@@ -60,15 +60,18 @@ def reports(text: str) -> list[Told]:
 
 
 def support(variant: Variant, told: Sequence[Told], higher_is_better: bool) -> float:
-    """0 to 1: the place by public score of the best public kernel that uses this kind of model."""
+    """0 to 1: the place by public score of the best public kernel that uses this kind of model.
+
+    Never less than what the shelf itself says for it.
+    """
     if not variant.words:
-        return 0.0
+        return variant.support
     scored = sorted(
         (one for one in told if one.public_score is not None),
         key=lambda one: (one.public_score or 0.0) * (1 if higher_is_better else -1),
     )
     named = [place for place, one in enumerate(scored, start=1) if re.search(variant.words, one.body)]
-    return max(named) / len(scored) if named else 0.0
+    return max(variant.support, max(named) / len(scored) if named else 0.0)
 
 
 def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from comind.offline import evidence
-from comind.offline.reading import read_data, read_metric, sections
+from comind.offline.reading import read_data, read_metric, read_packages, sections
 from comind.offline.shelf import Variant, variants_for
 
 _SAME = 0.6
@@ -37,7 +37,7 @@ def brainstorm_reply(message: str) -> str:
     told = evidence.reports(parts.get("Reports", ""))
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
     memory = _listed(parts.get("Idea memory", ""))
-    shelf = variants_for(data.modality, data.train_rows)
+    shelf = variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", "")))
     known = [text for _, text in memory]
     paths = _paths(shelf, board, known)
     head = _preface(board, told, shelf, higher)

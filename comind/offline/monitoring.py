@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from comind.offline.reading import number_after, quoted, sections
 
@@ -44,10 +45,11 @@ def verdict(output: str, time: str) -> tuple[str, str]:
         and losses[-1] > losses[-2] > losses[-3]
     ):
         return "STOP", f"The loss explodes: {losses[-3]:g}, {losses[-2]:g}, {losses[-1]:g}."
-    steps = _PROGRESS.findall(output)
+    steps = [(int(done), int(total)) for done, total in _PROGRESS.findall(output)]
     if steps and elapsed and limit:
-        done, total = int(steps[-1][0]), int(steps[-1][1])
-        projected = elapsed * total / max(done, 1)
+        done, total = steps[-1]
+        before = sum(last for (last, _), (next_, _) in pairwise(steps) if next_ <= last)
+        projected = elapsed * (before + total) / max(before + done, 1)
         if 0 < done < total and elapsed > 0.2 * limit and projected > _OVERRUN * limit:
             return "STOP", (
                 f"{done} of {total} took {elapsed:.0f} s: all need about {projected:.0f} s,"

@@ -145,6 +145,12 @@ def read_data(body: str) -> Data:
     )
 
 
+def read_packages(body: str) -> frozenset[str]:
+    """Names in the machine's line `packages: name version, …`, in lower case."""
+    listed = fields(body).get("packages", "")
+    return frozenset(words[0].lower() for one in listed.split(",") if (words := one.split()))
+
+
 def read_files(body: str) -> Files:
     values = fields(body)
     folder = values.get("competition folder", "/kaggle/input/competition").rstrip("/")

@@ -13,6 +13,7 @@ from comind.offline.reading import (
     read_data,
     read_files,
     read_metric,
+    read_packages,
     sections,
     task_message,
 )
@@ -36,6 +37,7 @@ def report_reply(messages: Messages) -> str:
         read_metric(parts.get("Metric", "")),
         read_data(parts.get("Data", "")),
         read_files(parts.get("Files", "")),
+        packages=read_packages(parts.get("Machine", "")),
     )
     recipe = recipe_of(parts.get("Draft", ""), problem)
     evaluations = sections(task_message(messages)[1]).get("Evaluations", "")

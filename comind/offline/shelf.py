@@ -53,6 +53,10 @@ class Variant:
     max_rows: int = 10_000_000
     words: str = ""
     """Regular expression of names in public code that speak for it."""
+    needs: str = ""
+    """Package without which it is not proposed."""
+    support: float = 0.0
+    """From 0 to 1, what speaks for it before any public code does."""
 
     def recipe(self, modality: Modality) -> Recipe:
         return Recipe(modality, self.family, self.features, dict(self.params))
@@ -82,6 +86,16 @@ TABULAR = (
         ("dates",),
         {"n_estimators": 150, "min_samples_leaf": 3, "max_features": 0.8},
         words=r"ExtraTrees|RandomForest",
+    ),
+    Variant(
+        "Network with category embeddings",
+        "torch_table",
+        "A small PyTorch network: a vector for each category, numbers encoded by quantile bins, dropout.",
+        ("dates",),
+        {"hidden": (128, 64), "dropout": 0.2, "epochs": 10, "batch": 256, "learning_rate": 2e-3},
+        words=r"MLP|torch|keras|Dense",
+        needs="torch",
+        support=0.5,
     ),
     Variant(
         "Neural network on scaled and one-hot features",
@@ -148,6 +162,15 @@ TABULAR = (
         {"hidden": (128, 64), "alpha": 1e-3, "max_iter": 25, "bags": 3},
         after="Neural network on scaled and one-hot features",
     ),
+    Variant(
+        "Embedding network with crosses, three seeds",
+        "torch_table",
+        "Vectors for pairs of small categories too, averaged over three seeds.",
+        ("dates", "cyclical", "crosses"),
+        {"hidden": (128, 64), "dropout": 0.3, "epochs": 10, "batch": 256, "learning_rate": 2e-3, "bags": 3},
+        after="Network with category embeddings",
+        needs="torch",
+    ),
 )
 
 TEXT = (
@@ -182,6 +205,16 @@ TEXT = (
         ("words",),
         {"strength": 1.0, "max_features": 40_000},
         words=r"NaiveBayes|MultinomialNB|log_count|r_ = ",
+    ),
+    Variant(
+        "Network on averaged word vectors",
+        "torch_text",
+        "Learn a vector for each word and word pair in PyTorch, sum them by tf-idf weight, one hidden layer.",
+        ("words",),
+        {"size": 64, "dropout": 0.3, "epochs": 8, "batch": 64, "learning_rate": 3e-3, "max_features": 30_000},
+        words=r"Embedding|torch|keras",
+        needs="torch",
+        support=0.3,
     ),
     Variant(
         "Words and characters together",
@@ -251,6 +284,16 @@ IMAGE = (
         words=r"SVC|SVR",
     ),
     Variant(
+        "Compact convolutional network",
+        "torch_image",
+        "Five small convolutions in PyTorch with batch normalisation, on copies that shift, turn and zoom.",
+        ("planes",),
+        {"channels": 12, "dropout": 0.3, "epochs": 20, "batch": 64, "learning_rate": 4e-3},
+        words=r"Conv2d|torch|keras|CNN",
+        needs="torch",
+        support=1.0,
+    ),
+    Variant(
         "Support vector machine on gradient histograms",
         "image_kernel",
         "Histograms of gradient directions in small cells, normalised by image, and a Gaussian kernel.",
@@ -266,6 +309,15 @@ IMAGE = (
         ("gradients", "pooled", "shifts"),
         {"strength": 5.0},
         after="Support vector machine on pixels",
+    ),
+    Variant(
+        "Wider convolutional network, two seeds",
+        "torch_image",
+        "Twice the channels and other seeds, averaged, where the time allows.",
+        ("planes",),
+        {"channels": 20, "dropout": 0.4, "epochs": 20, "batch": 64, "learning_rate": 3e-3, "bags": 2},
+        after="Compact convolutional network",
+        needs="torch",
     ),
     Variant(
         "Neural network on gradient histograms",
@@ -289,9 +341,13 @@ BLEND = "Blend of published predictions"
 SHELF: Mapping[Modality, tuple[Variant, ...]] = {"tabular": TABULAR, "text": TEXT, "image": IMAGE}
 
 
-def variants_for(modality: Modality, rows: int) -> list[Variant]:
-    """What fits the data's size, the baseline first. `rows` are those of train.csv."""
-    return [variant for variant in SHELF[modality] if rows <= variant.max_rows]
+def variants_for(modality: Modality, rows: int, packages: frozenset[str]) -> list[Variant]:
+    """What fits the data's size and the installed packages, the baseline first. `rows` are train.csv's."""
+    return [
+        variant
+        for variant in SHELF[modality]
+        if rows <= variant.max_rows and (not variant.needs or variant.needs in packages)
+    ]
 
 
 def find_recipe(text: str) -> Recipe | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from comind.offline.recipes import network
 from comind.offline.recipes.frame import lines
 from comind.offline.recipes.models import model_code
 from comind.offline.recipes.problem import Problem
@@ -55,6 +56,10 @@ _FEATURES = {
     "pixels": """
 def pixels(stack):
     return stack.reshape(len(stack), -1)
+""",
+    "planes": """
+def planes(stack):
+    return (stack[:, None] - images[0].mean()) / (images[0].std() + 1e-6)
 """,
     "pooled": """
 def pooled(stack):
@@ -116,6 +121,8 @@ def feature_code(problem: Problem, recipe: Recipe) -> str:
 
 
 def models(problem: Problem, recipe: Recipe) -> str:
+    if recipe.family == "torch_image":
+        return network.model_code(problem, recipe)
     shifts = _SHIFTED if "shifts" in recipe.features else ""
     return lines(model_code(problem, recipe.family), shifts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from comind.offline.recipes import image, tabular, text
+from comind.offline.recipes import image, network, tabular, text
 from comind.offline.recipes.blend import blend_cells
 from comind.offline.recipes.frame import (
     SECOND_PAIR,
@@ -21,6 +21,8 @@ from comind.offline.shelf import Recipe
 _MANY_ROWS = 20_000
 _SHORT, _LONG = 45.0, 600.0
 """Seconds of one agent below which recipes shrink, and above which they grow."""
+_FEW_FOLDS = 150.0
+"""Below this a network learns more from longer fits than its score gains from a third fold."""
 
 
 def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[Cell]:
@@ -46,6 +48,8 @@ def scaled(recipe: Recipe, seconds: float, rows: int) -> Recipe:
         grown_leaf = leaf * 4 if isinstance(leaf, int) else leaf
         smaller = {name: max(40, value // 3) for name, value in _counts(recipe).items()}
         recipe = replace(recipe, params={**recipe.params, **smaller, "min_samples_leaf": grown_leaf})
+    if seconds < _FEW_FOLDS and recipe.family.startswith("torch_"):
+        recipe = replace(recipe, folds=2)
     if seconds > _LONG:
         grown = {name: int(value * 1.5) for name, value in _counts(recipe).items()}
         return replace(recipe, folds=5, params={**recipe.params, **grown})
@@ -87,7 +91,7 @@ def _features(problem: Problem, recipe: Recipe) -> str:
 
 
 def _refine(recipe: Recipe) -> list[Cell]:
-    known = {**tabular.REFINEMENTS, **text.REFINEMENTS, **image.REFINEMENTS}
+    known = {**tabular.REFINEMENTS, **text.REFINEMENTS, **image.REFINEMENTS, **network.REFINEMENTS}
     change = known.get(recipe.family)
     if change is None:
         return []

@@ -45,6 +45,8 @@ class Problem:
     files: Files
     seconds: float = 60.0
     """What one cell may take."""
+    packages: frozenset[str] = frozenset()
+    """Names of the installed ones that the machine's description lists."""
 
     @property
     def kind(self) -> Kind:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from comind.offline.recipes import network
 from comind.offline.recipes.frame import lines
 from comind.offline.recipes.models import model_code
 from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import Recipe
 
-_DENSE = frozenset({"linear", "mlp", "neighbours"})
-"""Families that want scaled numbers and one-hot categories; the others read the table as it is."""
+_DENSE = frozenset({"linear", "mlp", "neighbours", "torch_table"})
+"""Families that want tame numbers and small integers as categories; the others read the table as it is."""
 
 _COLUMNS = """
 parts = [frame[INPUTS].copy() for frame in (train, valid, test)]
@@ -150,6 +151,8 @@ def _as_categories() -> str:
 
 def models(problem: Problem, recipe: Recipe) -> str:
     """Definitions of the model for these features."""
+    if recipe.family == "torch_table":
+        return network.model_code(problem, recipe)
     if recipe.family in _DENSE:
         splines = "splines" in recipe.features
         number = "SplineTransformer(6)" if splines else "StandardScaler()"
