@@ -176,7 +176,7 @@ class _Engine:
     async def _compete(self) -> None:
         """Prepare, run the rounds, finish."""
         async with (
-            open_upstream(self._config, self._folder, self._state) as upstream,
+            open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
             open_models(self._config, os.environ, self._store, self._control, utc_now) as models,
         ):
             desk = Desk(models.client, Prompts())
@@ -189,6 +189,9 @@ class _Engine:
                 Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
             )
             await self._finish(upstream, reason)
+
+    def _tell_preparation(self, line: str) -> None:
+        self._store.event("prepare", line[:1].upper() + line[1:])
 
     async def _rounds(self, coordinator: Coordinator, models: ModelDesk) -> str:
         try:

@@ -5,7 +5,8 @@ Each step leaves a mark on disk or in the store, so a resumed run does none of t
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 
 from comind.briefing import Room, competition_text, machine_text, metric_text
@@ -29,6 +30,7 @@ from kaggle_runner.errors import BadCompetition, EvaluatorRejected
 from kaggle_runner.machine import describe_machine
 
 _ATTEMPTS = 3
+_DOWNLOAD_EVENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")
         folder.original.parent.mkdir(parents=True, exist_ok=True)
-        await upstream.client.download_all(upstream.slug, folder.original)
+        progress = _download_events(store, asyncio.get_running_loop())
+        await upstream.client.download_all(upstream.slug, folder.original, progress)
         marker.touch()
     await take_snapshot(
         upstream.client,
@@ -82,6 +85,25 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         top_discussions=config.top_discussions,
     )
     return Facts(competition.title, description, metric.name, metric.title, higher)
+
+
+def _download_events(store: Store, loop: asyncio.AbstractEventLoop) -> Callable[[int, int | None], None]:
+    """An event every so many seconds of a download, with the share that is there; called from its thread."""
+    began = told = loop.time()
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal told
+        now = loop.time()
+        if now - told < _DOWNLOAD_EVENT_SECONDS:
+            return
+        told = now
+        line = f"Downloaded {done / 1e6:,.0f} MB"
+        if total:
+            left = (now - began) * (total - done) / max(done, 1)
+            line += f" of {total / 1e6:,.0f} MB, about {left:.0f} s left"
+        loop.call_soon_threadsafe(store.event, "download", line)
+
+    return progress
 
 
 async def prepare_evaluation(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,13 @@ def kaggle_credentials(environment: Mapping[str, str]) -> str | tuple[str, str] 
 
 
 @asynccontextmanager
-async def open_upstream(config: RunConfig, folder: RunFolder, state: Path) -> AsyncIterator[Upstream]:
-    """Prepare the competition where needed, start its server, and hand out a client."""
+async def open_upstream(
+    config: RunConfig, folder: RunFolder, state: Path, *, tell: Callable[[str], None]
+) -> AsyncIterator[Upstream]:
+    """Prepare the competition where needed, start its server, and hand out a client.
+
+    `tell` is given a line for each step of a preparation, on the event loop.
+    """
     from mle_live.process import MleLiveProcess
     from mle_live.shelf import list_shelf, prepare
 
@@ -83,7 +88,12 @@ async def open_upstream(config: RunConfig, folder: RunFolder, state: Path) -> As
     shelf = {entry.slug for entry in list_shelf()}
     local = Path(config.competition).expanduser()
     if not config.is_folder and config.competition in shelf:
-        await asyncio.to_thread(prepare, config.competition, root, progress=lambda line: None)
+        loop = asyncio.get_running_loop()
+
+        def progress(line: str) -> None:
+            loop.call_soon_threadsafe(tell, line)
+
+        await asyncio.to_thread(prepare, config.competition, root, progress=progress)
         source: dict[str, Any] = {"slug": config.competition}
         slug = config.competition
     elif config.is_folder or local.is_dir():
