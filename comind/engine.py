@@ -191,7 +191,7 @@ class _Engine:
             await self._finish(upstream, reason)
 
     def _tell_preparation(self, line: str) -> None:
-        self._store.event("prepare", line[:1].upper() + line[1:])
+        self._store.event("prepare", line)
 
     async def _rounds(self, coordinator: Coordinator, models: ModelDesk) -> str:
         try:
