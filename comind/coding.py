@@ -321,7 +321,11 @@ class CodingAgent:
 
     def _limits(self, step: int) -> str:
         seconds = max(0.0, self.seconds_left)
-        return limits_text(step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds))
+        cell_seconds = min(self._shop.cell_seconds, seconds)
+        text = limits_text(step, self._agent.max_steps, seconds, cell_seconds)
+        if self._best is None and step > self._agent.max_steps // 2:
+            text += "\nno valid pair of prediction files yet: write a simple one first, then improve"
+        return text
 
     # --- the end
 

@@ -125,3 +125,11 @@ async def test_cells_that_the_model_ran_ahead_with_are_not_shown_as_done(
     model = Model([f"{turn(1)}\n\n{turn(2)}", turn(3)])
     await code_with(model, store, tmp_path, steps=2)
     assert [cell.code for cell in store.all(Cell, order="step")] == ["print(1)", "print(3)"]
+
+
+async def test_an_agent_without_predictions_is_reminded_in_its_second_half(
+    store: Store, tmp_path: Path
+) -> None:
+    model = Model([turn(n) for n in range(1, 5)])
+    await code_with(model, store, tmp_path, steps=4)
+    assert ["no valid pair" in shown for shown in model.shown[:4]] == [False, False, True, True]
