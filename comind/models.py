@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,16 +12,22 @@ from typing import TYPE_CHECKING
 from comind.clock import Clock
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
 from comind.control import Control
+from comind.llm.asking import Asker
 from comind.llm.budget import Budget
-from comind.llm.client import ModelClient
+from comind.llm.client import CallKey, ModelClient, Reply
 from comind.llm.endpoints import Endpoint, endpoints_by_role
 from comind.llm.prices import FREE, PriceBook, parse_prices
 from comind.llm.profiles import ModelSettings
 from comind.records import LlmCall
 from comind.store import Store
+from kaggle_runner.errors import LimitReached
 
 if TYPE_CHECKING:
     import httpx2
+
+
+_STOP_SECONDS = 0.5
+"""How often a waiting call looks whether anybody still wants its reply."""
 
 
 class StoredCalls:
@@ -44,6 +51,31 @@ class _Unrecorded:
 
     def save_call(self, call: LlmCall) -> None:
         return None
+
+
+class Stoppable:
+    """A client whose waiting ends when a person stops the run or the agent that asks.
+
+    A slow model may take half an hour for a reply that nobody wants any more. Reports are still written.
+    """
+
+    def __init__(self, client: Asker, control: Control) -> None:
+        self._client = client
+        self._control = control
+
+    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+        """As the client's. Raises LimitReached with the person's reason."""
+        asking = asyncio.ensure_future(self._client.ask(role, key, messages))
+        try:
+            while not asking.done():
+                reason = self._control.asked_to_stop(key.agent)
+                if reason and key.kind != "report":
+                    raise LimitReached(reason)
+                await asyncio.wait({asking}, timeout=_STOP_SECONDS)
+            return asking.result()
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
 
 
 @dataclass(frozen=True, slots=True)

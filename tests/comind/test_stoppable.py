@@ -1,0 +1,68 @@
+"""A person who stops a run does not wait for replies that nobody wants any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from comind.control import Control
+from comind.llm.client import CallKey, Reply
+from comind.models import Stoppable
+from comind.records import LlmCall
+from kaggle_runner.errors import LimitReached
+
+
+class SlowModel:
+    """Answers when told to; knows whether it was left waiting."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.cancelled = False
+
+    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+        self.asked.set()
+        try:
+            await self.answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        call = LlmCall(
+            id=key.id, role=role, agent=key.agent, step=1, kind=key.kind, attempt=1, model="", base_url=""
+            role=role,
+            agent=key.agent,
+            step=key.step,
+            kind=key.kind,
+            attempt=1,
+            model="",
+            base_url="",
+        )
+        return Reply("text", "stop", call, replayed=False)
+
+
+def control() -> Control:
+    return Control(time_limit=600, seconds_used=0, monotonic=lambda: 0.0)
+
+
+async def test_a_stop_ends_the_waiting_for_a_reply_and_the_request() -> None:
+    model, said = SlowModel(), control()
+    asking = asyncio.create_task(Stoppable(model, said).ask("coder", CallKey("r1-a1", 1, "turn"), []))
+    await model.asked.wait()
+    said.stop_agent("r1-a1", "stopped by a person")
+    with pytest.raises(LimitReached, match="stopped by a person"):
+        await asking
+    assert model.cancelled
+
+
+async def test_other_agents_and_reports_go_on() -> None:
+    model, said = SlowModel(), control()
+    desk = Stoppable(model, said)
+    other = asyncio.create_task(desk.ask("coder", CallKey("r1-a2", 1, "turn"), []))
+    report = asyncio.create_task(desk.ask("coder", CallKey("r1-a1", 9, "report"), []))
+    await model.asked.wait()
+    said.stop_agent("r1-a1", "stopped by a person")
+    await asyncio.sleep(0)
+    model.answer.set()
+    assert [(await one).text for one in (other, report)] == ["text", "text"]
