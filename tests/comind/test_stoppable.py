@@ -31,13 +31,6 @@ class SlowModel:
             raise
         call = LlmCall(
             id=key.id, role=role, agent=key.agent, step=1, kind=key.kind, attempt=1, model="", base_url=""
-            role=role,
-            agent=key.agent,
-            step=key.step,
-            kind=key.kind,
-            attempt=1,
-            model="",
-            base_url="",
         )
         return Reply("text", "stop", call, replayed=False)
 
