@@ -77,14 +77,15 @@ class Control:
     def stop_agent(self, agent: str, reason: str) -> None:
         self._stopped_agents.setdefault(agent, reason)
 
-    def asked_to_stop(self, agent: str = "") -> str:
-        """A person's reason why this agent (or the run) must end; empty when nobody asked."""
-        return self._stop or self._stopped_agents.get(agent, "")
-
     def stop_reason(self, agent: str = "") -> str:
         """Why this agent (or the run) must end now; empty when it may go on."""
-        asked = self.asked_to_stop(agent)
-        return asked or ("the time limit is reached" if self.working_seconds_left <= 0 else "")
+        if self._stop:
+            return self._stop
+        if agent in self._stopped_agents:
+            return self._stopped_agents[agent]
+        if self.working_seconds_left <= 0:
+            return "the time limit is reached"
+        return ""
 
     async def wait_while_paused(self) -> None:
         await self._running.wait()

@@ -27,7 +27,7 @@ from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
 from comind.llm.parsing import MalformedReply
-from comind.models import ModelDesk, Stoppable, check_models, open_models
+from comind.models import ModelDesk, Timely, check_models, open_models
 from comind.preparation import fetch_competition, prepare_evaluation
 from comind.prompts import Prompts
 from comind.records import Event, Idea, Run, RunStatus
@@ -177,9 +177,9 @@ class _Engine:
         """Prepare, run the rounds, finish."""
         async with (
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
-            open_models(self._config, os.environ, self._store, self._control, utc_now) as models,
+            open_models(self._config, os.environ, self._store, utc_now) as models,
         ):
-            desk = Desk(Stoppable(models.client, self._control), Prompts())
+            desk = Desk(Timely(models.client, self._control), Prompts())
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
             prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)

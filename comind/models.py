@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import httpx2
 
 
-_STOP_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
 """How often a waiting call looks whether anybody still wants its reply."""
 
 
@@ -53,10 +53,11 @@ class _Unrecorded:
         return None
 
 
-class Stoppable:
-    """A client whose waiting ends when a person stops the run or the agent that asks.
+class Timely:
+    """A client whose waiting ends with the run's time, or when a person stops the run or the agent that asks.
 
-    A slow model may take half an hour for a reply that nobody wants any more. Reports are still written.
+    A slow model may take half an hour for a reply that nobody wants any more. Reports are still written after
+    a stop, and in the first half of the time that is kept back for the end.
     """
 
     def __init__(self, client: Asker, control: Control) -> None:
@@ -64,18 +65,23 @@ class Stoppable:
         self._control = control
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
-        """As the client's. Raises LimitReached with the person's reason."""
+        """As the client's. Raises LimitReached with the reason when the reply is not waited for any more."""
         asking = asyncio.ensure_future(self._client.ask(role, key, messages))
         try:
             while not asking.done():
-                reason = self._control.asked_to_stop(key.agent)
-                if reason and key.kind != "report":
+                if reason := self._ended(key):
                     raise LimitReached(reason)
-                await asyncio.wait({asking}, timeout=_STOP_SECONDS)
+                await asyncio.wait({asking}, timeout=_LOOK_SECONDS)
             return asking.result()
         finally:
             asking.cancel()
             await asyncio.wait({asking})
+
+    def _ended(self, key: CallKey) -> str:
+        if key.kind != "report":
+            return self._control.stop_reason(key.agent)
+        late = self._control.seconds_left < self._control.reserve / 2
+        return "the time limit is reached" if late else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
 
 @asynccontextmanager
 async def open_models(
-    config: RunConfig, environment: Mapping[str, str], store: Store, control: Control, clock: Clock
+    config: RunConfig, environment: Mapping[str, str], store: Store, clock: Clock
 ) -> AsyncIterator[ModelDesk]:
     """The client of one engine; what earlier engines of the run have paid counts against its limits."""
     endpoints = _endpoints(config, environment)

@@ -1,4 +1,4 @@
-"""A person who stops a run does not wait for replies that nobody wants any more."""
+"""Nobody waits for replies that come too late: after the run's time, or after a person's stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from comind.control import Control
 from comind.llm.client import CallKey, Reply
-from comind.models import Stoppable
+from comind.models import Timely
 from comind.records import LlmCall
 from kaggle_runner.errors import LimitReached
 
@@ -35,13 +35,14 @@ class SlowModel:
         return Reply("text", "stop", call, replayed=False)
 
 
-def control() -> Control:
-    return Control(time_limit=600, seconds_used=0, monotonic=lambda: 0.0)
+def control(*, used: float = 0.0) -> Control:
+    """Of 600 seconds the last 60 are kept back for the end."""
+    return Control(time_limit=600, seconds_used=used, monotonic=lambda: 0.0)
 
 
 async def test_a_stop_ends_the_waiting_for_a_reply_and_the_request() -> None:
     model, said = SlowModel(), control()
-    asking = asyncio.create_task(Stoppable(model, said).ask("coder", CallKey("r1-a1", 1, "turn"), []))
+    asking = asyncio.create_task(Timely(model, said).ask("coder", CallKey("r1-a1", 1, "turn"), []))
     await model.asked.wait()
     said.stop_agent("r1-a1", "stopped by a person")
     with pytest.raises(LimitReached, match="stopped by a person"):
@@ -51,7 +52,7 @@ async def test_a_stop_ends_the_waiting_for_a_reply_and_the_request() -> None:
 
 async def test_other_agents_and_reports_go_on() -> None:
     model, said = SlowModel(), control()
-    desk = Stoppable(model, said)
+    desk = Timely(model, said)
     other = asyncio.create_task(desk.ask("coder", CallKey("r1-a2", 1, "turn"), []))
     report = asyncio.create_task(desk.ask("coder", CallKey("r1-a1", 9, "report"), []))
     await model.asked.wait()
@@ -59,3 +60,16 @@ async def test_other_agents_and_reports_go_on() -> None:
     await asyncio.sleep(0)
     model.answer.set()
     assert [(await one).text for one in (other, report)] == ["text", "text"]
+
+
+@pytest.mark.parametrize(("kind", "used"), [("turn", 541), ("drafts", 541), ("report", 571)])
+async def test_no_reply_outlives_the_runs_time(kind: str, used: float) -> None:
+    with pytest.raises(LimitReached, match="time limit"):
+        await Timely(SlowModel(), control(used=used)).ask("coder", CallKey("r1-a1", 1, kind), [])
+
+
+async def test_a_report_may_use_some_of_the_time_kept_back() -> None:
+    model = SlowModel()
+    model.answer.set()
+    reply = await Timely(model, control(used=541)).ask("coder", CallKey("r1-a1", 9, "report"), [])
+    assert reply.text == "text"
