@@ -133,10 +133,12 @@ def pipelines_text(reports: Sequence[Report], characters: int) -> str:
 
 
 def report_heading(report: Report) -> str:
-    score = f", score {report.local_score:.5g}" if report.local_score is not None else ""
-    if report.kind == "solution":
-        return f"solution by {report.subject}{score}"
-    return report.title
+    """What was measured stands here, whatever the report itself claims."""
+    if report.kind != "solution":
+        return report.title
+    scored = report.local_score is not None
+    score = f"score {report.local_score:.5g}" if scored else "nothing valid was scored"
+    return f"solution by {report.subject}, {score}"
 
 
 def ranked_ideas_text(ideas: Sequence[Idea], *, characters: int, limit: int = 40) -> str:

@@ -78,7 +78,10 @@ def parse_report(text: str) -> SolutionReport:
                 per_mark[name].append(mark)
     marks = {name: sum(values) / len(values) for name, values in per_mark.items() if values}
     if not marks:
-        raise MalformedReply("The <summary> holds no mark. Write lines such as `effectiveness: 6 - reason`.")
+        raise MalformedReply(
+            "The <summary> holds no mark. A mark is a number from 0 to 10 on a line such as"
+            " `effectiveness: 6 - reason`."
+        )
     return SolutionReport(pipeline, summary, marks)
 
 

@@ -5,11 +5,15 @@ The texts are recordings, not inventions: each was malformed in a way that cost 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from comind.briefing import report_heading
 from comind.llm.parsing import MalformedReply
+from comind.records import Report
 from comind.roles.analyzer import parse_kernel
-from comind.roles.coder import parse_turn
+from comind.roles.coder import parse_report, parse_turn
 from comind.roles.coordinator import plain_drafts
 
 SEVERAL_TURNS = """<goal>write a code snippet to load the training and validation CSV files</goal>
@@ -91,3 +95,34 @@ def test_blocks_in_the_wrong_order_are_told_apart_by_their_marks() -> None:
     assert analysis.marks == dict.fromkeys(NAMES, 6.0)
     assert "np.roll" in analysis.pipeline
     assert "novel method" in analysis.summary
+
+
+INVENTED_REPORT = """<pipeline>
+=== Model ===
+- Support vector machine (SVM): 8 - novelty, feasibility, effectiveness, efficiency, confidence.
+</pipeline>
+<summary>
+Feasibility: The code is straightforward and easy to understand.
+Effectiveness: The draft performs well on the validation set with an accuracy of approximately 95%.
+Suggestions: Experiment with different kernel strengths.</summary>"""
+"""Every cell of this agent had failed: nothing was ever scored."""
+
+
+def test_a_report_without_numbers_is_asked_for_again_in_words_that_say_number() -> None:
+    with pytest.raises(MalformedReply, match="number from 0 to 10"):
+        parse_report(INVENTED_REPORT)
+
+
+def test_what_was_measured_stands_above_what_a_report_claims() -> None:
+    report = Report(
+        id="report-1801",
+        round=1,
+        kind="solution",
+        subject="r1-a1",
+        title="SVM",
+        pipeline="",
+        summary=INVENTED_REPORT,
+        created_at="2026-01-01T00:00:00.000Z",
+    )
+    assert report_heading(report) == "solution by r1-a1, nothing valid was scored"
+    assert report_heading(replace(report, local_score=0.95)) == "solution by r1-a1, score 0.95"
