@@ -58,18 +58,20 @@ def drafts_reply(message: str) -> str:
 def read_situation(parts: Mapping[str, str]) -> Situation:
     data = read_data(parts.get("Data", ""))
     time = parts.get("Time", "")
+    seconds = number_after("seconds for one agent:", time, 120.0)
+    fitting = variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", "")))
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
     return Situation(
         metric=read_metric(parts.get("Metric", "")),
         data=data,
-        shelf=variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", ""))),
+        shelf=[variant for variant in fitting if seconds >= variant.least_seconds],
         board=board,
         told=evidence.reports(parts.get("Reports", "")),
         resources=_blendable(
             read_resources(parts.get("Datasets", "")), board, read_metric(parts.get("Metric", ""))
         ),
         round=int(number_after("round:", re.sub(r"rounds left:.*", "", time), 1)),
-        seconds=number_after("seconds for one agent:", time, 120.0),
+        seconds=seconds,
         count=max(1, int(number_after("", parts.get("Number of drafts", "1"), 1))),
     )
 

@@ -120,7 +120,7 @@ def model_code(problem: Problem, family: str, *, prepare: str = "") -> str:
         _TAKE,
         _PROBABILITIES if classify else "",
         {"classes": _FIT_CLASSES, "flags": _FIT_FLAGS, "numbers": _FIT_NUMBERS}[problem.kind],
-        FIT_PREDICT,
+        _FIT_PREDICT,
         'PARAMS = RECIPE["params"]',
     )
 
@@ -164,7 +164,7 @@ def fit_once(X, target, others, params, seed):
     return [np.column_stack([m.predict(other) for m in models]) * scale + centre for other in others]
 """
 
-FIT_PREDICT = '''
+_FIT_PREDICT = '''
 def fit_predict(fit_rows, *others, params=None):
     """Predictions for each of `others`: one column a class or a target, averaged over the bags."""
     params = params or PARAMS
