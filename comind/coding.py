@@ -124,7 +124,7 @@ class CodingAgent:
         best = self._best.score("feedback") if self._best else None
         self._event(
             "agent_done",
-            f"{status}: best {best if best else 'nothing valid'}" + (f" ({reason})" if reason else ""),
+            f"{status}: best feedback score {best}" if best else f"{status}: nothing valid",
         )
         return self._agent
 
@@ -250,7 +250,9 @@ class CodingAgent:
             )
             self._shop.store.save(evaluation)
             score = evaluation.score("feedback")
-            self._event("evaluation", f"scored {score}" if score else f"not valid: {evaluation.message}")
+            self._event(
+                "evaluation", f"feedback score {score}" if score else f"not valid: {evaluation.message}"
+            )
         score = evaluation.score("feedback")
         champion = self._best.score("feedback") if self._best else None
         if score is not None and better(score, champion):

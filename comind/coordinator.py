@@ -62,7 +62,8 @@ class Coordinator:
             if reason:
                 return reason
             self._save_run(round=round)
-            self._event("round", f"Round {round} of {self._config.rounds} begins", round)
+            if not self._store.count(Event, "kind = 'round' AND round = ?", (round,)):
+                self._event("round", f"Round {round} of {self._config.rounds} begins", round)
             try:
                 await self.run_round(round)
             except LimitReached as error:

@@ -42,7 +42,7 @@ from kaggle_runner.sandbox import Sandbox, probe
 from kaggle_runner.session import NotebookSession
 
 _INBOX_SECONDS = 0.5
-_HEARTBEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 2.0
 
 log = logging.getLogger("comind.engine")
 
@@ -152,6 +152,11 @@ class _Engine:
         self._save(
             status="preparing" if not self._row.round else "running", engine_pid=os.getpid(), finished_at=""
         )
+        self._save_clock()
+        if self._row.round:
+            self._store.event(
+                "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
+            )
         errands = [asyncio.create_task(self._serve_inbox()), asyncio.create_task(self._heartbeat())]
         try:
             await self._compete()
@@ -236,10 +241,14 @@ class _Engine:
     async def _finish(self, upstream: Upstream, reason: str) -> None:
         """Keep the best, have it graded where that is free, and write the report."""
         best = write_best(self._store, self._folder)
-        self._save(seconds_used=self._control.seconds_used)
+        self._save_clock()
         if best is not None:
             self._save(best_evaluation=best.id)
-            self._store.event("best", f"Best: {best.score('selection')} by {best.agent}", agent=best.agent)
+            self._store.event(
+                "best",
+                f"Best on the selection rows: {best.score('selection')} by {best.agent}",
+                agent=best.agent,
+            )
             try:
                 self._save(test=await grade_on_test(upstream, self._folder, best))
             except ComindError as error:
@@ -268,10 +277,12 @@ class _Engine:
         match command.action:
             case "pause":
                 self._control.pause()
+                self._save_clock()
                 self._save(status="paused")
                 self._store.event("paused", "Paused: running cells end, no new ones begin")
             case "resume":
                 self._control.resume()
+                self._save_clock()
                 self._save(status="running")
                 self._store.event("resumed", "Goes on")
             case "stop":
@@ -290,13 +301,18 @@ class _Engine:
                     created_at=stamp(utc_now()),
                 )
                 self._store.save(idea)
-                self._store.event("idea", f"An idea from a person: {command.text}")
+                late = (
+                    ""
+                    if self._row.round < self._config.rounds
+                    else " (this is the last round: it is only kept)"
+                )
+                self._store.event("idea", f"An idea from a person{late}: {command.text}")
 
     async def _heartbeat(self) -> None:
         """So that a resumed run knows how much of its time is gone."""
         while True:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
-            self._save(seconds_used=self._control.seconds_used)
+            self._save_clock()
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -323,14 +339,17 @@ class _Engine:
     def _save(self, **changes: object) -> None:
         self._store.save(replace(self._row, **changes))  # type: ignore[arg-type]
 
+    def _save_clock(self) -> None:
+        self._save(seconds_used=self._control.seconds_used, used_at=stamp(utc_now()))
+
     def _end(self, status: RunStatus, detail: str) -> None:
         self._save(
             status=status,
             status_detail=detail,
             finished_at=stamp(utc_now()),
-            seconds_used=self._control.seconds_used,
             engine_pid=0,
         )
+        self._save_clock()
         self._store.event("ended", f"{status}" + (f": {detail}" if detail else ""))
 
 

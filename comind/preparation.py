@@ -136,7 +136,7 @@ async def prepare_evaluation(
     if baseline is None:
         baseline = replace(await evaluator.baseline(), agent="")
         store.save(baseline)
-        store.event("baseline", f"The sample submission scores {baseline.score('feedback')}")
+        store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
     return Prepared(brief, evaluator, baseline)
 
 
@@ -169,7 +169,8 @@ async def _split_and_check(
         return
     raise EvaluatorRejected(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
-        hint="Look at private/split_dataset.py in the run's folder, or try another model.",
+        hint="Every version and its fault are in the run's events. If the data are unusual, put the files into "
+        "Kaggle's ordinary shape; if a model wrote the split, try another with --role-model evaluator=MODEL.",
     )
 
 

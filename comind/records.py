@@ -41,6 +41,8 @@ class Run:
     finished_at: str = ""
     seconds_used: float = 0.0
     """Wall time spent in all engine processes so far; the time limit counts this, pauses excluded."""
+    used_at: str = ""
+    """When `seconds_used` was stored; the clock runs on from there while an engine lives, unless paused."""
     baseline: dict[str, Any] = field(default_factory=dict)
     """The sample submission's evaluation on the selection rows: score, interval, rows."""
     best_evaluation: str = ""

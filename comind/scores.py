@@ -48,7 +48,8 @@ def better_beyond_noise(challenger: Score, champion: Score) -> bool:
 
 
 def sort_key(score: Score) -> float:
-    """Key for `sorted`: best first, NaN last."""
+    """Key for `sorted`: best first, NaN last. Values that differ in the last digits of a float are equal."""
     if math.isnan(score.value):
         return math.inf
-    return -score.value if score.higher_is_better else score.value
+    value = float(f"{score.value:.9g}")
+    return -value if score.higher_is_better else value

@@ -202,11 +202,13 @@ def _order(labels: pd.Series[Any]) -> str:
     import pandas as pd
 
     changes = int((labels != labels.shift()).sum()) - 1
+    # labels that hardly repeat change from row to row in any order
+    in_blocks = changes == labels.nunique() - 1 and labels.nunique() <= len(labels) / 2
     numbers = pd.to_numeric(labels, errors="coerce")
     sorted_numbers = bool(numbers.notna().all()) and (
         numbers.is_monotonic_increasing or numbers.is_monotonic_decreasing
     )
-    if len(labels) >= 20 and labels.nunique() > 1 and (changes == labels.nunique() - 1 or sorted_numbers):
+    if len(labels) >= 20 and labels.nunique() > 1 and (in_blocks or sorted_numbers):
         return "the validation rows are sorted by their label; shuffle them"
     return ""
 

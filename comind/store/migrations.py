@@ -51,7 +51,12 @@ def m003_full_text(database: Database) -> None:
         )
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_tables, m002_indexes, m003_full_text)
+def m004_used_at(database: Database) -> None:
+    if "used_at" not in database.table(Run.TABLE).columns_dict:
+        database.table(Run.TABLE).add_column("used_at", str, not_null_default="")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_tables, m002_indexes, m003_full_text, m004_used_at)
 
 
 def migrate(database: Database) -> None:
