@@ -248,6 +248,7 @@ class CodingAgent:
                 round=self._agent.round,
                 step=step,
             )
+            evaluation = replace(evaluation, submission_name=turn.submission)
             self._shop.store.save(evaluation)
             score = evaluation.score("feedback")
             self._event(

@@ -163,6 +163,7 @@ class _Engine:
         except ComindError as error:
             self._store.event("failed", str(error))
             self._end("failed", error.message)
+            write_report(self._store, self._folder)
             return 130 if self._interrupted else error.exit_code
         except Exception as error:
             # the last line of defence: whatever it was, the run's folder must say so

@@ -169,8 +169,8 @@ async def _split_and_check(
         return
     raise EvaluatorRejected(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
-        hint="Every version and its fault are in the run's events. If the data are unusual, put the files into "
-        "Kaggle's ordinary shape; if a model wrote the split, try another with --role-model evaluator=MODEL.",
+        hint="Each version's fault is among the run's events. Unusual data may need Kaggle's ordinary shape; "
+        "where a model wrote the split, another may do better: --role-model evaluator=MODEL.",
     )
 
 

@@ -249,6 +249,8 @@ class Evaluation:
     submission: str = ""
     """Test predictions, relative to the run's folder."""
     validation_submission: str = ""
+    submission_name: str = ""
+    """What the agent called its test predictions; the graded copy has a fixed name."""
     sha256: str = ""
     seconds: float = 0.0
     at: str = ""

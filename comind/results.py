@@ -9,6 +9,7 @@ from typing import Any
 from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder
+from comind.scores import better, better_beyond_noise
 from comind.solutions import clean_cells, recorded_cells, solution_script, write_agent_notebook
 from comind.store import Store
 from comind.upstream import Upstream
@@ -27,11 +28,13 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     title = draft.title if draft else best.agent
     cells = clean_cells(recorded_cells(store, best.agent, best.step))
     write_agent_notebook(folder.best / "solution.ipynb", cells, title=title)
-    (folder.best / "solution.py").write_text(
-        f'"""{title}\n\nFrom agent {best.agent} of run {folder.id}, cells 1 to {best.step}.\n"""\n\n'
-        + solution_script(store, best.agent, best.step),
-        encoding="utf-8",
+    head = (
+        f'"""{title}\n\nFrom agent {best.agent} of run {folder.id}, cells 1 to {best.step}.\n\n'
+        f"It reads that run's split under /kaggle/input. To run it there and compare the result:\n"
+        f'    comind-tui reproduce {folder.id}\n"""\n\n'
     )
+    script = solution_script(store, best.agent, best.step)
+    (folder.best / "solution.py").write_text(head + script, encoding="utf-8")
     return best
 
 
@@ -59,12 +62,12 @@ def write_report(store: Store, folder: RunFolder) -> Path:
     """A page that tells the run: result, leaderboard, what helped, what each agent did."""
     run = store.run()
     assert run is not None, "a report is written for a run that exists"
-    agents = {agent.id: agent for agent in store.all(Agent)}
     parts = [
         f"# {run.title or run.competition}: run {run.id}",
         _result(store, run),
+        "## Round by round\n\n" + _rounds(store),
         "## Local leaderboard\n\n" + _leaderboard(store),
-        "## What was tried\n\n" + _solutions(store, agents),
+        "## Agents\n\n" + _agents(store),
         "## Ideas\n\n" + _ideas(store),
         "## Stopped cells and faults\n\n" + _faults(store),
     ]
@@ -117,18 +120,54 @@ def _leaderboard(store: Store) -> str:
     return "\n".join(rows) if len(rows) > 2 else "Nothing valid was scored."
 
 
-def _solutions(store: Store, agents: dict[str, Agent]) -> str:
+def _rounds(store: Store) -> str:
+    """What each round brought on the selection rows, and whether that is more than noise."""
+    evaluations = store.all(Evaluation)
+    lines = []
+    for round in sorted({one.round for one in evaluations if one.round}):
+        now = select_best(one for one in evaluations if one.round == round)
+        before = select_best(one for one in evaluations if 0 < one.round < round)
+        if now is None:
+            lines.append(f"- Round {round}: nothing valid was scored.")
+            continue
+        told = f"- Round {round}: best {now.score} by {now.evaluation.agent}"
+        if before is not None:
+            gain = (
+                "a gain beyond noise"
+                if better_beyond_noise(now.score, before.score)
+                else ("better, within noise" if better(now.score, before.score) else "no gain")
+            )
+            told += f" ({gain} over {before.score.value:.5g} so far)"
+        lines.append(told + ".")
+    return "\n".join(lines) or "Nothing was scored."
+
+
+def _agents(store: Store) -> str:
+    """A line for each agent, with its own report folded away below it."""
+    reports = {report.subject: report for report in store.all(Report, "kind = 'solution'")}
+    best = {one.evaluation.agent: one for one in best_of_each_agent(standings(store.all(Evaluation)))}
     parts = []
-    for report in store.all(Report, "kind = 'solution'", order="round, id"):
-        agent = agents.get(report.subject)
-        ended = f", {agent.status}" + (f": {agent.stop_reason}" if agent.stop_reason else "") if agent else ""
-        parts.append(f"### {report.subject}: {report.title}{ended}\n\n{report.pipeline}\n\n{report.summary}")
-    return "\n\n".join(parts) or "No agent wrote a report."
+    for agent in store.all(Agent, order='round, "index"'):
+        score = f"selection score {best[agent.id].score}" if agent.id in best else "nothing valid"
+        ended = agent.status + (f", {agent.stop_reason}" if agent.stop_reason else "")
+        part = f"**{agent.id} {agent.title}**: {score}; {ended}; {agent.step} cells"
+        report = reports.get(agent.id)
+        if report is not None:
+            body = f"{report.pipeline}\n\n{report.summary}"
+            part += f"\n\n<details><summary>its report</summary>\n\n{body}\n\n</details>"
+        parts.append(part)
+    return "\n\n".join(parts) or "No agent was started."
 
 
 def _ideas(store: Store) -> str:
-    ideas = store.all(Idea, "rank > 0", order="round, rank")
-    return "\n".join(f"- round {idea.round}, rank {idea.rank}: {idea.text}" for idea in ideas[:60]) or "None."
+    """People's ideas, then the ten that each round ranked highest."""
+    lines = []
+    for idea in store.all(Idea, "origin = 'person'"):
+        fate = f"ranked {idea.rank}" if idea.rank else "kept, no round ranked it"
+        lines.append(f"- from a person ({fate}): {idea.text}")
+    for idea in store.all(Idea, "rank BETWEEN 1 AND 10 AND origin != 'person'", order="round, rank"):
+        lines.append(f"- round {idea.round}, rank {idea.rank}: {idea.text}")
+    return "\n".join(lines) or "None."
 
 
 def _faults(store: Store) -> str:

@@ -141,6 +141,23 @@ def find_run(state: Path, run_id: str | None) -> RunFolder:
     raise RunNotFound(f"{problem} {run_id!r} in {state}.", hint="`comind-tui runs` lists the runs there are.")
 
 
+def find_resumable(state: Path, run_id: str | None) -> RunFolder:
+    """The named run, or the newest that has not ended by itself and has no engine."""
+    if run_id is not None:
+        return find_run(state, run_id)
+    for folder in list_runs(state):
+        reader = Reader(folder.database)
+        try:
+            run = reader.run()
+        finally:
+            reader.close()
+        if run is not None and run.status != "finished" and not engine_alive(folder):
+            return folder
+    raise RunNotFound(
+        f"No run in {state} waits to be resumed.", hint="`comind-tui runs` lists the runs there are."
+    )
+
+
 def _started(folder: RunFolder) -> str:
     reader = Reader(folder.database)
     try:

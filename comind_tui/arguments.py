@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "ideas": "the ideas of a run",
     "reports": "the reports of a run",
     "leaderboard": "the local leaderboard of a run",
+    "reproduce": "run a run's best solution again and compare what it writes",
     "doctor": "check what this machine has and lacks",
 }
 
@@ -68,7 +69,7 @@ def build_parser() -> Parser:
         _state_option(command)
         command.add_argument("--json", action="store_true", help="data as JSON on stdout")
     _add_run_options(made["run"])
-    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard"):
+    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard", "reproduce"):
         made[name].add_argument(
             "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
         )

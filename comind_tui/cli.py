@@ -56,6 +56,7 @@ def _dispatch(arguments: Namespace) -> int:
         "ideas": listing.ideas,
         "reports": listing.reports,
         "leaderboard": listing.leaderboard,
+        "reproduce": running.reproduce,
         "doctor": _doctor,
     }
     return commands[arguments.command](arguments)

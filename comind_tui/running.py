@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from comind.clock import utc_now
 from comind.config import ROLES, RunConfig, load_config
-from comind.runs import RunFolder, default_state, engine_alive, find_run, runs_folder
+from comind.runs import RunFolder, default_state, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.launch import launch
+from comind_tui.listing import print_json
 from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
@@ -51,12 +54,29 @@ def attach(arguments: Namespace) -> int:
 
 
 def resume(arguments: Namespace) -> int:
-    folder = find_run(arguments.state, arguments.run_id)
+    folder = find_resumable(arguments.state, arguments.run_id)
     if engine_alive(folder):
         raise RunBusy(f"Run {folder.id} is running already.", hint=f"Watch it: comind-tui attach {folder.id}")
     if _is_headless(arguments):
         return run_headless(folder, as_json=arguments.json)
     return _watch(arguments.state, launch({"resume": folder.id}, arguments.state))
+
+
+def reproduce(arguments: Namespace) -> int:
+    """Run best/solution.py again in a sandbox and say whether it writes the same submission."""
+    from comind.reproduction import reproduce as run_again
+
+    folder = find_run(arguments.state, arguments.run_id)
+    print(f"Running best/solution.py of {folder.id} again …", file=sys.stderr)
+    outcome = asyncio.run(run_again(folder))
+    if arguments.json:
+        print_json({"run": folder.id, "reproduced": True, **asdict(outcome)})
+    else:
+        print(
+            f"The same submission: {outcome.rows} rows, largest difference {outcome.largest_difference:.2g}, "
+            f"{outcome.seconds:.0f} s."
+        )
+    return 0
 
 
 def run_headless(folder: RunFolder, *, as_json: bool) -> int:

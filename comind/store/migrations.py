@@ -56,7 +56,18 @@ def m004_used_at(database: Database) -> None:
         database.table(Run.TABLE).add_column("used_at", str, not_null_default="")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_tables, m002_indexes, m003_full_text, m004_used_at)
+def m005_submission_name(database: Database) -> None:
+    if "submission_name" not in database.table(Evaluation.TABLE).columns_dict:
+        database.table(Evaluation.TABLE).add_column("submission_name", str, not_null_default="")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    m001_tables,
+    m002_indexes,
+    m003_full_text,
+    m004_used_at,
+    m005_submission_name,
+)
 
 
 def migrate(database: Database) -> None:

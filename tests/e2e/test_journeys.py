@@ -84,6 +84,28 @@ def test_a_finished_run_leaves_submission_notebook_script_and_report(finished: A
     assert shown["best"]["agent"] in folder.report.read_text()
 
 
+def test_the_best_script_writes_the_same_submission_again(finished: Any) -> None:
+    folder, _, _ = finished
+    done = comind("reproduce", folder.id, "--json", state=folder.path.parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["reproduced"] is True
+
+
+def test_a_changed_submission_is_not_reproduced(finished: Any) -> None:
+    folder, _, _ = finished
+    path = folder.best / "submission.csv"
+    kept = path.read_text()
+    try:
+        changed = pd.read_csv(path)
+        changed["ripe"] = 1 - changed["ripe"]
+        changed.to_csv(path, index=False)
+        done = comind("reproduce", folder.id, state=folder.path.parent.parent)
+    finally:
+        path.write_text(kept)
+    assert done.returncode == 1
+    assert "differs" in done.stderr
+
+
 def test_every_agent_leaves_a_valid_notebook_with_its_outputs(finished: Any) -> None:
     folder, shown, _ = finished
     for coder in shown["coders"]:
