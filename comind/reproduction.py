@@ -1,6 +1,6 @@
 """Runs a finished run's best/solution.py again, in a fresh sandbox, and compares what it writes.
 
-The sandbox is an agent's: public files, the datasets that the solution used, an empty working folder, no labels.
+The sandbox is an agent's: public files, the datasets the solution used, an empty working folder, no labels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reproduction:
 
 
 async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproduction:
-    """Raises RunNotFound without a best solution, NotReproduced with what the script said or the difference."""
+    """Raises RunNotFound without a best solution, NotReproduced with what the script said or changed."""
     script = folder.best / "solution.py"
     if not script.is_file():
         raise RunNotFound(f"Run {folder.id} has no best/solution.py.", hint="It is written when a run ends.")
