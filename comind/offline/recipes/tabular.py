@@ -34,10 +34,10 @@ for column in list(table.columns):
 
 _CYCLICAL = """
 for column in list(table.columns):
-    name = str(column).lower()
+    words = "_" + str(column).lower().replace(" ", "_") + "_"
     period = next((p for w, p in (("hour", 24), ("hr", 24), ("month", 12), ("mnth", 12), ("weekday", 7),
-                                  ("day_of_week", 7)) if w in name), None)
-    if period and pd.api.types.is_numeric_dtype(table[column]):
+                                  ("day_of_week", 7)) if f"_{w}_" in words), None)
+    if period and pd.api.types.is_numeric_dtype(table[column]) and table[column].max() <= period:
         table[f"{column}_sin"] = np.sin(2 * np.pi * table[column] / period)
         table[f"{column}_cos"] = np.cos(2 * np.pi * table[column] / period)
 """
