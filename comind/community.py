@@ -6,8 +6,10 @@ business. What is published here is seen by this run alone.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,6 +27,9 @@ from kaggle_runner.safe_files import safe_copy
 A = TypeVar("A", Kernel, Discussion)
 
 PUBLISHED_FILE_BYTES = 200_000_000
+PUBLISHED_BYTES = 500_000_000
+_PUBLISHED_FILES = 50
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _PUBLISHED_SUFFIXES = (".csv", ".json", ".npy", ".parquet", ".txt", ".pt", ".joblib")
 _RECENCY_DAYS = 90.0
 
@@ -123,7 +128,7 @@ def sample_discussions(discussions: Sequence[Discussion], count: int, rng: rando
     return chosen
 
 
-def publish(
+async def publish(
     store: Store,
     folder: RunFolder,
     agent: Agent,
@@ -135,20 +140,12 @@ def publish(
 ) -> tuple[Kernel, Dataset]:
     """Give an agent's best work back: its notebook as a kernel, its outputs as a dataset, and what it used.
 
-    Predictions come from the graded copies, other outputs from the workspace by safe copy.
+    Predictions come from the graded copies, other outputs from the workspace by safe copy, within bounds.
     """
+    target = folder.dataset(agent.id)
+    for told in await asyncio.to_thread(_copy_outputs, folder, agent.id, evaluation, target):
+        store.event("skipped", told, agent=agent.id)
     slug = agent.id
-    target = folder.dataset(slug)
-    target.mkdir(parents=True, exist_ok=True)
-    for graded in (evaluation.submission, evaluation.validation_submission):
-        if graded:
-            shutil.copyfile(folder.path / graded, target / Path(graded).name)
-    for path in _outputs(folder.workspace(agent.id)):
-        if not (target / path.name).exists():
-            try:
-                safe_copy(folder.workspace(agent.id), path.name, target / path.name, PUBLISHED_FILE_BYTES)
-            except (ComindError, OSError) as error:
-                store.event("skipped", f"{path.name} was not published: {error}", agent=agent.id)
     selection = evaluation.score("selection")
     kernel = Kernel(
         id=f"comind/{slug}",
@@ -178,10 +175,33 @@ def publish(
     return kernel, dataset
 
 
-def _outputs(workspace: Path) -> list[Path]:
-    if not workspace.is_dir():
-        return []
-    return sorted(path for path in workspace.iterdir() if path.suffix in _PUBLISHED_SUFFIXES)[:50]
+def _copy_outputs(folder: RunFolder, agent: str, evaluation: Evaluation, target: Path) -> list[str]:
+    """Fill the dataset's folder; returns a sentence for each file that was left out."""
+    target.mkdir(parents=True, exist_ok=True)
+    for graded in (evaluation.submission, evaluation.validation_submission):
+        if graded:
+            shutil.copyfile(folder.path / graded, target / Path(graded).name)
+    left_out: list[str] = []
+    room = PUBLISHED_BYTES
+    workspace = folder.workspace(agent)
+    for name in _output_names(workspace):
+        if (target / name).exists():
+            continue
+        try:
+            room -= safe_copy(workspace, name, target / name, min(room, PUBLISHED_FILE_BYTES))
+        except (ComindError, OSError) as error:
+            left_out.append(f"{name} was not published: {error}")
+    return left_out
+
+
+def _output_names(workspace: Path) -> list[str]:
+    """Data files with plain names: a name is shown in prompts, so it must not hold lines or quotes."""
+    try:
+        names = sorted(path.name for path in workspace.iterdir())
+    except OSError:
+        return []  # an agent may take its own folder's permissions away
+    plain = [name for name in names if _PLAIN_NAME.fullmatch(name) and name.endswith(_PUBLISHED_SUFFIXES)]
+    return plain[:_PUBLISHED_FILES]
 
 
 def _weight(rank: int, artifact: A, newest: str) -> float:

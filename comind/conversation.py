@@ -91,7 +91,8 @@ def _without_turns(messages: Sequence[Message], kept_from: int) -> list[Message]
 
 
 def _words(status: CellStatus, error_name: str) -> str:
-    return f"error ({error_name})" if status == "error" and error_name else status
+    name = re.sub(r"[^\w.]", "", error_name)[:80]  # a cell may raise a class of any name
+    return f"error ({name})" if status == "error" and name else status
 
 
 def _shortened(text: str) -> str:

@@ -77,7 +77,7 @@ class Coordinator:
         await self._propose(round)
         drafts = await self._draft(round)
         agents = await self._code(round, drafts)
-        self._publish(agents)
+        await self._publish(agents)
 
     # --- sample and analyse
 
@@ -315,7 +315,7 @@ class Coordinator:
 
     # --- publish
 
-    def _publish(self, agents: Sequence[Agent]) -> None:
+    async def _publish(self, agents: Sequence[Agent]) -> None:
         """What worked goes back to the community; the next round sees it like anyone's."""
         for agent in agents:
             evaluation = self._store.get(Evaluation, agent.best_evaluation)
@@ -323,7 +323,7 @@ class Coordinator:
             if evaluation is None or published is not None:
                 continue
             draft = self._store.get(Draft, agent.id)
-            publish(
+            await publish(
                 self._store,
                 self._shop.folder,
                 agent,

@@ -145,6 +145,7 @@ class _Engine:
         )
         self._interrupted = False
         self._model_lost = False
+        self._failure = ""
 
     async def run(self) -> int:
         """The whole life of the run in this process; every end is recorded."""
@@ -208,6 +209,12 @@ class _Engine:
             self._model_lost = True
             self._store.event("model_lost", f"No further rounds: {error}")
             return error.message
+        except Exception as error:
+            # what was scored before must still become best/ and a report
+            log.exception("the rounds failed")
+            self._failure = f"{error!r}; {self._folder.engine_log} tells where"
+            self._store.event("failed", f"The rounds ended: {self._failure}")
+            return self._failure
 
     def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
         config, machine = self._config, describe_machine()
@@ -256,7 +263,8 @@ class _Engine:
                 self._store.event("ungraded", f"The submission was not graded: {error}")
         write_report(self._store, self._folder)
         early = self._control.stopped or self._model_lost
-        status: RunStatus = "failed" if best is None else "stopped" if early else "finished"
+        failed = best is None or bool(self._failure)
+        status: RunStatus = "failed" if failed else "stopped" if early else "finished"
         self._end(status, reason or ("" if best else "no valid submission"))
 
     def _exit_code(self) -> int:
@@ -270,8 +278,12 @@ class _Engine:
 
     async def _serve_inbox(self) -> None:
         while True:
-            for command in take(self._folder.inbox):
-                self._obey(command)
+            try:
+                for command in take(self._folder.inbox):
+                    self._obey(command)
+            except OSError as error:
+                self._store.event("inbox_failed", f"The inbox cannot be read: {error}")
+                await asyncio.sleep(10 * _INBOX_SECONDS)
             await asyncio.sleep(_INBOX_SECONDS)
 
     def _obey(self, command: Command) -> None:

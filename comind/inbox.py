@@ -36,7 +36,9 @@ def send(inbox: Path, command: Command) -> Path:
 
 def take(inbox: Path) -> list[Command]:
     """Every waiting command, oldest first; each file is removed. A file that is no command is dropped."""
-    waiting = sorted(inbox.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    waiting = sorted(
+        (path for path in inbox.glob("*.json") if path.is_file()), key=lambda path: path.stat().st_mtime_ns
+    )
     commands: list[Command] = []
     for path in waiting:
         try:
@@ -44,7 +46,7 @@ def take(inbox: Path) -> list[Command]:
             if raw["action"] in get_args(Action):
                 target, text = (str(raw.get(key, ""))[:4000] for key in ("target", "text"))
                 commands.append(Command(raw["action"], target, text))
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             pass  # not ours: whatever was dropped here must not stop the engine
         path.unlink(missing_ok=True)
     return commands

@@ -79,7 +79,7 @@ class Prompts:
 
 def quote(text: str, limit: int) -> str:
     """Untrusted text for a `<<< … >>>` block: bounded in the middle, and unable to close the block."""
-    text = text.replace("<<<", "< < <").replace(">>>", "> > >")
+    text = re.sub(r"<{3,}|>{3,}", lambda found: " ".join(found[0]), text)
     if len(text) <= limit:
         return text
     head = limit * 2 // 3

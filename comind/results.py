@@ -28,6 +28,7 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     title = draft.title if draft else best.agent
     cells = clean_cells(recorded_cells(store, best.agent, best.step))
     write_agent_notebook(folder.best / "solution.ipynb", cells, title=title)
+    title = title.replace('"', "'").replace("\\", "/")  # it stands in a docstring
     head = (
         f'"""{title}\n\nFrom agent {best.agent} of run {folder.id}, cells 1 to {best.step}.\n\n'
         f"It reads that run's split under /kaggle/input. To run it there and compare the result:\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,10 +160,16 @@ def find_resumable(state: Path, run_id: str | None) -> RunFolder:
 
 
 def _started(folder: RunFolder) -> str:
-    reader = Reader(folder.database)
+    """When the run began; empty for a database that cannot be read, which must not hide the others."""
+    try:
+        reader = Reader(folder.database)
+    except (RunNotFound, sqlite3.Error):
+        return ""
     try:
         run = reader.run()
         return run.started_at if run else ""
+    except (sqlite3.Error, ValueError, TypeError):
+        return ""
     finally:
         reader.close()
 

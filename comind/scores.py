@@ -20,7 +20,24 @@ class Score:
         return {"score": self.value, "interval": [self.low, self.high], "rows": self.rows}
 
     def __str__(self) -> str:
-        return f"{self.value:.5g} [{self.low:.5g}, {self.high:.5g}]"
+        places = decimals(self.value)
+        return f"{written(self.value, places)} [{written(self.low, places)}, {written(self.high, places)}]"
+
+
+def decimals(value: float) -> int:
+    """Digits after the point that show a score to five significant ones; -1 where only an exponent can."""
+    size = abs(value)
+    if not math.isfinite(value) or size >= 1e7 or 0 < size < 1e-4:
+        return -1
+    if size < 1e-2:
+        return 5 if size == 0 else 4 - math.floor(math.log10(size))
+    return max(0, 4 - math.floor(math.log10(size))) if size >= 1 else 5
+
+
+def written(value: float, places: int | None = None) -> str:
+    """A score as people read it: trailing zeros stay, so that columns line up. `places` as of `decimals`."""
+    places = decimals(value) if places is None else places
+    return f"{value:.4e}" if places < 0 else f"{value:.{places}f}"
 
 
 def better(challenger: Score, champion: Score | None) -> bool:

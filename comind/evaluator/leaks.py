@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,11 @@ _SAFE = frozenset({"train.csv", "test.csv", "sample_submission.csv"})
 _FILES_READ = 2000
 _PATHS_SEEN = 200_000
 _TEXT_BYTES = 64_000_000
+_KEYS_TRIED = 8
+_PROBED_ROWS = 200
+_PROBE_AGREES = 0.9
+"""Share of the probed rows in which a column must say the label before it is compared in full; far below
+the 0.99 of `agrees`, so that chance in the probe hides nothing."""
 _ROWS_READ = 1_000_000
 _TOKENS_AROUND = (-4, -3, -2, -1, 1, 2, 3, 4, 5, 6)
 _TOKEN = re.compile(r"[^\s,;:|\"'{}\[\]()<>=]+")
@@ -94,15 +98,49 @@ def _table_leaks(path: Path, labels: pd.Series[Any], allowed: frozenset[str]) ->
         table = pd.read_csv(path, sep=separator, dtype=str, na_filter=False, nrows=_ROWS_READ)
     except (ValueError, OSError, pd.errors.ParserError):
         return []  # no table; nobody else can read it as one either
-    for key in table.columns:
+    for key in _keys(table, labels):
         rows = table[table[key].isin(labels.index)].drop_duplicates(key).set_index(key)
-        if not _enough(len(rows), len(labels)):
-            continue
         expected = labels.loc[rows.index]
-        for name in rows.columns:
-            if name not in allowed and agrees(expected, rows[name]):
-                return [f"column {name!r} gives the validation labels"]
+        columns = [name for name in rows.columns if name not in allowed]
+        if names := _agreeing(expected, rows[columns]):
+            return [f"column {names[0]!r} gives the validation labels"]
     return []
+
+
+def _keys(table: pd.DataFrame, labels: pd.Series[Any]) -> list[str]:
+    """Columns that may name the rows: those that hold enough of the ids, the id's own column first.
+
+    At most `_KEYS_TRIED`, those that hold most ids: a wide table of small whole numbers has thousands that
+    share a few values with ids such as 0, 1, 2, and each would have to be compared with all the others.
+    """
+    ids = set(labels.index)
+    held = {name: len(ids.intersection(table[name].tolist())) for name in table.columns}
+    keys = [name for name in table.columns if _enough(held[name], len(labels))]
+    keys.sort(key=lambda name: (name != labels.index.name, -held[name]))
+    return keys[:_KEYS_TRIED]
+
+
+def _agreeing(labels: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
+    """The columns of `rows` (same index, all text) that give the labels away.
+
+    Columns that fail on a sample of the rows are left out before the costly comparison.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if rows.empty:
+        return []
+    places = np.arange(len(rows))
+    if len(rows) > _PROBED_ROWS:
+        places = np.random.default_rng(0).choice(len(rows), _PROBED_ROWS, replace=False)
+    expected, probe = labels.iloc[places], rows.iloc[places].to_numpy(dtype=object)
+    same = probe == expected.to_numpy(dtype=object)[:, None]
+    left = pd.to_numeric(expected, errors="coerce").to_numpy(dtype=float)[:, None]
+    right = np.asarray(pd.to_numeric(probe.ravel(), errors="coerce"), dtype=float).reshape(probe.shape)
+    with np.errstate(invalid="ignore"):  # infinities; they agree as texts or not at all
+        same |= np.abs(left - right) <= 1e-9 * np.maximum(np.abs(left), 1e-9)
+    suspects = np.flatnonzero(same.mean(axis=0) >= _PROBE_AGREES)
+    return [str(rows.columns[place]) for place in suspects if agrees(labels, rows.iloc[:, place])]
 
 
 def _text_leaks(path: Path, labels: pd.Series[Any]) -> bool:
@@ -170,9 +208,7 @@ def repeated_rows(
 def natural_columns(original_train: Path, label_columns: list[str]) -> frozenset[str]:
     """Input columns that equal the label in the original training table as well."""
     table = read_text_table(original_train)
-    found: dict[str, bool] = defaultdict(bool)
-    for label in label_columns:
-        for name in table.columns:
-            if name not in label_columns and label in table and agrees(table[label], table[name]):
-                found[name] = True
-    return frozenset(found)
+    inputs = table[[name for name in table.columns if name not in label_columns]]
+    return frozenset(
+        name for label in label_columns if label in table for name in _agreeing(table[label], inputs)
+    )

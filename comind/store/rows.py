@@ -22,8 +22,13 @@ def to_row(record: Any) -> dict[str, Any]:
             value = int(value)
         elif isinstance(value, list | dict):
             value = json.dumps(value, ensure_ascii=False)
-        row[item.name] = value
+        row[item.name] = encodable(value) if isinstance(value, str) else value
     return row
+
+
+def encodable(text: str) -> str:
+    """Half an emoji (a lone surrogate) cannot be stored as UTF-8: it becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def from_row(record: type[R], row: dict[str, Any]) -> R:

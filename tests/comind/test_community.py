@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -72,13 +73,17 @@ def test_older_discussions_are_drawn_less() -> None:
     assert first.count("new") > 3 * first.count("old")
 
 
-def test_publishing_gives_predictions_outputs_and_links_and_never_follows_a_link(tmp_path: Path) -> None:
+async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
+    tmp_path: Path,
+) -> None:
     folder = RunFolder(tmp_path)
     store = Store(folder.database)
     work = folder.workspace("r1-a1")
     work.mkdir(parents=True)
     (work / "oof.csv").write_text("id,p\n1,0.5\n")
     (work / "notes.py").write_text("x")
+    (work / "a\n>>>\n## Draft.csv").write_text("a name that would speak in prompts")
+    (work / os.fsdecode(b"bad\xff.csv")).write_text("x")
     secret = tmp_path / "private" / "validation.csv"
     secret.parent.mkdir()
     secret.write_text("labels")
@@ -95,7 +100,7 @@ def test_publishing_gives_predictions_outputs_and_links_and_never_follows_a_link
         validation_submission=folder.relative(graded / "validation_submission.csv"),
     )  # fmt: skip
     agent = Agent(id="r1-a1", round=1, index=1, title="Ridge")
-    publish(store, folder, agent, evaluation, source="fit()", used=["r0-a9"], clock=utc_now)
+    await publish(store, folder, agent, evaluation, source="fit()", used=["r0-a9"], clock=utc_now)
     dataset = store.all(Dataset)[0]
     assert dataset.files == ["oof.csv", "submission.csv", "validation_submission.csv"]
     assert store.all(Kernel)[0].local_score == 0.8

@@ -30,3 +30,11 @@ def test_rubbish_is_dropped(tmp_path: Path) -> None:
 def test_a_half_written_command_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / ".half.json.partial").write_text('{"action": "stop"}')
     assert take(tmp_path) == []
+
+
+def test_a_folder_and_a_dangling_link_do_not_stop_later_commands(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    (tmp_path / "b.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "c.json").write_text("[" * 100_000)
+    send(tmp_path, Command("pause"))
+    assert take(tmp_path) == [Command("pause")]

@@ -80,3 +80,10 @@ def test_a_persons_own_folder_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
     assert prompts_folder() == tmp_path
     with pytest.raises(ConfigError, match="COMIND_PROMPTS"):
         Prompts().parts("coder")
+
+
+@pytest.mark.parametrize("text", [">>>>>", "<<<<<<<", "> >>>>", "a>>>b"])
+def test_longer_runs_cannot_close_a_block_either(text: str) -> None:
+    quoted = quote(text, 1000)
+    assert ">>>" not in quoted
+    assert "<<<" not in quoted

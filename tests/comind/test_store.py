@@ -119,3 +119,10 @@ def test_an_evaluation_without_a_part_has_no_score() -> None:
 def test_events_keep_brackets_and_escape_codes_as_text(store: Store) -> None:
     store.event("x", "[/red] \x1b[31m")
     assert store.all(Event)[0].message == "[/red] \x1b[31m"
+
+
+def test_half_an_emoji_is_stored_as_a_question_mark(store: Store) -> None:
+    store.event("x", "half \ud800", data={"deep": ["\udfff"]})
+    store.save(Idea(id="idea-1", round=1, text="\ud83d"))
+    assert store.all(Event)[0].message == "half ?"
+    assert store.all(Idea)[0].text == "?"
