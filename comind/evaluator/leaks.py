@@ -139,8 +139,8 @@ def _agreeing(labels: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     right = np.asarray(pd.to_numeric(probe.ravel(), errors="coerce"), dtype=float).reshape(probe.shape)
     with np.errstate(invalid="ignore"):  # infinities; they agree as texts or not at all
         same |= np.abs(left - right) <= 1e-9 * np.maximum(np.abs(left), 1e-9)
-    suspects = np.flatnonzero(same.mean(axis=0) >= _PROBE_AGREES)
-    return [str(rows.columns[place]) for place in suspects if agrees(labels, rows.iloc[:, place])]
+    suspects = rows.columns[same.mean(axis=0) >= _PROBE_AGREES]
+    return [name for name in suspects if agrees(labels, rows[name])]
 
 
 def _text_leaks(path: Path, labels: pd.Series[Any]) -> bool:
@@ -193,7 +193,10 @@ def repeated_rows(
     import pandas as pd
 
     def fingerprints(table: pd.DataFrame) -> pd.Series[Any]:
-        return pd.util.hash_pandas_object(table[columns], index=False)
+        # by rows: pandas' own hash goes by columns, and a wide table has thousands of them
+        return pd.Series(
+            [hash(row) for row in table[columns].itertuples(index=False, name=None)], dtype="int64"
+        )
 
     if not columns or not len(validation):
         return ""
