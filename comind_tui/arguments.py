@@ -6,6 +6,7 @@ import argparse
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from comind.config import DEFAULT_MAX_DOLLARS
 from kaggle_runner.errors import UsageError
 
 EPILOG = """\
@@ -126,7 +127,11 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--time-limit", metavar="2h", default=absent, help="for the whole run")
     group.add_argument("--cell-time-limit", metavar="1h", default=absent, help="for one cell")
     group.add_argument(
-        "--max-cost", metavar="DOLLARS", type=_money, default=absent, help="for model calls; none is no limit"
+        "--max-cost",
+        metavar="DOLLARS",
+        type=_money,
+        default=absent,
+        help=f"for model calls (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
     )
     group.add_argument("--seed", metavar="S", type=int, default=absent)
     group.add_argument("--executor", metavar="WHERE", default=absent, help="local, kaggle or ray")

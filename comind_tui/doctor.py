@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from comind_tui.listing import print_json
-from comind_tui.plain import one_line
+from comind_tui.listing import print_json, terminal_width
+from comind_tui.plain import labelled
 from kaggle_runner.errors import ComindError
 
 Verdict = Literal["ok", "missing", "optional"]
@@ -41,10 +41,11 @@ def doctor(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"ok": possible, "findings": [asdict(one) for one in findings]})
         return 0 if possible else 4
+    width = terminal_width()
     for one in findings:
-        print(f"{_MARKS[one.verdict]}  {one.name:<12} {one_line(one.detail)}")
+        print(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width))
         if one.hint and one.verdict != "ok":
-            print(f"{'':<10}{'':<12} → {one_line(one.hint)}")
+            print(labelled("", f"→ {one.hint}", indent=24, width=width))
     print("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
     return 0 if possible else 4
 

@@ -63,7 +63,7 @@ class Printer:
             document = summarize(reader, self._folder)
         finally:
             reader.close()
-        text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder)
+        text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder, width=None)
         print(text, file=stream, flush=True)
 
     def _beat(self) -> None:
@@ -94,7 +94,7 @@ def progress_line(reader: Reader, clock: Clock) -> str:
     """Elapsed, left, working agents, best so far and cost, of a run that may not have begun."""
     run = reader.run() or Run(id="", competition="")
     now = clock()
-    elapsed, left = run_times(run, now)
+    elapsed, left = run_times(run, now, alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
     totals = reader.totals()

@@ -20,12 +20,14 @@ from comind.runs import RunFolder, engine_alive, find_run, list_runs
 from comind.scores import Score, better_beyond_noise
 from comind.store.reader import Reader
 from comind.summary import best_standing, shown_status, summarize
+from comind_tui.invocation import from_here, program
 from comind_tui.plain import (
     arrow,
     clean,
     dollars,
     duration,
     interval,
+    labelled,
     number,
     one_line,
     place,
@@ -86,7 +88,8 @@ def runs(arguments: Namespace) -> int:
         print_json(rows)
     elif not rows:
         print(
-            f"There is no run in {arguments.state} yet: comind-tui run COMPETITION --offline", file=sys.stderr
+            f"There is no run in {arguments.state} yet: {program()} run COMPETITION --offline",
+            file=sys.stderr,
         )
     else:
         now = utc_now()
@@ -96,14 +99,14 @@ def runs(arguments: Namespace) -> int:
                 row["status"],
                 f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
                 number(row["best_score"]),
-                f"{row['metric']} {arrow(row['higher_is_better'])}",
                 place(row),
+                f"{row['metric']} {arrow(row['higher_is_better'])}",
                 row["competition"],
             )
             for row in rows
         ]
-        headers = ("RUN", "STATUS", "STARTED", "BEST", "METRIC", "RANK", "COMPETITION")
-        print(table(headers, lines, width=terminal_width(), right=(3, 5)))
+        headers = ("RUN", "STATUS", "STARTED", "BEST", "RANK", "METRIC", "COMPETITION")
+        print(table(headers, lines, width=terminal_width(), right=(3,)))
     return 0
 
 
@@ -136,11 +139,11 @@ def show(arguments: Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        print(summary_text(document, folder))
+        print(summary_text(document, folder, width=terminal_width()))
     return 0
 
 
-def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
+def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | None) -> str:
     """The `show` document as people read it; the headless printer ends with it too."""
     best, test, cost, counts = (document[key] for key in ("best", "test", "cost", "counts"))
     score = score_from(best, document["higher_is_better"]) if best else None
@@ -159,7 +162,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
     if best:
         lines += [
             ("found by", f"{best['agent']} in round {best['round']}"),
-            ("submission", str(folder.path / best["submission"])),
+            ("submission", str(from_here(folder.path / best["submission"]))),
         ]
     if test:
         place = f"rank {test['rank']} of {test['teams']}" if test["rank"] else "no rank"
@@ -170,9 +173,9 @@ def summary_text(document: dict[str, Any], folder: RunFolder) -> str:
         ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
         ("started", document["started_at"] or "–"),
         ("finished", document["finished_at"] or "–"),
-        ("folder", str(folder.path)),
+        ("folder", str(from_here(folder.path))),
     ]
-    return "\n".join(f"{name:<12} {one_line(value)}" for name, value in lines)
+    return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
 
 
 def ideas(arguments: Namespace) -> int:

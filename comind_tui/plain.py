@@ -6,6 +6,7 @@ Standard library only; both the command line and the screens use it.
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 from comind.clock import parse_stamp
 from comind.records import Run
-from comind.scores import Score
+from comind.scores import Score, written
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -26,6 +27,10 @@ _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
     r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # invisible, or reorders what is seen
 )
+
+_LEAST_COLUMN = 8
+_COUNT_SECONDS = 300.0
+"""The engine counts its time far more often than this."""
 
 
 def clean(text: str) -> str:
@@ -66,19 +71,39 @@ def fit(text: str, width: int) -> str:
 def table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, right: Sequence[int] = ()
 ) -> str:
-    """Aligned columns, `right` ones to the right. With a width, the last column is cut to fit it."""
+    """Aligned columns, `right` ones to the right.
+
+    With a width, columns that do not fit are left out from the end, and the last one left is cut to fit.
+    """
     cleaned = [[one_line(value) for value in row] for row in rows]
     widths = [max(cell_width(line[i]) for line in [list(headers), *cleaned]) for i in range(len(headers))]
     if width is not None:
-        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        widths[-1] = min(widths[-1], max(8, width - taken))
+        while len(widths) > 1 and width - _before_last(widths) < min(widths[-1], _LEAST_COLUMN):
+            widths.pop()
+        widths[-1] = min(widths[-1], max(_LEAST_COLUMN, width - _before_last(widths)))
     lines = []
     for line in [list(headers), *cleaned]:
-        cells = [fit(value, size) for value, size in zip(line, widths, strict=True)]
+        cells = [fit(value, size) for value, size in zip(line, widths, strict=False)]
         for i in right:
-            cells[i] = cells[i].rstrip().rjust(widths[i])
+            if i < len(cells):
+                cells[i] = cells[i].rstrip().rjust(widths[i])
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _before_last(widths: Sequence[int]) -> int:
+    """Cells that all columns but the last take, with the gaps between them."""
+    return sum(widths[:-1]) + 2 * (len(widths) - 1)
+
+
+def labelled(name: str, value: str, *, indent: int, width: int | None) -> str:
+    """A name, and its value in a column that begins at `indent`, wrapped by words to the width."""
+    pieces = [one_line(value)]
+    if width is not None:
+        room = max(_LEAST_COLUMN, width - indent)
+        pieces = textwrap.wrap(pieces[0], room, break_long_words=False, break_on_hyphens=False) or [""]
+    first = f"{name:<{indent}}{pieces[0]}".rstrip()
+    return "\n".join([first, *(" " * indent + piece for piece in pieces[1:])])
 
 
 def duration(seconds: float) -> str:
@@ -98,23 +123,28 @@ def since(stamp: str, now: datetime) -> float:
     return max(0.0, (now - parse_stamp(stamp)).total_seconds()) if stamp else 0.0
 
 
-def run_times(run: Run, now: datetime) -> tuple[float, float | None]:
-    """Seconds that count against the time limit so far, and those left (None without a limit)."""
-    elapsed = run.seconds_used or since(
-        run.started_at, parse_stamp(run.finished_at) if run.finished_at else now
-    )
+def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | None]:
+    """Seconds that count against the time limit so far, and those left (None without a limit).
+
+    The engine stores its own count now and then; between two counts a living, unpaused run goes on from
+    the moment of the last, so that what is shown never jumps back. A much older count is an earlier
+    engine's, whose successor has not counted yet.
+    """
+    since_count = since(run.used_at, now)
+    ticking = alive and run.status in ("preparing", "running") and since_count < _COUNT_SECONDS
+    elapsed = run.seconds_used + (since_count if ticking else 0.0)
     limit = run.config.get("time_limit")
     return elapsed, None if limit is None else max(0.0, limit - elapsed)
 
 
-def number(value: float | None) -> str:
-    """A score as people read it; a dash when there is none."""
-    return "–" if value is None else f"{value:.5g}"
+def number(value: float | None, places: int | None = None) -> str:
+    """A score as people read it (`comind.scores.written`); a dash when there is none."""
+    return "–" if value is None else written(value, places)
 
 
 def interval(score: Score | None) -> str:
-    """`0.91234 [0.9012, 0.9231]`, or a dash."""
-    return "–" if score is None else f"{score.value:.5g} [{score.low:.4g}, {score.high:.4g}]"
+    """`0.91234 [0.90120, 0.92310]`, or a dash."""
+    return "–" if score is None else str(score)
 
 
 def dollars(value: float | None) -> str:

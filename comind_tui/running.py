@@ -15,7 +15,7 @@ from typing import Any
 
 from comind.clock import utc_now
 from comind.config import ROLES, RunConfig, load_config
-from comind.runs import RunFolder, default_state, engine_alive, find_resumable, find_run, runs_folder
+from comind.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.launch import launch
 from comind_tui.listing import print_json
 from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
@@ -150,15 +150,12 @@ def _watch(state: Path, run_id: str) -> int:
 
 
 def _open_screens(state: Path, run_id: str | None) -> int:
-    """Show the screens until the person leaves; then say how to come back to a run that goes on."""
+    """Show the screens until the person leaves; then say what became of the runs that were on them."""
     from comind_tui.app import ComindApp
+    from comind_tui.ending import farewell
 
     app = ComindApp(state, run_id=run_id)
     app.run()
-    where = "" if state == default_state() else f" --state {state}"
     for left in sorted(app.runs_watched()):
-        if engine_alive(RunFolder(runs_folder(state) / left)):
-            print(f"Run {left} goes on. Come back: comind-tui attach {left}{where}", file=sys.stderr)
-        else:
-            print(f"No engine is running {left}. Its result: comind-tui show {left}{where}", file=sys.stderr)
+        print("\n".join(farewell(RunFolder(runs_folder(state) / left))), file=sys.stderr)
     return app.return_code or 0

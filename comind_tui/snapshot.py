@@ -15,6 +15,8 @@ from comind.summary import best_standing, shown_status
 from kaggle_runner.errors import RunNotFound
 
 EVENTS_KEPT = 300
+ENDED = frozenset({"finished", "stopped", "failed"})
+"""Statuses of runs and agents after which nothing happens any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,39 @@ class Snapshot:
     totals: Mapping[str, Any] = field(default_factory=dict)
     ideas: int = 0
     reports: int = 0
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Agent → its draft's title, of all rounds."""
+    running_cells: int = 0
+    """Cells that run now, whichever round is shown."""
 
     @property
     def status(self) -> str:
         return shown_status(self.run, self.alive)
+
+    @property
+    def shown_state(self) -> str:
+        """The status as people see it: a pause begins when the cells that run have ended."""
+        return "pausing" if self.status == "paused" and self.running_cells else self.status
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody would read a command: the run is over, or its engine is gone."""
+        return self.run is not None and self.status in ENDED
+
+    @property
+    def engine_gone(self) -> bool:
+        """Whether the engine died before it could say how the run ended."""
+        return self.run is not None and self.ended and self.run.status not in ENDED
+
+    def state_of(self, agent: Agent) -> str:
+        """The agent's status; without an engine nobody is at work, whatever was stored last."""
+        if self.alive or agent.status in ENDED:
+            return agent.status
+        return "engine gone" if self.engine_gone else "stopped"
+
+    def state_of_cell(self, cell: Cell) -> str:
+        """The cell's status; no cell runs without an engine."""
+        return "stopped" if cell.status == "running" and not self.alive else cell.status
 
     @property
     def best(self) -> Standing | None:
@@ -67,7 +98,8 @@ def read_snapshot(folder: RunFolder, round: int | None) -> Snapshot:
 
 
 def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
-    newest = max((agent.round for agent in reader.all(Agent)), default=0)
+    everyone = reader.all(Agent)
+    newest = max((agent.round for agent in everyone), default=0)
     shown = newest if round is None else min(max(round, 1), newest)
     agents = reader.all(Agent, "round = ?", (shown,), order='"index"')
     return Snapshot(
@@ -82,6 +114,8 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         totals=reader.totals(),
         ideas=reader.count(Idea),
         reports=reader.count(Report),
+        titles={agent.id: agent.title for agent in everyone},
+        running_cells=reader.count(Cell, "status = 'running'") if alive else 0,
     )
 
 

@@ -59,6 +59,7 @@ class AgentScreen(Screen[None]):
         self.agent_id = agent
         self.cell: Cell | None = None
         self._cells: tuple[Cell, ...] = ()
+        self._alive = False
         self._log: LogTail | None = None
 
     def compose(self) -> ComposeResult:
@@ -86,7 +87,8 @@ class AgentScreen(Screen[None]):
             Text(self._head(agent), no_wrap=True, overflow="ellipsis")
         )
         cells = self._run.snapshot.cells.get(self.agent_id, ())
-        if cells != self._cells:
+        if (cells, self._run.snapshot.alive) != (self._cells, self._alive):
+            self._alive = self._run.snapshot.alive
             self._list(cells)
         if self._log and self._log.poll():
             self._show_output()
@@ -95,7 +97,7 @@ class AgentScreen(Screen[None]):
         best = self._run.snapshot.best_of(agent.id)
         facts = (
             f"{agent.index} {agent.id}",
-            state(agent.status),
+            state(self._run.snapshot.state_of(agent)),
             f"step {agent.step}/{agent.max_steps}",
             f"best {number(best.score.value if best else None)}",
             agent.stop_reason,
@@ -113,7 +115,16 @@ class AgentScreen(Screen[None]):
         self._cells = cells
         options.clear_options()
         options.add_options(
-            [Option(Text(_headline(cell), no_wrap=True, overflow="ellipsis")) for cell in cells]
+            [
+                Option(
+                    Text(
+                        _headline(cell, self._run.snapshot.state_of_cell(cell)),
+                        no_wrap=True,
+                        overflow="ellipsis",
+                    )
+                )
+                for cell in cells
+            ]
         )
         if cells:
             options.highlighted = len(cells) - 1 if at_end or at is None else at
@@ -175,6 +186,6 @@ class AgentScreen(Screen[None]):
         self.app.push_screen(Help(HELP))
 
 
-def _headline(cell: Cell) -> str:
-    took = duration(cell.seconds) if cell.finished_at else "…"
-    return f"{symbol(cell.status)} {cell.step:>2} {took:>7}  {one_line(cell.goal)}"
+def _headline(cell: Cell, status: str) -> str:
+    took = duration(cell.seconds) if cell.finished_at else "…" if status == "running" else "–"
+    return f"{symbol(status)} {cell.step:>2} {took:>7}  {one_line(cell.goal)}"

@@ -1,9 +1,10 @@
-"""The form for a new run: its checked as it is typed; starting happens in a helper process."""
+"""The form for a new run: it is checked as it is typed; starting happens in a helper process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -14,7 +15,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Button, Checkbox, Footer, Input, Label, Select, Static
 
-from comind.config import DEFAULT_MODEL, RunConfig, from_mapping
+from comind.config import DEFAULT_MAX_DOLLARS, DEFAULT_MODEL, RunConfig, from_mapping
 from comind_tui.running import check_key
 from kaggle_runner.errors import ComindError, ConfigError
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from comind_tui.app import ComindApp
 
 _FIELDS: tuple[tuple[str, str, str, str], ...] = (
-    ("folder", "or a folder", "", "path/to/competition"),
+    ("folder", "or a folder", "", "path/to/competition; wins over the list above"),
     ("model", "model", "", DEFAULT_MODEL),
     ("base_url", "base URL", "", "empty: OpenAI's own"),
     ("coders", "coding agents", "2", "1 to 64"),
     ("rounds", "rounds", "2", "1 to 1000"),
     ("time_limit", "time limit", "1h", "90s, 15m, 2h, 1h30m"),
-    ("max_cost", "max cost, $", "", "empty: no limit"),
+    ("max_cost", "max cost, $", "", f"empty: ${DEFAULT_MAX_DOLLARS:g} where the price is known"),
     ("seed", "seed", "0", ""),
 )
 """Setting, label, first value, placeholder."""
@@ -89,13 +90,16 @@ class NewRun(Screen[str]):
         offline = self.query_one("#offline", Checkbox).value
         for name in ("model", "base_url"):
             self.query_one(f"#{name}", Input).disabled = offline
+        named = self.query_one("#folder", Input).value.strip()
+        self.query_one("#competition", Select).set_class(bool(named), "overruled")
         try:
             config = self._config()
         except ComindError as error:
             self._say(str(error), bad=True)
         else:
             what = "recipes, no language model" if config.offline else config.model
-            self._say(f"Ready: {config.competition}, {config.coders} agents, {what}. Ctrl+S starts.")
+            over = " (the folder wins over the list)" if config.is_folder else ""
+            self._say(f"Ready: {config.competition}{over}, {config.coders} agents, {what}. Ctrl+S starts.")
 
     def _config(self) -> RunConfig:
         """The settings on the form; ConfigError names the first field that is wrong."""
@@ -104,6 +108,8 @@ class NewRun(Screen[str]):
         values: dict[str, Any] = {"competition": _folder(texts["folder"]) or (str(chosen) if chosen else "")}
         if not values["competition"] or (chosen is Select.NULL and not texts["folder"]):
             raise ConfigError("Choose a competition, or name a folder in Kaggle's shape.")
+        if texts["folder"] and not Path(values["competition"]).is_dir():
+            raise ConfigError(f"There is no folder {texts['folder']!r} here.")
         if self.query_one("#offline", Checkbox).value:
             values["offline"] = True
         else:

@@ -21,6 +21,7 @@ from comind.clock import Clock
 from comind.inbox import Action, Command, send
 from comind.records import Agent, Idea, Report
 from comind.runs import RunFolder
+from comind_tui.ending import ended_notice
 from comind_tui.logs import LogTail
 from comind_tui.plain import clean, duration, number, since
 from comind_tui.screens.agent import AgentScreen
@@ -50,7 +51,7 @@ q, Ctrl+C    leave; the run goes on. Come back: comind-tui attach
 Ctrl+P       command palette        ?       this help
 
 ● running  ◌ thinking  ◆ grading  ◇ reporting  ○ waiting
-✓ finished  ■ stopped  ✗ failed  ‖ paused
+✓ finished  ■ stopped, or its engine is gone  ✗ failed  ‖ paused
 
 Scores are on the selection rows, with a 95 % interval; ★ is the run's choice.
 Baseline: "✓ beats" the sample submission beyond noise, or is within its "~ noise".
@@ -160,12 +161,12 @@ class RunScreen(Screen[None]):
         output: list[str] = []
         if cell and is_visible:
             output = self._log(agent.id, cell.log_path).tail(self.query_one(AgentMosaic).output_lines)
-        running = cell is not None and cell.status == "running" and self.snapshot.alive
+        running = cell is not None and self.snapshot.state_of_cell(cell) == "running"
         best = self.snapshot.best_of(agent.id)
         return Tile(
             agent=agent.id,
             index=agent.index,
-            status=agent.status,
+            status=self.snapshot.state_of(agent),
             progress=f"{agent.step}/{agent.max_steps}",
             clock=duration(since(cell.started_at, self._clock())) if cell and running else "",
             best=number(best.score.value if best else None),
@@ -221,7 +222,8 @@ class RunScreen(Screen[None]):
     def action_pause(self) -> None:
         paused = self.snapshot.status == "paused"
         self.command(
-            "resume" if paused else "pause", told="The run goes on." if paused else "Pausing the run."
+            "resume" if paused else "pause",
+            told="The run goes on." if paused else "Pausing: cells that run now end first.",
         )
 
     def action_stop_agent(self) -> None:
@@ -231,7 +233,7 @@ class RunScreen(Screen[None]):
     async def stop_agent(self, agent: str) -> None:
         """Ask, then tell the engine."""
         question = f"Stop agent {agent}? What it has scored is kept."
-        if not agent:
+        if self._too_late() or not agent:
             return
         if await self.app.push_screen_wait(Confirm(question)):
             self.command("stop_agent", target=agent, told=f"Stopping {agent}.")
@@ -239,11 +241,15 @@ class RunScreen(Screen[None]):
     @work
     async def action_stop_run(self) -> None:
         question = "Stop the whole run? It ends with the best found so far; comind-tui resume goes on later."
+        if self._too_late():
+            return
         if await self.app.push_screen_wait(Confirm(question)):
             self.command("stop", told="Stopping the run.")
 
     @work
     async def action_add_idea(self) -> None:
+        if self._too_late():
+            return
         text = await self.app.push_screen_wait(
             AskText("An idea for the next round:", "for instance: blend the best two")
         )
@@ -252,9 +258,7 @@ class RunScreen(Screen[None]):
 
     def command(self, action: Action, *, target: str = "", text: str = "", told: str) -> None:
         """Put a command into the run's inbox, and say so; say it too when nobody would read it."""
-        if not self.snapshot.alive:
-            hint = f"No engine is running: comind-tui resume {self.folder.id}"
-            self.notify(hint, severity="warning", markup=False)
+        if self._too_late():
             return
         try:
             send(self.folder.inbox, Command(action, target, text))
@@ -262,6 +266,16 @@ class RunScreen(Screen[None]):
             self.notify(f"The command could not be sent: {error}", severity="error", markup=False)
             return
         self.notify(told, markup=False)
+
+    def _too_late(self) -> bool:
+        """Whether no engine would read a command; the person is told."""
+        if self.snapshot.ended:
+            self.notify(ended_notice(self.snapshot, self.folder), markup=False, timeout=10)
+        elif not self.snapshot.alive:
+            self.notify("The run's engine has not started yet.", severity="warning", markup=False)
+        else:
+            return False
+        return True
 
     def action_help(self) -> None:
         self.app.push_screen(Help(HELP))

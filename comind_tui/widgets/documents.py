@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual import on, work
@@ -15,13 +15,20 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from comind.records import Idea, Report
+from comind.records import Discussion, Idea, Kernel, Report
 from comind.runs import RunFolder
 from comind.store.reader import Reader
 from comind_tui.plain import clean, number, one_line
 from kaggle_runner.errors import RunNotFound
 
 SHOWN = 300
+
+
+class Found(NamedTuple):
+    """A document and its line in the list."""
+
+    document: Idea | Report
+    headline: str
 
 
 class Documents(Vertical):
@@ -33,7 +40,7 @@ class Documents(Vertical):
         super().__init__(id=id)
         self._folder = folder
         self._record = record
-        self._found: Sequence[Idea | Report] = ()
+        self._found: Sequence[Found] = ()
         self._state: tuple[int, str] | None = None
         self._count = 0
 
@@ -71,7 +78,7 @@ class Documents(Vertical):
     @on(OptionList.OptionHighlighted)
     def _choose(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_index < len(self._found):
-            self.query_one(Static).update(Text(in_full(self._found[event.option_index])))
+            self.query_one(Static).update(Text(in_full(self._found[event.option_index].document)))
             self.query_one(VerticalScroll).scroll_home(animate=False)
 
     @work(exclusive=True)
@@ -81,36 +88,46 @@ class Documents(Vertical):
         at = options.highlighted or 0
         self._found = found
         options.clear_options()
-        options.add_options([Option(Text(headline(one), no_wrap=True, overflow="ellipsis")) for one in found])
+        options.add_options([Option(Text(one.headline, no_wrap=True, overflow="ellipsis")) for one in found])
         if found:
             options.highlighted = min(at, len(found) - 1)
         else:
             self.query_one(Static).update(Text("Nothing matches." if text else "None yet."))
 
 
-def _read(folder: RunFolder, record: type[Idea] | type[Report], text: str) -> Sequence[Idea | Report]:
+def _read(folder: RunFolder, record: type[Idea] | type[Report], text: str) -> Sequence[Found]:
     try:
         reader = Reader(folder.database)
     except RunNotFound:
         return []
     try:
+        documents: Sequence[Idea | Report]
         if text.strip():
-            return reader.search(record, text, limit=SHOWN)
-        order = "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
-        return reader.all(record, order=order, limit=SHOWN)
+            documents = reader.search(record, text, limit=SHOWN)
+        else:
+            order = "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
+            documents = reader.all(record, order=order, limit=SHOWN)
+        return [Found(one, _headline(one, reader)) for one in documents]
     except sqlite3.OperationalError:  # the engine is still making the tables
         return []
     finally:
         reader.close()
 
 
-def headline(document: Idea | Report) -> str:
-    """One line for the list."""
+def _headline(document: Idea | Report, reader: Reader) -> str:
+    """One line for the list; what a report is about is looked up, since its own title repeats its subject."""
     if isinstance(document, Idea):
         place = f"#{document.rank}" if document.rank else "·"
         return f"r{document.round} {place:>3}  {one_line(document.text)}"
-    score = f" {number(document.local_score)}" if document.local_score is not None else ""
-    return one_line(f"r{document.round} {document.kind} {document.subject}{score}  {document.title}")
+    source: Kernel | Discussion | None = None
+    if document.kind == "kernel":
+        source = reader.get(Kernel, document.subject)
+    elif document.kind == "discussion":
+        source = reader.get(Discussion, document.subject)
+    worth = f"{source.votes} votes" if source else number(document.local_score)
+    title = one_line(source.title if source else document.title)
+    about = f"{document.subject}  " if document.kind == "solution" else ""
+    return f"{one_line(document.id)}  {document.kind:<10} {worth:>9}  {about}{title}"
 
 
 def in_full(document: Idea | Report) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 from textual import events
@@ -13,7 +13,10 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from comind.config import DEFAULT_MAX_DOLLARS
+from comind.records import Run
 from comind_tui.glyphs import state, symbol
+from comind_tui.invocation import program
 from comind_tui.plain import (
     arrow,
     cell_width,
@@ -33,56 +36,78 @@ VIEWS: tuple[tuple[str, str], ...] = (
     ("reports", "Reports"), ("monitor", "Monitor"), ("plot", "Plot"),
 )  # fmt: skip
 """Id and title of each view, in the order of their number keys."""
+SEPARATOR = " · "
+
+
+class Facts(NamedTuple):
+    """What the head says, as groups that keep their lines while their texts change."""
+
+    state: tuple[str, ...]
+    result: tuple[str, ...]
+    cost: tuple[str, ...]
 
 
 class RunHeader(Widget):
-    """Facts about the run, flowed over as many lines as the widget has."""
+    """Facts about the run: a line a group, or two lines where the terminal is wide."""
 
-    facts: reactive[tuple[str, ...]] = reactive(())
+    facts: reactive[Facts | None] = reactive(None)
 
     def show(self, snapshot: Snapshot, run_id: str, now: datetime) -> None:
-        self.facts = tuple(header_facts(snapshot, run_id, now))
+        self.facts = header_facts(snapshot, run_id, now)
 
     def render(self) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis")
-        for line in flow(self.facts, self.size.width - 2)[: self.size.height]:
+        if self.facts is None:
+            return text
+        state, result, cost = self.facts
+        groups = [state, result, cost] if self.size.height > 2 else [state + result, cost]
+        for line in fill(groups, self.size.width - 2):
             text.append(f" {line}\n", style="bold" if not text else "")
         return text
 
 
-def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> list[str]:
-    """Most important first; what does not fit is dropped from the end."""
+def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
+    """Most important first in every group; what does not fit goes on to the next line."""
     run = snapshot.run
     if run is None:
-        return [run_id, state("preparing"), "waiting for the engine's first word"]
-    elapsed, left = run_times(run, now)
+        return Facts((run_id, state("preparing")), ("waiting for the engine's first word",), ())
+    elapsed, left = run_times(run, now, alive=snapshot.alive)
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
-    limit = run.config.get("max_cost")
     used = snapshot.totals["prompt_tokens"] + snapshot.totals["completion_tokens"]
-    facts = [
-        f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",
-        f"round {run.round}/{run.rounds}",
-        _status(snapshot),
-        f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
-        _place(run.test),
-        f"{duration(elapsed)} elapsed{ending}",
-        dollars(snapshot.totals["dollars"]) + (f" of {dollars(limit)}" if limit is not None else ""),
-        f"{tokens(used)} tokens",
-        _agents(snapshot),
-        run.model,
-    ]
-    return [one_line(fact) for fact in facts if fact]
+    groups = (
+        (
+            f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",
+            f"round {run.round}/{run.rounds}",
+            _status(snapshot),
+            f"{duration(elapsed)} elapsed{ending}",
+        ),
+        (
+            f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
+            _place(run.test),
+        ),
+        (_cost(run, snapshot.totals), f"{tokens(used)} tokens", _agents(snapshot), run.model),
+    )
+    return Facts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
+
+
+def _cost(run: Run, totals: Mapping[str, Any]) -> str:
+    """What the calls cost and the cap, which is the person's, else the default where prices are known."""
+    spent = totals["dollars"]
+    limit = run.config.get("max_cost")
+    if limit is None and not run.config.get("offline") and totals["calls"] and spent is not None:
+        limit = DEFAULT_MAX_DOLLARS
+    return dollars(spent) + (f" of {dollars(limit)}" if limit is not None else "")
 
 
 def _status(snapshot: Snapshot) -> str:
     run = snapshot.run
     assert run is not None
-    if snapshot.status != run.status:
-        return f"{state(snapshot.status)} (its engine is gone: comind-tui resume)"
+    if snapshot.engine_gone:
+        return f"{state('engine gone')} ({program()} resume goes on)"
     if run.status == "preparing" and not snapshot.alive:
         return f"{state('preparing')} (its engine is starting; engine.log in its folder tells more)"
-    return f"{state(snapshot.status)}{f': {run.status_detail}' if run.status_detail else ''}"
+    return f"{state(snapshot.shown_state)}{f': {run.status_detail}' if run.status_detail else ''}"
 
 
 def _place(test: dict[str, Any]) -> str:
@@ -96,7 +121,7 @@ def _place(test: dict[str, Any]) -> str:
 
 
 def _agents(snapshot: Snapshot) -> str:
-    kinds = Counter(agent.status for agent in snapshot.agents)
+    kinds = Counter(snapshot.state_of(agent) for agent in snapshot.agents)
     return (
         "agents " + " ".join(f"{symbol(kind)}{count} {kind}" for kind, count in kinds.items())
         if kinds
@@ -108,11 +133,25 @@ def flow(parts: Sequence[str], width: int) -> list[str]:
     """Parts joined by ` · ` into lines of at most `width` cells; none is broken over two lines."""
     lines: list[str] = []
     for part in parts:
-        joined = f"{lines[-1]} · {part}" if lines else part
+        joined = f"{lines[-1]}{SEPARATOR}{part}" if lines else part
         if lines and cell_width(joined) <= width:
             lines[-1] = joined
         else:
             lines.append(fit(part, width).rstrip())
+    return lines
+
+
+def fill(groups: Sequence[Sequence[str]], width: int) -> list[str]:
+    """A line a group. What does not fit begins the next group's line; at the last line it is left out."""
+    lines: list[str] = []
+    waiting: list[str] = []
+    for group in groups:
+        waiting += group
+        count = 1
+        while count < len(waiting) and cell_width(SEPARATOR.join(waiting[: count + 1])) <= width:
+            count += 1
+        lines.append(fit(SEPARATOR.join(waiting[:count]), width).rstrip())
+        waiting = waiting[count:]
     return lines
 
 

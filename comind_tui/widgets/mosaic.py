@@ -74,6 +74,11 @@ def grid_for(size: Size, tiles: int) -> Grid:
     )
 
 
+def code_room(lines: int, output: int) -> int:
+    """Lines of code a pane shows: what the output leaves, and at most half as soon as there is output."""
+    return max(0, min(lines - output, lines // 2) if output else lines)
+
+
 class AgentMosaic(Widget, can_focus=True):
     """The tiles of one round's agents. Arrows choose one, Enter opens it, PgUp and PgDn turn pages."""
 
@@ -219,8 +224,7 @@ class AgentMosaic(Widget, can_focus=True):
         marks = "┏┓┗┛━┃" if is_chosen else "┌┐└┘─│"
         goal = f"→ {tile.goal}" if tile.goal else ""
         body: list[tuple[str, Style]] = [(tile.title, style["title"]), (goal, style["goal"])]
-        room = max(0, height - 4 - len(tile.output))
-        body += [(line, style["code"]) for line in tile.code[:room]]
+        body += [(line, style["code"]) for line in tile.code[: code_room(height - 4, len(tile.output))]]
         body += [(line, style["output"]) for line in tile.output]
         inner = width - 4
         head_style = style["bad"] if tile.status in BAD else border

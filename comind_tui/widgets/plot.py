@@ -1,15 +1,27 @@
-"""Scores over time: every evaluation as a dot, the best so far as a line. Drawn only while it is in view."""
+"""Scores over time: every evaluation as a dot, the best so far as steps. Drawn only while it is in view."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from textual_plotext import PlotextPlot
 
 from comind.clock import parse_stamp
 from comind.ranking import Standing
-from comind.records import Run
+from comind.records import Run, score_from
 from comind.scores import Score, better
 from comind_tui.plain import arrow, one_line
 from comind_tui.snapshot import Snapshot
+
+TICKS = 5
+_AXIS_COLUMNS = 12
+
+
+class Range(NamedTuple):
+    low: float
+    high: float
 
 
 class ScorePlot(PlotextPlot):
@@ -20,35 +32,87 @@ class ScorePlot(PlotextPlot):
         self._shown: tuple[object, ...] | None = None
 
     def show(self, snapshot: Snapshot) -> None:
-        """A redraw costs tens of milliseconds, so only new evaluations cause one."""
-        if snapshot.board == self._shown:
+        """A redraw costs tens of milliseconds, so only new evaluations and new sizes cause one."""
+        state = (snapshot.board, self.size)
+        if state == self._shown:
             return
-        self._shown = snapshot.board
-        run = snapshot.run or Run(id="", competition="")
+        self._shown = state
         self.plt.clear_figure()
-        if not snapshot.board:
-            self.plt.title("nothing has been scored yet")
+        if snapshot.board:
+            self._draw(list(snapshot.board), snapshot.run or Run(id="", competition=""))
         else:
-            minutes, scores, best = series(list(snapshot.board), run)
-            self.plt.scatter(minutes, scores, marker="●")
-            self.plt.plot(minutes, best, marker="braille")
-            self.plt.title(
-                one_line(
-                    f"{run.metric} {arrow(run.higher_is_better)} on the selection rows (line: best so far)"
-                )
-            )
-            self.plt.xlabel("minutes")
+            self.plt.title("nothing has been scored yet")
         self.refresh()
+
+    def _draw(self, board: list[Standing], run: Run) -> None:
+        minutes, scores, best = series(board, run)
+        baseline = score_from(run.baseline, run.higher_is_better)
+        shown = score_range([one.score for one in board], baseline)
+        last = round_ticks(0.0, max(minutes[-1], 1e-3))[-1]
+        title = f"{run.metric} {arrow(run.higher_is_better)} on the selection rows (line: best so far"
+        if baseline and shown.low <= baseline.value <= shown.high:
+            columns = max(2, self.size.width - _AXIS_COLUMNS)
+            across = [last * column / columns for column in range(0, columns + 1, 2)]
+            self.plt.scatter(across, [baseline.value] * len(across), marker="·")
+            title += ", dots: baseline"
+        self.plt.plot(*steps(minutes, best, last), marker="braille")
+        self.plt.scatter(minutes, scores, marker="●")
+        self.plt.xlim(0.0, last)
+        self.plt.ylim(*shown)
+        _label(self.plt.xticks, [tick for tick in round_ticks(0.0, last) if tick <= last])
+        _label(self.plt.yticks, [tick for tick in round_ticks(*shown) if shown.low <= tick <= shown.high])
+        self.plt.title(one_line(title + ")"))
+        self.plt.xlabel("minutes")
 
 
 def series(board: list[Standing], run: Run) -> tuple[list[float], list[float], list[float]]:
     """Minutes, scores and best-so-far of the evaluations in the order they came."""
     in_time = sorted(board, key=lambda one: one.evaluation.at)
     start = parse_stamp(run.started_at or in_time[0].evaluation.at)
-    minutes = [(parse_stamp(one.evaluation.at) - start).total_seconds() / 60 for one in in_time]
+    minutes = [max(0.0, (parse_stamp(one.evaluation.at) - start).total_seconds() / 60) for one in in_time]
     champion: Score | None = None
     best: list[float] = []
     for one in in_time:
         champion = one.score if better(one.score, champion) or champion is None else champion
         best.append(champion.value)
     return minutes, [one.score.value for one in in_time], best
+
+
+def steps(minutes: list[float], best: list[float], end: float) -> tuple[list[float], list[float]]:
+    """The corners of a line that keeps its height until the next score, and on to the end."""
+    x, y = [minutes[0]], [best[0]]
+    for minute, before, after in zip(minutes[1:], best, best[1:], strict=False):
+        x += [minute, minute]
+        y += [before, after]
+    return [*x, end], [*y, best[-1]]
+
+
+def score_range(scores: list[Score], baseline: Score | None) -> Range:
+    """Around the finite scores, with room; with the baseline where it lies no further off than they spread.
+
+    A single score has no spread of its own: then its interval stands in.
+    """
+    values = [score.value for score in scores if math.isfinite(score.value)] or [0.0]
+    low, high = min(values), max(values)
+    spread = high - low or max((score.high - score.low for score in scores), default=0.0)
+    spread = spread if math.isfinite(spread) and spread > 0 else abs(high) * 0.1 or 1.0
+    if baseline and low - spread <= baseline.value <= high + spread:
+        low, high = min(low, baseline.value), max(high, baseline.value)
+    room = 0.1 * max(spread, high - low) if high > low else 0.5 * spread
+    return Range(low - room, high + room)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """About TICKS multiples of 1, 2 or 5 times a power of ten that reach from `low` to `high` or beyond."""
+    rough = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _label(set_ticks: Callable[[list[float], list[str]], object], ticks: list[float]) -> None:
+    """Ticks with no more digits than tell them apart."""
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    set_ticks(ticks, [f"{tick:.{places}f}" for tick in ticks])

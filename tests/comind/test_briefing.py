@@ -58,7 +58,7 @@ def test_of_equals_the_earlier_wins() -> None:
 def test_a_leaderboard_never_shows_selection_scores_to_agents() -> None:
     board = best_of_each_agent(standings(EVALUATIONS, "feedback"))
     text = briefing.leaderboard_text(board, {"r1-a1": "Ridge", "r1-a2": "Trees"}, None)
-    assert text.splitlines()[0] == '1. r1-a1 "Ridge" 0.9 [0.8, 1] round 1'
+    assert text.splitlines()[0] == '1. r1-a1 "Ridge" 0.90000 [0.80000, 1.00000] round 1'
     assert "0.5" not in text
 
 

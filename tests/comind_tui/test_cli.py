@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from comind.runs import RunFolder
+from comind_tui import doctor, listing
 from comind_tui.arguments import build_parser
 from comind_tui.cli import main
 from comind_tui.running import config_from
@@ -176,7 +177,7 @@ def test_the_leaderboard_is_sorted_and_says_what_beats_the_baseline(
     assert scores == sorted(scores, reverse=True)
     assert all(entry["beats_baseline"] for entry in entries)
     assert main(["leaderboard", "--state", state]) == 0
-    assert "0.944 [0.926, 0.96]" in capsys.readouterr().out
+    assert "0.94400 [0.92600, 0.96000]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["show", "ideas", "reports", "leaderboard", "runs"])
@@ -217,14 +218,29 @@ def test_a_state_folder_that_cannot_be_made_is_what_doctor_says(
 def test_resuming_a_run_that_has_an_engine_is_refused(
     live_run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["resume", "--headless", "--state", str(live_run.path.parent.parent)]) == 2
+    assert main(["resume", live_run.id, "--headless", "--state", str(live_run.path.parent.parent)]) == 2
     assert f"comind-tui attach {live_run.id}" in capsys.readouterr().err
 
 
-def test_a_broken_database_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_database_hides_no_other_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = sample_run.build_empty(tmp_path)
     folder.database.write_bytes(b"this is no database" * 100)
-    assert main(["runs", "--json", "--state", str(tmp_path)]) == 2
-    out, err = capsys.readouterr()
-    assert "not a database" in json.loads(out)["error"]
-    assert "Traceback" not in err
+    sample_run.build(tmp_path, run_id="whole", status="finished")
+    assert main(["runs", "--json", "--state", str(tmp_path)]) == 0
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["whole"]
+
+
+@pytest.mark.parametrize("command", ["runs", "show", "competitions", "doctor", "leaderboard"])
+def test_on_80_columns_no_line_is_wider(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(listing, "terminal_width", lambda: 80)
+    monkeypatch.setattr(doctor, "terminal_width", lambda: 80)
+    sample_run.build(Path("state"), run_id="census-income-20261121-090000", status="finished")
+    main([command])
+    out = capsys.readouterr().out
+    # a path without a space is not broken, so that it can be copied
+    wide = [line for line in out.splitlines() if len(line) > 80 and len(line.split()) > 1]
+    assert [line for line in wide if len(line.split()[-1]) < 56] == []
+    assert len(out.splitlines()) > 3 or command == "runs"

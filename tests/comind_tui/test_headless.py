@@ -47,7 +47,7 @@ def test_a_silence_is_broken_by_time_agents_best_and_cost(live_run: RunFolder) -
         "1h 29m left",
         "round 2/2",
         "r2-a1 running 3/12",
-        "best 0.944 [",
+        "best 0.94400 [",
         "$0.00",
     ):
         assert part in line

@@ -38,7 +38,7 @@ async def test_runs_and_competitions_are_listed(tmp_path: Path, size: tuple[int,
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: "14/212" in text_of(app) and "census-income" in text_of(app))
         text = text_of(app)
-        for part in ("✓ finished", "0.956 accuracy↑", "New run", "Refresh", "Quit", "Help"):
+        for part in ("✓ finished", "0.95600 accuracy↑", "New run", "Refresh", "Quit", "Help"):
             assert part in text
 
 
@@ -121,7 +121,10 @@ async def test_a_model_without_key_or_address_says_how_to_get_either(tmp_path: P
         await until(pilot, lambda: "Ready" in text_of(app))
 
 
-async def test_a_folder_wins_over_the_list(tmp_path: Path) -> None:
+async def test_a_folder_wins_over_the_list_and_must_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     launcher = Launcher()
     app = ComindApp(tmp_path, launcher=launcher)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -129,6 +132,10 @@ async def test_a_folder_wins_over_the_list(tmp_path: Path) -> None:
         await pilot.press("n")
         await until(pilot, lambda: "Ready" in text_of(app))
         app.screen.query_one("#folder", Input).value = "houses"
+        await until(pilot, lambda: "There is no folder 'houses'" in text_of(app))
+        (tmp_path / "houses").mkdir()
+        app.screen.query_one("#coders", Input).value = "3"
+        await until(pilot, lambda: "the folder wins over the list" in text_of(app))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
     assert launcher.requests[0]["config"]["competition"] == "./houses"

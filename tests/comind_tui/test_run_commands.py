@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input
 
-from comind.records import Run
+from comind.records import Cell, Run
 from comind.runs import RunFolder
 from comind.store import Store
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.screens.run import RunScreen
+from tests.comind_tui import sample_run
 from tests.comind_tui.driving import LARGE, SMALL, app_of, both_sizes, shown, text_of, until
 
 
@@ -30,6 +33,11 @@ async def test_pause_and_resume_are_commands_in_the_inbox(live_run: RunFolder, s
         with Store(live_run.database) as store:
             store.save(replace(store.all(Run)[0], status="paused"))
         await until(pilot, lambda: screen.snapshot.status == "paused")
+        await until(pilot, lambda: "‖ pausing" in text_of(app))
+        with Store(live_run.database) as store:
+            running = store.all(Cell, "status = 'running'")
+            store.save(*(replace(cell, status="ok") for cell in running))
+        await until(pilot, lambda: "‖ paused" in text_of(app))
         await pilot.press("p")
         assert {one["action"] for one in commands(live_run)} == {"pause", "resume"}
         assert len(app._notifications) == 2
@@ -78,14 +86,34 @@ async def test_an_idea_travels_as_it_was_typed(live_run: RunFolder) -> None:
         ]
 
 
-async def test_without_an_engine_no_command_is_sent_and_the_way_back_is_told(finished_run: RunFolder) -> None:
+@pytest.mark.parametrize("key", ["p", "x", "S", "i"])
+async def test_a_finished_run_takes_no_command_and_names_its_submission(
+    finished_run: RunFolder, key: str
+) -> None:
     app = app_of(finished_run)
     async with app.run_test(size=SMALL) as pilot:
-        await shown(pilot)
-        await pilot.press("p")
+        screen = await shown(pilot)
+        await pilot.press(key)
         await until(pilot, lambda: bool(app._notifications))
-        assert f"comind-tui resume {finished_run.id}" in next(iter(app._notifications)).message
+        message = next(iter(app._notifications)).message
+        assert message.startswith("This run has ended.")
+        assert str(finished_run.best / "submission.csv") in message
+        assert "resume" not in message
+        assert app.screen is screen
         assert commands(finished_run) == []
+
+
+@pytest.mark.parametrize("status", ["stopped", "failed", "running"])
+async def test_a_run_that_can_go_on_says_how(tmp_path: Path, status: Any) -> None:
+    folder = sample_run.build(tmp_path, status=status)
+    app = app_of(folder)
+    async with app.run_test(size=SMALL) as pilot:
+        await shown(pilot)
+        await pilot.press("S")
+        await until(pilot, lambda: bool(app._notifications))
+        message = next(iter(app._notifications)).message
+        assert f"comind-tui resume {folder.id} --state {tmp_path}" in message
+        assert commands(folder) == []
 
 
 @both_sizes

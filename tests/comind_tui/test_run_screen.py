@@ -33,7 +33,7 @@ async def test_head_panes_and_keys_are_on_screen(live_run: RunFolder, size: tupl
         text = text_of(app)
         for part in (
             "digits-5k accuracy ↑", "round 2/2", "● running", "elapsed",
-            "best 0.944 [0.926, 0.96] vs baseline 0.1012",
+            "best 0.94400 [0.92600, 0.96000] vs baseline 0.10120",
             "1 r2-a1 ● running", "2 r2-a2 ◌ thinking", "3 r2-a3 ◆ grading", "4 r2-a4",
             "→ Fit and validate the model", "Pause", "Stop agent", "Stop run", "Idea", "Search", "Leave",
         ):  # fmt: skip
@@ -215,7 +215,7 @@ async def test_a_run_that_has_not_begun_says_so_and_fills_when_it_does(
     [
         ("failed", "✗ failed: The grader refused"),
         ("finished", "rank 14/212"),
-        ("running", "comind-tui resume"),
+        ("running", "■ engine gone"),
     ],
 )
 async def test_the_end_of_a_run_is_told_in_words(tmp_path: Path, status: Any, part: str) -> None:
