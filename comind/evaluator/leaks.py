@@ -194,9 +194,8 @@ def repeated_rows(
 
     def fingerprints(table: pd.DataFrame) -> pd.Series[Any]:
         # by rows: pandas' own hash goes by columns, and a wide table has thousands of them
-        return pd.Series(
-            [hash(row) for row in table[columns].itertuples(index=False, name=None)], dtype="int64"
-        )
+        rows = zip(*(table[name].to_numpy(dtype=object).tolist() for name in columns), strict=True)
+        return pd.Series([hash(row) for row in rows], dtype="int64")
 
     if not columns or not len(validation):
         return ""
