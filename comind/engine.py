@@ -220,12 +220,16 @@ class _Engine:
         config, machine = self._config, describe_machine()
         threads = config.threads(machine.cpus)
         memory = config.memory_limit or int(0.8 * machine.memory_bytes / config.coders)
+        # a user's own folder holds labels too: the validation rows are split off its training rows
+        local = Path(config.competition).expanduser().resolve()
+        hidden = (self._state.resolve(), *([local] if local.is_dir() else []))
 
         def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
             sandbox = Sandbox(
                 inputs={upstream.slug: self._folder.public, **resources},
                 workspace=self._folder.workspace(agent),
                 cpu_threads=threads,
+                hidden=hidden,
             )
             logs = self._folder.workspace(agent).parent / "logs"
             return NotebookSession(sandbox, log_dir=logs, name=agent)

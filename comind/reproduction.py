@@ -50,6 +50,7 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             timeout=timeout,
             memory_bytes=None,
             cwd="/kaggle/working",
+            hidden=(folder.state,),
         )
         if done.returncode != 0:
             raise NotReproduced(

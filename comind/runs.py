@@ -26,6 +26,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def state(self) -> Path:
+        """The state folder, of which no sandbox may see more than it was given."""
+        return self.path.resolve().parent.parent
+
+    @property
     def database(self) -> Path:
         return self.path / "run.sqlite"
 

@@ -28,11 +28,19 @@ _OLDEST = (0, 8, 0)  # the first version with --disable-userns
 
 _SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SYSTEM_FILES = (
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl", "/etc/pki",
-    "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/fonts", "/etc/passwd", "/etc/group",
-    "/etc/localtime", "/etc/timezone", "/etc/nsswitch.conf", "/etc/mime.types", "/etc/OpenCL", "/etc/vulkan",
-    "/opt/cuda", "/opt/rocm", "/nix/store", "/run/opengl-driver",
+    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl/certs",
+    "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/ca-trust", "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/ca-certificates",
+    "/etc/ca-certificates.conf", "/etc/fonts", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/timezone",
+    "/etc/nsswitch.conf", "/etc/mime.types", "/etc/OpenCL", "/etc/vulkan", "/opt/cuda",
+    "/opt/rocm", "/nix/store", "/run/opengl-driver",
 )  # fmt: skip
+
+_PYTHON_PARTS = (
+    "bin", "include", "lib", "lib64", "libexec", "nvvm", "pyvenv.cfg", "share", "targets",
+)  # fmt: skip
+"""What belongs to Python in its prefix (nvvm and targets: CUDA in conda). A prefix may be a project's own
+folder, with other things in it, so it is never shown whole."""
 
 # A fresh procfs still shows these global switches. The sandbox's root is the host's uid 0 when the engine
 # runs as root, so without a cover a cell could set core_pattern and have the host run its program.
@@ -41,6 +49,7 @@ _PROC_COVERED = ("sys", "irq", "bus", "fs", "sysrq-trigger", "acpi", "scsi")
 _GPU_CONTROL = (
     "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset", "/dev/nvidia-caps",
 )  # fmt: skip
+_BINDS = ("--ro-bind", "--ro-bind-try", "--bind", "--dev-bind-try")
 _OTHER_GPUS = ("/dev/kfd", "/dev/dri", "/dev/dxg")
 
 
@@ -204,17 +213,51 @@ def binds(option: Literal["--ro-bind", "--bind"], mounts: Mapping[str, Path]) ->
     return arguments
 
 
+def covers(mounted: Sequence[str], hidden: Sequence[Path]) -> list[str]:
+    """Empty, read-only covers for what of `hidden` would be seen through the binds among `mounted`.
+
+    Put them right behind those arguments: mounts that follow may lie on a cover. Raises SandboxUnavailable
+    for a path that does not exist yet below a bind, or that is all of one: no cover can be laid there.
+    """
+    seen: dict[str, Path] = {}
+    for place, option in enumerate(mounted):
+        if option not in _BINDS or not Path(mounted[place + 1]).exists():
+            continue
+        source, inside = Path(mounted[place + 1]).resolve(), mounted[place + 2]
+        for path in (one.resolve() for one in hidden):
+            if path == source or (path.is_relative_to(source) and not path.exists()):
+                raise SandboxUnavailable(
+                    f"{path} would be readable by agent code: the sandbox needs {source}",
+                    hint="put the state into a folder of its own, for instance --state ~/comind-state",
+                )
+            if path.is_relative_to(source):
+                seen[str(Path(inside, path.relative_to(source)))] = path
+    arguments = []
+    for inside, path in sorted(seen.items()):
+        if path.is_dir():
+            arguments += ["--tmpfs", inside]
+        else:
+            arguments += ["--ro-bind", os.devnull, inside]
+    return arguments
+
+
 def python_mounts(python: Path) -> list[str]:
-    """What an interpreter needs, read-only at its own paths: its venv and the installation below it.
+    """What an interpreter needs, read-only at its own paths: of its venv and of the installation below it.
 
     Links on the way from one to the other (`~/.local/bin/python3.11`) are made again as links: binding
     the folder that holds such a link would show a person's home.
     """
-    homes = [home for home in _python_homes(python) if not home.is_relative_to("/usr")]
-    arguments = binds("--ro-bind", {str(home): home for home in homes})
+    homes = [home for home in _python_homes(python) if home not in (Path("/usr"), Path("/usr/local"))]
+    parts = [
+        home / name
+        for home in homes
+        for name in _PYTHON_PARTS
+        if (home / name).exists() and home / name != Path.home() / ".local" / "share"
+    ]
+    arguments = binds("--ro-bind", {str(part): part for part in parts})
     hop = python.absolute()
     while hop.is_symlink():
-        if not any(hop.is_relative_to(home) for home in (*homes, Path("/usr"), Path("/bin"))):
+        if not any(hop.is_relative_to(part) for part in (*parts, Path("/usr"), Path("/bin"))):
             arguments += ["--symlink", str(hop.readlink()), str(hop)]
         hop = Path(os.path.normpath(hop.parent / hop.readlink()))
     return arguments

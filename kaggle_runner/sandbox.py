@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from kaggle_runner import bubblewrap, processes
@@ -51,6 +52,8 @@ class Sandbox:
     gpus: tuple[int, ...] | None = None
     """NVIDIA device numbers; None: every GPU there is."""
     cpu_threads: int = 1
+    hidden: tuple[Path, ...] = ()
+    """Folders and files of the host (a state folder) that stay unseen wherever the system or Python lies."""
 
     def command(
         self,
@@ -81,6 +84,7 @@ class Sandbox:
             python=python,
             gpus=self.gpus,
             cpu_threads=self.cpu_threads,
+            hidden=self.hidden,
         )
 
 
@@ -107,16 +111,18 @@ async def run_script(
     gpus: tuple[int, ...] | None = (),
     cpu_threads: int = 1,
     environment: Mapping[str, str] | None = None,
+    hidden: Sequence[Path] = (),
 ) -> Completed:
     """Run `argv` in the sandbox to its end, at most `timeout` seconds and `memory_bytes`.
 
     `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
-    engine's own interpreter. Returns also for scripts that fail or are killed (returncode 137); raises
+    engine's own interpreter. `hidden` is as in `Sandbox`: what lies there is seen only through mounts of
+    folders inside it. Returns also for scripts that fail or are killed (returncode 137); raises
     SandboxUnavailable when the sandbox itself cannot be made.
     """
     command = _confined(
         argv, mounts=mounts, writable=writable, cwd=cwd, environment=environment or {}, python=None,
-        gpus=gpus, cpu_threads=cpu_threads,
+        gpus=gpus, cpu_threads=cpu_threads, hidden=hidden,
     )  # fmt: skip
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -202,15 +208,23 @@ def _confined(
     python: Path | None,
     gpus: tuple[int, ...] | None,
     cpu_threads: int,
+    hidden: Sequence[Path],
 ) -> list[str]:
     interpreter = python or Path(sys.executable)
-    command = [str(find_bubblewrap()), *bubblewrap.namespaces(), *bubblewrap.system_mounts()]
     devices = bubblewrap.gpu_mounts(gpus)
-    command += devices
-    command += bubblewrap.python_mounts(interpreter)
-    command += ["--dir", INPUT]
-    command += bubblewrap.binds("--ro-bind", mounts)
-    command += bubblewrap.binds("--bind", writable)
+    layers = (
+        [*bubblewrap.system_mounts(), *devices],
+        bubblewrap.python_mounts(interpreter),
+        ["--dir", INPUT, *bubblewrap.binds("--ro-bind", mounts), *bubblewrap.binds("--bind", writable)],
+    )
+    command = [str(find_bubblewrap()), *bubblewrap.namespaces()]
+    covered: list[str] = []
+    for layer in layers:
+        cover = bubblewrap.covers(layer, hidden)
+        command += [*layer, *cover]
+        covered += [place for option, place in pairwise(cover) if option == "--tmpfs"]
+    for place in dict.fromkeys(covered):
+        command += ["--remount-ro", place]  # else a RAM disk that no limit counts
     command += ["--remount-ro", "/", "--chdir", cwd, "--clearenv"]
     variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
     for name, value in variables.items():

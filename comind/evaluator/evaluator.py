@@ -92,7 +92,7 @@ class Evaluator:
             (script / "split_dataset.py").write_text(source, encoding="utf-8")
             await run_split(
                 script, original=self.folder.original, public=public, private=private,
-                fraction=fraction, seed=self.seed, memory_bytes=self._memory,
+                fraction=fraction, seed=self.seed, memory_bytes=self._memory, hidden=(self.folder.state,),
             )  # fmt: skip
             checks = await asyncio.to_thread(
                 check_split, self.profile, original=self.folder.original, public=public, private=private

@@ -70,10 +70,12 @@ async def run_split(
     fraction: float,
     seed: int,
     memory_bytes: int | None,
+    hidden: Sequence[Path],
 ) -> None:
     """Run `script` (a folder with split_dataset.py) and turn its symlinks to the original into hard links.
 
-    `public` and `private` exist and are empty. Raises EvaluatorRejected with the end of the script's trace.
+    `public` and `private` exist and are empty; `hidden`: see `run_script`. Raises
+    EvaluatorRejected with the end of the script's trace.
     """
     done = await run_script(
         ["python", "-P", "-c", _SPLIT_DRIVER, str(fraction), str(seed)],
@@ -82,6 +84,7 @@ async def run_split(
         timeout=SPLIT_SECONDS,
         memory_bytes=memory_bytes,
         cwd="/tmp",
+        hidden=hidden,
     )
     if done.returncode != 0:
         raise EvaluatorRejected(f"split_dataset.py failed: {_why(done)}")
@@ -154,6 +157,7 @@ async def run_grader(
         timeout=GRADE_SECONDS,
         memory_bytes=memory_bytes,
         cwd="/tmp",
+        hidden=(folder.state,),
     )
     try:
         return parse_answer(done.stdout)

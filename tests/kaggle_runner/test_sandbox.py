@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -162,6 +165,82 @@ async def test_a_script_that_fails_reports_its_error() -> None:
         cwd="/",
     )
     assert (done.returncode, done.stderr) == (1, "broken\n")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder that is its own virtual environment, with the state and the data in it."""
+    project = tmp_path / "project"
+    (project / "bin").mkdir(parents=True)
+    (project / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    (project / "pyvenv.cfg").write_text(f"home = {Path(os.path.realpath(sys.executable)).parent}\n")
+    own = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (project / "lib" / own).mkdir(parents=True)
+    (project / "lib" / own / "site-packages").symlink_to(sysconfig.get_paths()["purelib"])
+    for place in ("state", "lib/state", "data"):
+        (project / place).mkdir()
+        (project / place / "labels.csv").write_text(SECRETS["label"])
+    return project
+
+
+def seen_by(sandbox: Sandbox, python: Path, *code: str) -> subprocess.CompletedProcess[str]:
+    command = sandbox.command([str(python), "-c", *code], python=python)
+    return subprocess.run(command, env=bubblewrap.MINIMAL_ENVIRONMENT, capture_output=True, text=True)
+
+
+FIND_LABELS = "import os, sys; print([p for p in sys.argv[1:] if os.path.exists(p)], sys.prefix)"
+
+
+def test_of_a_project_that_is_a_virtual_environment_only_python_is_seen(project: Path) -> None:
+    labels = [str(project / place / "labels.csv") for place in ("state", "lib/state", "data")]
+    (project / "work").mkdir()
+    sandbox = Sandbox({}, project / "work", hidden=(project / "lib" / "state",))
+    done = seen_by(sandbox, project / "bin" / "python", FIND_LABELS, *labels)
+    assert (done.stdout, done.stderr) == (f"[] {project}\n", "")
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "through a link"])
+async def test_what_is_hidden_below_a_mount_is_an_empty_folder_that_nobody_fills(
+    world: Path, linked: bool
+) -> None:
+    hidden = world / "private"
+    if linked:
+        hidden = world / "state"
+        hidden.symlink_to("private")
+    code = "import os; print(os.listdir('/all/private')); open('/all/private/x', 'w')"
+    done = await run_script(
+        ["python", "-c", code],
+        mounts={"/all": world},
+        writable={"/all/other": world / "other"},
+        timeout=30,
+        memory_bytes=None,
+        cwd="/",
+        hidden=(hidden,),
+    )
+    assert done.stdout == "[]\n"
+    assert "Read-only file system" in done.stderr
+
+
+def test_a_hidden_file_cannot_be_read(world: Path) -> None:
+    sandbox = Sandbox({"all": world}, world / "other", hidden=(world / "private" / "labels.csv",))
+    done = seen_by(
+        sandbox, Path(sys.executable), "print(open('/kaggle/input/all/private/labels.csv').read())"
+    )
+    assert done.stdout == "" and "PermissionError" in done.stderr
+
+
+@pytest.mark.parametrize("hidden", ["/usr", "/usr/a-folder-that-is-not-there"])
+def test_what_cannot_be_hidden_is_refused(tmp_path: Path, hidden: str) -> None:
+    with pytest.raises(SandboxUnavailable, match="readable by agent code"):
+        Sandbox({}, tmp_path, hidden=(Path(hidden),)).command(["true"])
+
+
+async def test_private_keys_of_the_system_are_not_mounted(world: Path) -> None:
+    async with bench(world) as lab:
+        listed = await say(
+            lab, "import os; [os.path.exists(f'/etc/ssl/{name}') for name in ('certs', 'private')]"
+        )
+    assert listed in ("[True, False]", "[False, False]")
 
 
 async def test_this_machine_can_confine_and_says_so() -> None:
