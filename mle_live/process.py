@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -63,14 +62,18 @@ class MleLiveProcess:
 
     async def __aenter__(self) -> Self:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="mle-live-") as folder, self._log_path.open("ab") as log:
-            ready = Path(folder) / "ready.json"
+        # Beside the log and always of the same name: when this process is killed, the next one sweeps it.
+        ready = self._log_path.with_name(f"{self._log_path.name}.ready")
+        ready.unlink(missing_ok=True)
+        with self._log_path.open("ab") as log:
             self._process = await self._start(ready, log)
-            try:
-                await self._wait_until_ready(self._process, ready)
-            except BaseException:
-                await self._stop()
-                raise
+        try:
+            await self._wait_until_ready(self._process, ready)
+        except BaseException:
+            await self._stop()
+            raise
+        finally:
+            ready.unlink(missing_ok=True)
         return self
 
     async def __aexit__(

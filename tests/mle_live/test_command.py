@@ -31,6 +31,8 @@ def gone(pid: int) -> bool:
 async def test_a_child_server_serves_one_user_and_ends_with_its_block(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     log = tmp_path / "logs" / "mle-live.log"
+    log.parent.mkdir()
+    (log.parent / "mle-live.log.ready").write_text("left by one that was killed")
     async with MleLiveProcess(
         root, slug=SLUG, log_path=log, token=TOKEN, state_dir=tmp_path / "state", reveal_private=True
     ) as server:
@@ -46,6 +48,7 @@ async def test_a_child_server_serves_one_user_and_ends_with_its_block(tmp_path: 
         with pytest.raises(KaggleError):
             await KaggleClient(server.url, "another").competition(SLUG)
     assert gone(pid)
+    assert list(log.parent.iterdir()) == [log]
     assert not (root / "state.sqlite").exists() and (tmp_path / "state" / "state.sqlite").exists()
 
 
