@@ -43,9 +43,9 @@ def doctor(arguments: Namespace) -> int:
         return 0 if possible else 4
     width = terminal_width()
     for one in findings:
-        print(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width))
+        print(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width, whole=False))
         if one.hint and one.verdict != "ok":
-            print(labelled("", f"→ {one.hint}", indent=24, width=width))
+            print(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
     print("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
     return 0 if possible else 4
 

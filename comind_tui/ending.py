@@ -40,10 +40,12 @@ def farewell(folder: RunFolder) -> list[str]:
         reader.close()
     best, status = document["best"], document["status"]
     score = score_from(best, run.higher_is_better) if best else None
-    result = f"best {interval(score)} {run.metric} {arrow(run.higher_is_better)}" if best else "no score"
+    lines = [f"{symbol(status)} Run {folder.id} {status}{'' if best else ' without a score'}"]
+    if best:
+        direction = arrow(run.higher_is_better)
+        lines.append(f"  best        {interval(score)} {one_line(run.metric)} {direction}")
     if run.test:
-        result += f"; test {number(run.test.get('score'))}, rank {place(run.test)}"
-    lines = [one_line(f"{symbol(status)} Run {folder.id} {status}: {result}")]
+        lines.append(f"  test        {number(run.test.get('score'))}, rank {place(run.test)}")
     if best:
         lines.append(f"  submission  {from_here(folder.path / best['submission'])}")
     lines.append(f"  more        {command_line('show', folder.id, state)}")

@@ -96,12 +96,15 @@ def _before_last(widths: Sequence[int]) -> int:
     return sum(widths[:-1]) + 2 * (len(widths) - 1)
 
 
-def labelled(name: str, value: str, *, indent: int, width: int | None) -> str:
-    """A name, and its value in a column that begins at `indent`, wrapped by words to the width."""
+def labelled(name: str, value: str, *, indent: int, width: int | None, whole: bool = True) -> str:
+    """A name, and its value in a column that begins at `indent`, wrapped by words to the width.
+
+    A longer word, such as a path, stays `whole`, so that it can be copied, or is broken.
+    """
     pieces = [one_line(value)]
     if width is not None:
         room = max(_LEAST_COLUMN, width - indent)
-        pieces = textwrap.wrap(pieces[0], room, break_long_words=False, break_on_hyphens=False) or [""]
+        pieces = textwrap.wrap(pieces[0], room, break_long_words=not whole, break_on_hyphens=False) or [""]
     first = f"{name:<{indent}}{pieces[0]}".rstrip()
     return "\n".join([first, *(" " * indent + piece for piece in pieces[1:])])
 

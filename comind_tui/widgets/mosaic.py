@@ -22,6 +22,7 @@ from textual.widget import Widget
 
 from comind_tui.glyphs import BAD, state
 from comind_tui.plain import fit, one_line
+from comind_tui.widgets.lines import wrap
 
 LEAST_WIDTH = 36
 LEAST_HEIGHT = 8
@@ -77,6 +78,14 @@ def grid_for(size: Size, tiles: int) -> Grid:
 def code_room(lines: int, output: int) -> int:
     """Lines of code a pane shows: what the output leaves, and at most half as soon as there is output."""
     return max(0, min(lines - output, lines // 2) if output else lines)
+
+
+def wrapped_end(output: Sequence[str], width: int, lines: int) -> list[str]:
+    """The output's last lines, wrapped to the width; of a line longer than the pane its end."""
+    if lines <= 0:
+        return []
+    most = width * lines
+    return [piece for line in output for piece in wrap(line[-most:], width)][-lines:]
 
 
 class AgentMosaic(Widget, can_focus=True):
@@ -224,8 +233,9 @@ class AgentMosaic(Widget, can_focus=True):
         marks = "┏┓┗┛━┃" if is_chosen else "┌┐└┘─│"
         goal = f"→ {tile.goal}" if tile.goal else ""
         body: list[tuple[str, Style]] = [(tile.title, style["title"]), (goal, style["goal"])]
-        body += [(line, style["code"]) for line in tile.code[: code_room(height - 4, len(tile.output))]]
-        body += [(line, style["output"]) for line in tile.output]
+        output = wrapped_end(tile.output, width - 4, height - 4)
+        body += [(line, style["code"]) for line in tile.code[: code_room(height - 4, len(output))]]
+        body += [(line, style["output"]) for line in output]
         inner = width - 4
         head_style = style["bad"] if tile.status in BAD else border
         lines = [[Segment(_top(tile, width, marks), head_style)]]

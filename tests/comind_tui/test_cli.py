@@ -240,7 +240,5 @@ def test_on_80_columns_no_line_is_wider(
     sample_run.build(Path("state"), run_id="census-income-20261121-090000", status="finished")
     main([command])
     out = capsys.readouterr().out
-    # a path without a space is not broken, so that it can be copied
-    wide = [line for line in out.splitlines() if len(line) > 80 and len(line.split()) > 1]
-    assert [line for line in wide if len(line.split()[-1]) < 56] == []
-    assert len(out.splitlines()) > 3 or command == "runs"
+    assert out
+    assert [line for line in out.splitlines() if len(line) > 80] == []

@@ -26,13 +26,14 @@ def test_a_finished_run_names_result_submission_and_the_way_to_more(
     monkeypatch.chdir(tmp_path)
     folder = sample_run.build(Path("state"), run_id="done", status="finished")
     lines = farewell(folder)
-    assert lines[0].startswith("✓ Run done finished: best 0.95600 [")
-    assert lines[0].endswith("accuracy ↑; test 0.96880, rank 14/212 (synthetic)")
-    assert lines[1:] == [
+    assert lines == [
+        "✓ Run done finished",
+        "  best        0.95600 [0.93800, 0.97200] accuracy ↑",
+        "  test        0.96880, rank 14/212 (synthetic)",
         "  submission  state/runs/done/best/submission.csv",
         "  more        comind-tui show done",
     ]
-    assert Path(lines[1].split()[1]).is_file()
+    assert Path(lines[3].split()[1]).is_file()
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "running"])
