@@ -47,7 +47,8 @@ PgUp PgDn    pages of agents        [ ]     earlier and later round
 p            pause, or go on        i       add an idea for the next round
 x            stop the chosen agent  S       stop the whole run (both ask)
 /            search ideas or reports
-q, Ctrl+C    leave; the run goes on. Come back: comind-tui attach
+q, Ctrl+C    leave: back home if you came from there; the run goes on
+             (come back: comind-tui attach)
 Ctrl+P       command palette        ?       this help
 
 ● running  ◌ thinking  ◆ grading  ◇ reporting  ○ waiting

@@ -104,7 +104,7 @@ def _status(snapshot: Snapshot) -> str:
     run = snapshot.run
     assert run is not None
     if snapshot.engine_gone:
-        return f"{state('engine gone')} ({program()} resume goes on)"
+        return f"{state('engine gone')}: {program()} resume"
     if run.status == "preparing" and not snapshot.alive:
         return f"{state('preparing')} (its engine is starting; engine.log in its folder tells more)"
     return f"{state(snapshot.shown_state)}{f': {run.status_detail}' if run.status_detail else ''}"

@@ -33,13 +33,14 @@ class ScorePlot(PlotextPlot):
 
     def show(self, snapshot: Snapshot) -> None:
         """A redraw costs tens of milliseconds, so only new evaluations and new sizes cause one."""
-        state = (snapshot.board, self.size)
+        run = snapshot.run or Run(id="", competition="")
+        state = (snapshot.board, run.baseline.get("score"), self.size)
         if state == self._shown:
             return
         self._shown = state
         self.plt.clear_figure()
         if snapshot.board:
-            self._draw(list(snapshot.board), snapshot.run or Run(id="", competition=""))
+            self._draw(list(snapshot.board), run)
         else:
             self.plt.title("nothing has been scored yet")
         self.refresh()

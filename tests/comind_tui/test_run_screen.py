@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 
 from comind.records import Agent, MonitorDecision, Run
 from comind.runs import RunFolder, engine_lock
+from comind.scores import Score
 from comind.store import Store
 from comind_tui.app import ComindApp
 from comind_tui.screens.agent import AgentScreen
@@ -254,6 +255,46 @@ async def test_an_idle_screen_reads_the_database_only_when_it_changes(live_run: 
             assert screen.snapshot is before
             store.save(replace(store.all(Agent)[0], step=9))
             await until(pilot, lambda: screen.snapshot is not before)
+
+
+@both_sizes
+async def test_a_baseline_near_the_scores_is_a_dotted_line(
+    live_run: RunFolder, size: tuple[int, int]
+) -> None:
+    app = app_of(live_run)
+    async with app.run_test(size=size) as pilot:
+        await shown(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: "(line: best so far)" in text_of(app))
+        assert "0.0" in text_of(app)
+        assert "· · ·" not in text_of(app)
+        with Store(live_run.database) as store:
+            store.save(replace(store.all(Run)[0], baseline=Score(0.87, 0.86, 0.88, 500, True).as_dict()))
+        await until(pilot, lambda: "dots: baseline" in text_of(app) and "· · ·" in text_of(app))
+
+
+@both_sizes
+async def test_the_board_names_drafts(live_run: RunFolder, size: tuple[int, int]) -> None:
+    app = app_of(live_run)
+    async with app.run_test(size=size) as pilot:
+        await shown(pilot)
+        await pilot.press("2")
+        await until(pilot, lambda: "Small convolution" in text_of(app))
+
+
+async def test_panes_of_a_run_whose_engine_is_gone_say_so(tmp_path: Path) -> None:
+    app = app_of(sample_run.build(tmp_path))
+    async with app.run_test(size=LARGE) as pilot:
+        await shown(pilot)
+        await until(pilot, lambda: "1 r2-a1 ■ engine gone" in text_of(app))
+        text = text_of(app)
+        assert "31m 00s elapsed ·" in text
+        for working in ("● running", "◌ thinking", "◆ grading"):
+            assert working not in text
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AgentScreen))
+        await until(pilot, lambda: "r2-a1 · ■ engine gone" in text_of(app))
+        assert "●" not in text_of(app)
 
 
 async def test_the_board_keeps_its_cursor_when_a_score_comes_in(live_run: RunFolder) -> None:
