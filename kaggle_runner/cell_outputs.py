@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kaggle_runner.notebook_outputs import bounded_outputs
 from kaggle_runner.outputs import Ends, Transcript, clip, plain
 
 TEXT_CHARACTERS = 12_000
@@ -82,7 +83,7 @@ class CellOutputs:
             if item["output_type"] == "stream":
                 item = {**item, "text": plain(item["text"].text())}
             finished.append(item)
-        return finished
+        return bounded_outputs(finished)
 
     def close(self) -> None:
         self._log.close()
@@ -125,7 +126,7 @@ class CellOutputs:
         item: dict[str, Any] = {"output_type": kind, "data": data, "metadata": {}}
         if kind == "execute_result":
             count = content.get("execution_count")
-            item["execution_count"] = count if isinstance(count, int) else None
+            item["execution_count"] = count if isinstance(count, int) and 0 < count < 1 << 31 else None
         if display:
             self._displays.setdefault(display, []).append(item)
         self._items.append(item)
@@ -187,10 +188,15 @@ class CellOutputs:
 
 
 def _text(value: object) -> str:
-    """A string, or the list of strings that notebooks also allow; nothing else is taken."""
+    """A string, or the list of strings that notebooks also allow; nothing else is taken.
+
+    Halves of a character pair, which JSON can spell and UTF-8 and SQLite cannot, become question marks.
+    """
     if isinstance(value, list):
-        return "".join(part for part in value if isinstance(part, str))
-    return value if isinstance(value, str) else ""
+        value = "".join(part for part in value if isinstance(part, str))
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _display_id(content: dict[str, Any]) -> str:

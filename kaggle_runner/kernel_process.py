@@ -22,7 +22,9 @@ from jupyter_client.manager import AsyncKernelManager
 
 from kaggle_runner import processes
 from kaggle_runner.bubblewrap import MINIMAL_ENVIRONMENT, explain
+from kaggle_runner.crash_report import CrashReport
 from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.outputs import plain
 from kaggle_runner.sandbox import Sandbox
 
 BOOT_PROGRAM = Path(__file__).with_name("kernel_boot.py")
@@ -37,11 +39,11 @@ _SOCKET_PREFIX = "comind-kernel-"
 class KernelProcess:
     """A started kernel. Make one with `launch`; `close` ends it and everything it started."""
 
-    def __init__(self, folder: Path, lock: int, manager: AsyncKernelManager, crash_report: Path) -> None:
+    def __init__(self, folder: Path, lock: int, manager: AsyncKernelManager, report: CrashReport) -> None:
         self._folder = folder
         self._lock = lock
         self._manager = manager
-        self._crash_report = crash_report
+        self._report = report
         self._client: AsyncKernelClient | None = None
         self.pid = 0
 
@@ -65,7 +67,7 @@ class KernelProcess:
         )
         # Sockets take this from their context: a cell that forges messages cannot fill the engine's memory.
         manager.context.setsockopt(_zmq().MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        kernel = cls(folder, lock, manager, crash_report)
+        kernel = cls(folder, lock, manager, CrashReport(crash_report))
         try:
             await kernel._start()
         except BaseException:
@@ -74,12 +76,11 @@ class KernelProcess:
         return kernel
 
     async def _start(self) -> None:
-        crash_report = self._crash_report
-        crash_report.parent.mkdir(parents=True, exist_ok=True)
-        with crash_report.open("wb") as report:
-            await self._manager.start_kernel(
-                env=dict(MINIMAL_ENVIRONMENT), cwd="/", stdout=report, stderr=report
-            )
+        pipe = self._report.write_end
+        try:
+            await self._manager.start_kernel(env=dict(MINIMAL_ENVIRONMENT), cwd="/", stdout=pipe, stderr=pipe)
+        finally:
+            self._report.started()
         process = self._process()
         assert process is not None
         self.pid = process.pid
@@ -134,14 +135,9 @@ class KernelProcess:
 
     def last_words(self) -> str:
         """The end of what was written past the notebook's streams: start failures, native crashes."""
-        try:
-            with self._crash_report.open("rb") as report:
-                report.seek(max(0, os.fstat(report.fileno()).st_size - 16384))
-                said = report.read().decode(errors="replace").strip()
-        except FileNotFoundError:
-            return ""
+        said = self._report.text(ended=self.exit_code() is not None)
         crash = said.rfind("Fatal Python error")
-        return said[crash:][:800] if crash >= 0 else said[-800:]
+        return plain(said[crash:][:800] if crash >= 0 else said[-800:])
 
     def kill(self) -> None:
         """End everything in the sandbox at once, without waiting."""

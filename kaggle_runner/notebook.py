@@ -1,6 +1,6 @@
 """The notebook that a run leaves behind, as a Jupyter file and as a script.
 
-It writes what it is given; what goes into the outputs was bounded in `cell_outputs.py`.
+Sources are written as given, outputs within the bounds of `notebook_outputs.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from kaggle_runner.notebook_outputs import bounded_outputs
 
 _PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 """Cell magics around Python code; what follows another (`%%bash`) is something else."""
@@ -45,7 +47,7 @@ def write_notebook(path: Path, cells: Sequence[NotebookCell], *, title: str) -> 
                 "metadata": {},
                 "execution_count": cell.execution_count,
                 "source": cell.source.splitlines(keepends=True),
-                "outputs": [_valid(output) for output in cell.outputs],
+                "outputs": [_valid(output) for output in bounded_outputs(cell.outputs)],
             }
         )
     notebook = {

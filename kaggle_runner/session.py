@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kaggle_runner.cell_outputs import CellOutputs
 from kaggle_runner.cells import CellLimits, CellProgress, CellResult, CellStatus
+from kaggle_runner.disk import DiskWatch
 from kaggle_runner.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -196,17 +197,20 @@ class NotebookSession:
         assert self._kernel is not None
         kernel = self._kernel
         cell.memory = kernel.memory_bytes()
+        disk = DiskWatch(self._sandbox.workspace, kernel.pid, cell.limits.workspace_bytes)
+        await disk.begin()
         message = kernel.client.execute(code, allow_stdin=False)
         idle = asyncio.create_task(_gather_outputs(kernel.client, message, cell.outputs))
         reply = asyncio.create_task(_await_reply(kernel.client, message))
         try:
-            end = await self._watch(cell, kernel, reply, idle)
+            end = await self._watch(cell, kernel, disk, reply, idle)
             if not end.kernel_lost:
                 await asyncio.wait({idle}, timeout=OUTPUT_SECONDS)
             elif not idle.done():
                 await asyncio.wait({idle}, timeout=0.1)  # what had been sent before the kernel ended
             return end
         finally:
+            disk.close()
             for task in (idle, reply):
                 task.cancel()
             await asyncio.gather(idle, reply, return_exceptions=True)
@@ -215,6 +219,7 @@ class NotebookSession:
         self,
         cell: _RunningCell,
         kernel: KernelProcess,
+        disk: DiskWatch,
         reply: asyncio.Task[dict[str, Any]],
         idle: asyncio.Task[None],
     ) -> _End:
@@ -236,6 +241,9 @@ class NotebookSession:
                 if held := kernel.over_limit(cell.limits.memory_bytes):
                     kernel.kill()
                     return _out_of_memory(held, cell.limits.memory_bytes or 0)
+            if sentence := disk.broken():
+                kernel.kill()
+                return _End("died", sentence, True)
             if cell.outputs.received > FLOOD * cell.limits.log_bytes:
                 kernel.kill()
                 return _End(
@@ -313,7 +321,7 @@ def _parent(message: dict[str, Any]) -> str:
 
 def _from_reply(cell: _RunningCell, reply: dict[str, Any]) -> _End:
     count = reply.get("execution_count")
-    count = count if isinstance(count, int) else None
+    count = count if isinstance(count, int) and 0 < count < 1 << 31 else None
     payloads = reply.get("payload")
     if isinstance(payloads, list) and any(
         isinstance(p, dict) and p.get("source") == "ask_exit" for p in payloads

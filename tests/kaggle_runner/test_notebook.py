@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -39,6 +40,27 @@ async def test_a_notebook_of_real_outputs_is_valid_and_reads_back(tmp_path: Path
     assert "image/png" in code[1].outputs[0].data
     assert code[2].outputs[0].ename == "ZeroDivisionError"
     assert [file.name for file in tmp_path.glob(".agent*")] == []
+
+
+def test_a_flooding_cell_does_not_flood_the_file(tmp_path: Path) -> None:
+    outputs: list[dict[str, Any]] = []
+    for number in range(300):
+        data = {"text/plain": f"plot {number}", "image/png": "A" * 1_000_000, "text/html": "<b>" * 60_000}
+        outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
+        outputs.append({"output_type": "stream", "name": "stdout", "text": "begin " + "z" * 60_000 + " end"})
+    outputs.append({"output_type": "error", "ename": "E", "evalue": "", "traceback": ["y" * 500_000]})
+    path = tmp_path / "agent.ipynb"
+    write_notebook(path, [NotebookCell("1", outputs), NotebookCell("2", outputs[1:2])], title="Flood")
+    assert path.stat().st_size < 5_000_000
+    notebook = nbformat.reads(path.read_text(), as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    first, second = (cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    assert sum("image/png" in output.get("data", {}) for output in first) == 4
+    assert first[0].data["text/plain"] == "plot 0"
+    assert "[image/png of 1000 KB left out]" in first[20].data["text/plain"]
+    assert first[-2].text == "[400 outputs left out]\n" and first[-1].ename == "E"
+    assert second[0].text.startswith("begin z") and second[0].text.endswith("z end")
+    assert len(outputs[0]["data"]["image/png"]) == 1_000_000
 
 
 def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import resource
 import sys
@@ -253,6 +254,28 @@ print('still here')
         after = await lab.run("1")
     assert (result.status, result.text) == ("ok", "still here")
     assert (after.status, after.text) == ("ok", "1")
+
+
+async def test_half_a_character_pair_in_a_message_becomes_a_question_mark(tmp_path: Path) -> None:
+    forge = r"""
+import json
+kernel = get_ipython().kernel
+def send(kind, content):
+    header = {"msg_id": "x", "username": "u", "session": kernel.session.session, "msg_type": kind,
+              "date": "2026-01-01T00:00:00Z", "version": "5.3"}
+    parent = json.dumps(kernel.get_parent()["header"], default=str)
+    parts = [json.dumps(header).encode(), parent.encode(), b"{}", content]
+    signed = [b"topic", b"<IDS|MSG>", kernel.session.sign(parts), *parts]
+    kernel.iopub_socket.send_multipart(signed)
+send("stream", rb'{"name": "stdout", "text": "half \ud800 \ud83d\ude00\n"}')
+send("display_data", rb'{"data": {"text/plain": "\udcff", "text/html": "\ud800"}}')
+send("error", rb'{"ename": "E\udcff", "evalue": "\ud800", "traceback": ["\ud800"]}')
+"""
+    async with bench(tmp_path) as lab:
+        result = await lab.run(forge)
+    assert result.text.startswith("half ? 😀\n?")
+    assert (result.error_name, result.error_value) == ("E?", "?")
+    assert json.dumps([result.text, result.outputs], ensure_ascii=False).encode()
 
 
 def test_sockets_of_dead_engines_are_swept_and_those_of_living_ones_stay() -> None:
