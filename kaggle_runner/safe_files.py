@@ -12,11 +12,13 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from kaggle_runner.errors import ComindError
 
 _OPENAT2 = 437  # the same number on every architecture of Linux
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
+_PAGE = 4096  # holes are whole pages
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -39,25 +41,40 @@ def safe_read_bytes(root: Path, name: str, max_bytes: int) -> bytes:
 
 
 def safe_copy(root: Path, name: str, dest: Path, max_bytes: int) -> int:
-    """Copy `root/name` to `dest`, which appears whole or not at all; the bytes copied. Raises UnsafeFile."""
+    """Copy `root/name` to `dest`, which appears whole or not at all; its size in bytes. Raises UnsafeFile.
+
+    Holes stay holes: a sparse file takes no more of the disk here than it did there.
+    """
     descriptor = _open_regular(root, name, max_bytes)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(descriptor, "rb") as source:
         handle, unfinished = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name}.")
         try:
-            copied = 0
             with os.fdopen(handle, "wb") as target:
-                while chunk := source.read(min(1 << 20, max_bytes + 1 - copied)):
-                    copied += len(chunk)
-                    if copied > max_bytes:
-                        raise _too_large(name, max_bytes)
-                    target.write(chunk)
+                copied = _copy(source, target, name, max_bytes)
                 target.flush()
                 os.fsync(target.fileno())
             Path(unfinished).replace(dest)
         except BaseException:
             Path(unfinished).unlink(missing_ok=True)
             raise
+    return copied
+
+
+def _copy(source: BinaryIO, target: BinaryIO, name: str, max_bytes: int) -> int:
+    status = os.fstat(source.fileno())
+    has_holes = status.st_blocks * 512 < status.st_size
+    piece = _PAGE if has_holes else 1 << 20
+    copied = 0
+    while chunk := source.read(min(piece, max_bytes + 1 - copied)):
+        copied += len(chunk)
+        if copied > max_bytes:
+            raise _too_large(name, max_bytes)
+        if has_holes and not chunk.strip(b"\0"):
+            target.seek(len(chunk), os.SEEK_CUR)
+        else:
+            target.write(chunk)
+    target.truncate(copied)
     return copied
 
 

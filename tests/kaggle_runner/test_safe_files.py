@@ -72,3 +72,15 @@ def test_a_copy_is_whole(root: Path, tmp_path: Path) -> None:
     assert safe_copy(root, "submission.csv", tmp_path / "out" / "copy.csv", 5) == 5
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["copy.csv"]
     assert (tmp_path / "out" / "copy.csv").read_text() == "id,y\n"
+
+
+def test_a_sparse_file_stays_sparse(root: Path, tmp_path: Path) -> None:
+    with (root / "sparse").open("wb") as sparse:
+        sparse.write(b"begin")
+        sparse.seek(20_000_000)
+        sparse.write(b"end\0")
+        sparse.truncate(30_000_000)
+    copy = tmp_path / "out" / "copy"
+    assert safe_copy(root, "sparse", copy, 40_000_000) == 30_000_000
+    assert copy.read_bytes() == (root / "sparse").read_bytes()
+    assert copy.stat().st_blocks * 512 < 100_000
