@@ -114,6 +114,7 @@ class DiskWatch:
 
     async def begin(self) -> None:
         self._before = await self._held()
+        self._next = time.monotonic() + SECONDS_BETWEEN
 
     def broken(self) -> str:
         """The sentence to tell when a limit is broken. Never waits: the folder is read in a thread."""

@@ -85,6 +85,8 @@ class NotebookSession:
         self._cell: _RunningCell | None = None
         self._one_at_a_time = asyncio.Lock()
         self._closed = False
+        self._guard: asyncio.Task[None] | None = None
+        self._lost_because = ""
         self.generation = 0
         """How many kernels there have been; variables do not pass from one to the next."""
 
@@ -105,6 +107,7 @@ class NotebookSession:
     async def close(self) -> None:
         """End the kernel and everything that it started. Safe to call twice, and while a cell runs."""
         self._closed = True
+        self._end_guard()
         if self._kernel is not None:
             kernel, self._kernel = self._kernel, None
             await kernel.close()
@@ -163,15 +166,44 @@ class NotebookSession:
             generation = self.generation
             if end.kernel_lost:
                 await self._drop_kernel()
+            elif self._kernel is not None:
+                self._guard = asyncio.create_task(self._guard_between_cells(self._kernel, limits))
             return _result(cell, end, generation, lost_before)
 
     async def _ensure_kernel(self) -> str:
         """Start a kernel where none is alive; the sentence to tell when variables were lost by that."""
+        self._end_guard()
         if self.alive:
             return ""
         first = self.generation == 0
+        why, self._lost_because = self._lost_because, ""
         await self._launch()
-        return "" if first else "A fresh kernel was started: variables and imports of earlier cells are gone."
+        return (
+            ""
+            if first
+            else f"{why}A fresh kernel was started: variables and imports of earlier cells are gone."
+        )
+
+    async def _guard_between_cells(self, kernel: KernelProcess, limits: CellLimits) -> None:
+        """What a cell left running keeps the cell's limits, or the kernel is ended."""
+        disk = DiskWatch(self._sandbox.workspace, kernel.pid, limits.workspace_bytes)
+        try:
+            await disk.begin()
+            while kernel.exit_code() is None:
+                await asyncio.sleep(MEMORY_SECONDS)
+                held = kernel.over_limit(limits.memory_bytes)
+                why = _out_of_memory(held, limits.memory_bytes or 0).detail if held else disk.broken()
+                if why:
+                    self._lost_because = f"What an earlier cell left running broke a limit. {why} "
+                    kernel.kill()
+                    return
+        finally:
+            disk.close()
+
+    def _end_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
 
     async def _launch(self) -> float:
         from kaggle_runner.kernel_process import KernelProcess
@@ -189,6 +221,7 @@ class NotebookSession:
         return time.monotonic() - started
 
     async def _drop_kernel(self) -> None:
+        self._end_guard()
         if self._kernel is not None:
             kernel, self._kernel = self._kernel, None
             await kernel.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -62,6 +63,26 @@ async def test_a_cell_that_fills_its_folder_is_ended_and_the_next_may_clean_up(t
     assert "The working folder holds more than its limit of 0.1 GB" in full.detail
     assert clean.status == "ok"
     assert ghost.status == "died" and "working folder" in ghost.detail
+
+
+async def test_what_a_cell_leaves_running_keeps_its_limits(tmp_path: Path) -> None:
+    grow = """
+import threading, time
+def grow():
+    time.sleep(1)
+    with open('big', 'wb') as file:
+        for _ in range(100): file.write(bytes(1 << 20)); file.flush()
+        time.sleep(600)
+threading.Thread(target=grow).start()
+"""
+    async with bench(tmp_path) as lab:
+        started = await lab.run(grow, CellLimits(seconds=60, workspace_bytes=50_000_000))
+        while lab.notebook.alive:
+            await asyncio.sleep(0.05)
+        after = await lab.run("1 + 1")
+    assert started.status == "ok"
+    assert (after.status, after.state_lost) == ("ok", True)
+    assert "left running broke a limit. The working folder holds more" in after.detail
 
 
 async def test_a_cell_may_not_write_more_than_it_leaves_free(
