@@ -251,13 +251,13 @@ class ModelClient:
                 completion = await line.sdk.chat.completions.create(
                     model=line.endpoint.model, messages=cast("Any", list(messages)), **parameters
                 )
-        except (openai.APIError, TimeoutError, ValueError) as error:
-            # ValueError: the SDK lets JSON and Unicode decoding errors of a broken body through.
+            return read(completion, line.endpoint, prompt)
+        except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError) as error:
+            # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
             fault = from_exception(error, line.endpoint, self._clock)
             if fault.kind is FaultKind.PARAMETER and not line.profile.adapt(fault, parameters):
                 fault.kind = FaultKind.FATAL
             raise fault from error
-        return read(completion, line.endpoint, prompt)
 
     async def _overcome(self, fault: Fault, line: _Line, tries: _Tries) -> None:
         """Returns when the call may be sent again; raises the fault's error when it may not."""

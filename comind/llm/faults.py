@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comind.clock import Clock
 from comind.llm.endpoints import NO_KEY, Endpoint
+from comind.llm.parsing import without_surrogates
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _clean(said: str, endpoint: Endpoint) -> str:
     """One line of bounded length that never repeats the key."""
     if endpoint.api_key != NO_KEY:
         said = said.replace(endpoint.api_key, "[key]")
-    line = " ".join(said.split())
+    line = " ".join(without_surrogates(said).split())
     return line if len(line) <= 400 else line[:400] + "…"
 
 

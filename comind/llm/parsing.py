@@ -2,6 +2,9 @@
 
 Models wrap, forget to close, number, embolden and apologise. What is unambiguous is accepted; what is not
 raises MalformedReply with a complaint in words that can be shown to the model.
+
+A reply may be a flood of anything, so every reader takes time linear in its length: no two repetitions that
+can match the same characters stand side by side, and none that crosses lines starts at every line.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ _FENCE: Final = re.compile(
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.):]|[a-z][.)])\s+(?P<text>\S.*)$")
 _SCORED: Final = re.compile(
     r"^[\s>*_#|\-•+\d.)]*?(?P<name>[A-Za-z][A-Za-z /-]{0,40}?)[*_`\s]*"
-    r"(?:\([^)\n]*\))?[*_\s]*[:=|–—-][*_`\s:|]*"
+    r"(?:\([^)\n]*\)[*_\s]*)?[:=|–—-][*_`\s:|]*"
     r"(?P<score>\d+(?:\.\d+)?)\s*(?P<scale>/\s*\d+(?:\.\d+)?|\bout of \d+)?[*_`\s]*"
     r"(?P<reason>.*)$"
 )
+_THINKING: Final = re.compile(r"^[ \t]*<think(?:ing)?>", re.I | re.M)
+_THINKING_ON: Final = re.compile(r"\s*<think(?:ing)?>", re.I)
+_THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.I)
+_LONGEST_MARKER: Final = 200
 
 
 class MalformedReply(ComindError):
@@ -36,12 +43,28 @@ class Section(NamedTuple):
 
 def strip_thinking(text: str) -> str:
     """The reply without `<think>` blocks. A block that never closes leaves nothing: the reply was cut."""
-    text = re.sub(r"(?ims)^(?:\s*<think(?:ing)?>.*?</think(?:ing)?>)+[ \t]*\n?", "", text)
+    text = _without_thoughts(text)
     # Some chat templates open the block themselves, so that only its end is in the reply.
     head, close, tail = text.rpartition("</think>")
     if close and "<think>" not in head:
         text = tail
     return re.sub(r"(?is)\A\s*<think(?:ing)?>.*\Z", "", text).strip()
+
+
+def _without_thoughts(text: str) -> str:
+    """Drops the closed blocks that begin a line, and those that follow one directly."""
+    kept, place = [], 0
+    opening = _THINKING.search(text)
+    while opening and (end := _THOUGHT.search(text, opening.end())):
+        kept.append(text[place : opening.start()])
+        place = end.end()
+        opening = _THINKING_ON.match(text, place) or _THINKING.search(text, place)
+    return "".join([*kept, text[place:]])
+
+
+def without_surrogates(text: str) -> str:
+    """JSON may carry halves of a surrogate pair, which are no text: UTF-8 and SQLite refuse them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def tag(text: str, name: str) -> str | None:
@@ -59,7 +82,7 @@ def tag(text: str, name: str) -> str | None:
     if not tails:
         return None
     rest = text[tails[-1].end() :]
-    stop = re.search(r"^\s*<\s*/?\s*[a-z][a-z_]*\s*>", rest, re.I | re.M)
+    stop = re.search(r"^[ \t]*<[ \t]?/?[ \t]?[a-z][a-z_]*[ \t]*>", rest, re.I | re.M)
     # A tag at the very start belongs to the content (code may begin with one), not to what follows it.
     return (rest[: stop.start()] if stop and rest[: stop.start()].strip() else rest).strip()
 
@@ -78,8 +101,7 @@ def strip_fences(code: str) -> str:
 
     Fences inside code that is Python as it stands (a docstring, a Markdown text) are left alone.
     """
-    outer = re.fullmatch(r"\s*`{3,}[^\n`]*\n(?P<body>.*?)\n?[ \t]*`{3,}\s*", code, re.S)
-    for whole in (code, outer["body"] if outer else ""):
+    for whole in (code, _inside_fence(code.strip())):
         if whole.strip() and not check_python(whole):
             return whole.strip("\n")
     blocks = [match["body"].rstrip() for match in _FENCE.finditer(code)]
@@ -87,6 +109,15 @@ def strip_fences(code: str) -> str:
         return "\n\n".join(block for block in blocks if block).strip("\n")
     single = re.fullmatch(r"\s*`{1,3}(?P<body>[^`]+)`{1,3}\s*", code, re.S)
     return (single["body"] if single else code).strip("\n")
+
+
+def _inside_fence(code: str) -> str:
+    """What stands between a fence on the first line and one at the very end; empty without both."""
+    opening = re.match(r"`{3,}+[^\n`]*\n", code)
+    body = code.rstrip("`")
+    if opening is None or len(code) - len(body) < 3:
+        return ""
+    return body[opening.end() :].rstrip(" \t").removesuffix("\n")
 
 
 def check_python(code: str) -> str:
@@ -138,7 +169,7 @@ def _without_magics(code: str) -> str:
             python_continued = line.endswith("\\")
             continue
         magic = continued or bare.startswith(("!", "%")) or re.fullmatch(r"\??[\w.]+\?{1,2}|\?[\w.]+", bare)
-        assigned = re.match(r"(\s*[\w., ]+=\s*)[!%]", line)
+        assigned = re.match(r"([ \t]*[\w.,][\w., ]*=[ \t]*)[!%]", line)
         if magic:
             lines.append(line[: len(line) - len(line.lstrip())] + "pass" if not continued else "")
         else:
@@ -148,20 +179,21 @@ def _without_magics(code: str) -> str:
     return "\n".join(lines)
 
 
-def sections(text: str, marker: str = r"=== *(?P<title>.+?) *===") -> list[Section]:
+def sections(text: str, marker: str = r"=== *(?P<title>[^ =].*?)===") -> list[Section]:
     """The parts that begin with a line matching the regular expression `marker`.
 
     Text before the first is dropped. The section's title is the group `title`, or the whole line when there
-    is none. Markdown around the marker (`#`, `**`, backquotes) is ignored.
+    is none. Markdown around the marker (`#`, `**`, backquotes) is ignored. A very long line is no marker.
     """
-    line = re.compile(rf"^[ \t#*`>]*(?P<_marker>{marker})[ \t*`:]*$", re.M | re.I)
-    found = list(line.finditer(text))
-    parts = []
-    for number, match in enumerate(found, start=1):
-        end = found[number].start() if number < len(found) else len(text)
-        title = match.groupdict().get("title") or match["_marker"]
-        parts.append(Section(title.strip(), text[match.end() : end].strip()))
-    return parts
+    pattern = re.compile(rf"[ \t#*`>]*(?P<_marker>{marker})[ \t*`:]*", re.I)
+    parts: list[tuple[str, list[str]]] = []
+    for line in text.split("\n"):
+        match = pattern.fullmatch(line.rstrip()) if len(line) <= _LONGEST_MARKER else None
+        if match:
+            parts.append((match.groupdict().get("title") or match["_marker"], []))
+        elif parts:
+            parts[-1][1].append(line)
+    return [Section(title.strip(), "\n".join(lines).strip()) for title, lines in parts]
 
 
 def separated_blocks(text: str, separator: str = "SEPARATOR") -> list[str]:
@@ -187,19 +219,19 @@ def list_of_strings(text: str) -> list[str]:
 
 def bullets(text: str) -> list[str]:
     """The items of a dashed, starred or numbered list; deeper or unmarked lines continue the item above."""
-    items: list[str] = []
+    items: list[list[str]] = []
     indent = 0
     after_blank = False
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip())
         match = _BULLET.match(line)
         if match and (not items or depth <= indent + 1):
-            items.append(match["text"].strip())
+            items.append([match["text"].strip()])
             indent = depth
         elif items and line.strip() and (depth > indent or not after_blank):
-            items[-1] += "\n" + line.strip()
+            items[-1].append(line.strip())
         after_blank = not line.strip()
-    return items
+    return ["\n".join(lines) for lines in items]
 
 
 def scored_lines(text: str) -> dict[str, tuple[float, str]]:
@@ -230,11 +262,13 @@ def _balanced(reason: str) -> str:
 
 def _bracketed(text: str) -> list[str]:
     """Texts that may be a list literal, best guess first."""
-    outer = text[text.find("[") : text.rfind("]") + 1]
+    end = text.rfind("]") + 1
+    outer = text[text.find("[") : end]
     fenced = strip_fences(text).strip()
     # Prose before the list may hold brackets too: a list usually opens a line.
-    at_line = re.search(r"^\s*\[.*\]", text, re.M | re.S)
-    return [part for part in (fenced, at_line[0].strip() if at_line else "", outer) if part.startswith("[")]
+    opening = re.search(r"^[ \t]*\[", text, re.M)
+    at_line = text[opening.end() - 1 : end] if opening else ""
+    return [part for part in (fenced, at_line, outer) if part.startswith("[")]
 
 
 def _literal_strings(text: str) -> list[str]:

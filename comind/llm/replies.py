@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, ReplyWithheld, bad_reply, from_code
-from comind.llm.parsing import strip_thinking
+from comind.llm.parsing import strip_thinking, without_surrogates
 from comind.llm.prices import Usage
 from comind.llm.tokens import estimate_tokens
 from kaggle_runner.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
+
+_LONGEST_TEXT: Final = 400_000
+"""Characters; far more than any role needs, and little enough to be read, kept and shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,17 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
         raise bad_reply(endpoint, "a completion without choices")
     content = _content(message)
     text = strip_thinking(content)
-    finish_reason = str(getattr(choices[0], "finish_reason", None) or "")
+    finish_reason = without_surrogates(str(getattr(choices[0], "finish_reason", None) or ""))
     usage = _usage(completion, content, prompt_estimate)
     refusal = getattr(message, "refusal", None)
-    refusal = refusal if isinstance(refusal, str) else ""
-    return Answer(text, finish_reason, usage, _hidden_fault(endpoint, text, finish_reason, refusal, usage))
+    refusal = without_surrogates(refusal) if isinstance(refusal, str) else ""
+    fault = _hidden_fault(endpoint, text, finish_reason, refusal, usage)
+    if len(text) > _LONGEST_TEXT:
+        # The note makes a cut cell invalid Python, so that a part of one never runs as if it were the whole.
+        left_out = len(text) - _LONGEST_TEXT
+        text = f"{text[:_LONGEST_TEXT]}\n[... {left_out} more characters of this reply were left out ...]"
+        finish_reason = "length"
+    return Answer(text, finish_reason, usage, fault)
 
 
 def _hidden_fault(
@@ -84,12 +93,12 @@ def _error_object(problem: object, endpoint: Endpoint) -> Fault:
 
 
 def _content(message: object) -> str:
-    """The text, which some servers send in parts; empty when there is none."""
+    """The text, which some servers send in parts, with what is no text replaced; empty when there is none."""
     content = getattr(message, "content", None)
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+        content = "".join(part for part in parts if isinstance(part, str))
+    return without_surrogates(content) if isinstance(content, str) else ""
 
 
 def _usage(completion: ChatCompletion, content: str, prompt_estimate: int) -> Usage:

@@ -18,7 +18,7 @@ TOKENS_A_MESSAGE: Final = 8
 
 _PIECES: Final = re.compile(
     r"(?P<dense>(?=[A-Za-z+/=_-]{0,24}\d)[A-Za-z0-9+/=_-]{24,})"  # hashes, base64, keys
-    r"|(?P<mixed>(?<=\d)[A-Za-z]{2,}|[A-Za-z]{2,}(?=\d))"
+    r"|(?P<mixed>(?<=\d)[A-Za-z]{2,}|(?<![A-Za-z])[A-Za-z]{2,}+(?=\d))"
     r"|(?P<word>[A-Z]?[a-z]+|[A-Z]+)"
     r"|(?P<digits>\d{1,3})"
     r"|(?P<gap>[ \t]+)(?=\d)"

@@ -16,7 +16,8 @@ from comind.llm.parsing import (
     tag,
 )
 
-_SECOND_TURN = re.compile(r"<\s*code\s*>.*?^\s*(?P<goal><\s*goal\s*>)", re.I | re.S | re.M)
+_CODE = re.compile(r"<\s*code\s*>", re.I)
+_GOAL = re.compile(r"^[ \t]*(?P<goal><\s*goal\s*>)", re.I | re.M)
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency", "confidence")
 
 
@@ -48,7 +49,8 @@ class SolutionReport:
 
 def parse_turn(text: str) -> Turn:
     """The first turn of a reply: what follows it was written without having seen the first cell's output."""
-    second = _SECOND_TURN.search(text)
+    first = _CODE.search(text)
+    second = _GOAL.search(text, first.end()) if first else None
     text = text[: second.start("goal")].rstrip() if second else text
     code = tag(text, "code")
     if code is None:

@@ -10,10 +10,8 @@ from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, separated_blocks
 from comind.roles.desk import Brief, Desk
 
-_FIELD = re.compile(
-    r"^[ \t*]*(title|baseline|starts_from|resources)[ \t*]*:[ \t*]*(.*?)[ \t*]*$", re.M | re.I
-)
-_FENCE = re.compile(r"```[^\n]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
+_FIELD = re.compile(r"^[ \t*]*(title|baseline|starts_from|resources)[ \t*]*:(.*)$", re.M | re.I)
+_FENCE = re.compile(r"(?<!`)`{3,}+[^\n`]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
 _PLAIN = """\
 Read the data, build simple features, fit a robust, well-known model, measure it by cross-validation on the
 training part, fit it on all of that, and write both prediction files. Only then try these ideas, one by one,
@@ -105,7 +103,7 @@ def plain_drafts(ideas: str, count: int) -> list[DraftReply]:
 
 
 def _draft(block: str) -> DraftReply | None:
-    found = {name.lower(): value for name, value in _FIELD.findall(block)}
+    found = {name.lower(): value.strip(" \t\r*") for name, value in _FIELD.findall(block)}
     if not found.get("title"):
         return None
     fences = [match["code"].strip() for match in _FENCE.finditer(block)]

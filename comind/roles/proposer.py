@@ -11,7 +11,7 @@ from comind.llm.parsing import MalformedReply, bullets, list_of_strings, section
 from comind.roles.desk import Brief, Desk
 
 MINIMUM_PATHS = 4
-_PATH = r"={2,}\s*SOLUTION[_ ]PATH[_ ]*(?P<title>\w+)\s*={2,}"
+_PATH = r"={2,}\s*SOLUTION[_ ]PATH[_ ]{0,3}(?P<title>\w+)\s*={2,}"
 _IDS = re.compile(r"^\s*\[(?P<ids>[^\]]*)\]\s*(?P<text>.+)$", re.S)
 
 
@@ -65,7 +65,7 @@ def parse_paths(text: str) -> list[SolutionPath]:
     paths: list[SolutionPath] = []
     for section in sections(text, _PATH):
         ideas = [re.sub(r"\s+", " ", item) for item in bullets(section.body)]
-        description = re.split(r"^\s*[-*•] ", section.body, maxsplit=1, flags=re.M)[0].strip()
+        description = re.split(r"^[ \t]*[-*•] ", section.body, maxsplit=1, flags=re.M)[0].strip()
         if ideas:
             paths.append(SolutionPath(re.sub(r"\s+", " ", description), ideas))
     if len(paths) < MINIMUM_PATHS:

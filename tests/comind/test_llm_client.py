@@ -23,6 +23,7 @@ from comind.llm.parsing import MalformedReply, required_tag
 from comind.llm.prices import FREE, Price, PriceBook
 from comind.llm.profiles import ModelSettings
 from comind.records import LlmCall
+from comind.roles.coder import parse_turn
 from comind.store import Store
 from kaggle_runner.errors import ConfigError, LimitReached, ModelRefused, ModelUnavailable
 from tests.fakes.scripted_llm import (
@@ -237,6 +238,25 @@ async def test_a_passing_fault_is_waited_out_and_asked_again(desk: OpenDesk, fau
         assert (await d.ask()).text == "fine"
         assert len(d.room.waits) == 1
         assert d.room.waits[0] >= 0.75
+
+
+async def test_a_body_nested_beyond_measure_is_a_bad_reply(desk: OpenDesk) -> None:
+    async with desk([Scripted(raw=b"[" * 200_000), "fine"]) as d:
+        assert (await d.ask()).text == "fine"
+
+
+async def test_halves_of_surrogate_pairs_are_replaced_before_anything_is_kept(desk: OpenDesk) -> None:
+    async with desk(["a \ud800 b \U0001f600", "again"]) as d:
+        assert (await d.ask()).text == "a \ufffd b \U0001f600"
+        assert d.calls()[0].reply == "a \ufffd b \U0001f600"
+
+
+async def test_a_reply_beyond_measure_is_cut_and_marked_so(desk: OpenDesk) -> None:
+    async with desk(["<code>\n" + "x = 1\n" * 200_000 + "</code>"]) as d:
+        reply = await d.ask()
+        assert len(reply.text) < 401_000 and reply.finish_reason == "length"
+        with pytest.raises(MalformedReply, match="not valid Python"):
+            parse_turn(reply.text)
 
 
 @pytest.mark.parametrize(
