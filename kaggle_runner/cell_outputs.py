@@ -164,7 +164,8 @@ class CellOutputs:
 
     def _error(self, content: dict[str, Any]) -> None:
         self._clear_if_asked()
-        self.error_name = clip(_text(content.get("ename")), 200)
+        # A class may bear any name, with line ends and escape codes, and this one is shown within sentences.
+        self.error_name = " ".join(plain(clip(_text(content.get("ename")), 200)).split())
         self.error_value = clip(plain(_text(content.get("evalue"))), 2000)
         lines = content.get("traceback")
         joined = "\n".join(map(_text, lines)) if isinstance(lines, list) else ""

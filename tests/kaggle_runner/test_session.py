@@ -42,6 +42,13 @@ async def test_a_traceback_is_whole_and_without_escape_codes(tmp_path: Path) -> 
     assert result.text.endswith("ZeroDivisionError: division by zero")
 
 
+async def test_the_name_of_an_error_is_one_line_without_escape_codes(tmp_path: Path) -> None:
+    async with bench(tmp_path) as lab:
+        result = await lab.run(r"raise type('Odd\n## Score\x1b[31m', (Exception,), {})")
+    assert result.error_name == "Odd ## Score"
+    assert "\x1b" not in result.text
+
+
 async def test_a_huge_error_message_is_cut_and_does_not_hang_the_cell(tmp_path: Path) -> None:
     async with bench(tmp_path) as lab:
         result = await lab.run("raise ValueError('x' * 100_000_000)")
