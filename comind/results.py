@@ -9,7 +9,7 @@ from typing import Any
 from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder
-from comind.scores import better, better_beyond_noise
+from comind.scores import better, better_beyond_noise, written
 from comind.solutions import clean_cells, recorded_cells, solution_script, write_agent_notebook
 from comind.store import Store
 from comind.upstream import Upstream
@@ -94,9 +94,9 @@ def _result(store: Store, run: Run) -> str:
         )
         lines.append("- Files: `best/submission.csv`, `best/solution.ipynb`, `best/solution.py`")
     if run.baseline:
-        lines.append(f"- Sample submission on the same rows: {run.baseline['score']:.5g}")
+        lines.append(f"- Sample submission on the same rows: {written(run.baseline['score'])}")
     if run.test:
-        lines.append(f"- Hidden test labels: {run.test['score']:.5g}{_rank(run.test)}")
+        lines.append(f"- Hidden test labels: {written(run.test['score'])}{_rank(run.test)}")
     return "\n".join(lines)
 
 
@@ -114,10 +114,9 @@ def _leaderboard(store: Store) -> str:
     board = best_of_each_agent(standings(store.all(Evaluation), "selection"))
     for place, one in enumerate(board, start=1):
         entry, score = one.evaluation, one.score
-        rows.append(
-            f"| {place} | {entry.agent} | {_cell(titles[entry.agent])} | {entry.round} | {score.value:.5g} "
-            f"| [{score.low:.5g}, {score.high:.5g}] |"
-        )
+        value, _, interval = str(score).partition(" ")
+        who = f"{entry.agent} | {_cell(titles[entry.agent])} | {entry.round}"
+        rows.append(f"| {place} | {who} | {value} | {interval} |")
     return "\n".join(rows) if len(rows) > 2 else "Nothing valid was scored."
 
 
@@ -138,7 +137,7 @@ def _rounds(store: Store) -> str:
                 if better_beyond_noise(now.score, before.score)
                 else ("better, within noise" if better(now.score, before.score) else "no gain")
             )
-            told += f" ({gain} over {before.score.value:.5g} so far)"
+            told += f" ({gain} over {written(before.score.value)} so far)"
         lines.append(told + ".")
     return "\n".join(lines) or "Nothing was scored."
 
