@@ -5,17 +5,13 @@ The folder is read and never written to; its data are served from where they lie
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.competition import Competition, Modality, competition_from_settings, read_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mle_live.competition import SLUG, Competition, Modality, competition_from_settings, read_settings
+from mle_live.folder_tables import check_groups, check_ids, check_labels, read_columns, read_header
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
 SETTINGS = "competition.yaml"
@@ -50,7 +46,7 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
                 hint="a competition folder holds train, test, sample_submission (.csv) and a description",
             )
     train, test, sample = (
-        _columns(folder / name) for name in ("train.csv", "test.csv", "sample_submission.csv")
+        read_header(folder / name) for name in ("train.csv", "test.csv", "sample_submission.csv")
     )
     settings_path = folder / SETTINGS
     settings = read_settings(settings_path) if settings_path.is_file() else {}
@@ -60,11 +56,13 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
         raise BadCompetition(
             f"{folder}/sample_submission.csv has one column only", hint="it needs an id and a target"
         )
-    _check_ids(folder, id_column, test)
+    check_ids(folder, id_column, train, test)
     label = _label_column(folder, train, test, targets)
     text = description.read_text(encoding="utf-8", errors="replace")
     metric = _choose_metric(folder, settings, text, targets, label)
-    slug = str(settings.get("slug") or _slug(folder.name))
+    check_labels(folder, [label] if label else targets, test, None if label else metric.name)
+    check_groups(folder, settings.get("group_column"), train)
+    slug = _slug(folder.name, settings)
     # What lies around the folder hides nothing in it; only what lies inside can.
     inside = [path.resolve() for path in hidden if folder in path.resolve().parents]
     filled = {
@@ -100,64 +98,6 @@ def _description(folder: Path) -> Path:
     )
 
 
-def _columns(path: Path) -> list[str]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            header = next(csv.reader(lines), [])
-    except UnicodeDecodeError as error:
-        raise BadCompetition(f"{path} is not UTF-8 text", hint="save it as UTF-8 CSV") from error
-    if not any(name.strip() for name in header):
-        raise BadCompetition(f"{path} is empty", hint="it needs a header line with the column names")
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise BadCompetition(f"{path} has the column {repeated[0]!r} twice", hint="rename one of them")
-    return header
-
-
-def _read(path: Path, **options: object) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path, encoding="utf-8-sig", **options)  # type: ignore[call-overload, no-any-return]
-    except (ValueError, pd.errors.ParserError) as error:
-        raise BadCompetition(f"{path} is not a readable CSV ({error})", hint="correct the file") from error
-
-
-def _check_ids(folder: Path, id_column: str, test_columns: list[str]) -> None:
-    if id_column not in test_columns:
-        raise BadCompetition(
-            f"{folder}/test.csv has no column {id_column!r}, the id column of sample_submission.csv",
-            hint=f"test.csv has {', '.join(test_columns[:8])}; name the id alike in both files",
-        )
-    ids = {}
-    for name in ("test.csv", "sample_submission.csv"):
-        options = {"usecols": [id_column], "dtype": str, "keep_default_na": False}
-        ids[name] = _read(folder / name, **options)[id_column]
-        repeated = ids[name][ids[name].duplicated()]
-        if len(repeated):
-            raise BadCompetition(
-                f"{folder}/{name} has {len(repeated)} repeated ids: {_some(repeated)}",
-                hint="every row needs an id of its own",
-            )
-        if ids[name].empty:
-            raise BadCompetition(f"{folder}/{name} has no rows", hint="add the test rows")
-    test, sample = ids["test.csv"], ids["sample_submission.csv"]
-    for these, those, sentence in (
-        (sample, test, "sample_submission.csv has ids that test.csv lacks"),
-        (test, sample, "test.csv has ids that sample_submission.csv lacks"),
-    ):
-        odd = these[~these.isin(those)]
-        if len(odd):
-            raise BadCompetition(
-                f"{folder}: {sentence} ({len(odd)}): {_some(odd)}",
-                hint="both files must list the same ids, in any order",
-            )
-
-
-def _some(ids: pd.Series[str]) -> str:
-    return ", ".join(repr(item) for item in ids.head(5))
-
-
 def _label_column(folder: Path, train: list[str], test: list[str], targets: list[str]) -> str | None:
     """The column of train.csv that holds class names when the targets are one probability a class.
 
@@ -168,7 +108,7 @@ def _label_column(folder: Path, train: list[str], test: list[str], targets: list
         return None
     only_in_train = [name for name in train if name not in test]
     if len(absent) == len(targets) > 1 and only_in_train:
-        rows = _read(folder / "train.csv", usecols=only_in_train, dtype=str)
+        rows = read_columns(folder / "train.csv", usecols=only_in_train, dtype=str)
         for name in only_in_train:
             if set(rows[name].dropna().unique()) == set(targets):
                 return name
@@ -208,8 +148,8 @@ def _choose_metric(
 def _guess_metric(folder: Path, targets: list[str], label: str | None) -> tuple[str, str]:
     if label is not None:
         return "multiclass_log_loss", "the sample has one probability a class"
-    target = _read(folder / "train.csv", usecols=targets, nrows=_SAMPLED_ROWS)
-    sample = _read(folder / "sample_submission.csv", usecols=targets, nrows=_SAMPLED_ROWS)
+    target = read_columns(folder / "train.csv", usecols=targets, nrows=_SAMPLED_ROWS)
+    sample = read_columns(folder / "sample_submission.csv", usecols=targets, nrows=_SAMPLED_ROWS)
     binary = all(set(target[name].dropna().unique()) <= {0, 1} for name in targets)
     # A constant 0 or 1 in the sample says nothing; a fraction says that probabilities are wanted.
     fractions = all(
@@ -244,7 +184,7 @@ def _modality(folder: Path, train: list[str]) -> Modality:
             first = next((entry for entry in child.iterdir() if entry.is_file()), None)
             if first is not None and first.suffix.lower() in _IMAGES:
                 return "image"
-    rows = _read(folder / "train.csv", nrows=200)
+    rows = read_columns(folder / "train.csv", nrows=200)
     for name in train:
         words = rows[name].dropna()
         if (
@@ -261,5 +201,14 @@ def _title(description: str) -> str:
     return match.group(1).strip() if match else ""
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100] or "my-competition"
+def _slug(name: str, settings: dict[str, object]) -> str:
+    """The name in the settings, which must be one (it becomes part of paths), or one made of the folder's."""
+    given = settings.get("slug")
+    if given is None:
+        return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100] or "my-competition"
+    if not isinstance(given, str) or not SLUG.fullmatch(given):
+        raise BadCompetition(
+            f"{SETTINGS}: `slug` is {str(given)[:60]!r}, which cannot be a competition's name",
+            hint="use lower-case letters, digits and hyphens, at most 100; or leave the line away",
+        )
+    return given

@@ -143,6 +143,38 @@ def test_the_metric_is_found_and_its_source_stated(
         ({"competition__yaml": "metric: rmse\nhigher_is_better: true\n"}, "lower is better"),
         ({"competition__yaml": "metric: rmse\ndeadline: soon\n"}, "`deadline` is 'soon'"),
         ({"competition__yaml": "modality: smell\n"}, "tabular or text or image"),
+        ({"competition__yaml": "slug: ../../x\n"}, "`slug` is '../../x'"),
+        ({"competition__yaml": "slug: 7\n"}, "`slug` is '7'"),
+        ({"competition__yaml": "group_column: day\n"}, "`group_column` is 'day', which is no column"),
+        ({"test__csv": "id,x,price\n100,1,0\n101,2,0\n102,3,0\n"}, "test.csv has the target column 'price'"),
+        ({"train__csv": "id,x,price\n1,2,3\n1,3,4\n"}, "train.csv has 1 repeated ids: '1'"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,\n3,3,\n"}, "no 'price' in 2 of 3 rows"),
+        ({"train__csv": "id,x,price\n1,2,3.5\n2,3,inf\n"}, "an infinite 'price' in 1 of 2 rows"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,3\n"}, "the same 'price' in every row"),
+        ({"train__csv": "id,x,price\n"}, "train.csv has no rows"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,-4\n"}, "do not suit rmsle"),
+        ({"train__csv": "id,x,price\n1,2,low\n2,3,high\n"}, "(price: 'low', 'high') do not suit rmsle"),
+        (
+            {"competition__yaml": "metric: roc_auc\n", "train__csv": "id,x,price\n1,2,yes\n2,3,no\n"},
+            "(price: 'yes', 'no') do not suit roc_auc",
+        ),
+        (
+            {"competition__yaml": "metric: roc_auc\n", "train__csv": "id,x,price\n1,2,0\n2,3,1\n3,3,2\n"},
+            "must hold two classes, it holds 3",
+        ),
+        (
+            {"sample_submission__csv": "id,price,cost\n102,0,0\n100,0,0\n101,0,0\n"},
+            "train.csv has no column 'cost'",
+        ),
+        (
+            {
+                "competition__yaml": "metric: accuracy\n",
+                "train__csv": f"id,x,price\n1,2,{'a' * 2000}\n2,3,b\n",
+            },
+            "a value of 2000 characters in 'price'",
+        ),
+        ({"train__csv": "id,price," + "x" * 400 + "\n1,2,3\n"}, "a column name of 400 characters"),
+        ({"train__csv": "x" * 200_000}, "no readable header line"),
     ],
 )
 def test_a_folder_that_cannot_be_competed_on_is_refused_in_one_sentence(
