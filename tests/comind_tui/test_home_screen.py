@@ -36,10 +36,17 @@ async def test_runs_and_competitions_are_listed(tmp_path: Path, size: tuple[int,
     sample_run.build(tmp_path, status="finished")
     app = ComindApp(tmp_path)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: "14/212" in text_of(app) and "census-income" in text_of(app))
-        text = text_of(app)
-        for part in ("✓ finished", "0.95600 accuracy↑", "New run", "Refresh", "Quit", "Help"):
-            assert part in text
+        parts = (
+            "14/212",
+            "census-income",
+            "✓ finished",
+            "0.95600 accuracy↑",
+            "New run",
+            "Refresh",
+            "Quit",
+            "Help",
+        )
+        await until(pilot, lambda: all(part in text_of(app) for part in parts))
 
 
 async def test_enter_watches_a_run_and_leaving_comes_back(tmp_path: Path) -> None:

@@ -222,6 +222,17 @@ async def test_input_fails_at_once_instead_of_waiting(tmp_path: Path) -> None:
     assert (result.status, result.error_name) == ("error", "StdinNotImplementedError")
 
 
+async def tree_with(word: str) -> list[int]:
+    """This process's descendants, once one of them runs `word`; a started process needs a moment for it."""
+    for _ in range(200):
+        members = processes.tree(os.getpid())[1:]
+        lines = [path.read_text() for pid in members if (path := Path(f"/proc/{pid}/cmdline")).exists()]
+        if any(word in line for line in lines):
+            return members
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{word!r} never ran")
+
+
 async def test_closing_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
     async with bench(tmp_path) as lab:
         assert lab.notebook._kernel is not None
@@ -230,9 +241,8 @@ async def test_closing_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
             "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '600'], start_new_session=True).pid"
         )
         await lab.run(detached)
-        members = processes.tree(os.getpid())[1:]
-        assert any("sleep" in Path(f"/proc/{pid}/cmdline").read_text() for pid in members)
-    assert await processes.gone(members, seconds=2)
+        members = await tree_with("sleep")
+    assert await processes.gone(members, seconds=10)
     assert not sockets.exists()
 
 
