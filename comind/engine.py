@@ -190,7 +190,8 @@ class _Engine:
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
             prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)
-            self._save(status="running", baseline=prepared.baseline.selection)
+            higher = prepared.evaluator.profile.higher_is_better
+            self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
             shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
             reason = await self._rounds(
                 Coordinator(shop, self._config, prepared.baseline.score("feedback")), models

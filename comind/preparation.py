@@ -26,7 +26,7 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
 from comind.store import Store
 from comind.upstream import Upstream
-from kaggle_runner.errors import BadCompetition, EvaluatorRejected
+from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.machine import describe_machine
 
 _ATTEMPTS = 3
@@ -42,6 +42,9 @@ class Facts:
     metric: str
     metric_title: str
     higher_is_better: bool
+    """Not to be relied on while the metric is known in words only."""
+    in_words_only: bool = False
+    """mle_live.metrics does not know the metric: the evaluator's model writes it, with its direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
     if metric is None:
         # kaggle.com names its metric in words only
         metric = recognise(competition.metric) or recognise(description)
-    if metric is None:
-        raise BadCompetition(
-            f"The metric of {upstream.slug} was not recognised: {competition.metric!r}.",
-            hint="Put the files into a folder whose competition.yaml names metric and higher_is_better.",
-        )
-    higher = bool(known["higher_is_better"]) if known else metric.higher_is_better
+    higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")
@@ -84,6 +82,9 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         top_kernels=config.top_kernels,
         top_discussions=config.top_discussions,
     )
+    if metric is None:
+        words = competition.metric or "the metric of the competition's evaluation page"
+        return Facts(competition.title, description, words, words, higher, in_words_only=True)
     return Facts(competition.title, description, metric.name, metric.title, higher)
 
 
@@ -113,6 +114,30 @@ async def prepare_evaluation(
 
     Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
     """
+    profile, brief = _describe(facts, folder, config)
+    if facts.in_words_only:
+        key = CallKey("evaluator", 0, "metric")
+        source = await evaluator_role.write_metric(desk, brief, key, fault="")
+        facts = replace(facts, higher_is_better=evaluator_role.declared_direction(source))
+        profile, brief = _describe(facts, folder, config)
+    else:
+        source = known_metric_source(facts.metric)
+    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
+    marker = folder.private / "checked"
+    evaluator.install(source)
+    if not marker.exists():
+        await _split_and_check(evaluator, profile, brief, store, desk, config)
+        marker.touch()
+    baseline = store.get(Evaluation, "baseline")
+    if baseline is None:
+        baseline = replace(await evaluator.baseline(), agent="")
+        store.save(baseline)
+        store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
+    return Prepared(brief, evaluator, baseline)
+
+
+def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[CompetitionProfile, Brief]:
+    """The files' profile, and the stable facts of every prompt."""
     profile = profile_competition(
         folder.original,
         description=facts.description,
@@ -126,18 +151,7 @@ async def prepare_evaluation(
         machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
         data=profile.text,
     )
-    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
-    marker = folder.private / "checked"
-    evaluator.install(known_metric_source(facts.metric))
-    if not marker.exists():
-        await _split_and_check(evaluator, profile, brief, store, desk, config)
-        marker.touch()
-    baseline = store.get(Evaluation, "baseline")
-    if baseline is None:
-        baseline = replace(await evaluator.baseline(), agent="")
-        store.save(baseline)
-        store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
-    return Prepared(brief, evaluator, baseline)
+    return profile, brief
 
 
 async def _split_and_check(

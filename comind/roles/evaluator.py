@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, check_python, required_tag, strip_fences
@@ -31,10 +33,26 @@ async def write_split(
 
 
 async def write_metric(desk: Desk, brief: Brief, key: CallKey, *, fault: str) -> str:
-    """The source of evaluate.py, for a metric that mle_live.metrics does not know."""
+    """The source of evaluate.py with its direction, for a metric that mle_live.metrics does not know."""
     values = {"competition": brief.competition, "metric": brief.metric, "data": brief.data, "fault": fault}
     messages = desk.prompts.opening("evaluator", "metric", values)
-    return (await ask_parsed(desk.client, "evaluator", key, messages, _FileReader("score"))).value
+
+    def parse(text: str) -> str:
+        source = _FileReader("score")(text)
+        declared_direction(source)
+        return source
+
+    return (await ask_parsed(desk.client, "evaluator", key, messages, parse)).value
+
+
+def declared_direction(source: str) -> bool:
+    """The file's HIGHER_IS_BETTER; MalformedReply when it does not say."""
+    declared = re.search(r"^HIGHER_IS_BETTER\b[^=\n]*=\s*(True|False)\b", source, re.M)
+    if declared is None:
+        raise MalformedReply(
+            "The file does not set `HIGHER_IS_BETTER = True` or `= False` on a line of its own."
+        )
+    return declared[1] == "True"
 
 
 class _FileReader:
