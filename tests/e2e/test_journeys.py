@@ -220,7 +220,7 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     reader.close()
 
 
-@pytest.mark.parametrize("slug", ["bike-demand", "snippet-sentiment", "digits-5k"])
+@pytest.mark.parametrize("slug", ["census-income", "bike-demand", "snippet-sentiment", "digits-5k"])
 def test_a_shelf_competition_is_won_against_its_sample_and_the_hidden_labels_agree(
     slug: str, prepared_root: Callable[[str], Path], tmp_path: Path
 ) -> None:
