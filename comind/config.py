@@ -17,6 +17,7 @@ from kaggle_runner.errors import ConfigError
 Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 Executor = Literal["local", "kaggle", "ray"]
+Coding = Literal["notebook", "script"]
 DEFAULT_MODEL = "gpt-5.4-mini"
 DEFAULT_MAX_DOLLARS = 5.0
 
@@ -26,11 +27,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     # models with a short context on a small machine
     "small-model": {
         "coders": 2,
+        "coding": "script",
         "steps": 12,
-        "sample_kernels": 2,
+        "sample_kernels": 4,
         "sample_discussions": 1,
         "context_tokens": 8192,
-        "reply_tokens": 1024,
+        "reply_tokens": 1536,
+        "concurrency": 2,
+        "call_time_limit": 1800.0,
     },
 }
 
@@ -48,6 +52,18 @@ class RunConfig:
     """An OpenAI-compatible address; empty is OpenAI's own."""
     role_models: dict[str, str] = field(default_factory=dict)
     """role → `MODEL` or `MODEL@URL`."""
+    fallback_models: list[str] = field(default_factory=list)
+    """`MODEL` or `MODEL@URL`, in order: who answers when a role's own model cannot any more."""
+    concurrency: int = 8
+    """Requests in flight at one address."""
+    requests_per_minute: int | None = None
+    """At one address; None follows what the server asks for."""
+    tokens_per_minute: int | None = None
+    """Prompt and reserved completion tokens at one address."""
+    call_time_limit: float = 600.0
+    """Seconds from sending one request to its last byte."""
+    temperature: float | None = None
+    """None leaves it to the model; reasoning models take no other."""
     prices: dict[str, dict[str, float]] = field(default_factory=dict)
     """model → {input, output, cached} in dollars per million tokens, for models of unknown price."""
     preset: str = ""
@@ -63,6 +79,12 @@ class RunConfig:
     """Dollars for model calls; None is 5 where the model's price is known, and no limit where it is not."""
     max_tokens: int | None = None
     """Prompt and completion tokens of the whole run; None is no limit."""
+    agent_max_cost: float | None = None
+    """Dollars of one coding agent."""
+    agent_max_tokens: int | None = None
+    """Tokens of one coding agent."""
+    agent_time_limit: float | None = None
+    """Seconds of one coding agent; None is its share of the run's time."""
     seed: int = 0
     executor: Executor = "local"
     top_kernels: int = 10
@@ -70,6 +92,11 @@ class RunConfig:
     top_discussions: int = 10
     sample_kernels: int = 4
     """Kernels analysed a round."""
+    verify_kernels: bool = True
+    """Run each sampled kernel on our own split, for a score that can be compared."""
+    coding: Coding = "notebook"
+    """`notebook`: cells in one live notebook, as in the paper. `script`: whole Kaggle scripts that change a
+    verified kernel, without the roles in between; for small models."""
     sample_discussions: int = 3
     validation_fraction: float | None = None
     """Share of the training rows held out; None chooses by size (see comind.evaluator)."""
@@ -90,6 +117,8 @@ class RunConfig:
             raise ConfigError(
                 f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle, ray."
             )
+        if self.coding not in get_args(Coding):
+            raise ConfigError(f"coding is {self.coding!r}; it is either notebook or script.")
         for role in self.role_models:
             if role not in ROLES:
                 raise ConfigError(
@@ -107,9 +136,19 @@ class RunConfig:
             ("top_discussions", 0, 200),
             ("sample_kernels", 0, 100),
             ("sample_discussions", 0, 100),
+            ("concurrency", 1, 1000),
+            ("call_time_limit", 1, 86400),
+            ("requests_per_minute", 1, 10**6),
+            ("tokens_per_minute", 1000, 10**9),
+            ("agent_time_limit", 10, 60 * 86400),
+            ("agent_max_cost", 0, 10**6),
+            ("agent_max_tokens", 0, 10**12),
+            ("temperature", 0, 2),
+            ("context_tokens", 4096, 10_000_000),
+            ("reply_tokens", 256, 1_000_000),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} is {value!r}; it must lie between {low} and {high}.")
         if self.max_cost is not None and self.max_cost < 0:
             raise ConfigError(f"max_cost is {self.max_cost!r} dollars; it cannot be negative.")
@@ -166,12 +205,12 @@ def parse_duration(text: str | float) -> float:
 
 
 def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
-    if key in ("time_limit", "cell_time_limit"):
-        return parse_duration(value)
     if value is None and "None" in kind:
         return None
+    if key.endswith("time_limit"):
+        return parse_duration(value)
     wanted: dict[str, Any] = {
-        "str": str, "Executor": str, "bool": bool, "int": int, "float": (int, float), "dict": dict
+        "str": str, "Executor": str, "Coding": str, "bool": bool, "list": list, "int": int, "float": (int, float), "dict": dict
     }  # fmt: skip
     base = re.split(r"[\[ |]", kind)[0]
     fits = isinstance(value, wanted[base]) and not (base in ("int", "float") and isinstance(value, bool))

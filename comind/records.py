@@ -67,7 +67,12 @@ class Kernel:
     public_score: float | None = None
     """Upstream's public leaderboard score; never mixed with local scores."""
     local_score: float | None = None
-    """Our score on the selection rows, for kernels this run published."""
+    """Our score on the selection rows, for kernels this run published or verified."""
+    verified: Literal["", "ok", "failed"] = ""
+    """Whether it was run on our own split (comind.verifying); empty: not yet."""
+    verified_by: str = ""
+    """Id of the agent record (`k01`) that holds the run: its cell, its output and its evaluation."""
+    run_seconds: float = 0.0
     created_at: str = ""
     origin: Origin = "upstream"
     round: int = 0
@@ -169,17 +174,23 @@ class Draft:
     """Datasets to mount besides the competition."""
     parent: str = ""
     """Report or kernel it starts from."""
+    ideas: list[str] = field(default_factory=list)
+    """Ids of the ideas that it tries."""
+    retest: bool = False
+    """It repeats a weak claim on purpose, to measure it better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """One coding agent of one round."""
+    """One coding agent of one round; in round 0, the run of one community kernel on our split."""
 
     TABLE: ClassVar[str] = "agents"
     id: str
     round: int
     index: int
     """1-based place among the round's agents: its pane on the screen."""
+    style: Literal["notebook", "script"] = "notebook"
+    """`script`: every cell is a whole Kaggle script, run in a fresh kernel on comind.evaluator.view."""
     status: AgentStatus = "waiting"
     title: str = ""
     goal: str = ""
@@ -287,6 +298,36 @@ class LlmCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyFault:
+    """One reply that could not be read, and what was done about it: the ladder, measured per model."""
+
+    TABLE: ClassVar[str] = "reply_faults"
+    id: str
+    """The call's id."""
+    model: str
+    role: str
+    kind: str
+    fault: str
+    """As the model was told it."""
+    step: Literal["asked again", "smaller question", "given up"]
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFacts:
+    """What one model at one address can do, as probed at the start and learned since."""
+
+    TABLE: ClassVar[str] = "endpoints"
+    id: str
+    """`model@base_url`."""
+    model: str
+    base_url: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """See comind.llm.probing."""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something a person watching would want to know, in order. `seq` is set by the store."""
 
@@ -302,7 +343,7 @@ class Event:
 
 RECORDS: tuple[type, ...] = (
     Run, Kernel, Discussion, Dataset, Link, Report, Idea, Draft, Agent, Cell,
-    MonitorDecision, Evaluation, LlmCall, Event,
+    MonitorDecision, Evaluation, LlmCall, Event, ReplyFault, EndpointFacts,
 )  # fmt: skip
 
 

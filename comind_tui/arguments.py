@@ -116,6 +116,14 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
         default=absent,
         help="another model for one role; may be repeated",
     )
+    group.add_argument(
+        "--fallback-model",
+        dest="fallback_models",
+        metavar="MODEL[@URL]",
+        action="append",
+        default=absent,
+        help="answers when the model cannot any more; may be repeated, in order",
+    )
     group.add_argument("--preset", metavar="NAME", default=absent, help="paper or small-model")
 
 
@@ -133,6 +141,16 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
         default=absent,
         help=f"for model calls (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
     )
+    group.add_argument(
+        "--max-tokens", metavar="N", type=int, default=absent, help="prompt and completion tokens of the run"
+    )
+    group.add_argument(
+        "--agent-max-cost", metavar="DOLLARS", type=_money, default=absent, help="for one coding agent"
+    )
+    group.add_argument(
+        "--agent-max-tokens", metavar="N", type=int, default=absent, help="for one coding agent"
+    )
+    group.add_argument("--agent-time-limit", metavar="30m", default=absent, help="for one coding agent")
     group.add_argument("--seed", metavar="S", type=int, default=absent)
     group.add_argument("--executor", metavar="WHERE", default=absent, help="local, kaggle or ray")
 

@@ -15,6 +15,7 @@ from comind.records import (
     Dataset,
     Discussion,
     Draft,
+    EndpointFacts,
     Evaluation,
     Event,
     Idea,
@@ -22,6 +23,7 @@ from comind.records import (
     Link,
     LlmCall,
     MonitorDecision,
+    ReplyFault,
     Report,
     Run,
 )
@@ -61,12 +63,28 @@ def m005_submission_name(database: Database) -> None:
         database.table(Evaluation.TABLE).add_column("submission_name", str, not_null_default="")
 
 
+def m006_verification_and_endpoints(database: Database) -> None:
+    added = {
+        Kernel.TABLE: {"verified": str, "verified_by": str, "run_seconds": float},
+        Draft.TABLE: {"ideas": str, "retest": int},
+        Agent.TABLE: {"style": str},
+    }
+    defaults = {"run_seconds": 0.0, "ideas": "[]", "retest": 0, "style": "notebook"}
+    for table, columns in added.items():
+        for name, kind in columns.items():
+            if name not in database.table(table).columns_dict:
+                database.table(table).add_column(name, kind, not_null_default=defaults.get(name, ""))
+    for record in (ReplyFault, EndpointFacts):
+        database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_tables,
     m002_indexes,
     m003_full_text,
     m004_used_at,
     m005_submission_name,
+    m006_verification_and_endpoints,
 )
 
 

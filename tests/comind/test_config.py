@@ -19,7 +19,7 @@ def yaml_file(folder: Path, text: str) -> Path:
 def test_typed_beats_file_beats_preset_beats_default(tmp_path: Path) -> None:
     file = yaml_file(tmp_path, "preset: small-model\nsteps: 9\ncoders: 3\n")
     config = load_config(file, {"competition": "c", "coders": 7})
-    assert (config.coders, config.steps, config.sample_kernels) == (7, 9, 2)
+    assert (config.coders, config.steps, config.sample_kernels) == (7, 9, 4)
     assert config.rounds == RunConfig(competition="c").rounds
 
 
