@@ -210,7 +210,8 @@ def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
     if key.endswith("time_limit"):
         return parse_duration(value)
     wanted: dict[str, Any] = {
-        "str": str, "Executor": str, "Coding": str, "bool": bool, "list": list, "int": int, "float": (int, float), "dict": dict
+        "str": str, "Executor": str, "Coding": str, "bool": bool, "list": list, "int": int,
+        "float": (int, float), "dict": dict
     }  # fmt: skip
     base = re.split(r"[\[ |]", kind)[0]
     fits = isinstance(value, wanted[base]) and not (base in ("int", "float") and isinstance(value, bool))

@@ -6,6 +6,7 @@ A new column or table is a new function at the end of `MIGRATIONS`; the ones bef
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -64,18 +65,18 @@ def m005_submission_name(database: Database) -> None:
 
 
 def m006_verification_and_endpoints(database: Database) -> None:
-    added = {
+    added: dict[str, dict[str, Any]] = {
         Kernel.TABLE: {"verified": str, "verified_by": str, "run_seconds": float},
         Draft.TABLE: {"ideas": str, "retest": int},
         Agent.TABLE: {"style": str},
     }
-    defaults = {"run_seconds": 0.0, "ideas": "[]", "retest": 0, "style": "notebook"}
+    defaults: dict[str, Any] = {"run_seconds": 0.0, "ideas": "[]", "retest": 0, "style": "notebook"}
     for table, columns in added.items():
         for name, kind in columns.items():
             if name not in database.table(table).columns_dict:
                 database.table(table).add_column(name, kind, not_null_default=defaults.get(name, ""))
     for record in (ReplyFault, EndpointFacts):
-        database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)
+        database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)  # type: ignore[attr-defined]
 
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
