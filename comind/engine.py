@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.clock import Clock, stamp, utc_now
-from comind.coding import Workshop
 from comind.config import RunConfig, from_mapping
 from comind.control import Control
 from comind.coordinator import Coordinator
@@ -36,6 +35,7 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
 from comind.upstream import Upstream, open_upstream, resolve_slug
+from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.sandbox import Sandbox, probe

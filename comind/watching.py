@@ -100,13 +100,13 @@ class Watcher:
         session: Watched,
         cell: CellUnderWatch,
         *,
-        desk: Desk,
+        desk: Desk | None,
         store: Store,
         control: Control,
         clock: Clock,
         deadline: Callable[[], float],
     ) -> None:
-        """`deadline()` gives the seconds that the agent has left in all."""
+        """Without `desk` only the rules watch. `deadline()` gives the seconds the agent has left in all."""
         self._session = session
         self._cell = cell
         self._desk = desk
@@ -141,15 +141,17 @@ class Watcher:
         finding = check_rules(progress, self._cell.limit)
         if finding and finding.sure:
             return self._record("STOP", finding.reason, "rule", finding.rule, progress)
+        if self._desk is None:
+            return None
         new_doubt = finding is not None and finding.rule not in self._doubts
         if not new_doubt and progress.elapsed < self._next_question:
             return None
         if finding:
             self._doubts.add(finding.rule)
         self._next_question = progress.elapsed + min(progress.elapsed, 1200.0)
-        return await self._ask(progress, finding)
+        return await self._ask(self._desk, progress, finding)
 
-    async def _ask(self, progress: Progress, finding: Finding | None) -> MonitorDecision | None:
+    async def _ask(self, desk: Desk, progress: Progress, finding: Finding | None) -> MonitorDecision | None:
         self._asked += 1
         left = max(0.0, self._cell.limit - progress.elapsed)
         time = (
@@ -161,7 +163,7 @@ class Watcher:
         key = CallKey(self._cell.agent, self._cell.step, f"watch{self._asked}")
         try:
             verdict = await monitor.watch(
-                self._desk, key, goal=self._cell.goal, code=self._cell.code, time=time, output=progress.tail
+                desk, key, goal=self._cell.goal, code=self._cell.code, time=time, output=progress.tail
             )
         except (MalformedReply, ModelError, LimitReached) as error:
             # a monitor that cannot be asked must not cost the agent its cell: the limits still hold

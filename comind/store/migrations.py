@@ -76,7 +76,7 @@ def m006_verification_and_endpoints(database: Database) -> None:
             if name not in database.table(table).columns_dict:
                 database.table(table).add_column(name, kind, not_null_default=defaults.get(name, ""))
     for record in (ReplyFault, EndpointFacts):
-        database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)  # type: ignore[attr-defined]
+        database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)
 
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (

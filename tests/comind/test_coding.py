@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from comind.clock import utc_now
-from comind.coding import CodingAgent, Workshop
+from comind.coding import CodingAgent
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
 from comind.llm.client import CallKey, Reply
@@ -20,6 +20,7 @@ from comind.records import Agent, Cell, Draft, Event, LlmCall
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
 from comind.store import Store
+from comind.working import Workshop
 from kaggle_runner.cells import CellResult
 from kaggle_runner.session import NotebookSession
 
