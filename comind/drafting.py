@@ -1,0 +1,65 @@
+"""The third step of a round: N drafts that do not overlap, one for each coding agent."""
+
+from __future__ import annotations
+
+from comind import briefing
+from comind.knowledge import Knowledge
+from comind.llm.client import CallKey
+from comind.llm.faults import ContextOverflow
+from comind.llm.parsing import MalformedReply
+from comind.records import Dataset, Draft, Idea, Report
+from comind.roles import coordinator
+from comind.roles.coordinator import DraftMaterial, DraftReply
+
+
+async def write_drafts(known: Knowledge, round: int) -> list[Draft]:
+    """The round's drafts: those that were recorded, or new ones."""
+    recorded = known.store.all(Draft, "round = ?", (round,), order="id")
+    if recorded:
+        return recorded
+    replies = await _replies(known, round, _material(known, round))
+    mountable = {dataset.id.split("/")[-1] for dataset in known.store.all(Dataset)}
+    drafts = [
+        Draft(
+            id=f"r{round}-a{index}",
+            round=round,
+            title=reply.title,
+            description=reply.description,
+            code=reply.code,
+            baseline=reply.baseline,
+            resources=[name for name in dict.fromkeys(reply.resources) if name in mountable],
+            parent=reply.starts_from,
+        )
+        for index, reply in enumerate(replies, start=1)
+    ]
+    known.store.save(*drafts)
+    for draft in drafts:
+        known.event("draft", draft.title, round, agent=draft.id)
+    return drafts
+
+
+def _material(known: Knowledge, round: int) -> DraftMaterial:
+    rounds_left = known.config.rounds - round + 1
+    left = known.shop.control.working_seconds_left
+    published = {one.evaluation.agent: one.score for one in known.board()}
+    return DraftMaterial(
+        time=f"seconds left in the run: {left:.0f}\nseconds for one agent: {left / rounds_left:.0f}\n"
+        f"rounds left: {rounds_left}\nround: {round}",
+        ideas=briefing.ranked_ideas_text(known.store.all(Idea), characters=known.room.ideas),
+        reports=known.reports_text(known.room.reports),
+        pipelines=briefing.pipelines_text(known.store.all(Report), known.room.pipelines),
+        leaderboard=known.leaderboard_text(),
+        datasets=briefing.datasets_text(known.store.all(Dataset), published),
+    )
+
+
+async def _replies(known: Knowledge, round: int, material: DraftMaterial) -> list[DraftReply]:
+    count = known.config.coders
+    key = CallKey("coordinator", round, "drafts")
+    try:
+        return await coordinator.write_drafts(known.shop.desk, known.shop.brief, key, material, count)
+    except (MalformedReply, ContextOverflow) as error:
+        # agents that start from plain drafts are worth more than a round without agents
+        told = f"No drafts could be read, so plain ones are used: {error.message}"
+        known.event("skipped", told, round)
+        return coordinator.plain_drafts(material.ideas, count)

@@ -1,0 +1,71 @@
+"""What every step of a round works with: the workshop, the settings, and what the run knows as prompt text.
+
+It decides nothing and asks nobody; the steps are `comind.studying`, `comind.proposing` and `comind.drafting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from comind import briefing
+from comind.clock import stamp
+from comind.config import RunConfig
+from comind.llm.parsing import MalformedReply
+from comind.ranking import Standing, best_of_each_agent, standings
+from comind.records import Agent, Evaluation, Report
+from comind.scores import Score
+from comind.store import Store
+from comind.working import Workshop
+from kaggle_runner.errors import ModelError
+
+T = TypeVar("T")
+
+SKIPPABLE = (MalformedReply, ModelError)
+"""A reply that could not be had or read: the step goes on without it, with an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One run's shared means. `baseline` is the sample submission's feedback score."""
+
+    shop: Workshop
+    config: RunConfig
+    room: briefing.Room
+    baseline: Score | None
+
+    @property
+    def store(self) -> Store:
+        return self.shop.store
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.shop.evaluator.profile.higher_is_better
+
+    def board(self) -> list[Standing]:
+        """What agents may know: each one's best on the feedback rows."""
+        return best_of_each_agent(standings(self.store.all(Evaluation), "feedback"))
+
+    def leaderboard_text(self) -> str:
+        titles = {agent.id: agent.title for agent in self.store.all(Agent)}
+        return briefing.leaderboard_text(self.board(), titles, self.baseline)
+
+    def reports_text(self, characters: int) -> str:
+        reports = self.store.all(Report)
+        headings = {report.id: briefing.report_heading(report) for report in reports}
+        return briefing.reports_text(reports, headings, characters=characters)
+
+    async def or_skip(self, work: Awaitable[T], lost: str, round: int) -> T | None:
+        """What `work` gives, or None and an event that says what was `lost`."""
+        try:
+            return await work
+        except SKIPPABLE as error:
+            self.event("skipped", f"{lost}: {error.message}", round)
+            return None
+
+    def event(self, kind: str, message: str, round: int, *, agent: str = "") -> None:
+        self.store.event(kind, message, agent=agent, round=round)
+
+    def now(self) -> str:
+        return stamp(self.shop.clock())
