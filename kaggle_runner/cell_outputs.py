@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from kaggle_runner.notebook_outputs import bounded_outputs
 from kaggle_runner.outputs import Ends, Transcript, clip, plain
+from kaggle_runner.tracebacks import told_traceback
 
 TEXT_CHARACTERS = 12_000
 """What an agent is shown of a cell, without the traceback."""
@@ -39,7 +40,7 @@ class CellOutputs:
         self._items: list[dict[str, Any]] = []
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._clear_before_next = False
-        self._traceback = ""
+        self._told_error = ""
         self.received = 0
         """Characters so far, also of what the log had no room for."""
         self.last_output_at = time.monotonic()
@@ -70,11 +71,11 @@ class CellOutputs:
         return self._transcript.tail(TAIL_CHARACTERS)
 
     def text(self) -> str:
-        """The agent's view: the folded output, then the whole traceback up to 4 KB."""
+        """The agent's view: the folded output, then the traceback with the agent's own frames, up to 4 KB."""
         output = self._transcript.view(TEXT_CHARACTERS).strip("\n")
         if " left out …]" in output or " more characters]" in output:
             output += f"\n[shortened; the whole output is in the log {self._log_path.name}]"
-        return "\n".join(part for part in (output, clip(self._traceback, TRACEBACK_CHARACTERS)) if part)
+        return "\n".join(part for part in (output, clip(self._told_error, TRACEBACK_CHARACTERS)) if part)
 
     def outputs(self) -> list[dict[str, Any]]:
         """The cell's outputs as a notebook stores them."""
@@ -164,19 +165,19 @@ class CellOutputs:
 
     def _error(self, content: dict[str, Any]) -> None:
         self._clear_if_asked()
-        # A class may bear any name, with line ends and escape codes, and this one is shown within sentences.
-        self.error_name = " ".join(plain(clip(_text(content.get("ename")), 200)).split())
+        self.error_name = printable_name(content.get("ename"))
         self.error_value = clip(plain(_text(content.get("evalue"))), 2000)
         lines = content.get("traceback")
-        joined = "\n".join(map(_text, lines)) if isinstance(lines, list) else ""
-        self._traceback = plain(joined) or f"{self.error_name}: {self.error_value}"
-        self._write_log(f"\n{self._traceback}\n")
+        parts = [plain(_text(line)) for line in lines] if isinstance(lines, list) else []
+        traceback = "\n".join(parts) or f"{self.error_name}: {self.error_value}"
+        self._told_error = told_traceback(parts, self.error_name) or traceback
+        self._write_log(f"\n{traceback}\n")
         self._items.append(
             {
                 "output_type": "error",
                 "ename": self.error_name,
                 "evalue": self.error_value,
-                "traceback": clip(self._traceback, STREAM_CHARACTERS).split("\n"),
+                "traceback": clip(traceback, STREAM_CHARACTERS).split("\n"),
             }
         )
 
@@ -198,6 +199,11 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode(errors="replace").decode()
+
+
+def printable_name(value: object) -> str:
+    """An error's class name as it can stand in a sentence: a class may bear any, with line ends and codes."""
+    return " ".join(plain(clip(_text(value), 200)).split())
 
 
 def _display_id(content: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import defaultdict, deque
 from typing import Any
 
@@ -221,6 +222,8 @@ def main(connection_file: str) -> None:
         # ipykernel copies what subprocesses print to the stream it replaced, which here is for crashes.
         os.dup2(silence, stream._original_stdstream_copy)
     os.close(silence)
+    # IPython answers sys.exit() with the advice to call quit(), which would end the kernel.
+    warnings.filterwarnings("ignore", message="To exit: use")
     application.shell.events.register("post_run_cell", _end_of_cell)
     application.start()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kaggle_runner.cell_outputs import CellOutputs
+from kaggle_runner.cell_outputs import CellOutputs, printable_name
 from kaggle_runner.cells import CellLimits, CellProgress, CellResult, CellStatus
 from kaggle_runner.disk import DiskWatch
 from kaggle_runner.sandbox import Sandbox
@@ -33,6 +33,7 @@ MEMORY_SECONDS = 0.5
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
 SLICE_CHARACTERS = 1 << 15
+_SYSTEM_EXIT = "sys.exit() ended the cell and nothing else: the kernel goes on and its variables are there."
 
 _NOT_A_MESSAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """Reading what does not follow the protocol raises these. Agent code holds the kernel's sockets and may send
@@ -68,6 +69,8 @@ class _End:
     detail: str = ""
     kernel_lost: bool = False
     execution_count: int | None = None
+    error_name: str = ""
+    """Of an error whose traceback was printed and not sent: exception groups are."""
 
 
 class NotebookSession:
@@ -362,7 +365,11 @@ def _from_reply(cell: _RunningCell, reply: dict[str, Any]) -> _End:
         return _End("died", "The cell called quit() or exit(), which ends the kernel.", True, count)
     if cell.interrupts:
         return _End(cell.stop or "stopped", f"Stopped: {cell.reason}.", False, count)
-    return _End("ok" if reply.get("status") == "ok" else "error", "", False, count)
+    if reply.get("status") == "ok":
+        return _End("ok", "", False, count)
+    name = cell.outputs.error_name or printable_name(reply.get("ename"))
+    detail = _SYSTEM_EXIT if name == "SystemExit" else ""
+    return _End("error", detail, False, count, name)
 
 
 def _stubborn(cell: _RunningCell) -> str:
@@ -395,7 +402,7 @@ def _result(cell: _RunningCell, end: _End, generation: int, lost_before: str) ->
     return CellResult(
         status=end.status,
         text=f"{text}\n[{detail}]".strip() if detail else text,
-        error_name=outputs.error_name,
+        error_name=outputs.error_name or end.error_name,
         error_value=outputs.error_value,
         seconds=time.monotonic() - cell.started,
         images=outputs.images,
