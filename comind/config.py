@@ -6,6 +6,7 @@ No secrets live here: keys come from the environment and are read by `comind.llm
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -47,6 +48,8 @@ class RunConfig:
     """A competition's slug, or a path to a folder in Kaggle's shape (it then holds a `/` or is `.`)."""
     offline: bool = False
     """Use the recipes instead of a language model."""
+    replay: str = ""
+    """A recording's file, or a run's id in the state folder: its replies answer, no model is asked."""
     model: str = DEFAULT_MODEL
     base_url: str = ""
     """An OpenAI-compatible address; empty is OpenAI's own."""
@@ -76,7 +79,8 @@ class RunConfig:
     cell_time_limit: float = 18000.0
     """Seconds for one cell."""
     max_cost: float | None = None
-    """Dollars for model calls; None is 5 where the model's price is known, and no limit where it is not."""
+    """Dollars for model calls; None is 5 where the model's price is known, and no limit where it is not.
+    Infinity (`none` on the command line and in YAML) is no limit."""
     max_tokens: int | None = None
     """Prompt and completion tokens of the whole run; None is no limit."""
     agent_max_cost: float | None = None
@@ -150,7 +154,7 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} is {value!r}; it must lie between {low} and {high}.")
-        if self.max_cost is not None and self.max_cost < 0:
+        if self.max_cost is not None and not self.max_cost >= 0:
             raise ConfigError(f"max_cost is {self.max_cost!r} dollars; it cannot be negative.")
         if self.validation_fraction is not None and not 0.01 <= self.validation_fraction <= 0.5:
             raise ConfigError(
@@ -170,13 +174,15 @@ class RunConfig:
         return asdict(self)
 
 
-def load_config(file: Path | None, typed: Mapping[str, Any]) -> RunConfig:
-    """Defaults, then the preset, then the YAML file, then what was typed on the command line."""
+def load_config(
+    file: Path | None, typed: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
+) -> RunConfig:
+    """Defaults, then a recording's settings, the preset, the YAML file, and what was typed."""
     from_file = _read_yaml(file) if file else {}
     preset = str(typed.get("preset") or from_file.get("preset") or "")
     if preset and preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
-    merged = {**PRESETS.get(preset, {}), **from_file, **typed}
+    merged = {**(recorded or {}), **PRESETS.get(preset, {}), **from_file, **typed}
     if not merged.get("competition"):
         raise ConfigError("No competition was named.", hint="`comind-tui competitions` lists what there is.")
     return from_mapping(merged, where=str(file) if file else "the command line")
@@ -209,6 +215,8 @@ def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
         return None
     if key.endswith("time_limit"):
         return parse_duration(value)
+    if key == "max_cost" and str(value).lower() == "none":
+        return math.inf
     wanted: dict[str, Any] = {
         "str": str, "Executor": str, "Coding": str, "bool": bool, "list": list, "int": int,
         "float": (int, float), "dict": dict

@@ -29,7 +29,8 @@ from comind.llm.parsing import MalformedReply
 from comind.models import ModelDesk, Timely, check_models, open_models
 from comind.preparation import fetch_competition, prepare_evaluation
 from comind.prompts import Prompts
-from comind.records import Event, Idea, Run, RunStatus
+from comind.recording import describe_replay, recording_of
+from comind.records import Event, Idea, LlmCall, Run, RunStatus
 from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
@@ -56,9 +57,12 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(_check_machine())
-    label = asyncio.run(check_models(config, os.environ, clock))
+    recording = recording_of(config.replay, state, slug) if config.replay else None
+    label = recording.label if recording else asyncio.run(check_models(config, os.environ, clock))
     Prompts().parts("coder")
     folder = create_run(state, new_run_id(state, slug, clock()))
+    if recording is not None:
+        recording.write(folder.recording)
     run = Run(
         id=folder.id,
         competition=slug,
@@ -266,6 +270,9 @@ class _Engine:
                 self._save(test=await grade_on_test(upstream, self._folder, best))
             except ComindError as error:
                 self._store.event("ungraded", f"The submission was not graded: {error}")
+        if self._config.replay:
+            told = describe_replay(self._folder, self._store.all(LlmCall))
+            self._store.event("replayed", told)
         write_report(self._store, self._folder)
         early = self._control.stopped or self._model_lost
         failed = best is None or bool(self._failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING
 
 from comind.clock import Clock
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
-from comind.control import Control
+from comind.control import AGENT_TIME, Control
 from comind.llm.asking import Asker
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
 from comind.llm.endpoints import Endpoint, endpoints_by_role
 from comind.llm.prices import FREE, PriceBook, parse_prices
 from comind.llm.profiles import ModelSettings
+from comind.llm.recorded import RecordedModel
+from comind.recording import read_recording
 from comind.records import LlmCall
+from comind.runs import RunFolder
 from comind.store import Store
-from kaggle_runner.errors import LimitReached
+from kaggle_runner.errors import AgentLimitReached, LimitReached
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,10 +58,10 @@ class _Unrecorded:
 
 
 class Timely:
-    """A client whose waiting ends with the run's time, or when a person stops the run or the agent that asks.
+    """A client whose waiting ends with the time of the run or of the agent that asks, or with a person's stop.
 
-    A slow model may take half an hour for a reply that nobody wants any more. Reports are still written after
-    a stop, and in the first half of the time that is kept back for the end.
+    A slow model may take half an hour for a reply that nobody wants any more. What holds for reports instead
+    is `Control.report_stop_reason`. When the budget refuses the run, and not one agent, the run winds down.
     """
 
     def __init__(self, client: Asker, control: Control) -> None:
@@ -70,23 +74,35 @@ class Timely:
         try:
             while not asking.done():
                 if reason := self._ended(key):
-                    raise LimitReached(reason)
+                    raise _over(reason)
                 await asyncio.wait({asking}, timeout=_LOOK_SECONDS)
-            return asking.result()
+            return self._answer(asking)
         finally:
             asking.cancel()
             await asyncio.wait({asking})
 
+    def _answer(self, asking: asyncio.Future[Reply]) -> Reply:
+        try:
+            return asking.result()
+        except AgentLimitReached:
+            raise
+        except LimitReached as error:
+            self._control.wind_down(error.message)
+            raise
+
     def _ended(self, key: CallKey) -> str:
-        if key.kind != "report":
-            return self._control.stop_reason(key.agent)
-        late = self._control.seconds_left < self._control.reserve / 2
-        return "the time limit is reached" if late else ""
+        if key.kind == "report":
+            return self._control.report_stop_reason(key.agent)
+        return self._control.stop_reason(key.agent)
+
+
+def _over(reason: str) -> LimitReached:
+    return AgentLimitReached(reason) if reason == AGENT_TIME else LimitReached(reason)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDesk:
-    client: ModelClient
+    client: Asker
     budget: Budget
 
 
@@ -96,7 +112,9 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
     Raises ConfigError, ModelRefused or ModelUnavailable with what to do.
     """
     endpoints = _endpoints(config, environment)
-    budget = Budget(clock=clock, max_dollars=_max_dollars(config, endpoints))
+    budget = Budget(
+        clock=clock, max_dollars=_max_dollars(config, endpoints), agent_max_dollars=config.agent_max_cost
+    )
     client = _client(config, endpoints, _Unrecorded(), budget, clock)
     try:
         await client.check()
@@ -110,9 +128,19 @@ async def open_models(
     config: RunConfig, environment: Mapping[str, str], store: Store, clock: Clock
 ) -> AsyncIterator[ModelDesk]:
     """The client of one engine; what earlier engines of the run have paid counts against its limits."""
+    if config.replay:
+        recording = read_recording(RunFolder(store.path.parent).recording)
+        yield ModelDesk(RecordedModel(recording, StoredCalls(store), clock), Budget(clock=clock))
+        return
     endpoints = _endpoints(config, environment)
     limit = _max_dollars(config, endpoints)
-    budget = Budget(clock=clock, max_dollars=limit, max_tokens=config.max_tokens)
+    budget = Budget(
+        clock=clock,
+        max_dollars=limit,
+        max_tokens=config.max_tokens,
+        agent_max_dollars=config.agent_max_cost,
+        agent_max_tokens=config.agent_max_tokens,
+    )
     budget.restore(store.all(LlmCall))
     client = _client(config, endpoints, StoredCalls(store), budget, clock)
     try:
@@ -138,7 +166,7 @@ def _endpoints(config: RunConfig, environment: Mapping[str, str]) -> dict[str, E
 def _max_dollars(config: RunConfig, endpoints: Mapping[str, Endpoint]) -> float | None:
     """What the person set; else a default where every price is known, since no other limit can be kept."""
     if config.max_cost is not None:
-        return config.max_cost
+        return None if math.isinf(config.max_cost) else config.max_cost
     book = PriceBook(parse_prices(config.prices))
     known = all(book.knows(endpoint) for endpoint in set(endpoints.values()))
     return DEFAULT_MAX_DOLLARS if known else None

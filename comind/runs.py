@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "engine.log"
 
     @property
+    def recording(self) -> Path:
+        """The replies that this run is answered from, when it is a replay (comind.recording)."""
+        return self.path / "recording.jsonl.gz"
+
+    @property
     def original(self) -> Path:
         """The competition's files as downloaded."""
         return self.path / "data" / "original"
@@ -54,6 +59,16 @@ class RunFolder:
         return self.path / "data" / "public"
 
     @property
+    def view(self) -> Path:
+        """What a whole script sees instead: the validation inputs are among the test rows."""
+        return self.path / "data" / "view"
+
+    @property
+    def view_ids(self) -> Path:
+        """Which id of the view is which validation row; never mounted."""
+        return self.path / "data" / "view_ids.json"
+
+    @property
     def private(self) -> Path:
         """Validation labels and the evaluator's scripts. Never mounted where agent code runs."""
         return self.path / "private"
@@ -61,6 +76,10 @@ class RunFolder:
     def workspace(self, agent: str) -> Path:
         """The agent's /kaggle/working."""
         return self.path / "agents" / agent / "working"
+
+    def divided(self, agent: str, step: int) -> Path:
+        """The two prediction files that one script's submission holds."""
+        return self.path / "agents" / agent / "divided" / f"{step:02d}"
 
     def notebook(self, agent: str) -> Path:
         return self.path / "agents" / agent / "agent.ipynb"

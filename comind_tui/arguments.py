@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -33,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "ideas": "the ideas of a run",
     "reports": "the reports of a run",
     "leaderboard": "the local leaderboard of a run",
+    "recording": "write the replies of a run to a file that `run --replay` answers from",
     "reproduce": "run a run's best solution again and compare what it writes",
     "doctor": "check what this machine has and lacks",
 }
@@ -70,13 +72,16 @@ def build_parser() -> Parser:
         _state_option(command)
         command.add_argument("--json", action="store_true", help="data as JSON on stdout")
     _add_run_options(made["run"])
-    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard", "reproduce"):
+    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard", "recording", "reproduce"):
         made[name].add_argument(
             "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
         )
     for name in ("ideas", "reports"):
         made[name].add_argument("--search", metavar="TEXT", default="", help="only those with these words")
     made["resume"].add_argument("--headless", action="store_true", help="in the foreground, plain lines")
+    made["recording"].add_argument(
+        "-o", "--output", metavar="FILE", help="default: RUN.jsonl.gz here; gzipped when it ends in .gz"
+    )
     made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
     return parser
 
@@ -105,6 +110,9 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
     absent = argparse.SUPPRESS
     group.add_argument(
         "--offline", action="store_true", default=absent, help="recipes instead of a language model"
+    )
+    group.add_argument(
+        "--replay", metavar="FILE|RUN", default=absent, help="replies of a recording instead of a model"
     )
     group.add_argument("--model", metavar="M", default=absent, help="name of the model")
     group.add_argument("--base-url", metavar="U", default=absent, help="OpenAI-compatible address")
@@ -139,13 +147,13 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
         metavar="DOLLARS",
         type=_money,
         default=absent,
-        help=f"for model calls (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
+        help=f"for model calls, or none (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
     )
     group.add_argument(
         "--max-tokens", metavar="N", type=int, default=absent, help="prompt and completion tokens of the run"
     )
     group.add_argument(
-        "--agent-max-cost", metavar="DOLLARS", type=_money, default=absent, help="for one coding agent"
+        "--agent-max-cost", metavar="DOLLARS", type=float, default=absent, help="for one coding agent"
     )
     group.add_argument(
         "--agent-max-tokens", metavar="N", type=int, default=absent, help="for one coding agent"
@@ -155,9 +163,10 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--executor", metavar="WHERE", default=absent, help="local, kaggle or ray")
 
 
-def _money(text: str) -> float | None:
+def _money(text: str) -> float:
+    """Infinity for `none`: no limit, which differs from a limit that was not typed."""
     if text.lower() == "none":
-        return None
+        return math.inf
     try:
         return float(text.removeprefix("$"))
     except ValueError:

@@ -56,10 +56,17 @@ def _dispatch(arguments: Namespace) -> int:
         "ideas": listing.ideas,
         "reports": listing.reports,
         "leaderboard": listing.leaderboard,
+        "recording": _recording,
         "reproduce": running.reproduce,
         "doctor": _doctor,
     }
     return commands[arguments.command](arguments)
+
+
+def _recording(arguments: Namespace) -> int:
+    from comind_tui.recordings import write_recording
+
+    return write_recording(arguments)
 
 
 def _doctor(arguments: Namespace) -> int:

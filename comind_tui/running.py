@@ -18,6 +18,7 @@ from comind.config import ROLES, RunConfig, load_config
 from comind.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.launch import launch
 from comind_tui.listing import print_json
+from comind_tui.recordings import replay_settings
 from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
@@ -101,7 +102,8 @@ def config_from(arguments: Namespace) -> RunConfig:
             f"--offline and --{option} exclude each other.",
             hint="--offline uses recipes and no language model; leave one of the two away.",
         )
-    config = load_config(Path(arguments.config) if arguments.config else None, typed)
+    recorded = replay_settings(typed, arguments.state) if typed.get("replay") else None
+    config = load_config(Path(arguments.config) if arguments.config else None, typed, recorded)
     _check_executor(config)
     check_key(config)
     return config
@@ -127,7 +129,13 @@ def _check_executor(config: RunConfig) -> None:
 def check_key(config: RunConfig) -> None:
     """ConfigError, with the ways out, when the settings name no reachable model."""
     own_endpoints = all("@" in config.role_models.get(role, "") for role in ROLES)
-    if config.offline or config.base_url or own_endpoints or os.environ.get("OPENAI_API_KEY"):
+    if (
+        config.offline
+        or config.replay
+        or config.base_url
+        or own_endpoints
+        or os.environ.get("OPENAI_API_KEY")
+    ):
         return
     raise ConfigError(
         f"No way to reach the model {config.model!r}: OPENAI_API_KEY is not set and no --base-url is given.",
