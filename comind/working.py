@@ -21,7 +21,7 @@ from comind.clock import Clock, stamp
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
 from comind.llm.parsing import MalformedReply
-from comind.records import Agent, Cell, Draft, Evaluation, Report
+from comind.records import Agent, Cell, Draft, Evaluation, Event, Report
 from comind.roles.coder import MARKS, SolutionReport
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
@@ -31,6 +31,9 @@ from comind.store import Store
 from comind.watching import CellUnderWatch, Watcher
 from kaggle_runner.errors import LimitReached, ModelError
 from kaggle_runner.session import CellLimits, CellResult, NotebookSession
+
+KILLS_OF_A_CELL = 2
+"""A cell that was running when the engine was killed is run again until it was killed so often."""
 
 
 class OpenSession(Protocol):
@@ -73,6 +76,7 @@ class AgentAtWork(ABC):
         self._draft = draft
         self._resources = resources
         self._deadline = shop.control.seconds_used + seconds
+        shop.control.set_agent_deadline(agent.id, self._deadline)
         self._cells: list[Cell] = []
         self._evaluations: list[Evaluation] = []
         self._best: Evaluation | None = None
@@ -135,7 +139,9 @@ class AgentAtWork(ABC):
         """The recorded cell of this step, or the code run now; recorded either way when it returns."""
         cell_id = f"{self._agent.id}-s{step:02d}"
         recorded = self._shop.store.get(Cell, cell_id)
-        if recorded is not None and recorded.status != "running":
+        if recorded is not None and recorded.status == "running":
+            recorded = self._given_up(recorded)
+        if recorded is not None:
             self._cells.append(recorded)
             return recorded
         session = await self._open()
@@ -170,6 +176,31 @@ class AgentAtWork(ABC):
             self._event("cell_failed", f"cell {step}: {result.status} {what}".strip())
         self._outputs[step] = result.outputs
         self._cells.append(cell)
+        return cell
+
+    def _given_up(self, cell: Cell) -> Cell | None:
+        """A cell that was running when the engine was killed: run again once (None), the second time not.
+
+        One that fills the disk or takes the machine down would do so at every resume. Each start of the cell
+        counts once, however often an engine ended before the cell was started again.
+        """
+        killed = self._shop.store.all(Event, "kind = 'cell_interrupted' AND agent = ?", (cell.agent,))
+        starts = {one.data["started_at"] for one in killed if one.data["cell"] == cell.id}
+        if cell.started_at not in starts:
+            starts.add(cell.started_at)
+            told = "it is run again" if len(starts) < KILLS_OF_A_CELL else "as once before: it is left out"
+            self._shop.store.event(
+                "cell_interrupted",
+                f"cell {cell.step} was running when the engine ended; {told}",
+                agent=cell.agent,
+                round=self._agent.round,
+                data={"cell": cell.id, "started_at": cell.started_at},
+            )
+        if len(starts) < KILLS_OF_A_CELL:
+            return None
+        note = "[This cell was running when the engine ended, twice. It was not run again.]"
+        cell = replace(cell, status="interrupted", output=note, finished_at=self._now())
+        self._shop.store.save(cell)
         return cell
 
     async def _execute(self, session: NotebookSession, cell: Cell, log: Path) -> CellResult:

@@ -129,13 +129,8 @@ def _check_executor(config: RunConfig) -> None:
 def check_key(config: RunConfig) -> None:
     """ConfigError, with the ways out, when the settings name no reachable model."""
     own_endpoints = all("@" in config.role_models.get(role, "") for role in ROLES)
-    if (
-        config.offline
-        or config.replay
-        or config.base_url
-        or own_endpoints
-        or os.environ.get("OPENAI_API_KEY")
-    ):
+    reachable = config.base_url or own_endpoints or os.environ.get("OPENAI_API_KEY")
+    if config.offline or config.replay or reachable:
         return
     raise ConfigError(
         f"No way to reach the model {config.model!r}: OPENAI_API_KEY is not set and no --base-url is given.",
