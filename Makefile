@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types imports unit bench clean help
+.PHONY: demo test lint types imports unit bench bench-aide clean help
 
 help:
 	@echo "make demo   set up, then two rounds of four agents on census-income, offline (recipes, no language model)"
 	@echo "make test   set up, then lint, types, import contract and every test"
+	@echo "make bench-aide  race CoMind against the real aideml, which gets an environment of its own"
 	@echo "make bench  measure the engine's overhead on a demo run; figures are in docs/"
 
 demo: $(VENV)/.installed
@@ -32,6 +33,9 @@ unit: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.engine_overhead
+
+bench-aide: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.against_aide --kernels
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CoMind needs Python 3.11 or newer: make demo PYTHON=python3.12")'
