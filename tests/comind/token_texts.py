@@ -12,9 +12,9 @@ import random
 import string
 from collections.abc import Callable
 
-_WORDS = """the model of a train fold score feature column target mean split value error best seed tree depth
+_PROSE = """the model of a train fold score feature column target mean split value error best seed tree depth
 learning rate loss epoch batch image label category missing encode predict submission validation leaderboard
-gradient boosting cross entropy regularization standard deviation interpolation hyperparameter""".split()
+gradient boosting cross entropy regularization standard deviation interpolation hyperparameter"""
 _CODE = (
     "import pandas as pd\n", "train = pd.read_csv('/kaggle/input/fruit/train.csv')\n",
     "def fit(model, X, y, *, folds=5):\n", "    for fold, (a, b) in enumerate(kf.split(X, y)):\n",
@@ -109,7 +109,7 @@ _KINDS: dict[str, Callable[[random.Random], str]] = {
     "hex": _hashes,
     "uuid": _uuids,
     "base64": lambda r: base64.b64encode(r.randbytes(450)).decode(),
-    "prose": lambda r: " ".join(r.choices(_WORDS, k=120)).capitalize() + ".",
+    "prose": lambda r: " ".join(r.choices(_PROSE.split(), k=120)).capitalize() + ".",
     "letters": _letters,
     "code": lambda r: "".join(r.choices(_CODE, k=25)),
     "log": _log,
