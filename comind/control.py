@@ -1,7 +1,8 @@
-"""Whether the run may go on: a person's pause and stop, and the time that is left.
+"""Whether the run and each of its agents may go on: a person's pause and stop, and the time that is left.
 
-Money is the budget's (`comind.llm.budget`). Waiting happens between cells; what must end at once is ended by
-the watcher of the cell, which asks `stop_reason` here.
+Money is the budget's (`comind.llm.budget`); when it ends, `wind_down` is called here. Waiting happens between
+cells; what must end at once is ended by the watcher of the cell, which asks `stop_reason`, and by the model
+client's time-keeper (`comind.models.Timely`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from collections.abc import Callable
 
 Seconds = Callable[[], float]
 """A monotonic clock in seconds."""
+
+GRACE_SECONDS = 60.0
+"""How long cells and calls that are under way may still take when money or tokens have ended."""
+REPORT_SECONDS = 300.0
+"""How long an agent whose time is over may still write its report."""
+TIME_LIMIT = "the time limit is reached"
+AGENT_TIME = "this agent's time is over"
 
 
 class Control:
@@ -27,6 +35,9 @@ class Control:
         self._running.set()
         self._stop = ""
         self._stopped_agents: dict[str, str] = {}
+        self._deadlines: dict[str, float] = {}
+        self._winding = ""
+        self._grace_ends = 0.0
 
     @property
     def seconds_used(self) -> float:
@@ -69,23 +80,65 @@ class Control:
         self._stop = self._stop or reason
         self.resume()
 
+    def wind_down(self, reason: str) -> None:
+        """Begin nothing new, since money or tokens have ended; what is under way has GRACE_SECONDS to finish.
+
+        The first reason stays.
+        """
+        if not self._winding:
+            self._winding = reason
+            self._grace_ends = self.seconds_used + GRACE_SECONDS
+
     @property
     def stopped(self) -> bool:
         """Whether somebody asked the run to stop; a limit that was reached is not that."""
         return bool(self._stop)
 
+    def stopped_by_person(self, agent: str) -> bool:
+        """Whether somebody asked the run or this agent to stop."""
+        return self.stopped or agent in self._stopped_agents
+
     def stop_agent(self, agent: str, reason: str) -> None:
         self._stopped_agents.setdefault(agent, reason)
 
+    def set_agent_deadline(self, agent: str, seconds_used_at: float) -> None:
+        """The agent's time is over when `seconds_used` of the run reaches this."""
+        self._deadlines[agent] = seconds_used_at
+
+    def agent_seconds_left(self, agent: str) -> float:
+        """What this agent may still spend; what the run has left where it has no share of its own."""
+        deadline = self._deadlines.get(agent)
+        left = self.working_seconds_left
+        return left if deadline is None else max(0.0, min(left, deadline - self.seconds_used))
+
     def stop_reason(self, agent: str = "") -> str:
-        """Why this agent (or the run) must end now; empty when it may go on."""
+        """Why this agent, or without one the run, must end now; empty when it may go on.
+
+        When money has ended the run begins nothing new at once, while its agents have a grace.
+        """
         if self._stop:
             return self._stop
         if agent in self._stopped_agents:
             return self._stopped_agents[agent]
         if self.working_seconds_left <= 0:
-            return "the time limit is reached"
+            return TIME_LIMIT
+        if self._winding and (not agent or self.seconds_used >= self._grace_ends):
+            return self._winding
+        if agent and self.agent_seconds_left(agent) <= 0:
+            return AGENT_TIME
         return ""
+
+    def report_stop_reason(self, agent: str = "") -> str:
+        """Why a report is not waited for any more.
+
+        Reports are still written after a stop and after money has ended (from what was kept for them), up to
+        REPORT_SECONDS after the agent's own time and in the first half of the run's reserve.
+        """
+        if self.seconds_left < self.reserve / 2:
+            return TIME_LIMIT
+        deadline = self._deadlines.get(agent)
+        late = deadline is not None and self.seconds_used >= deadline + REPORT_SECONDS
+        return AGENT_TIME if late else ""
 
     async def wait_while_paused(self) -> None:
         await self._running.wait()

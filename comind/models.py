@@ -58,7 +58,7 @@ class _Unrecorded:
 
 
 class Timely:
-    """A client whose waiting ends with the time of the run or of the agent that asks, or with a person's stop.
+    """A client whose waiting ends with the run's or the asking agent's time, or with a person's stop.
 
     A slow model may take half an hour for a reply that nobody wants any more. What holds for reports instead
     is `Control.report_stop_reason`. When the budget refuses the run, and not one agent, the run winds down.

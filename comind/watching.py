@@ -134,7 +134,8 @@ class Watcher:
     async def _decide(self, progress: Progress) -> MonitorDecision | None:
         stop = self._control.stop_reason(self._cell.agent)
         if stop:
-            source: Literal["limit", "person"] = "limit" if "limit" in stop else "person"
+            person = self._control.stopped_by_person(self._cell.agent)
+            source: Literal["limit", "person"] = "person" if person else "limit"
             return self._record("STOP", stop, source, "", progress)
         if self._deadline() <= 0:
             return self._record("STOP", "this agent's time is over", "limit", "", progress)

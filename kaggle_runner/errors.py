@@ -17,6 +17,7 @@
     ├── RunBusy                      2: another engine holds the run
     ├── EvaluatorRejected            1: the split or the metric failed its checks
     └── LimitReached                 1: money or time ran out before anything could be scored
+        └── AgentLimitReached        one coding agent's share is spent; the run goes on
 
 The lowest package holds them so that every package can raise them.
 """
@@ -103,4 +104,8 @@ class EvaluatorRejected(ComindError):
 
 
 class LimitReached(ComindError):
+    pass
+
+
+class AgentLimitReached(LimitReached):
     pass

@@ -3,11 +3,19 @@
 The worst case of a call is reserved before it is sent and replaced by its true cost afterwards, so that
 parallel agents cannot overspend together. A call whose connection broke is released as free: whether its
 provider bills it cannot be known here.
+
+**Limits of one agent** hold for coding agents (`r1-a2`); whatever is asked in such an agent's name counts,
+its turns, its monitor and its report. A spent one refuses that agent only (`AgentLimitReached`).
+
+**Reports come last and are paid for first.** Of every limit of the run a tenth is kept for them. Of an
+agent's own limits every other call must leave room for a report as long as itself, at most a quarter of the
+limit. So an agent whose limit is spent can still say what it learned.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +23,15 @@ from datetime import datetime
 from comind.clock import Clock
 from comind.llm.prices import Usage
 from comind.records import LlmCall
-from kaggle_runner.errors import ConfigError, LimitReached
+from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
 
 DollarsOf = Callable[[Usage], float | None]
+
+REPORTS_SHARE = 0.1
+"""Of the run's limits, kept for reports."""
+AGENT_REPORT_SHARE = 0.25
+"""Of one agent's limits, what is kept for its report at most."""
+_CODING_AGENT = re.compile(r"r\d+-a\d+")
 
 
 @dataclass(slots=True)
@@ -64,8 +78,33 @@ class Reservation:
     dollars: float
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the run or one agent may spend; None is no limit."""
+
+    dollars: float | None = None
+    tokens: int | None = None
+
+    def spent(self, tally: Tally, owner: str) -> str:
+        """Which limit is reached, or an empty string."""
+        if self.dollars is not None and tally.known_dollars >= self.dollars:
+            return f"{owner} limit of {self.dollars:.2f} $ is spent"
+        if self.tokens is not None and tally.tokens >= self.tokens:
+            return f"{owner} limit of {self.tokens:,} tokens is spent"
+        return ""
+
+    def too_little(self, tally: Tally, owner: str) -> str:
+        """What is left, in words, when it does not pay for the next call."""
+        parts = []
+        if self.dollars is not None:
+            parts.append(f"{self.dollars - tally.known_dollars:.4f} $ of {self.dollars:.2f} $")
+        if self.tokens is not None:
+            parts.append(f"{self.tokens - tally.tokens:,} of {self.tokens:,} tokens")
+        return f"what is left of {owner} budget ({', '.join(parts)}) does not pay for one more call"
+
+
 class Budget:
-    """The run's limits (None: no limit) and what was spent. For one event loop; not thread-safe.
+    """The run's and each agent's limits and what was spent. For one event loop; not thread-safe.
 
     `deadline` may be moved while the run goes on (a pause moves it).
     """
@@ -76,10 +115,12 @@ class Budget:
         clock: Clock,
         max_dollars: float | None = None,
         max_tokens: int | None = None,
+        agent_max_dollars: float | None = None,
+        agent_max_tokens: int | None = None,
         deadline: datetime | None = None,
     ) -> None:
-        self.max_dollars = max_dollars
-        self.max_tokens = max_tokens
+        self.limits = Limits(max_dollars, max_tokens)
+        self.agent_limits = Limits(agent_max_dollars, agent_max_tokens)
         self.deadline = deadline
         self.total = Tally()
         self._clock = clock
@@ -87,6 +128,11 @@ class Budget:
         self._open: set[Reservation] = set()
         self._settled = asyncio.Event()
         self._refusal = ""
+
+    @property
+    def limits_dollars(self) -> bool:
+        """Whether every call's price must be known."""
+        return self.limits.dollars is not None or self.agent_limits.dollars is not None
 
     def of(self, agent: str) -> Tally:
         """What one agent spent so far; an empty tally for one that never asked."""
@@ -99,14 +145,8 @@ class Budget:
         return max(0.0, (self.deadline - self._clock()).total_seconds())
 
     def exhausted(self) -> str:
-        """Why no further call can be made, or an empty string."""
-        if self.seconds_left() == 0.0:
-            return "the time is up"
-        if self.max_dollars is not None and self.total.known_dollars >= self.max_dollars:
-            return f"the limit of {self.max_dollars:.2f} $ is spent"
-        if self.max_tokens is not None and self.total.tokens >= self.max_tokens:
-            return f"the limit of {self.max_tokens:,} tokens is spent"
-        return self._refusal
+        """Why no further call can be made but reports, or an empty string."""
+        return self._over() or self._refusal
 
     def restore(self, calls: Iterable[LlmCall]) -> None:
         """Counts the calls that earlier engines of this run have paid for."""
@@ -123,28 +163,35 @@ class Budget:
         self._agents.setdefault(agent, Tally()).add(usage, dollars)
 
     async def reserve(
-        self, agent: str, prompt_tokens: int, wanted: int, least: int, dollars_of: DollarsOf
+        self,
+        agent: str,
+        prompt_tokens: int,
+        wanted: int,
+        least: int,
+        dollars_of: DollarsOf,
+        *,
+        report: bool = False,
     ) -> Reservation:
         """Room for a call of `prompt_tokens` and up to `wanted` (at least `least`) completion tokens.
 
-        Near a limit it grants fewer completion tokens than wanted; when even the least does not fit it
-        waits for open calls to settle below their worst case. Raises LimitReached when there is none to
-        wait for or time is up, ConfigError when dollars are limited and the price is not known.
+        Near a limit it grants fewer completion tokens than wanted; when even the least does not fit it waits
+        for open calls to settle below their worst case. A `report` may use what other calls must leave.
+        Raises LimitReached when there is nothing to wait for or time is up, AgentLimitReached when it is the
+        agent's own limit, ConfigError when dollars are limited and the price is not known.
         """
         least = min(least, wanted)
         while True:
-            reason = self.exhausted()
-            if not reason:
-                granted = self._fitting(prompt_tokens, wanted, least, dollars_of)
-                if granted is not None:
-                    return self._hold(agent, prompt_tokens, granted, dollars_of)
-                reason = f"what is left of the budget ({self._left()}) does not pay for one more call"
-                if not self._open:
-                    self._refusal = reason
-            if not self._open or self.exhausted():
-                raise LimitReached(
-                    reason, hint="raise the limit and resume the run; nothing paid for is lost"
-                )
+            if reason := self._over() if report else self.exhausted():
+                raise _limit_reached(reason)
+            asked = _Asked(agent, prompt_tokens, least, dollars_of, report)
+            if reason := self._own_limits(agent).spent(self.of(agent), "this agent's"):
+                raise AgentLimitReached(reason, hint=_AGENT_HINT)
+            for_run = self._granted(asked, wanted, self._run_fits)
+            for_agent = self._granted(asked, wanted, self._agent_fits)
+            if for_run is not None and for_agent is not None:
+                return self._hold(asked, min(for_run, for_agent))
+            if not self._awaited(asked, agent_only=for_run is not None):
+                raise self._refused(asked, agent_only=for_run is not None)
             self._settled.clear()
             await self._settled.wait()
 
@@ -153,40 +200,102 @@ class Budget:
         self._open.discard(reservation)
         self._settled.set()
 
-    def _hold(self, agent: str, prompt_tokens: int, granted: int, dollars_of: DollarsOf) -> Reservation:
-        worst = dollars_of(Usage(prompt_tokens, granted)) or 0.0
-        held = Reservation(agent, granted, prompt_tokens + granted, worst)
+    def _over(self) -> str:
+        if self.seconds_left() == 0.0:
+            return "the time is up"
+        return self.limits.spent(self.total, "the")
+
+    def _own_limits(self, agent: str) -> Limits:
+        return self.agent_limits if _CODING_AGENT.fullmatch(agent) else Limits()
+
+    def _awaited(self, asked: _Asked, *, agent_only: bool) -> bool:
+        """Whether an open call may still give back what this one lacks."""
+        return any(not agent_only or held.agent == asked.agent for held in self._open)
+
+    def _refused(self, asked: _Asked, *, agent_only: bool) -> LimitReached:
+        if agent_only:
+            limits = self._own_limits(asked.agent)
+            reason = limits.too_little(self.of(asked.agent), "this agent's")
+            return AgentLimitReached(reason, hint=_AGENT_HINT)
+        reason = self.limits.too_little(self.total, "the run's")
+        if not asked.report:
+            self._refusal = reason
+        return _limit_reached(reason)
+
+    def _hold(self, asked: _Asked, granted: int) -> Reservation:
+        worst = asked.dollars_of(Usage(asked.prompt_tokens, granted)) or 0.0
+        held = Reservation(asked.agent, granted, asked.prompt_tokens + granted, worst)
         self._open.add(held)
         return held
 
-    def _fitting(self, prompt_tokens: int, wanted: int, least: int, dollars_of: DollarsOf) -> int | None:
+    def _granted(self, asked: _Asked, wanted: int, fits: Callable[[_Asked, Usage], bool]) -> int | None:
         """The largest of wanted, wanted/2, ... least that fits beside the open reservations."""
         granted = wanted
-        while not self._fits(Usage(prompt_tokens, granted), dollars_of):
-            if granted <= least:
+        while not fits(asked, Usage(asked.prompt_tokens, granted)):
+            if granted <= asked.least:
                 return None
-            granted = max(least, granted // 2)
+            granted = max(asked.least, granted // 2)
         return granted
 
-    def _fits(self, worst: Usage, dollars_of: DollarsOf) -> bool:
-        tokens = worst.prompt_tokens + worst.completion_tokens + sum(held.tokens for held in self._open)
-        if self.max_tokens is not None and self.total.tokens + tokens > self.max_tokens:
-            return False
-        if self.max_dollars is None:
-            return True
-        dollars = dollars_of(worst)
-        if dollars is None:
-            raise ConfigError(
-                "a dollar limit cannot be kept for a model whose price is not known",
-                hint="give its price in the config (prices: MODEL: {input: .., output: ..}) or limit tokens",
-            )
-        held_dollars = sum(held.dollars for held in self._open)
-        return self.total.known_dollars + held_dollars + dollars <= self.max_dollars
+    def _run_fits(self, asked: _Asked, worst: Usage) -> bool:
+        usable = 1.0 if asked.report else 1.0 - REPORTS_SHARE
+        limits = Limits(
+            None if self.limits.dollars is None else self.limits.dollars * usable,
+            None if self.limits.tokens is None else int(self.limits.tokens * usable),
+        )
+        return _fits(limits, self.total, self._open, asked, worst)
 
-    def _left(self) -> str:
-        parts = []
-        if self.max_dollars is not None:
-            parts.append(f"{self.max_dollars - self.total.known_dollars:.4f} $")
-        if self.max_tokens is not None:
-            parts.append(f"{self.max_tokens - self.total.tokens:,} tokens")
-        return ", ".join(parts)
+    def _agent_fits(self, asked: _Asked, worst: Usage) -> bool:
+        limits = self._own_limits(asked.agent)
+        if not asked.report:
+            report = Usage(asked.prompt_tokens, asked.least)
+            limits = Limits(
+                _less(limits.dollars, asked.dollars_of(report) or 0.0),
+                None if limits.tokens is None else int(_less(limits.tokens, _tokens(report)) or 0),
+            )
+        own = {held for held in self._open if held.agent == asked.agent}
+        return _fits(limits, self.of(asked.agent), own, asked, worst)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question to the budget."""
+
+    agent: str
+    prompt_tokens: int
+    least: int
+    dollars_of: DollarsOf
+    report: bool
+
+
+_AGENT_HINT = "the other agents go on; --agent-max-cost and --agent-max-tokens set what one agent may spend"
+
+
+def _limit_reached(reason: str) -> LimitReached:
+    return LimitReached(reason, hint="--max-cost, --max-tokens and --time-limit set what a run may spend")
+
+
+def _fits(limits: Limits, tally: Tally, held: Iterable[Reservation], asked: _Asked, worst: Usage) -> bool:
+    held = list(held)
+    if limits.tokens is not None:
+        tokens = tally.tokens + sum(one.tokens for one in held) + _tokens(worst)
+        if tokens > limits.tokens:
+            return False
+    if limits.dollars is None:
+        return True
+    dollars = asked.dollars_of(worst)
+    if dollars is None:
+        raise ConfigError(
+            "a dollar limit cannot be kept for a model whose price is not known",
+            hint="give its price in the config (prices: MODEL: {input: .., output: ..}) or limit tokens",
+        )
+    return tally.known_dollars + sum(one.dollars for one in held) + dollars <= limits.dollars
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.prompt_tokens + usage.completion_tokens
+
+
+def _less(limit: float | None, report: float) -> float | None:
+    """What calls other than the report may use of an agent's limit."""
+    return None if limit is None else limit - min(AGENT_REPORT_SHARE * limit, report)

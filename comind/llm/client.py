@@ -161,7 +161,7 @@ class ModelClient:
         not known. Its tokens count in the budget and are not recorded.
         """
         for line in {id(line): line for line in self._lines.values()}.values():
-            if self._budget.max_dollars is not None and not self._prices.knows(line.endpoint):
+            if self._budget.limits_dollars and not self._prices.knows(line.endpoint):
                 raise ConfigError(
                     f"the price of {line.endpoint.model} at {line.endpoint.host} is not known, "
                     "so a dollar limit cannot be kept",
@@ -234,7 +234,12 @@ class ModelClient:
                 prompt_tokens=prompt,
             )
         return await self._budget.reserve(
-            key.agent, prompt, wanted, least, lambda usage: self._prices.dollars(line.endpoint, usage)
+            key.agent,
+            prompt,
+            wanted,
+            least,
+            lambda usage: self._prices.dollars(line.endpoint, usage),
+            report=key.kind == "report",
         )
 
     async def _send(

@@ -5,13 +5,35 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from comind.records import Event, Run
 from comind.store.rows import from_row
 from kaggle_runner.errors import RunNotFound
 
 R = TypeVar("R")
+
+
+class Work(NamedTuple):
+    """What one kind of question, or the cell or its grading, took in one step of one agent."""
+
+    agent: str
+    step: int
+    kind: str
+    """A call's kind, or `cell` or `grading`."""
+    tokens: int
+    dollars: float | None
+    """None if any price is unknown."""
+    seconds: float
+
+
+_WORK = (
+    "SELECT agent, step, kind, SUM(prompt_tokens + completion_tokens) AS tokens, TOTAL(dollars) AS dollars,"
+    " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls GROUP BY agent, step, kind"
+    " UNION ALL SELECT agent, step, 'cell', 0, 0.0, 0, TOTAL(seconds) FROM cells GROUP BY agent, step"
+    " UNION ALL SELECT agent, step, 'grading', 0, 0.0, 0, TOTAL(seconds) FROM evaluations"
+    " GROUP BY agent, step"
+)
 
 
 class Reader:
@@ -103,6 +125,20 @@ class Reader:
             "dollars": None if row["unpriced"] else float(row["dollars"]),
             "seconds": float(row["seconds"]),
         }
+
+    def work(self) -> list[Work]:
+        """What every step of every agent took so far. Prompts and replies are not read."""
+        return [
+            Work(
+                row["agent"],
+                row["step"],
+                row["kind"],
+                int(row["tokens"]),
+                None if row["unpriced"] else float(row["dollars"]),
+                float(row["seconds"]),
+            )
+            for row in self._query(_WORK, ())
+        ]
 
     def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return self._connection.execute(query, tuple(parameters)).fetchall()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
-from comind.config import RunConfig, load_config, parse_duration
+from comind.config import RunConfig, from_mapping, load_config, parse_duration
 from kaggle_runner.errors import ConfigError
 
 
@@ -47,6 +49,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("preset: huge", "no preset 'huge'"),
         ("role_models: {critic: m}", "no role 'critic'"),
         ("max_cost: -1", "cannot be negative"),
+        ("max_cost: .nan", "cannot be negative"),
         ("validation_fraction: 0.9", "0.01"),
         ("executor: cloud", "no executor 'cloud'"),
         ("- a\n- b", "setting: value"),
@@ -72,3 +75,11 @@ def test_a_path_is_a_folder_and_a_bare_name_is_not() -> None:
     assert RunConfig(competition="./data").is_folder
     assert RunConfig(competition=".").is_folder
     assert not RunConfig(competition="census-income").is_folder
+
+
+def test_none_is_no_limit_on_dollars_and_nothing_is_the_default(tmp_path: Path) -> None:
+    given = {"competition": "c"}
+    assert load_config(yaml_file(tmp_path, "max_cost: none"), given).max_cost == math.inf
+    assert load_config(yaml_file(tmp_path, "max_cost: null"), given).max_cost is None
+    kept = load_config(None, {**given, "max_cost": math.inf}).as_dict()
+    assert from_mapping(json.loads(json.dumps(kept)), where="the run's row").max_cost == math.inf

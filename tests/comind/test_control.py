@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from comind.control import Control
+from comind.control import GRACE_SECONDS, REPORT_SECONDS, Control
 
 
 class Watch:
@@ -68,3 +68,50 @@ async def test_a_stop_ends_a_pause() -> None:
     assert not waiting.done()
     one.stop("stopped by a person")
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_an_agents_time_ends_that_agent_and_a_pause_moves_it() -> None:
+    watch = Watch()
+    one = control(watch)
+    one.set_agent_deadline("r1-a1", 200)
+    watch.now += 150
+    one.pause()
+    watch.now += 500
+    one.resume()
+    assert one.agent_seconds_left("r1-a1") == 50
+    assert not one.stop_reason("r1-a1")
+    watch.now += 50
+    assert one.stop_reason("r1-a1") == "this agent's time is over"
+    assert not one.stop_reason("r1-a2")
+    assert not one.stop_reason()
+
+
+async def test_a_late_agent_may_still_report_for_a_while() -> None:
+    watch = Watch()
+    one = control(watch)
+    one.set_agent_deadline("r1-a1", 100)
+    watch.now += 100 + REPORT_SECONDS - 1
+    assert not one.report_stop_reason("r1-a1")
+    watch.now += 1
+    assert one.report_stop_reason("r1-a1") == "this agent's time is over"
+    assert not one.report_stop_reason("r1-a2")
+
+
+async def test_no_agent_has_more_time_than_the_run() -> None:
+    one = control(Watch(), limit=1000, used=500)
+    one.set_agent_deadline("r1-a1", 5000)
+    assert one.agent_seconds_left("r1-a1") == one.working_seconds_left == 400
+    assert one.agent_seconds_left("r1-a2") == 400
+
+
+async def test_winding_down_begins_nothing_and_gives_agents_a_grace() -> None:
+    watch = Watch()
+    one = control(watch)
+    one.wind_down("the limit of 5.00 $ is spent")
+    one.wind_down("another")
+    assert one.stop_reason() == "the limit of 5.00 $ is spent"
+    assert not one.stop_reason("r1-a1")
+    assert not one.stopped
+    watch.now += GRACE_SECONDS
+    assert one.stop_reason("r1-a1") == "the limit of 5.00 $ is spent"
+    assert not one.report_stop_reason("r1-a1")

@@ -73,13 +73,13 @@ def test_a_moved_deadline_gives_time_back() -> None:
 
 
 async def test_near_the_limit_fewer_tokens_are_granted() -> None:
-    purse = budget(max_dollars=10.0)  # a thousand tokens
+    purse = budget(max_dollars=10.0)  # a thousand tokens, a tenth of them for reports
     held = await purse.reserve("a1", 100, 1600, 100, a_cent_a_token)
     assert held.completion_tokens == 800
 
 
 async def test_a_call_waits_for_an_open_one_to_settle_below_its_worst_case() -> None:
-    purse = budget(max_dollars=10.0)
+    purse = budget(max_dollars=11.2)
     first = await purse.reserve("a1", 100, 900, 900, a_cent_a_token)
     waiting = asyncio.create_task(purse.reserve("a2", 100, 500, 500, a_cent_a_token))
     await asyncio.sleep(0)

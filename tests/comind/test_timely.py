@@ -11,7 +11,7 @@ from comind.control import Control
 from comind.llm.client import CallKey, Reply
 from comind.models import Timely
 from comind.records import LlmCall
-from kaggle_runner.errors import LimitReached
+from kaggle_runner.errors import AgentLimitReached, LimitReached
 
 
 class SlowModel:
@@ -73,3 +73,35 @@ async def test_a_report_may_use_some_of_the_time_kept_back() -> None:
     model.answer.set()
     reply = await Timely(model, control(used=541)).ask("coder", CallKey("r1-a1", 9, "report"), [])
     assert reply.text == "text"
+
+
+class Refusing:
+    """A client whose budget says no."""
+
+    def __init__(self, error: LimitReached) -> None:
+        self._error = error
+
+    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+        raise self._error
+
+
+async def test_an_agents_time_ends_its_waiting() -> None:
+    model, said = SlowModel(), control(used=100)
+    said.set_agent_deadline("r1-a1", 100)
+    desk = Timely(model, said)
+    with pytest.raises(AgentLimitReached, match="this agent's time is over"):
+        await desk.ask("coder", CallKey("r1-a1", 1, "turn"), [])
+    model.answer.set()
+    assert (await desk.ask("coder", CallKey("r1-a1", 9, "report"), [])).text == "text"
+    assert (await desk.ask("coder", CallKey("r1-a2", 1, "turn"), [])).text == "text"
+
+
+async def test_money_that_ended_winds_the_run_down_and_an_agents_limit_does_not() -> None:
+    for error, reason in (
+        (AgentLimitReached("this agent's"), ""),
+        (LimitReached("the run's"), "the run's"),
+    ):
+        said = control()
+        with pytest.raises(LimitReached):
+            await Timely(Refusing(error), said).ask("coder", CallKey("r1-a1", 1, "turn"), [])
+        assert said.stop_reason() == reason

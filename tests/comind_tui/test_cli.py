@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_only_typed_options_win_over_the_file(tmp_path: Path) -> None:
     )
     config = config_from(arguments)
     assert (config.competition, config.coders, config.rounds) == ("bike-demand", 3, 2)
-    assert (config.time_limit, config.max_cost) == (7200.0, None)
+    assert (config.time_limit, config.max_cost) == (7200.0, math.inf)
 
 
 def test_role_models_are_read_and_are_enough_without_a_key() -> None:
