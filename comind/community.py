@@ -1,22 +1,21 @@
 """The community of one run: an immutable snapshot from upstream plus what the run itself publishes.
 
 Kaggle's words only (kernels, discussions, datasets and who uses what); where they come from is the client's
-business. What is published here is seen by this run alone.
+business. What is published here is seen by this run alone. What a round reads of it is `comind.sampling`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 import re
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
-from comind.clock import Clock, parse_stamp, stamp
+from comind.clock import Clock, stamp
+from comind.graph import is_blend, similarity_links
 from comind.records import Agent, Dataset, Discussion, Evaluation, Kernel, Link
 from comind.runs import RunFolder
 from comind.store import Store
@@ -24,14 +23,14 @@ from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import ComindError, KaggleError
 from kaggle_runner.safe_files import safe_copy
 
-A = TypeVar("A", Kernel, Discussion)
-
 PUBLISHED_FILE_BYTES = 200_000_000
 PUBLISHED_BYTES = 500_000_000
 _PUBLISHED_FILES = 50
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
-_PUBLISHED_SUFFIXES = (".csv", ".json", ".npy", ".parquet", ".txt", ".pt", ".joblib")
-_RECENCY_DAYS = 90.0
+_PUBLISHED_SUFFIXES = (
+    ".csv", ".json", ".npy", ".npz", ".parquet", ".txt", ".pt", ".pth", ".safetensors", ".joblib"
+)  # fmt: skip
+"""Tables, notes, predictions and checkpoints."""
 
 
 async def take_snapshot(
@@ -73,7 +72,8 @@ async def take_snapshot(
         )
         records.append(kernel)
         targets = [*source.datasets, *source.kernels]
-        records += [Link(id=f"{ref} uses {target}", source=ref, target=target) for target in targets]
+        records += _needs(kernel, targets, blends=is_blend(source.text, slug, _slugs(source.kernels)))
+    records += similarity_links([record for record in records if isinstance(record, Kernel)])
     records += await _discussions(kaggle, slug, top_discussions)
     store.save(*records)
 
@@ -97,37 +97,6 @@ async def _discussions(kaggle: KaggleClient, slug: str, limit: int) -> list[Disc
     return found
 
 
-def sample_kernels(
-    kernels: Sequence[Kernel], count: int, rng: random.Random, *, higher: bool
-) -> list[Kernel]:
-    """K' of the paper: half drawn by votes and half by score, without replacement.
-
-    Weights fall with rank in the list, with age and with how often an artifact was already used.
-    """
-    by_votes = sorted(kernels, key=lambda kernel: (-kernel.votes, kernel.id))
-    by_score = sorted(kernels, key=lambda kernel: (_score_rank(kernel, higher), kernel.id))
-    newest = max((kernel.created_at for kernel in kernels), default="")
-    chosen: list[Kernel] = []
-    for place in range(min(count, len(kernels))):
-        ranked = (by_score, by_votes)[place % 2]
-        left = [kernel for kernel in ranked if kernel not in chosen]
-        weights = [_weight(rank, kernel, newest) for rank, kernel in enumerate(left)]
-        chosen += rng.choices(left, weights)
-    return chosen
-
-
-def sample_discussions(discussions: Sequence[Discussion], count: int, rng: random.Random) -> list[Discussion]:
-    """D' of the paper: by votes, age and earlier use, without replacement."""
-    left = sorted(discussions, key=lambda one: (-one.votes, one.id))
-    newest = max((one.created_at for one in discussions), default="")
-    chosen: list[Discussion] = []
-    while left and len(chosen) < count:
-        weights = [_weight(rank, one, newest) for rank, one in enumerate(left)]
-        chosen += rng.choices(left, weights)
-        left.remove(chosen[-1])
-    return chosen
-
-
 async def publish(
     store: Store,
     folder: RunFolder,
@@ -137,14 +106,15 @@ async def publish(
     source: str,
     used: Sequence[str],
     clock: Clock,
+    competition: str = "",
+    parent: str = "",
 ) -> tuple[Kernel, Dataset]:
     """Give an agent's best work back: its notebook as a kernel, its outputs as a dataset, and what it used.
 
     Predictions come from the graded copies, other outputs from the workspace by safe copy, within bounds.
+    `parent` is the kernel it started from; a solution that mostly reads others' outputs is linked as a blend.
     """
-    target = folder.dataset(agent.id)
-    for told in await asyncio.to_thread(_copy_outputs, folder, agent.id, evaluation, target):
-        store.event("skipped", told, agent=agent.id)
+    dataset = await publish_outputs(store, folder, agent, evaluation, title=agent.title)
     slug = agent.id
     selection = evaluation.score("selection")
     kernel = Kernel(
@@ -158,21 +128,45 @@ async def publish(
         round=agent.round,
         datasets=[f"comind/{name}" for name in used],
     )
+    links = [
+        Link(id=f"{kernel.id} publishes {dataset.id}", source=kernel.id, target=dataset.id, kind="publishes")
+    ]
+    links += _needs(kernel, [f"comind/{name}" for name in used], blends=is_blend(source, competition, used))
+    if parent and parent != kernel.id:
+        links.append(Link(id=f"{kernel.id} forks {parent}", source=kernel.id, target=parent, kind="forks"))
+    store.save(kernel, *links)
+    return kernel, dataset
+
+
+async def publish_outputs(
+    store: Store, folder: RunFolder, agent: Agent, evaluation: Evaluation, *, title: str
+) -> Dataset:
+    """An agent's graded predictions and other outputs as a dataset that later agents may mount."""
+    target = folder.dataset(agent.id)
+    for told in await asyncio.to_thread(_copy_outputs, folder, agent.id, evaluation, target):
+        store.event("skipped", told, agent=agent.id)
     dataset = Dataset(
-        id=f"comind/{slug}",
-        title=f"Outputs of {agent.id}: {agent.title}",
+        id=f"comind/{agent.id}",
+        title=f"Outputs of {agent.id}: {title}",
         path=folder.relative(target),
         round=agent.round,
         files=sorted(path.name for path in target.iterdir()),
     )
-    links = [
-        Link(id=f"{kernel.id} publishes {dataset.id}", source=kernel.id, target=dataset.id, kind="publishes")
+    store.save(dataset)
+    return dataset
+
+
+def _needs(kernel: Kernel, targets: Sequence[str], *, blends: bool) -> list[Link]:
+    """What a kernel reads, as edges: `blends` where it mostly combines what it reads."""
+    kind: Literal["uses", "blends"] = "blends" if blends else "uses"
+    return [
+        Link(id=f"{kernel.id} {kind} {target}", source=kernel.id, target=target, kind=kind)
+        for target in targets
     ]
-    links += [
-        Link(id=f"{kernel.id} uses comind/{name}", source=kernel.id, target=f"comind/{name}") for name in used
-    ]
-    store.save(kernel, dataset, *links)
-    return kernel, dataset
+
+
+def _slugs(refs: Sequence[str]) -> list[str]:
+    return [ref.rpartition("/")[2] for ref in refs]
 
 
 def _copy_outputs(folder: RunFolder, agent: str, evaluation: Evaluation, target: Path) -> list[str]:
@@ -202,23 +196,6 @@ def _output_names(workspace: Path) -> list[str]:
         return []  # an agent may take its own folder's permissions away
     plain = [name for name in names if _PLAIN_NAME.fullmatch(name) and name.endswith(_PUBLISHED_SUFFIXES)]
     return plain[:_PUBLISHED_FILES]
-
-
-def _weight(rank: int, artifact: A, newest: str) -> float:
-    age = 0.0
-    if artifact.created_at and newest:
-        age = (parse_stamp(newest) - parse_stamp(artifact.created_at)).total_seconds() / 86400
-    halvings = artifact.times_sampled + age / _RECENCY_DAYS
-    return math.exp(-0.35 * rank - math.log(2) * halvings) + 1e-9
-
-
-def _score_rank(kernel: Kernel, higher: bool) -> float:
-    """Upstream's public scores order upstream's kernels; this run's own come first, by round."""
-    if kernel.origin == "run":
-        return -1e12 - kernel.round
-    if kernel.public_score is None:
-        return 1e12
-    return -kernel.public_score if higher else kernel.public_score
 
 
 def _stamp(moment: datetime | None) -> str:

@@ -36,6 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "reply_tokens": 1536,
         "concurrency": 2,
         "call_time_limit": 1800.0,
+        "temperature": 0.3,
     },
 }
 

@@ -20,11 +20,13 @@ from comind.drafting import write_drafts
 from comind.knowledge import Knowledge
 from comind.proposing import propose_ideas
 from comind.ranking import select_best
-from comind.records import Agent, Dataset, Draft, Evaluation, Event, Kernel
+from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel
 from comind.scores import Score, better_beyond_noise
+from comind.scripting import ScriptAgent, hints_from, prepare_view, script_drafts
 from comind.solutions import solution_script
 from comind.studying import analyze_sample, draw_sample
-from comind.working import Workshop
+from comind.verifying import verify_kernels, verifying_seconds
+from comind.working import AgentAtWork, Workshop
 from kaggle_runner.errors import ComindError, LimitReached
 
 
@@ -61,9 +63,21 @@ class Coordinator:
     async def _plan(self, round: int) -> list[Draft]:
         """What this round's agents are to do: sample, analyse, propose, draft."""
         sample = draw_sample(self._known, round)
-        await analyze_sample(self._known, round, sample)
+        if self._config.coding == "script":
+            await self._verify(sample.kernels)
+            return script_drafts(self._shop, round, self._config.coders)
+        # kernels run while the model reads: neither waits for the other
+        await asyncio.gather(analyze_sample(self._known, round, sample), self._verify(sample.kernels))
         await propose_ideas(self._known, round)
         return await write_drafts(self._known, round)
+
+    async def _verify(self, kernels: Sequence[Kernel]) -> None:
+        """Sampled kernels get a score of our own; script agents also need the view they are run on."""
+        if self._config.coding == "script":
+            await prepare_view(self._shop)
+        if self._config.verify_kernels:
+            seconds = verifying_seconds(self._shop.control.working_seconds_left, self._shop.cell_seconds)
+            await verify_kernels(self._shop, kernels, seconds=seconds)
 
     async def _code(self, round: int, drafts: Sequence[Draft]) -> list[Agent]:
         """All agents of the round at once, each with an equal share of what time is left for it."""
@@ -81,9 +95,11 @@ class Coordinator:
             index=int(draft.id.rpartition("a")[2]),
             title=draft.title,
             max_steps=self._config.steps,
+            style=self._config.coding,
         )
         self._store.save(agent)
-        coding = CodingAgent(self._shop, agent, draft, seconds=seconds, resources=self._resources(draft))
+        seconds = self._share(draft.id, seconds)
+        coding = self._agent_at_work(agent, draft, seconds)
         try:
             return await coding.run()
         except ComindError as error:
@@ -94,6 +110,27 @@ class Coordinator:
             self._store.save(failed)
             self._known.event("agent_failed", str(error), draft.round, agent=draft.id)
             return failed
+
+    def _share(self, agent: str, seconds: float) -> float:
+        """At most the person's limit, of which an agent that goes on after a resume has used a part."""
+        limit = self._config.agent_time_limit
+        if limit is None:
+            return seconds
+        used = sum(work.seconds for work in self._store.work() if work.agent == agent)
+        return min(seconds, limit - used)
+
+    def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
+        resources = self._resources(draft)
+        if self._config.coding == "notebook":
+            return CodingAgent(self._shop, agent, draft, seconds=seconds, resources=resources)
+        base = next((one for one in self._known.board() if one.evaluation.agent == draft.parent), None)
+        bodies = [one.body for one in self._store.all(Discussion, order="votes DESC")]
+        titles = [one.title for one in self._store.all(Kernel, "origin = 'upstream'", order="votes DESC")]
+        hints = hints_from(bodies, titles, self._config.context_tokens // 8)
+        return ScriptAgent(
+            self._shop, agent, draft, seconds=seconds, resources=resources,
+            start=base.score if base else None, hints=hints,
+        )  # fmt: skip
 
     def _resources(self, draft: Draft) -> dict[str, Path]:
         paths = {dataset.id.split("/")[-1]: dataset.path for dataset in self._store.all(Dataset)}

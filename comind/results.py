@@ -10,7 +10,7 @@ from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder
 from comind.scores import better, better_beyond_noise, written
-from comind.solutions import clean_cells, recorded_cells, solution_script, write_agent_notebook
+from comind.solutions import solution_cells, solution_script, write_agent_notebook
 from comind.store import Store
 from comind.upstream import Upstream
 from kaggle_runner.errors import KaggleError
@@ -26,7 +26,7 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     shutil.copyfile(folder.path / best.submission, folder.best / "submission.csv")
     draft = store.get(Draft, best.agent)
     title = draft.title if draft else best.agent
-    cells = clean_cells(recorded_cells(store, best.agent, best.step))
+    cells = solution_cells(store, best.agent, best.step)
     write_agent_notebook(folder.best / "solution.ipynb", cells, title=title)
     title = title.replace('"', "'").replace("\\", "/")  # it stands in a docstring
     head = (

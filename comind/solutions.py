@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from comind.records import Cell
+from comind.records import Agent, Cell
 from comind.store import Reader
 from kaggle_runner.notebook import NotebookCell, script_from_cells, write_notebook
 
@@ -46,9 +46,17 @@ def clean_cells(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.status == "ok"]
 
 
+def solution_cells(reader: Reader, agent: str, until: int) -> list[Cell]:
+    """The cells that reproduce what the agent had at a step; of whole scripts, that step's alone."""
+    cells = clean_cells(recorded_cells(reader, agent, until))
+    record = reader.get(Agent, agent)
+    is_script = record is not None and record.style == "script"
+    return [cell for cell in cells if cell.step == until] if is_script else cells
+
+
 def solution_script(reader: Reader, agent: str, until: int) -> str:
     """The agent's working cells up to a step as one Python script."""
-    return script_from_cells(notebook_cells(clean_cells(recorded_cells(reader, agent, until))))
+    return script_from_cells(notebook_cells(solution_cells(reader, agent, until)))
 
 
 def _text_outputs(text: str) -> list[dict[str, Any]]:

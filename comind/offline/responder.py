@@ -13,6 +13,7 @@ from comind.offline.ideas import brainstorm_reply, filter_reply
 from comind.offline.monitoring import watch_reply
 from comind.offline.reading import Messages, role_of, task_message
 from comind.offline.report import report_reply
+from comind.offline.scripting import change_reply
 
 _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("analyzer", "kernel"): kernel_reply,
@@ -21,6 +22,7 @@ _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("proposer", "filter"): filter_reply,
     ("coordinator", "drafts"): drafts_reply,
     ("monitor", "watch"): watch_reply,
+    ("scripter", "change"): change_reply,
     ("evaluator", "split"): split_reply,
     ("evaluator", "metric"): metric_reply,
 }
