@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from comind import briefing
-from comind.community import sample_discussions, sample_kernels
 from comind.knowledge import Knowledge
 from comind.llm.client import CallKey
 from comind.prompts import quote
 from comind.records import Discussion, Event, Idea, Kernel, Report
 from comind.roles import analyzer
 from comind.roles.analyzer import Analysis
+from comind.sampling import sample_discussions, sample_kernels
 from comind.working import report_id
 
 
