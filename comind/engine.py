@@ -26,11 +26,11 @@ from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
 from comind.llm.parsing import MalformedReply
-from comind.models import ModelDesk, Timely, check_models, open_models
+from comind.models import ModelDesk, Timely, check_models, fitted_config, open_models, record_check
 from comind.preparation import fetch_competition, prepare_evaluation
 from comind.prompts import Prompts
 from comind.recording import describe_replay, recording_of
-from comind.records import Event, Idea, LlmCall, Run, RunStatus
+from comind.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
 from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
@@ -58,7 +58,8 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(_check_machine())
     recording = recording_of(config.replay, state, slug) if config.replay else None
-    label = recording.label if recording else asyncio.run(check_models(config, os.environ, clock))
+    checked = None if recording else asyncio.run(check_models(config, os.environ, clock))
+    label = recording.label if recording else checked.label if checked else ""
     Prompts().parts("coder")
     folder = create_run(state, new_run_id(state, slug, clock()))
     if recording is not None:
@@ -74,6 +75,8 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     with Store(folder.database, clock=clock) as store:
         store.save(run)
         store.event("created", f"Run {folder.id}: {label}")
+        if checked is not None:
+            record_check(store, checked)
     return folder
 
 
@@ -143,7 +146,8 @@ class _Engine:
         self._run_id = run.id
         settings = dict(run.config)
         self._state = Path(settings.pop("state"))
-        self._config = from_mapping(settings, where=f"run {run.id}")
+        config = from_mapping(settings, where=f"run {run.id}")
+        self._config = fitted_config(config, store.all(EndpointFacts))
         self._control = Control(
             time_limit=self._config.time_limit, seconds_used=run.seconds_used, monotonic=time.monotonic
         )

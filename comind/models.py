@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from comind.clock import Clock
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
 from comind.control import AGENT_TIME, Control
-from comind.llm.asking import Asker
+from comind.llm.asking import Asker, KeepsFaults
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
-from comind.llm.endpoints import Endpoint, endpoints_by_role
+from comind.llm.endpoints import Endpoint, endpoints_by_role, fallback_endpoints
 from comind.llm.prices import FREE, PriceBook, parse_prices
+from comind.llm.probing import LEAST_CONTEXT, told
 from comind.llm.profiles import ModelSettings
 from comind.llm.recorded import RecordedModel
+from comind.llm.trying import Tell
 from comind.recording import read_recording
-from comind.records import LlmCall
+from comind.records import EndpointFacts, LlmCall, ReplyFault
 from comind.runs import RunFolder
 from comind.store import Store
-from kaggle_runner.errors import AgentLimitReached, LimitReached
+from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,6 +48,9 @@ class StoredCalls:
     def save_call(self, call: LlmCall) -> None:
         self._store.save(call)
 
+    def save_fault(self, fault: ReplyFault) -> None:
+        self._store.save(fault)
+
 
 class _Unrecorded:
     """For the check before a run exists."""
@@ -54,6 +59,9 @@ class _Unrecorded:
         return None
 
     def save_call(self, call: LlmCall) -> None:
+        return None
+
+    def save_fault(self, fault: ReplyFault) -> None:
         return None
 
 
@@ -81,6 +89,11 @@ class Timely:
             asking.cancel()
             await asyncio.wait({asking})
 
+    def note_fault(self, fault: ReplyFault) -> None:
+        """Handed on to a client that keeps faults."""
+        if isinstance(self._client, KeepsFaults):
+            self._client.note_fault(fault)
+
     def _answer(self, asking: asyncio.Future[Reply]) -> Reply:
         try:
             return asking.result()
@@ -106,8 +119,19 @@ class ModelDesk:
     budget: Budget
 
 
-async def check_models(config: RunConfig, environment: Mapping[str, str], clock: Clock) -> str:
-    """One small question to each distinct endpoint; returns the model's name as people are shown it.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check before a run has learned."""
+
+    label: str
+    """The models' names as people are shown them."""
+    facts: list[EndpointFacts]
+    remarks: list[str]
+    """Endpoints that do not answer while others stand in."""
+
+
+async def check_models(config: RunConfig, environment: Mapping[str, str], clock: Clock) -> Checked:
+    """One small question to each distinct endpoint, fallbacks too.
 
     Raises ConfigError, ModelRefused or ModelUnavailable with what to do.
     """
@@ -115,12 +139,55 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
     budget = Budget(
         clock=clock, max_dollars=_max_dollars(config, endpoints), agent_max_dollars=config.agent_max_cost
     )
-    client = _client(config, endpoints, _Unrecorded(), budget, clock)
+    remarks: list[str] = []
+    client = _client(
+        config, environment, _Unrecorded(), budget, clock, tell=lambda kind, message: remarks.append(message)
+    )
     try:
-        await client.check()
+        facts = await client.check()
     finally:
         await client.aclose()
-    return ", ".join(dict.fromkeys(endpoints[role].name for role in ROLES))
+    effective_context(config, facts)
+    label = ", ".join(dict.fromkeys(endpoints[role].name for role in ROLES))
+    return Checked(label, [] if config.offline else facts, remarks)
+
+
+def record_check(store: Store, checked: Checked) -> None:
+    """What the check learned, kept for every engine of the run and told to people."""
+    store.save(*checked.facts)
+    for facts in checked.facts:
+        store.event("endpoint", told(facts), data=facts.facts)
+    for remark in checked.remarks:
+        store.event("model_switched", remark)
+
+
+def effective_context(config: RunConfig, facts: Iterable[EndpointFacts]) -> int:
+    """The window that prompts are made for: the config's, or the smallest known one of the roles' own models.
+
+    The monitor's prompts are short by themselves, and a fallback that stands in shortens what it is asked; so
+    their windows do not count. Raises ConfigError when any endpoint's window is too small for our prompts.
+    """
+    facts = list(facts)
+    for one in facts:
+        window = one.facts.get("context_tokens")
+        if window and window < LEAST_CONTEXT:
+            raise ConfigError(
+                f"{one.model} at {one.base_url} has a context window of {window:,} tokens "
+                f"({one.facts.get('context_from')}); at least {LEAST_CONTEXT:,} are needed",
+                hint="start the server with a larger window (llama.cpp: -c 8192; vLLM: --max-model-len; "
+                "Ollama: OLLAMA_CONTEXT_LENGTH), or name another model",
+            )
+    own = [one.facts for one in facts if set(one.facts["roles"]) - {"monitor"}]
+    windows = [int(known["context_tokens"]) for known in own if known["context_tokens"]]
+    return min([config.context_tokens, *windows])
+
+
+def fitted_config(config: RunConfig, facts: Iterable[EndpointFacts]) -> RunConfig:
+    """The config with the window that its models really have, and replies that leave room for a prompt."""
+    context = effective_context(config, facts)
+    if context == config.context_tokens:
+        return config
+    return replace(config, context_tokens=context, reply_tokens=min(config.reply_tokens, context // 4))
 
 
 @asynccontextmanager
@@ -142,7 +209,16 @@ async def open_models(
         agent_max_tokens=config.agent_max_tokens,
     )
     budget.restore(store.all(LlmCall))
-    client = _client(config, endpoints, StoredCalls(store), budget, clock)
+    client = _client(
+        config,
+        environment,
+        StoredCalls(store),
+        budget,
+        clock,
+        facts=store.all(EndpointFacts),
+        run=store.path.parent.name,
+        tell=lambda kind, message: _tell(store, kind, message),
+    )
     try:
         yield ModelDesk(client, budget)
     finally:
@@ -172,12 +248,31 @@ def _max_dollars(config: RunConfig, endpoints: Mapping[str, Endpoint]) -> float 
     return DEFAULT_MAX_DOLLARS if known else None
 
 
+def _fallbacks(config: RunConfig, environment: Mapping[str, str]) -> list[Endpoint]:
+    """The recipes never fail, and never fall back to a model that costs money."""
+    if config.offline:
+        return []
+    return fallback_endpoints(config.fallback_models, config.base_url or None, environment)
+
+
+def _tell(store: Store, kind: str, message: str) -> None:
+    store.event(kind, message)
+
+
+def _untold(kind: str, message: str) -> None:
+    return None
+
+
 def _client(
     config: RunConfig,
-    endpoints: Mapping[str, Endpoint],
+    environment: Mapping[str, str],
     log: StoredCalls | _Unrecorded,
     budget: Budget,
     clock: Clock,
+    *,
+    facts: Iterable[EndpointFacts] = (),
+    run: str = "",
+    tell: Tell = _untold,
 ) -> ModelClient:
     transport: httpx2.AsyncBaseTransport | None = None
     if config.offline:
@@ -185,7 +280,11 @@ def _client(
 
         transport = offline_transport()
     return ModelClient(
-        endpoints=endpoints,
+        endpoints=_endpoints(config, environment),
+        fallbacks=_fallbacks(config, environment),
+        facts=facts,
+        run=run,
+        tell=tell,
         log=log,
         budget=budget,
         clock=clock,
@@ -197,13 +296,12 @@ def _client(
 
 
 def _settings(config: RunConfig) -> ModelSettings:
-    if config.preset != "small-model":
-        return ModelSettings(max_completion_tokens=config.reply_tokens)
-    # Servers of small models mostly answer one request after the other, at a few tokens a second: a request
-    # that waits behind many others would time out although nothing is wrong.
     return ModelSettings(
         max_completion_tokens=config.reply_tokens,
         context_tokens=config.context_tokens,
-        concurrency=2,
-        call_seconds=1800.0,
+        concurrency=config.concurrency,
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+        call_seconds=config.call_time_limit,
+        temperature=config.temperature,
     )

@@ -1,57 +1,51 @@
 """The model client: one question, one reply, paid for once.
 
 Every reply is recorded before it is returned, under an id that a resumed run asks for again. Retries live in
-one loop here (the SDK's are off). Chat completions only: every compatible server has them.
+one loop (`trying.py`; the SDK's are off); when they are used up or cannot help, the next endpoint of the
+role's chain is asked. Chat completions only, and never streamed: every compatible server has them, and a
+reply that was cut off cannot pass for a whole one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from comind.clock import Clock, stamp
 from comind.llm.budget import Budget, Reservation
 from comind.llm.endpoints import Endpoint
-from comind.llm.faults import Fault, FaultKind, from_exception, overflow
+from comind.llm.faults import Fault, FaultKind, overflow
+from comind.llm.lines import Line, Lines
+from comind.llm.pacing import Pace
 from comind.llm.prices import PriceBook
-from comind.llm.profiles import ModelSettings, Profile, mentions_completion
-from comind.llm.replies import Answer, read
+from comind.llm.probing import CAP, QUESTION, context_window, facts_of, recall
+from comind.llm.profiles import ModelSettings
+from comind.llm.replies import Answer
 from comind.llm.tokens import estimate_prompt_tokens
-from comind.records import LlmCall
-from kaggle_runner.errors import ConfigError, ModelUnavailable
+from comind.llm.trying import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
+from comind.records import EndpointFacts, LlmCall, ReplyFault
+from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncOpenAI
 
-_RETRIES: Final[Mapping[FaultKind, int]] = {
-    FaultKind.TRANSIENT: 8,  # waits of 1, 2, 4 ... 64 s, three minutes in all: per-minute limits pass
-    FaultKind.TIMEOUT: 1,
-    FaultKind.BAD_REPLY: 3,
-    FaultKind.WITHHELD: 1,
-    FaultKind.PARAMETER: 4,
-    FaultKind.CUT: 1,
-    FaultKind.OVERFLOW: 1,
-}
-_CHECK_RETRIES: Final = {**_RETRIES, FaultKind.TRANSIENT: 2, FaultKind.TIMEOUT: 0, FaultKind.BAD_REPLY: 1}
-_AT_ONCE: Final = (FaultKind.PARAMETER, FaultKind.CUT, FaultKind.OVERFLOW)
-_LONGEST_BACKOFF: Final = 64.0
-_LONGEST_WAIT: Final = 3600.0
-"""Seconds that a Retry-After is followed when the run has no deadline."""
-_CHECK_COMPLETION_TOKENS: Final = 512
 _CHECK_SECONDS: Final = 120.0
 """A local server may have to load the model first."""
-_CHECK_MESSAGES: Final = [{"role": "user", "content": "Reply with the single word: ready"}]
 
 
 class CallLog(Protocol):
-    """Where calls are kept. `save_call` has committed when it returns."""
+    """Where calls are kept. What is saved has been committed when the method returns."""
 
     def get_call(self, id: str) -> LlmCall | None: ...
     def save_call(self, call: LlmCall) -> None: ...
+    def save_fault(self, fault: ReplyFault) -> None: ...
+
+
+def _untold(kind: str, message: str) -> None:
+    """For clients that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +73,13 @@ class Reply:
     """Found among the recorded calls: nothing was sent or paid."""
 
 
-@dataclass(slots=True)
-class _Line:
-    """An endpoint with what is open to it."""
-
-    endpoint: Endpoint
-    sdk: AsyncOpenAI
-    slots: asyncio.Semaphore
-    profile: Profile
-
-
-@dataclass(slots=True)
-class _Tries:
-    """How often each kind of fault happened to one call."""
-
-    allowed: Mapping[FaultKind, int]
-    counts: dict[FaultKind, int] = field(default_factory=dict)
-
-    def again(self, kind: FaultKind) -> bool:
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        return self.counts[kind] <= self.allowed.get(kind, 0)
-
-    @property
-    def waits(self) -> int:
-        return sum(count for kind, count in self.counts.items() if kind not in _AT_ONCE)
-
-
 class ModelClient:
     """Answers roles' questions through their endpoints. One event loop; close it with `aclose`.
 
-    `transport` replaces the network (the offline recipes answer in process); `prices` may carry the
-    person's own table; `sleep` and `rng` make waiting and jitter testable.
+    `fallbacks` stand behind each role's own endpoint, in order; `facts` are what earlier probes learned;
+    `run` names the run in prompt cache keys; `tell` takes events for people. `transport` replaces the network
+    (the offline recipes answer in process); `prices` may carry the person's own table; `sleep` and `rng`
+    make waiting and jitter testable.
     """
 
     def __init__(
@@ -120,6 +90,10 @@ class ModelClient:
         budget: Budget,
         clock: Clock,
         rng: random.Random,
+        fallbacks: Sequence[Endpoint] = (),
+        facts: Iterable[EndpointFacts] = (),
+        run: str = "",
+        tell: Tell = _untold,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         prices: PriceBook | None = None,
@@ -128,82 +102,179 @@ class ModelClient:
         self._log = log
         self._budget = budget
         self._clock = clock
-        self._rng = rng
+        self._run = run
+        self._tell = tell
         self._sleep = sleep
         self._prices = prices or PriceBook()
         self._settings = settings or ModelSettings()
-        self._lines = self._open_lines(endpoints, transport)
+        self._trier = Trier(
+            settings=self._settings, budget=budget, clock=clock, rng=rng, sleep=sleep, tell=tell
+        )
+        self._lines = Lines(endpoints, fallbacks, self._settings, transport, self._open_pace)
+        known = {one.id: one for one in facts}
+        for line in self._lines:
+            if line.endpoint.id in known:
+                recall(line.profile, known[line.endpoint.id])
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         """The reply to `messages` (chat messages with `role` and `content`), recorded before it is returned.
 
         A reply recorded under `key` is returned as it is, at no cost. Raises LimitReached (money, tokens,
         time), ContextOverflow (shorten and ask again), ReplyWithheld, ModelRefused (asking again cannot
-        help), ModelUnavailable (all tries failed) and ConfigError (dollar limit without a price).
+        help), ModelUnavailable (all tries failed) and ConfigError (dollar limit without a price); with
+        fallbacks, the error of the first endpoint asked when none could answer.
         """
         recorded = self._log.get_call(key.id)
         if recorded is not None:
             return Reply(recorded.reply, recorded.finish_reason, recorded, replayed=True)
-        line = self._lines[role]
-        tries = _Tries(_RETRIES)
-        while True:
+        first: ModelError | None = None
+        for line in self._lines.able(role, self._clock()):
             try:
-                call = await self._exchange(line, role, key, messages, last=tries.counts)
+                call = await self._ask_line(line, role, key, messages)
             except Fault as fault:
-                await self._overcome(fault, line, tries)
+                if fault.kind is FaultKind.OVERFLOW:
+                    raise fault.error from None
+                first = first or fault.error
+                self._put_aside(line, role, fault)
             else:
+                self._answered(line, role)
                 return Reply(call.reply, call.finish_reason, call, replayed=False)
+        if first is None:
+            # all refused for good earlier: the role's own endpoint says why
+            refusal = self._lines.chain(role)[0].refusal
+            first = refusal or ModelUnavailable(f"no endpoint answers for the {role}")
+        # The SDK's exception is not shown as the cause: it may hold the key in the server's words.
+        raise first from None
 
-    async def check(self) -> None:
+    def note_fault(self, fault: ReplyFault) -> None:
+        """Keeps that a reply could not be read (comind.llm.asking finds out)."""
+        self._log.save_fault(fault)
+
+    async def check(self) -> list[EndpointFacts]:
         """One small question to every distinct endpoint, so that a wrong key or name shows before a run.
 
-        Raises ModelRefused or ModelUnavailable, and ConfigError when dollars are limited and a price is
-        not known. Its tokens count in the budget and are not recorded.
+        Returns what was learned (comind.llm.probing). An endpoint that does not answer is an error only when
+        a role has no other. Raises ModelRefused or ModelUnavailable, and ConfigError when dollars are limited
+        and a price is not known. Its tokens count in the budget and are not recorded.
         """
-        for line in {id(line): line for line in self._lines.values()}.values():
+        for line in self._lines:
             if self._budget.limits_dollars and not self._prices.knows(line.endpoint):
                 raise ConfigError(
                     f"the price of {line.endpoint.model} at {line.endpoint.host} is not known, "
                     "so a dollar limit cannot be kept",
-                    hint="give it in the config (prices: MODEL: {input: .., output: ..}) or limit tokens",
+                    hint="give it in the config (prices: MODEL: {input: .., output: ..}, zeros for a server "
+                    "of your own), or limit tokens in place of dollars",
                 )
-            await self._check_line(line)
+        learned, failed = [], {}
+        for line in self._lines:
+            try:
+                learned.append(await self._probe(line))
+            except Fault as fault:
+                failed[line.endpoint] = fault.error
+                if fault.lasting:
+                    line.refusal = fault.error
+        for role in self._lines.roles:
+            if all(line.endpoint in failed for line in self._lines.chain(role)):
+                raise failed[self._lines.chain(role)[0].endpoint] from None
+        for error in failed.values():
+            self._tell("model_switched", f"Does not answer, so others stand in: {error.message}")
+        return learned
 
     async def aclose(self) -> None:
-        for line in {id(line.sdk): line for line in self._lines.values()}.values():
+        for line in self._lines:
             await line.sdk.close()
 
-    async def _check_line(self, line: _Line) -> None:
-        tries = _Tries(_CHECK_RETRIES)
-        prompt = estimate_prompt_tokens(_CHECK_MESSAGES)
+    async def _probe(self, line: Line) -> EndpointFacts:
+        """Raises Fault when the endpoint does not answer."""
+        tries = Tries(CHECK_RETRIES)
+        prompt = estimate_prompt_tokens(QUESTION)
+        answer: Answer | None = None
         while True:
-            cap = min(_CHECK_COMPLETION_TOKENS, line.profile.room(prompt))
+            started = self._clock()
             try:
-                answer = await self._send(line, _CHECK_MESSAGES, prompt, cap, _CHECK_SECONDS)
+                answer = await self._trier.send(line, QUESTION, prompt, CAP, _CHECK_SECONDS)
+                break
             except Fault as fault:
                 if "output limit was reached" in fault.text:
-                    return  # it answered: reasoning alone used the few tokens of a check
-                await self._overcome(fault, line, tries)
-                continue
+                    break  # it answered: reasoning alone used the few tokens of a check
+                await self._trier.overcome(fault, line, tries)
+        seconds = (self._clock() - started).total_seconds()
+        if answer is not None:
             self._budget.spend("check", answer.usage, self._prices.dollars(line.endpoint, answer.usage))
-            return
+        facts = facts_of(
+            line.endpoint,
+            line.profile,
+            answer=answer,
+            seconds=seconds,
+            roles=self._lines.roles_of(line),
+            window=await context_window(line.endpoint, line.sdk),
+            temperature_wanted=self._settings.temperature is not None,
+            at=stamp(self._clock()),
+        )
+        recall(line.profile, facts)
+        return facts
+
+    # --- who answers
+
+    def _put_aside(self, line: Line, role: str, fault: Fault) -> None:
+        """After the last try at one endpoint: whether it is asked again, and when; people are told once."""
+        now = self._clock()
+        others = [one for one in self._lines.able(role, now) if one is not line]
+        if fault.lasting:
+            known, line.refusal = line.refusal, line.refusal or fault.error
+            if others and known is None:
+                told = f"{line.where} is not asked again in this run: {fault.error.message}"
+                self._tell("model_switched", f"{told}; {others[0].where} answers for the {role}")
+        elif others and not isinstance(fault.error, ModelRefused) and fault.kind is not FaultKind.WITHHELD:
+            if not line.is_resting(now):
+                seconds = line.rest(now)
+                told = f"{line.where} rests for {seconds:.0f} s: {fault.error.message}"
+                self._tell("model_switched", f"{told}; {others[0].where} answers for the {role}")
+        elif others:
+            told = f"{line.where} does not answer this question: {fault.error.message}"
+            self._tell("model_switched", f"{told}; {others[0].where} is asked")
+
+    def _answered(self, line: Line, role: str) -> None:
+        if line.rests:
+            line.rests, line.rests_until = 0, None
+            self._tell("model_switched", f"{line.where} answers again, for the {role}")
+
+    async def _ask_line(
+        self, line: Line, role: str, key: CallKey, messages: Sequence[dict[str, str]]
+    ) -> LlmCall:
+        """Raises Fault when one endpoint's tries are used up, LimitReached and ConfigError at once."""
+        tries = Tries(RETRIES)
+        while True:
+            try:
+                return await self._exchange(line, role, key, messages, last=tries.counts)
+            except Fault as fault:
+                beside_others = any(one is not line for one in self._lines.able(role, self._clock()))
+                await self._trier.overcome(fault, line, tries, beside_others=beside_others)
+
+    # --- one request
 
     async def _exchange(
         self,
-        line: _Line,
+        line: Line,
         role: str,
         key: CallKey,
         messages: Sequence[dict[str, str]],
         last: Mapping[FaultKind, int],
     ) -> LlmCall:
-        """One request: reserve, send, record, settle. Raises Fault when there is no usable reply."""
+        """One request: wait for its turn, reserve, send, record. Raises Fault for an unusable reply."""
         prompt = estimate_prompt_tokens(messages)
-        async with line.slots:
-            reservation = await self._reserve(line, key, prompt)
+        wanted = self._wanted(line, prompt)
+        async with line.pace.turn(prompt + wanted):
+            reservation = await self._reserve(line, key, prompt, wanted)
             try:
                 started = self._clock()
-                answer = await self._send(
-                    line, messages, prompt, reservation.completion_tokens, self._settings.call_seconds
+                answer = await self._trier.send(
+                    line,
+                    messages,
+                    prompt,
+                    reservation.completion_tokens,
+                    self._settings.call_seconds,
+                    cache_key=f"{self._run}:{key.agent}"[-64:],
                 )
                 fault = answer.fault
                 if (
@@ -223,7 +294,8 @@ class ModelClient:
             raise fault
         return call
 
-    async def _reserve(self, line: _Line, key: CallKey, prompt: int) -> Reservation:
+    def _wanted(self, line: Line, prompt: int) -> int:
+        """Completion tokens to ask for. Raises Fault when the window is too small for prompt and reply."""
         wanted = line.profile.room(prompt)
         least = min(self._settings.least_completion_tokens, line.profile.cap)
         if wanted < min(least, line.profile.cap_limit or least):
@@ -233,68 +305,19 @@ class ModelClient:
                 limit=line.profile.context or 0,
                 prompt_tokens=prompt,
             )
+        return wanted
+
+    async def _reserve(self, line: Line, key: CallKey, prompt: int, wanted: int) -> Reservation:
         return await self._budget.reserve(
             key.agent,
             prompt,
             wanted,
-            least,
+            min(self._settings.least_completion_tokens, wanted),
             lambda usage: self._prices.dollars(line.endpoint, usage),
             report=key.kind == "report",
         )
 
-    async def _send(
-        self, line: _Line, messages: Sequence[dict[str, str]], prompt: int, cap: int, seconds: float
-    ) -> Answer:
-        """Sends once, within `seconds` and the run's deadline. Raises Fault."""
-        import openai
-
-        left = self._budget.seconds_left()
-        parameters = line.profile.parameters(self._settings, cap)
-        try:
-            # The SDK's time-out is per read: a reply that drips would never end.
-            async with asyncio.timeout(seconds if left is None else min(seconds, left)):
-                completion = await line.sdk.chat.completions.create(
-                    model=line.endpoint.model, messages=cast("Any", list(messages)), **parameters
-                )
-            return read(completion, line.endpoint, prompt)
-        except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError) as error:
-            # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
-            fault = from_exception(error, line.endpoint, self._clock)
-            if fault.kind is FaultKind.PARAMETER and not line.profile.adapt(fault, parameters):
-                fault.kind = FaultKind.FATAL
-            raise fault from error
-
-    async def _overcome(self, fault: Fault, line: _Line, tries: _Tries) -> None:
-        """Returns when the call may be sent again; raises the fault's error when it may not."""
-        if not tries.again(fault.kind) or not self._remedy(fault, line):
-            raise fault.error from fault.__cause__
-        if fault.kind in _AT_ONCE:
-            return
-        backoff = min(_LONGEST_BACKOFF, 2.0 ** (tries.waits - 1)) * self._rng.uniform(0.75, 1.25)
-        asked = (fault.retry_after or 0.0) * self._rng.uniform(1.0, 1.1)  # agents that waited together part
-        wait = max(backoff, asked)
-        left = self._budget.seconds_left()
-        if wait > (_LONGEST_WAIT if left is None else left):
-            raise ModelUnavailable(
-                f"{fault.error.message}; the next try is {wait:.0f} s away and there is less time left",
-                hint=fault.error.hint,
-            ) from fault.__cause__
-        await self._sleep(wait)
-
-    def _remedy(self, fault: Fault, line: _Line) -> bool:
-        """Changes what the next try sends, where the fault calls for it; False when nothing would change."""
-        profile, settings = line.profile, self._settings
-        if fault.kind is FaultKind.CUT:
-            raised = max(settings.raised_completion_tokens, settings.max_completion_tokens)
-            if profile.cap < raised:
-                profile.cap = raised
-            return True
-        if fault.kind is FaultKind.OVERFLOW:
-            limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
-            return mentions_completion(fault.text) and profile.learn_context(
-                limit, prompt, settings.least_completion_tokens
-            )
-        return True
+    # --- records
 
     def _call_id(self, key: CallKey, fault: Fault | None) -> str:
         """The key's id, or for a paid reply that cannot be used the next free id beside it."""
@@ -307,7 +330,7 @@ class ModelClient:
 
     def _call(
         self,
-        line: _Line,
+        line: Line,
         role: str,
         key: CallKey,
         messages: Sequence[dict[str, str]],
@@ -337,40 +360,11 @@ class ModelClient:
             at=stamp(self._clock()),
         )
 
-    def _open_lines(
-        self, endpoints: Mapping[str, Endpoint], transport: httpx2.AsyncBaseTransport | None
-    ) -> dict[str, _Line]:
-        """One line an endpoint; endpoints at one address share its limit on parallel requests."""
-        slots: dict[str, asyncio.Semaphore] = {}
-        opened: dict[Endpoint, _Line] = {}
-        for endpoint in endpoints.values():
-            if endpoint not in opened:
-                opened[endpoint] = _Line(
-                    endpoint,
-                    _open_sdk(endpoint, transport, self._settings),
-                    slots.setdefault(endpoint.base_url, asyncio.Semaphore(self._settings.concurrency)),
-                    Profile.of(endpoint, self._settings),
-                )
-        return {role: opened[endpoint] for role, endpoint in endpoints.items()}
-
-
-def _open_sdk(
-    endpoint: Endpoint, transport: httpx2.AsyncBaseTransport | None, settings: ModelSettings
-) -> AsyncOpenAI:
-    import httpx2  # with the SDK half a second of imports
-    import openai
-
-    timeout = httpx2.Timeout(settings.call_seconds, connect=10.0)
-    if transport is None and endpoint.is_loopback:
-        # A proxy from the environment cannot reach this machine's ports.
-        transport = httpx2.AsyncHTTPTransport()
-    http_client = openai.DefaultAsyncHttpx2Client(
-        timeout=timeout, **({"transport": transport} if transport else {})
-    )
-    return openai.AsyncOpenAI(
-        api_key=endpoint.api_key,
-        base_url=endpoint.base_url,
-        max_retries=0,
-        timeout=timeout,
-        http_client=http_client,
-    )
+    def _open_pace(self) -> Pace:
+        return Pace(
+            concurrency=self._settings.concurrency,
+            requests_per_minute=self._settings.requests_per_minute,
+            tokens_per_minute=self._settings.tokens_per_minute,
+            clock=self._clock,
+            sleep=self._sleep,
+        )

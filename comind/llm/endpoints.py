@@ -6,14 +6,15 @@ Who gets a key, so that a hosted key never leaks to a server it was not meant fo
   api.openai.com when none was given;
 * a role's own model (`coder=MODEL@URL`) gets `COMIND_API_KEY_CODER` when that is set; without it, an
   address of the same origin (scheme, host and port) as the base URL shares the base URL's key, and every
-  other address gets a dummy, which is all that local servers ask for.
+  other address gets a dummy, which is all that local servers ask for;
+* the same holds for fallback models in their order: `COMIND_API_KEY_FALLBACK_1`, `…_2` and so on
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from kaggle_runner.errors import ConfigError
 ROLES: Final = ("analyzer", "proposer", "coordinator", "coder", "monitor", "evaluator")
 HOSTED_URL: Final = "https://api.openai.com/v1"
 NO_KEY: Final = "unused"
+_KEY: Final = "COMIND_API_KEY_"
 
 _FORM = "the form is ROLE=MODEL or ROLE=MODEL@URL, for instance coder=qwen2.5-coder@http://127.0.0.1:8080/v1"
 _BARE_HOST = re.compile(r"(localhost|\[[0-9a-fA-F:]+\]|[\w-]+(\.[\w-]+)*)(:\d+(/.*)?|/.*)")
@@ -57,6 +59,15 @@ class Endpoint:
     def is_loopback(self) -> bool:
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
+    @property
+    def id(self) -> str:
+        """As its facts are stored under."""
+        return f"{self.model}@{self.base_url}"
+
+    def redacted(self, text: str) -> str:
+        """`text` without this endpoint's key, which servers and proxies repeat in their answers."""
+        return text if self.api_key == NO_KEY else text.replace(self.api_key, "[key]")
+
 
 def endpoints_by_role(
     model: str, base_url: str | None, role_models: Mapping[str, str], env: Mapping[str, str]
@@ -70,26 +81,54 @@ def endpoints_by_role(
         raise ConfigError(
             "no model was named", hint="name one with --model, for instance --model gpt-5.4-mini"
         )
-    url = check_url(base_url or env.get("OPENAI_BASE_URL", "").strip() or HOSTED_URL)
-    shared_key = env.get("OPENAI_API_KEY", "").strip()
+    url, shared_key = _base(base_url, env)
     default = Endpoint(model.strip(), url, shared_key or NO_KEY)
     chosen = dict.fromkeys(ROLES, default)
     for role, text in role_models.items():
         if role not in ROLES:
             raise ConfigError(f"{role!r} is not a role", hint=f"the roles are {', '.join(ROLES)}; {_FORM}")
-        role_model, role_url = parse_model_at(text)
-        key = env.get(f"COMIND_API_KEY_{role.upper()}", "").strip()
-        if not key and _origin(role_url or url) == _origin(url):
-            key = shared_key
-        chosen[role] = Endpoint(role_model, role_url or url, key or NO_KEY)
+        chosen[role] = _own_endpoint(text, url, shared_key, env, role.upper())
     for role, endpoint in chosen.items():
-        if endpoint.is_hosted and endpoint.api_key == NO_KEY:
-            variable = "OPENAI_API_KEY" if endpoint is default else f"COMIND_API_KEY_{role.upper()}"
-            raise ConfigError(
-                f"{endpoint.model} at {endpoint.host} needs an API key and {variable} is not set",
-                hint=f"export {variable}=..., or name a server of your own with --base-url http://127.0.0.1:8080/v1",
-            )
+        _needs_key(endpoint, "OPENAI_API_KEY" if endpoint is default else f"{_KEY}{role.upper()}")
     return chosen
+
+
+def fallback_endpoints(texts: Sequence[str], base_url: str | None, env: Mapping[str, str]) -> list[Endpoint]:
+    """The endpoints that answer when a role's own cannot, in order; each is `MODEL` or `MODEL@URL`.
+
+    Raises ConfigError as `endpoints_by_role` does.
+    """
+    url, shared_key = _base(base_url, env)
+    chosen = []
+    for number, text in enumerate(texts, start=1):
+        name = f"FALLBACK_{number}"
+        endpoint = _own_endpoint(text, url, shared_key, env, name)
+        shares = _origin(endpoint.base_url) == _origin(url)
+        _needs_key(endpoint, "OPENAI_API_KEY" if shares else f"{_KEY}{name}")
+        chosen.append(endpoint)
+    return list(dict.fromkeys(chosen))
+
+
+def _base(base_url: str | None, env: Mapping[str, str]) -> tuple[str, str]:
+    """The address for every model that names none, and the key that goes there."""
+    url = check_url(base_url or env.get("OPENAI_BASE_URL", "").strip() or HOSTED_URL)
+    return url, env.get("OPENAI_API_KEY", "").strip()
+
+
+def _own_endpoint(text: str, url: str, shared_key: str, env: Mapping[str, str], name: str) -> Endpoint:
+    model, own_url = parse_model_at(text)
+    key = env.get(f"{_KEY}{name}", "").strip()
+    if not key and _origin(own_url or url) == _origin(url):
+        key = shared_key
+    return Endpoint(model, own_url or url, key or NO_KEY)
+
+
+def _needs_key(endpoint: Endpoint, variable: str) -> None:
+    if endpoint.is_hosted and endpoint.api_key == NO_KEY:
+        raise ConfigError(
+            f"{endpoint.model} at {endpoint.host} needs an API key and {variable} is not set",
+            hint=f"export {variable}=..., or name a server of your own with --base-url http://127.0.0.1:8080/v1",
+        )
 
 
 def parse_model_at(text: str) -> tuple[str, str | None]:
@@ -121,6 +160,11 @@ def check_url(url: str) -> str:
         raise ConfigError(
             f"the address of {parts.hostname} carries a password, which would be stored with every call",
             hint="pass the key as OPENAI_API_KEY or COMIND_API_KEY_<ROLE>",
+        )
+    if parts.query or parts.fragment:
+        raise ConfigError(
+            f"the address of {parts.hostname} has a part after `?` or `#`: it would be stored with calls",
+            hint="give the address up to /v1, and a key as OPENAI_API_KEY or COMIND_API_KEY_<ROLE>",
         )
     return url.strip().rstrip("/")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comind.clock import Clock
 from comind.llm.endpoints import NO_KEY, Endpoint
+from comind.llm.pacing import seconds_until_room
 from comind.llm.parsing import without_surrogates
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
 
@@ -63,6 +64,12 @@ class Fault(Exception):
     parameter: str = ""
     text: str = ""
     """The server's words."""
+    lasting: bool = False
+    """It concerns the endpoint and not this question: key, name, quota."""
+    throttled: bool = False
+    """The server refuses everybody for a while: the whole address waits."""
+    sent_cap: int = 0
+    """Completion tokens that the request asked for."""
 
 
 _OVERFLOW: Final = re.compile(
@@ -81,7 +88,14 @@ _QUOTA_CODES: Final = {
     "billing_not_active",
     "access_terminated",
 }
-_ADAPTABLE: Final = ("max_completion_tokens", "max_tokens", "temperature", "reasoning_effort")
+_MODERATED: Final = re.compile(r"moderat|flagged|safety system|content policy", re.I)
+_ADAPTABLE: Final = (
+    "max_completion_tokens",
+    "max_tokens",
+    "temperature",
+    "reasoning_effort",
+    "prompt_cache_key",
+)
 _COMPLETION_LIMIT: Final = re.compile(
     r"at most (\d+) (?:completion|output) tokens|(?:range|between).{0,30}?, ?(\d+)\]", re.I
 )
@@ -102,7 +116,7 @@ def from_exception(error: Exception, endpoint: Endpoint, clock: Clock) -> Fault:
     if isinstance(error, openai.APIConnectionError):
         cause = _root(error)
         gone = ModelUnavailable(
-            f"cannot reach {endpoint.host} for {endpoint.model}: {cause}",
+            f"cannot reach {endpoint.host} for {endpoint.model}: {endpoint.redacted(cause)}",
             hint="is the server running, and is the base URL right (it usually ends in /v1)?",
         )
         return Fault(FaultKind.TRANSIENT, gone)
@@ -116,6 +130,7 @@ def _from_status(error: openai.APIStatusError, endpoint: Endpoint, clock: Clock)
         error.status_code, str(error.code or error.type or ""), said, endpoint, str(error.param or "")
     )
     fault.retry_after = retry_after(error.response, clock)
+    fault.throttled = error.status_code == 429 or fault.retry_after is not None
     if fault.kind is FaultKind.TRANSIENT and error.response.headers.get("x-should-retry") == "false":
         fault.kind = FaultKind.FATAL
     return fault
@@ -129,17 +144,19 @@ def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: 
         return Fault(FaultKind.FATAL, ModelRefused(
             f"the account behind {where} has no quota left: {words}",
             hint="add credit or another key, then resume the run; nothing paid for is lost",
-        ))  # fmt: skip
+        ), lasting=True)  # fmt: skip
+    if status in (400, 403) and _MODERATED.search(said):
+        return withheld(where, words)
     if status in (401, 403):
-        return Fault(
-            FaultKind.FATAL,
-            ModelRefused(f"{endpoint.host} refused the key ({status}): {words}", hint=_key_hint(endpoint)),
+        refused = ModelRefused(
+            f"{endpoint.host} refused the key ({status}): {words}", hint=_key_hint(endpoint)
         )
+        return Fault(FaultKind.FATAL, refused, lasting=True)
     if status == 404:
         return Fault(FaultKind.FATAL, ModelRefused(
             f"{endpoint.host} does not know the model {endpoint.model!r} or this address (404): {words}",
             hint="check --model (old models get retired) and the base URL (it usually ends in /v1)",
-        ))  # fmt: skip
+        ), lasting=True)  # fmt: skip
     if status != 429 and (_OVERFLOW.search(code) or _OVERFLOW.search(said)):
         return overflow(endpoint, words)
     if status in (400, 422):
@@ -180,9 +197,17 @@ def overflow(endpoint: Endpoint, words: str, *, limit: int = 0, prompt_tokens: i
     return Fault(FaultKind.OVERFLOW, error, text=words)
 
 
+def withheld(where: str, words: str) -> Fault:
+    error = ReplyWithheld(
+        f"{where} declined to answer: {words[:300] or 'its content filter stopped the reply'}",
+        hint="another model may answer; community text in the prompt may have set the filter off",
+    )
+    return Fault(FaultKind.WITHHELD, error)
+
+
 def bad_reply(endpoint: Endpoint, what: str) -> Fault:
     error = ModelUnavailable(
-        f"{endpoint.host} sent {what} instead of an answer of {endpoint.model}",
+        f"{endpoint.host} sent {endpoint.redacted(what)} instead of an answer of {endpoint.model}",
         hint="check the base URL (it usually ends in /v1); a proxy or a login page may stand in between",
     )
     return Fault(FaultKind.BAD_REPLY, error)
@@ -195,13 +220,16 @@ def completion_limit(said: str) -> int:
 
 
 def retry_after(response: httpx2.Response, clock: Clock) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None without one."""
+    """Seconds to wait by `retry-after-ms`, `Retry-After` (seconds or an HTTP date), or by the limits left.
+
+    None where none of them says so.
+    """
     try:
         if milliseconds := response.headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)
         value = response.headers.get("retry-after")
         if value is None:
-            return None
+            return seconds_until_room(response.headers, 1) or None
         if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
             return float(value)
         return max(0.0, (parsedate_to_datetime(value) - clock()).total_seconds())
@@ -220,15 +248,13 @@ def _first_number(pattern: str, text: str) -> int:
 
 def _clean(said: str, endpoint: Endpoint) -> str:
     """One line of bounded length that never repeats the key."""
-    if endpoint.api_key != NO_KEY:
-        said = said.replace(endpoint.api_key, "[key]")
-    line = " ".join(without_surrogates(said).split())
+    line = " ".join(without_surrogates(endpoint.redacted(said)).split())
     return line if len(line) <= 400 else line[:400] + "…"
 
 
 def _key_hint(endpoint: Endpoint) -> str:
     if endpoint.api_key == NO_KEY:
-        return "set OPENAI_API_KEY, or COMIND_API_KEY_<ROLE> for a role's own server"
+        return "set OPENAI_API_KEY, or COMIND_API_KEY_<ROLE> (_FALLBACK_1, …) for another server"
     return "check that the key belongs to this address and may use this model"
 
 

@@ -10,6 +10,7 @@ from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, completion_limit
 
 _CAP_NAMES: Final = ("max_completion_tokens", "max_tokens")
+LEAST_CAP: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,15 @@ class ModelSettings:
     least_completion_tokens: int = 1_024
     """With less room than this, in budget or in context, no call is made."""
     context_tokens: int | None = None
-    """The window, where the server does not say it (the small-model preset sets this)."""
+    """The window that prompts are made for; a server that says a smaller one is believed."""
     call_seconds: float = 600.0
     """One request from sending to its last byte."""
     concurrency: int = 8
     """Requests in flight at one address."""
+    requests_per_minute: int | None = None
+    """At one address; None follows what the server asks for."""
+    tokens_per_minute: int | None = None
+    """Prompt and reserved completion tokens at one address."""
     temperature: float | None = None
     """None leaves it to the model; reasoning models take no other."""
     reasoning_effort: str | None = None
@@ -46,19 +51,24 @@ class Profile:
     context: int | None = None
     dropped: set[str] = field(default_factory=set)
     cap_limit: int | None = None
-    """The model's own limit on completion tokens, where a refusal named it."""
+    """Never ask for more completion tokens: the model's own limit, or what ends within the call's time."""
+    cache_keys: bool = False
+    """OpenAI's own host routes calls of one `prompt_cache_key` to where their prefix is cached."""
 
     @classmethod
     def of(cls, endpoint: Endpoint, settings: ModelSettings) -> Profile:
         name = _CAP_NAMES[0] if endpoint.is_hosted else _CAP_NAMES[1]
-        return cls(name, settings.max_completion_tokens, settings.context_tokens)
+        return cls(
+            name, settings.max_completion_tokens, settings.context_tokens, cache_keys=endpoint.is_hosted
+        )
 
-    def parameters(self, settings: ModelSettings, cap: int) -> dict[str, Any]:
+    def parameters(self, settings: ModelSettings, cap: int, cache_key: str = "") -> dict[str, Any]:
         """The request's parameters besides model and messages."""
         wanted: dict[str, Any] = {
             self.cap_name: cap,
             "temperature": settings.temperature,
             "reasoning_effort": settings.reasoning_effort,
+            "prompt_cache_key": cache_key if cache_key and self.cache_keys else None,
         }
         return {
             name: value for name, value in wanted.items() if value is not None and name not in self.dropped
@@ -84,6 +94,17 @@ class Profile:
             self.dropped.add(fault.parameter)
         elif fault.parameter == self.cap_name:
             self._other_cap_name()
+        return True
+
+    def ask_for_less(self, sent_cap: int) -> bool:
+        """After a request that ended by time: half of what it asked for, at least LEAST_CAP.
+
+        False when there is no less to ask for, or when a parallel call has learned it already.
+        """
+        now = self.cap if self.cap_limit is None else min(self.cap, self.cap_limit)
+        if sent_cap < now or now <= LEAST_CAP:
+            return False
+        self.cap_limit = max(LEAST_CAP, now // 2)
         return True
 
     def learn_context(self, limit: int, prompt_tokens: int, least: int) -> bool:

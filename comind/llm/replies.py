@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from comind.llm.endpoints import Endpoint
-from comind.llm.faults import Fault, FaultKind, ReplyWithheld, bad_reply, from_code
+from comind.llm.faults import Fault, FaultKind, bad_reply, from_code, withheld
 from comind.llm.parsing import strip_thinking, without_surrogates
 from comind.llm.prices import Usage
 from comind.llm.tokens import estimate_tokens
@@ -27,6 +27,11 @@ class Answer:
     finish_reason: str
     usage: Usage
     fault: Fault | None = None
+    usage_reported: bool = False
+    """False: the tokens are our estimate."""
+    cached_reported: bool = False
+    served_model: str = ""
+    """What the endpoint says has answered."""
 
 
 def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer:
@@ -43,19 +48,28 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
     message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
     if message is None:
         raise bad_reply(endpoint, "a completion without choices")
-    content = _content(message)
+    content = endpoint.redacted(_content(message))
     text = strip_thinking(content)
     finish_reason = without_surrogates(str(getattr(choices[0], "finish_reason", None) or ""))
     usage = _usage(completion, content, prompt_estimate)
     refusal = getattr(message, "refusal", None)
-    refusal = without_surrogates(refusal) if isinstance(refusal, str) else ""
+    refusal = without_surrogates(endpoint.redacted(refusal)) if isinstance(refusal, str) else ""
     fault = _hidden_fault(endpoint, text, finish_reason, refusal, usage)
     if len(text) > _LONGEST_TEXT:
         # The note makes a cut cell invalid Python, so that a part of one never runs as if it were the whole.
         left_out = len(text) - _LONGEST_TEXT
         text = f"{text[:_LONGEST_TEXT]}\n[... {left_out} more characters of this reply were left out ...]"
         finish_reason = "length"
-    return Answer(text, finish_reason, usage, fault)
+    details = getattr(completion.usage, "prompt_tokens_details", None)
+    return Answer(
+        text,
+        finish_reason,
+        usage,
+        fault,
+        usage_reported=_count(completion.usage, "prompt_tokens") > 0,
+        cached_reported=getattr(details, "cached_tokens", None) is not None,
+        served_model=without_surrogates(str(completion.model or ""))[:200],
+    )
 
 
 def _hidden_fault(
@@ -63,11 +77,7 @@ def _hidden_fault(
 ) -> Fault | None:
     where = f"{endpoint.model} at {endpoint.host}"
     if finish_reason == "content_filter" or refusal:
-        error = ReplyWithheld(
-            f"{where} declined to answer: {refusal[:300] or 'its content filter stopped the reply'}",
-            hint="another model may answer; community text in the prompt may have set the filter off",
-        )
-        return Fault(FaultKind.WITHHELD, error)
+        return withheld(where, refusal)
     if finish_reason == "length" and (not text or usage.reasoning_tokens):
         return Fault(FaultKind.CUT, ModelUnavailable(
             f"{where} used all {usage.completion_tokens} completion tokens without finishing its reply",

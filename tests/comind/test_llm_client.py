@@ -22,7 +22,7 @@ from comind.llm.faults import ContextOverflow, ReplyWithheld
 from comind.llm.parsing import MalformedReply, required_tag
 from comind.llm.prices import FREE, Price, PriceBook
 from comind.llm.profiles import ModelSettings
-from comind.records import LlmCall
+from comind.records import LlmCall, ReplyFault
 from comind.roles.coder import parse_turn
 from comind.store import Store
 from kaggle_runner.errors import ConfigError, LimitReached, ModelRefused, ModelUnavailable
@@ -66,6 +66,9 @@ class StoreLog:
 
     def save_call(self, call: LlmCall) -> None:
         self.store.save(call)
+
+    def save_fault(self, fault: ReplyFault) -> None:
+        self.store.save(fault)
 
 
 @dataclass

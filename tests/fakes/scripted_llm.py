@@ -68,6 +68,7 @@ class ScriptedModel:
 
     `script` is a list, used up in order, or a function of the request's JSON and its number (from 0), which
     keeps parallel agents deterministic. `context` limits prompt and completion together as vLLM does.
+    `documents` are served by path, for instance `/v1/models`; without them nothing is.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class ScriptedModel:
         api_key: str | None = None,
         context: int | None = None,
         completion_limit: int | None = None,
+        documents: dict[str, Any] | None = None,
     ) -> None:
+        self.documents = documents or {}
         self.models = tuple(models)
         self.api_key = api_key
         self.context = context
@@ -175,6 +178,14 @@ class ScriptedModel:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     scripted: ScriptedModel
+
+    def do_GET(self) -> None:
+        """What servers tell of themselves: `documents` by path."""
+        document = self.scripted.documents.get(self.path)
+        if document is None:
+            self._send(http_error(404, "nothing here"), b"{}")
+        else:
+            self._send(Scripted(), json.dumps(document).encode())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -1,0 +1,126 @@
+"""Endpoints that are open: each with its SDK client, its address's pace, what it accepts, and its standing.
+
+Standing decides who answers: an endpoint that refused for good (key, name, quota) is not asked again by this
+client, one that failed all its tries rests and is then tried again. Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from comind.llm.endpoints import Endpoint
+from comind.llm.pacing import Pace
+from comind.llm.profiles import ModelSettings, Profile
+from kaggle_runner.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+    from openai import AsyncOpenAI
+
+_FIRST_REST: Final = 60.0
+_LONGEST_REST: Final = 900.0
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """An endpoint with what is open to it."""
+
+    endpoint: Endpoint
+    sdk: AsyncOpenAI
+    pace: Pace
+    profile: Profile
+    refusal: ModelError | None = None
+    """Why it is not asked again."""
+    rests_until: datetime | None = None
+    rests: int = 0
+    """In a row, each twice as long as the one before."""
+    told_waiting: datetime | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.endpoint.name} at {self.endpoint.host}"
+
+    def rest(self, now: datetime) -> float:
+        """Puts it aside for a while; returns the seconds."""
+        seconds = min(_LONGEST_REST, _FIRST_REST * 2.0**self.rests)
+        self.rests += 1
+        self.rests_until = now + timedelta(seconds=seconds)
+        return seconds
+
+    def is_resting(self, now: datetime) -> bool:
+        return self.rests_until is not None and now < self.rests_until
+
+
+class Lines:
+    """Each role's own line, then the fallbacks. Iterating gives every distinct line once."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        fallbacks: Sequence[Endpoint],
+        settings: ModelSettings,
+        transport: httpx2.AsyncBaseTransport | None,
+        open_pace: Callable[[], Pace],
+    ) -> None:
+        """Endpoints at one address share its pace, `open_pace` makes one."""
+        paces: dict[str, Pace] = {}
+        self._lines: dict[Endpoint, Line] = {}
+        for endpoint in [*endpoints.values(), *fallbacks]:
+            if endpoint in self._lines:
+                continue
+            if endpoint.base_url not in paces:
+                paces[endpoint.base_url] = open_pace()
+            sdk = _open_sdk(endpoint, transport, settings)
+            pace = paces[endpoint.base_url]
+            self._lines[endpoint] = Line(endpoint, sdk, pace, Profile.of(endpoint, settings))
+        self._chains = {
+            role: [self._lines[one] for one in dict.fromkeys([endpoint, *fallbacks])]
+            for role, endpoint in endpoints.items()
+        }
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines.values())
+
+    @property
+    def roles(self) -> Iterable[str]:
+        return self._chains
+
+    def roles_of(self, line: Line) -> list[str]:
+        """The roles whose own endpoint it is; none for a fallback."""
+        return [role for role, chain in self._chains.items() if chain[0] is line]
+
+    def chain(self, role: str) -> list[Line]:
+        """The role's own line first."""
+        return self._chains[role]
+
+    def able(self, role: str, now: datetime) -> list[Line]:
+        """Who may be asked for this role, in order: those that rest only when there is nobody else."""
+        standing = [line for line in self._chains[role] if line.refusal is None]
+        return [line for line in standing if not line.is_resting(now)] or standing
+
+
+def _open_sdk(
+    endpoint: Endpoint, transport: httpx2.AsyncBaseTransport | None, settings: ModelSettings
+) -> AsyncOpenAI:
+    import httpx2  # with the SDK half a second of imports
+    import openai
+
+    timeout = httpx2.Timeout(settings.call_seconds, connect=10.0)
+    if transport is None and endpoint.is_loopback:
+        # A proxy from the environment cannot reach this machine's ports.
+        transport = httpx2.AsyncHTTPTransport()
+    http_client = openai.DefaultAsyncHttpx2Client(
+        timeout=timeout, **({"transport": transport} if transport else {})
+    )
+    return openai.AsyncOpenAI(
+        api_key=endpoint.api_key,
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=http_client,
+    )

@@ -1,0 +1,163 @@
+"""One request, and what is done after its fault: wait, ask for less, leave a parameter away, or give up.
+
+It knows one endpoint at a time; which endpoint is asked next is `client.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from comind.clock import Clock
+from comind.llm.budget import Budget
+from comind.llm.faults import Fault, FaultKind, from_exception
+from comind.llm.lines import Line
+from comind.llm.profiles import ModelSettings, mentions_completion
+from comind.llm.replies import Answer, read
+from kaggle_runner.errors import ModelUnavailable
+
+Tell = Callable[[str, str], None]
+"""An event for people: kind and message."""
+
+RETRIES: Final[Mapping[FaultKind, int]] = {
+    FaultKind.TRANSIENT: 8,  # waits of 1, 2, 4 ... 64 s, three minutes in all: per-minute limits pass
+    FaultKind.TIMEOUT: 1,
+    FaultKind.BAD_REPLY: 3,
+    FaultKind.WITHHELD: 1,
+    FaultKind.PARAMETER: 4,
+    FaultKind.CUT: 1,
+    FaultKind.OVERFLOW: 1,
+}
+CHECK_RETRIES: Final = {**RETRIES, FaultKind.TRANSIENT: 2, FaultKind.TIMEOUT: 0, FaultKind.BAD_REPLY: 1}
+_AT_ONCE: Final = (FaultKind.PARAMETER, FaultKind.CUT, FaultKind.OVERFLOW)
+_LONGEST_BACKOFF: Final = 64.0
+_LONGEST_WAIT: Final = 3600.0
+"""Seconds that a Retry-After is followed when the run has no deadline."""
+_LONGEST_WAIT_BESIDE_OTHERS: Final = 120.0
+"""The same where another endpoint may answer meanwhile."""
+_TOLD_WAIT: Final = 20.0
+"""Waits from here on are told to people."""
+_BUSY_SECONDS: Final = 60.0
+"""After a time-out, a server that does one request at a time is still at work on the one given up."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often each kind of fault happened to one call."""
+
+    allowed: Mapping[FaultKind, int]
+    counts: dict[FaultKind, int] = field(default_factory=dict)
+
+    def again(self, kind: FaultKind) -> bool:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        return self.counts[kind] <= self.allowed.get(kind, 0)
+
+    @property
+    def waits(self) -> int:
+        return sum(count for kind, count in self.counts.items() if kind not in _AT_ONCE)
+
+
+class Trier:
+    """Sends requests and overcomes their faults, by the settings of one client."""
+
+    def __init__(
+        self,
+        *,
+        settings: ModelSettings,
+        budget: Budget,
+        clock: Clock,
+        rng: random.Random,
+        sleep: Callable[[float], Awaitable[None]],
+        tell: Tell,
+    ) -> None:
+        self._settings = settings
+        self._budget = budget
+        self._clock = clock
+        self._rng = rng
+        self._sleep = sleep
+        self._tell = tell
+
+    async def send(
+        self,
+        line: Line,
+        messages: Sequence[dict[str, str]],
+        prompt: int,
+        cap: int,
+        seconds: float,
+        cache_key: str = "",
+    ) -> Answer:
+        """Sends once, within `seconds` and the run's deadline. Raises Fault."""
+        import openai
+
+        left = self._budget.seconds_left()
+        parameters = line.profile.parameters(self._settings, cap, cache_key)
+        try:
+            # The SDK's time-out is per read: a reply that drips would never end.
+            async with asyncio.timeout(seconds if left is None else min(seconds, left)):
+                raw = await line.sdk.chat.completions.with_raw_response.create(
+                    model=line.endpoint.model, messages=cast("Any", list(messages)), **parameters
+                )
+            line.pace.heed(raw.headers, prompt + cap)
+            return read(raw.parse(), line.endpoint, prompt)
+        except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError) as error:
+            # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
+            fault = from_exception(error, line.endpoint, self._clock)
+            fault.sent_cap = cap
+            if fault.kind is FaultKind.PARAMETER and not line.profile.adapt(fault, parameters):
+                fault.kind = FaultKind.FATAL
+            raise fault from error
+
+    async def overcome(self, fault: Fault, line: Line, tries: Tries, *, beside_others: bool = False) -> None:
+        """Returns when the call may be sent again; raises the fault when it may not."""
+        if not tries.again(fault.kind) or not self._remedy(fault, line):
+            raise fault
+        if fault.kind in _AT_ONCE:
+            return
+        backoff = min(_LONGEST_BACKOFF, 2.0 ** (tries.waits - 1)) * self._rng.uniform(0.75, 1.25)
+        asked = (fault.retry_after or 0.0) * self._rng.uniform(1.0, 1.1)  # agents that waited together part
+        wait = max(backoff, asked)
+        if fault.kind is FaultKind.TIMEOUT and line.endpoint.is_loopback:
+            wait = max(wait, min(_BUSY_SECONDS, self._settings.call_seconds / 4))
+        left = self._budget.seconds_left()
+        if wait > (_LONGEST_WAIT if left is None else left) or (
+            beside_others and wait > _LONGEST_WAIT_BESIDE_OTHERS
+        ):
+            told = f"{fault.error.message}; the next try is {wait:.0f} s away"
+            told += "" if beside_others else " and there is less time left"
+            fault.error = ModelUnavailable(told, hint=fault.error.hint)
+            raise fault
+        if fault.throttled:
+            line.pace.pause(wait)
+        self._tell_wait(line, fault, wait)
+        await self._sleep(wait)
+
+    def _tell_wait(self, line: Line, fault: Fault, wait: float) -> None:
+        now = self._clock()
+        if wait < _TOLD_WAIT or (line.told_waiting is not None and now < line.told_waiting):
+            return
+        line.told_waiting = now + timedelta(seconds=wait)
+        self._tell("model_waits", f"{line.where} is asked again in {wait:.0f} s: {fault.error.message}")
+
+    def _remedy(self, fault: Fault, line: Line) -> bool:
+        """Changes what the next try sends, where the fault calls for it; False when nothing would change."""
+        profile, settings = line.profile, self._settings
+        if fault.kind is FaultKind.CUT:
+            raised = max(settings.raised_completion_tokens, settings.max_completion_tokens)
+            if profile.cap < raised:
+                profile.cap = raised
+            return True
+        if fault.kind is FaultKind.TIMEOUT and line.endpoint.is_loopback:
+            if profile.ask_for_less(fault.sent_cap):
+                now = f"replies of at most {profile.cap_limit} tokens"
+                self._tell("model_slow", f"{fault.error.message}: from now on it is asked for {now}")
+            return True
+        if fault.kind is FaultKind.OVERFLOW:
+            limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
+            return mentions_completion(fault.text) and profile.learn_context(
+                limit, prompt, settings.least_completion_tokens
+            )
+        return True
