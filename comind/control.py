@@ -53,7 +53,7 @@ class Control:
     @property
     def reserve(self) -> float:
         """Seconds kept back for the last grading, the submission and the report."""
-        return min(120.0, 0.1 * self._limit)
+        return reserve_of(self._limit)
 
     @property
     def working_seconds_left(self) -> float:
@@ -88,6 +88,11 @@ class Control:
         if not self._winding:
             self._winding = reason
             self._grace_ends = self.seconds_used + GRACE_SECONDS
+
+    @property
+    def winding(self) -> str:
+        """Why the run winds down; empty while it does not."""
+        return self._winding
 
     @property
     def stopped(self) -> bool:
@@ -142,3 +147,8 @@ class Control:
 
     async def wait_while_paused(self) -> None:
         await self._running.wait()
+
+
+def reserve_of(time_limit: float) -> float:
+    """Seconds kept back for the end of a run with this limit."""
+    return min(120.0, 0.1 * time_limit)

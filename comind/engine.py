@@ -36,6 +36,7 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
 from comind.upstream import Upstream, open_upstream, resolve_slug
+from comind.winding import close_agents, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
 from kaggle_runner.machine import describe_machine
@@ -166,7 +167,9 @@ class _Engine:
             self._store.event(
                 "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
             )
-        errands = [asyncio.create_task(self._serve_inbox()), asyncio.create_task(self._heartbeat())]
+        watching = watch_limits(self._store, self._control, utc_now)
+        chores = (self._serve_inbox(), self._heartbeat(), watching)
+        errands = [asyncio.create_task(chore) for chore in chores]
         try:
             await self._compete()
         except ComindError as error:
@@ -277,8 +280,10 @@ class _Engine:
         if self._config.replay:
             told = describe_replay(self._folder, self._store.all(LlmCall))
             self._store.event("replayed", told)
-        write_report(self._store, self._folder)
         early = self._control.stopped or self._model_lost
+        if not early:
+            close_agents(self._store, reason, utc_now)
+        write_report(self._store, self._folder)
         failed = best is None or bool(self._failure)
         status: RunStatus = "failed" if failed else "stopped" if early else "finished"
         self._end(status, reason or ("" if best else "no valid submission"))
