@@ -1,0 +1,173 @@
+"""Replies that a 1.5B coder model really gave, in every role there is a recording of, unshortened.
+
+Each must be read or come back as a complaint that can be shown to the model; nothing else may be raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from comind.clock import utc_now
+from comind.coding import CodingAgent
+from comind.control import Control
+from comind.evaluator.evaluator import Evaluator
+from comind.llm.client import CallKey, Reply
+from comind.llm.parsing import MalformedReply
+from comind.llm.recorded import RecordedModel
+from comind.models import StoredCalls
+from comind.prompts import Prompts
+from comind.recording import Recorded, Recording, read_recording
+from comind.records import Agent, Cell, Draft, Event, LlmCall, Report
+from comind.roles import analyzer, coder, coordinator, evaluator, monitor, proposer, scripter
+from comind.roles.desk import Brief, Desk
+from comind.runs import RunFolder
+from comind.store import Store
+from comind.working import Workshop
+from kaggle_runner.cells import CellResult
+from kaggle_runner.session import NotebookSession
+
+FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "small_model"
+FILES = sorted(FOLDER.glob("*.jsonl"))
+REPLIES: list[tuple[str, Recorded]] = [
+    (f"{file.stem}:{key}", reply) for file in FILES for key, reply in read_recording(file).replies.items()
+]
+SCRIPT = "import pandas as pd\npd.read_csv('sample_submission.csv').to_csv('submission.csv', index=False)\n"
+
+
+class Says:
+    """A model that gives one reply whatever it is asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+        call = LlmCall(
+            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
+            model="m", base_url="",
+        )  # fmt: skip
+        return Reply(self._text, "stop", call, replayed=False)
+
+
+def split_file(text: str) -> str:
+    desk = Desk(Says(text), Prompts())
+    writing = evaluator.write_split(
+        desk, Brief("c", "m", "h", "d"), CallKey("evaluator", 1, "split"),
+        reference="def split(): ...\n", fault="", fraction=0.1, seed=0,
+    )  # fmt: skip
+    return asyncio.run(writing)
+
+
+READERS: Mapping[str, Callable[[str], object]] = {
+    "evaluator/split": split_file,
+    "analyzer/kernel": analyzer.parse_kernel,
+    "analyzer/discussion": analyzer.parse_discussion,
+    "proposer/brainstorm": proposer.parse_paths,
+    "proposer/filter": proposer.parse_ranking,
+    "coordinator/drafts": lambda text: coordinator.parse_drafts(text, 2),
+    "coder/turn": coder.parse_turn,
+    "coder/report": coder.parse_report,
+    "coder/change": lambda text: scripter.parse_change(text, SCRIPT),
+    "monitor/watch": monitor.parse_verdict,
+}
+
+
+def complaint(reader: str, text: str) -> str:
+    """What the model would be told; empty for a reply that can be read."""
+    try:
+        READERS[reader](text)
+    except MalformedReply as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize(("name", "reply"), REPLIES, ids=[name for name, _ in REPLIES])
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_reads_every_reply_or_complains(reader: str, name: str, reply: Recorded) -> None:
+    told = complaint(reader, reply.reply)
+    assert len(told) < 1000
+    assert not told or told.rstrip().endswith((".", ":", ")", "`", ">", '"')), told
+    assert "Traceback" not in told
+
+
+def test_each_role_that_was_recorded_has_a_reader_of_its_own() -> None:
+    asked = {f"{reply.role}/{reply.kind.rstrip('0123456789')}" for _, reply in REPLIES}
+    assert asked <= READERS.keys()
+    assert len(asked) >= 4
+
+
+def test_the_recordings_are_small_and_name_no_machine() -> None:
+    texts = [file.read_text() for file in FILES]
+    assert sum(map(len, texts)) < 300_000
+    assert not [text for text in texts if "/tmp/" in text or "/home/" in text or "http" in text]
+
+
+class EchoSession:
+    """Every cell ends as the recorded one did, with a name that is not defined."""
+
+    async def start(self) -> float:
+        return 0.0
+
+    async def execute(self, code: str, **_: object) -> CellResult:
+        return CellResult("error", "NameError: name 'pixels' is not defined", error_name="NameError")
+
+    def progress(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    (tmp_path / "run").mkdir()
+    with Store(tmp_path / "run" / "run.sqlite", clock=utc_now) as opened:
+        yield opened
+
+
+async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
+    def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
+        return cast(NotebookSession, EchoSession())
+
+    shop = Workshop(
+        folder=RunFolder(store.path.parent),
+        store=store,
+        desk=Desk(RecordedModel(recording, StoredCalls(store), utc_now), Prompts()),
+        brief=Brief("c", "m", "h", "d"),
+        evaluator=cast(Evaluator, SimpleNamespace()),
+        control=Control(time_limit=600, seconds_used=0, monotonic=time.monotonic),
+        clock=utc_now,
+        open_session=open_session,
+        slug=recording.competition,
+        context_tokens=8192,
+        cell_seconds=60,
+        memory_bytes=None,
+        monotonic=time.monotonic,
+    )
+    agent = Agent(id="r1-a1", round=1, index=1, title="t", max_steps=steps)
+    draft = Draft(id="r1-a1", round=1, title="t", description="d")
+    return await CodingAgent(shop, agent, draft, seconds=600, resources={}).run()
+
+
+async def test_an_agent_lives_through_a_recorded_sequence(store: Store) -> None:
+    recording = read_recording(FOLDER / "notebook_agent.jsonl")
+    agent = await drive(recording, store, steps=int(recording.config["steps"]))
+    cells = store.all(Cell, order="step")
+    assert [cell.step for cell in cells] == [1, 2, 3]
+    assert all("SVC" in cell.code for cell in cells)
+    assert agent.finished_at
+    [report] = store.all(Report)
+    assert report.subject == "r1-a1"
+
+
+async def test_where_the_recording_ends_the_agent_says_which_reply_is_missing(store: Store) -> None:
+    recording = read_recording(FOLDER / "notebook_agent.jsonl")
+    agent = await drive(recording, store, steps=int(recording.config["steps"]))
+    assert "no reply to r1-a1/4/turn/1" in agent.stop_reason
+    assert store.all(Event, "kind = 'agent_done'")

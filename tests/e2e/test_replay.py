@@ -1,0 +1,119 @@
+"""A recorded run goes again without any model: the same cells, run again, the same scores, measured again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comind.recording import read_recording
+from comind.records import Cell, Evaluation, Event, LlmCall, Run
+from comind.runs import RunFolder, list_runs
+from comind.store import Reader
+from tests.e2e.commands import comind
+from tests.e2e.small_competition import write_small_competition
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    run: Run
+    cells: dict[str, tuple[str, str]]
+    """Code and status by id."""
+    scores: dict[str, Any]
+    calls: list[LlmCall]
+    events: list[Event]
+    folder: RunFolder
+
+
+def read(folder: RunFolder) -> Outcome:
+    reader = Reader(folder.database)
+    try:
+        return Outcome(
+            reader.all(Run)[0],
+            {cell.id: (cell.code, cell.status) for cell in reader.all(Cell)},
+            {one.id: (one.code, one.feedback, one.selection) for one in reader.all(Evaluation)},
+            reader.all(LlmCall),
+            reader.all(Event),
+            folder,
+        )
+    finally:
+        reader.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    root: Path
+    data: Path
+    recording: Path
+    original: Outcome
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A finished offline run with a seed of its own, and its recording."""
+    root = tmp_path_factory.mktemp("replay")
+    data = write_small_competition(root / "fruit")
+    done = comind(
+        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "1", "--seed", "7",
+        "--time-limit", "150s", "--json", state=root / "state",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [folder] = list_runs(root / "state")
+    file = root / "fruit.jsonl.gz"
+    done = comind("recording", folder.id, "-o", str(file), state=root / "state")
+    assert done.returncode == 0, done.stderr
+    return Place(root, data, file, read(folder))
+
+
+def replay(place: Place, *words: str, state: Path) -> Outcome:
+    done = comind("run", *words, "--json", state=state, OPENAI_API_KEY="")
+    assert done.returncode == 0, done.stderr
+    return read(list_runs(state)[0])
+
+
+def test_a_replay_from_a_file_makes_the_same_evaluations(place: Place, tmp_path: Path) -> None:
+    again = replay(place, "--replay", str(place.recording), f"{place.data}/", state=tmp_path / "state")
+    assert again.run.status == "finished"
+    assert again.run.model == "recording of recipes, no language model"
+    assert again.run.config["seed"] == 7
+    assert again.cells == place.original.cells
+    assert again.scores == place.original.scores
+    assert len(again.scores) > 2
+    assert (again.folder.best / "submission.csv").read_bytes() == (
+        place.original.folder.best / "submission.csv"
+    ).read_bytes()
+    [told] = [event.message for event in again.events if event.kind == "replayed"]
+    assert f"Replayed {len(place.original.calls)} replies" in told
+    assert {call.dollars for call in again.calls} == {0.0}
+
+
+def test_a_replay_from_a_run_needs_its_id_alone(place: Place) -> None:
+    again = replay(place, "--replay", place.original.run.id, state=place.root / "state")
+    assert again.run.id != place.original.run.id
+    assert again.scores == place.original.scores
+
+
+def test_a_recording_that_ends_early_leaves_what_was_scored(place: Place, tmp_path: Path) -> None:
+    whole = read_recording(place.recording)
+    last = max(int(key.split("/")[1]) for key in whole.replies if key.startswith("r1-a1") and "turn" in key)
+    for key in [key for key in whole.replies if key.startswith("r1-") and int(key.split("/")[1]) >= last]:
+        del whole.replies[key]
+    whole.write(tmp_path / "short.jsonl")
+    again = replay(
+        place, "--replay", str(tmp_path / "short.jsonl"), f"{place.data}/", state=tmp_path / "state"
+    )
+    assert f"no reply to r1-a1/{last}/turn/1" in "\n".join(event.message for event in again.events)
+    assert len(again.scores) > 1
+    assert again.folder.report.is_file()
+
+
+def test_a_recording_of_another_competition_is_refused_before_the_run(place: Place, tmp_path: Path) -> None:
+    other = write_small_competition(tmp_path / "apples")
+    done = comind("run", "--replay", str(place.recording), f"{other}/", state=tmp_path / "state")
+    assert done.returncode == 2
+    assert "of the competition 'fruit', not of 'apples'" in done.stderr
+    assert list_runs(tmp_path / "state") == []
