@@ -74,6 +74,11 @@ class Side:
         hits = [one for one in self.scored if sign * one.public >= sign * target]
         return min(hits, key=lambda one: one.seconds, default=None)
 
+    def best_by(self, seconds: float, higher: bool) -> float | None:
+        """The best public score of what was submitted within so many seconds."""
+        early = [one.public for one in self.scored if one.seconds <= seconds]
+        return (max if higher else min)(early, default=None)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
@@ -250,6 +255,17 @@ def told(
         lines.append(
             f"| {side.name} | {side.seconds:.0f} | {len(side.scored)} | {best} | {side.steps} |"
             f" {side.failures} | {side.calls} | {side.tokens:,} |"
+        )
+    marks = [60 * minute for minute in range(1, int(max(side.seconds for side in sides)) // 60 + 1)]
+    lines += [
+        "",
+        "| best public so far, at s | " + " | ".join(map(str, marks)) + " |",
+        "|---|" + "---|" * len(marks),
+    ]
+    for side in sides:
+        best_by = (side.best_by(mark, higher) for mark in marks)
+        lines.append(
+            f"| {side.name} | " + " | ".join("–" if b is None else f"{b:.5g}" for b in best_by) + " |"
         )
     return "\n".join(lines) + "\n"
 

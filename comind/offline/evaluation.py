@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from comind.offline.reading import Data, Metric, quoted, read_data, read_metric, sections
+from comind.offline.reading import Data, Metric, read_data, read_metric, sections
 
 _LABELS = """
 def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:
@@ -36,13 +36,9 @@ _TEMPLATES: tuple[tuple[str, str, bool, str, str], ...] = (
 )  # fmt: skip
 
 
-def split_reply(message: str) -> str:
-    """The reference file unchanged: it was written for exactly this profile."""
-    reference = quoted(sections(message).get("Reference file", ""))
-    code = reference.replace("> > >", ">>>").replace("< < <", "<<<")
-    return _reply(
-        "split_dataset.py", "The reference file is kept: it fits the profile of this competition.", code
-    )
+def split_reply(_message: str) -> str:
+    """The word that keeps the reference file: it was written for this profile, and a page takes time to write."""
+    return _reply("split_dataset.py", "The reference file fits the profile of this competition.", "unchanged")
 
 
 def metric_reply(message: str) -> str:

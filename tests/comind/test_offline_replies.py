@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -219,15 +218,14 @@ def test_the_monitor_stops_what_is_clearly_wasted(output: str, time: str, action
     assert verdict(output, time)[0] == action
 
 
-def test_the_reference_split_comes_back_unchanged(tmp_path: Path) -> None:
+def test_the_reference_split_is_kept_with_one_word(tmp_path: Path) -> None:
     from tests.fakes.offline_worlds import table_world
 
     reference = standard_split_source(table_world(tmp_path).profile)
     values = {"fraction": "0.1", "seed": 0, "reference": quote(reference, 20_000), "fault": ""}
     reply = ask("evaluator", "split", **values)
     assert "<current_file>split_dataset.py</current_file>" in reply
-    code = reply.partition("<code>\n")[2].partition("\n</code>")[0]
-    assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(reference))
+    assert reply.partition("<code>\n")[2].partition("\n</code>")[0] == "unchanged"
 
 
 @pytest.mark.parametrize(
