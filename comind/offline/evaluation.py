@@ -37,7 +37,7 @@ _TEMPLATES: tuple[tuple[str, str, bool, str, str], ...] = (
 
 
 def split_reply(_message: str) -> str:
-    """The word that keeps the reference file: it was written for this profile, and a page takes time to write."""
+    """The word that keeps the reference file, which was written for exactly this profile."""
     return _reply("split_dataset.py", "The reference file fits the profile of this competition.", "unchanged")
 
 
