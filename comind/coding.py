@@ -16,7 +16,14 @@ from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
 from comind.records import Agent, Cell, Draft, Evaluation
-from comind.roles.coder import SolutionReport, Turn, parse_report, parse_turn
+from comind.roles.coder import (
+    SolutionReport,
+    Turn,
+    parse_report,
+    parse_turn,
+    report_without_marks,
+    short_report,
+)
 from comind.working import AgentAtWork, Workshop
 from kaggle_runner.session import CellLimits, CellResult, NotebookSession
 
@@ -149,4 +156,9 @@ class CodingAgent(AgentAtWork):
     async def _written_report(self, evaluations: str) -> SolutionReport:
         key = CallKey(self._agent.id, self._agent.max_steps + 1, "report")
         messages = self._talk.asking_for_report(evaluations)
-        return (await ask_parsed(self._shop.desk.client, "coder", key, messages, parse_report)).value
+        desk = self._shop.desk
+        asked = ask_parsed(
+            desk.client, "coder", key, messages, parse_report,
+            attempts=2, lenient=report_without_marks, smaller=short_report(desk.prompts, messages),
+        )  # fmt: skip
+        return (await asked).value

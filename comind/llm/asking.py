@@ -2,8 +2,9 @@
 
 1. `parse` reads tolerantly (comind.llm.parsing).
 2. The question is asked again with the unreadable reply and the complaint, `attempts` questions in all.
-3. A smaller question, where the role has one: a shorter prompt for the essential part, with its own parser.
-4. MalformedReply: the caller goes on without the reply, and says so.
+3. `lenient`, where the role has it, takes what is there of the replies, the newest first.
+4. A smaller question, where the role has one: a shorter prompt for the essential part, with its own parser.
+5. MalformedReply: the caller goes on without the reply, and says so.
 
 A conversation that is longer than the model's window is shortened here and asked again: a server may only
 then say how small its window is.
@@ -66,14 +67,16 @@ async def ask_parsed(
     parse: Callable[[str], T],
     *,
     attempts: int = 3,
+    lenient: Callable[[str], T] | None = None,
     smaller: Smaller[T] | None = None,
 ) -> Parsed[T]:
-    """The reply to `messages` as `parse` reads it, or the reply to the `smaller` question.
+    """The reply to `messages` as `parse` or at last `lenient` reads it, or the one to the `smaller` question.
 
     `key.attempt` counts up with every question, so that a resumed run replays all of them; there are at most
     `attempts` of them and the smaller one. Raises the last MalformedReply when none could be read.
     """
     conversation, complaint = messages, MalformedReply("attempts must be at least 1")
+    replies: list[Reply] = []
     for attempt in range(attempts):
         this = replace(key, attempt=key.attempt + attempt)
         reply = await _ask_fitting(client, role, this, conversation, messages)
@@ -81,11 +84,16 @@ async def ask_parsed(
             return Parsed(parse(reply.text), reply)
         except MalformedReply as error:
             complaint = error
-        last: Rung = "smaller question" if smaller else "given up"
-        _note(client, reply, complaint, "asked again" if attempt + 1 < attempts else last)
-        conversation = [*messages, *_complaint(reply, complaint)]
+        replies.append(reply)
+        if attempt + 1 < attempts:
+            _note(client, reply, complaint, "asked again")
+            conversation = [*messages, *_complaint(reply, complaint)]
+    if taken := _taken(replies, lenient):
+        return taken
     if smaller is None:
+        _note(client, replies[-1], complaint, "given up")
         raise complaint
+    _note(client, replies[-1], complaint, "smaller question")
     this = replace(key, attempt=key.attempt + attempts)
     reply = await _ask_fitting(client, role, this, smaller.messages, smaller.messages)
     try:
@@ -93,6 +101,17 @@ async def ask_parsed(
     except MalformedReply as error:
         _note(client, reply, error, "given up")
         raise
+
+
+def _taken(replies: Sequence[Reply], lenient: Callable[[str], T] | None) -> Parsed[T] | None:
+    if lenient is None:
+        return None
+    for reply in reversed(replies):
+        try:
+            return Parsed(lenient(reply.text), reply)
+        except MalformedReply:
+            continue
+    return None
 
 
 async def _ask_fitting(

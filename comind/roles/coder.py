@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from comind.llm.asking import Smaller
 from comind.llm.parsing import (
     MalformedReply,
     check_python,
@@ -15,9 +17,12 @@ from comind.llm.parsing import (
     strip_fences,
     tag,
 )
+from comind.prompts import Message, Prompts
 
 _CODE = re.compile(r"<\s*code\s*>", re.I)
 _GOAL = re.compile(r"^[ \t]*(?P<goal><\s*goal\s*>)", re.I | re.M)
+_LEAST_PIPELINE = 40
+"""Characters from which a reply to the short question for a report is one."""
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency", "confidence")
 
 
@@ -85,6 +90,25 @@ def parse_report(text: str) -> SolutionReport:
             " `effectiveness: 6 - reason`."
         )
     return SolutionReport(pipeline, summary, marks)
+
+
+def report_without_marks(text: str) -> SolutionReport:
+    """A pipeline whose summary is missing or holds no mark."""
+    pipeline = required_tag(text, "pipeline")
+    return SolutionReport(pipeline, tag(text, "summary") or "No summary was given.", {})
+
+
+def short_report(prompts: Prompts, messages: Sequence[Message]) -> Smaller[SolutionReport]:
+    """The smaller question at the end of a talk that `messages` (with the question for the report) ends."""
+    question = {"role": "user", "content": prompts.render("coder", "report_short")}
+    return Smaller([*messages[:-1], question], _parse_short_report)
+
+
+def _parse_short_report(text: str) -> SolutionReport:
+    pipeline = (tag(text, "pipeline") or text).strip()
+    if len(pipeline) < _LEAST_PIPELINE:
+        raise MalformedReply("The reply describes no pipeline.")
+    return SolutionReport(pipeline, "No summary was given.", {})
 
 
 def _file(text: str, name: str) -> str:
