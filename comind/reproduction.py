@@ -5,12 +5,14 @@ The sandbox is an agent's: public files, the datasets the solution used, an empt
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comind.records import Dataset, Draft, Evaluation
+from comind.evaluator.view import TEST_FILE, divide
+from comind.records import Agent, Dataset, Draft, Evaluation
 from comind.runs import RunFolder
 from comind.store.reader import Reader
 from kaggle_runner.errors import ComindError, RunNotFound
@@ -40,7 +42,7 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
     script = folder.best / "solution.py"
     if not script.is_file():
         raise RunNotFound(f"Run {folder.id} has no best/solution.py.", hint="It is written when a run ends.")
-    mounts, name = _mounts(folder)
+    mounts, name, id_column = _mounts(folder)
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)
         done = await run_script(
@@ -59,28 +61,39 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             )
         again = working / "compared.csv"
         safe_copy(working, name, again, _BYTES)
+        if id_column:
+            divide(again, folder.view_ids, working / "divided", id_column)
+            again = working / "divided" / TEST_FILE
         rows, difference = _compare(folder.best / "submission.csv", again)
     if difference > _TOLERANCE:
         raise NotReproduced(f"The new submission differs from best/submission.csv by up to {difference:.3g}.")
     return Reproduction(rows, difference, done.seconds)
 
 
-def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str]:
-    """What the solution's agent saw, and the name under which it wrote its submission."""
+def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
+    """What the solution's agent saw, the name under which it wrote its submission, and for a whole script the
+    id column by which its submission is divided (else empty)."""
     reader = Reader(folder.database)
     try:
         run = reader.run()
         best = reader.get(Evaluation, run.best_evaluation) if run else None
         if run is None or best is None:
             raise RunNotFound(f"Run {folder.id} has chosen no best evaluation.")
-        draft = reader.get(Draft, best.agent)
+        draft, agent = reader.get(Draft, best.agent), reader.get(Agent, best.agent)
         paths = {one.id.split("/")[-1]: folder.path / one.path for one in reader.all(Dataset)}
     finally:
         reader.close()
     used = draft.resources if draft else []
     mounts = {f"/kaggle/input/{name}": paths[name] for name in used if name in paths}
-    mounts[f"/kaggle/input/{run.competition}"] = folder.public
-    return mounts, best.submission_name or "submission.csv"
+    is_script = agent is not None and agent.style == "script"
+    mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
+    id_column = _first_column(folder.best / "submission.csv") if is_script else ""
+    return mounts, best.submission_name or "submission.csv", id_column
+
+
+def _first_column(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return next(csv.reader(file))[0]
 
 
 def _compare(old: Path, new: Path) -> tuple[int, float]:

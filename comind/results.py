@@ -91,6 +91,7 @@ def _result(store: Store, run: Run) -> str:
     if best is not None:
         lines.append(
             f"- Best: {best.score('selection')} on {best.selection['rows']} selection rows, by {best.agent}"
+            f" ({_title(store, best.agent)})"
         )
         lines.append("- Files: `best/submission.csv`, `best/solution.ipynb`, `best/solution.py`")
     if run.baseline:
@@ -124,6 +125,10 @@ def _rounds(store: Store) -> str:
     """What each round brought on the selection rows, and whether that is more than noise."""
     evaluations = store.all(Evaluation)
     lines = []
+    as_it_is = select_best(one for one in evaluations if one.round == 0)
+    if as_it_is is not None:
+        told = f"best {as_it_is.score} by {_title(store, as_it_is.evaluation.agent)}"
+        lines.append(f"- Community kernels, run as they are: {told}.")
     for round in sorted({one.round for one in evaluations if one.round}):
         now = select_best(one for one in evaluations if one.round == round)
         before = select_best(one for one in evaluations if 0 < one.round < round)
@@ -142,12 +147,17 @@ def _rounds(store: Store) -> str:
     return "\n".join(lines) or "Nothing was scored."
 
 
+def _title(store: Store, agent: str) -> str:
+    found = store.get(Agent, agent)
+    return found.title if found else agent
+
+
 def _agents(store: Store) -> str:
     """A line for each agent, with its own report folded away below it."""
     reports = {report.subject: report for report in store.all(Report, "kind = 'solution'")}
     best = {one.evaluation.agent: one for one in best_of_each_agent(standings(store.all(Evaluation)))}
     parts = []
-    for agent in store.all(Agent, order='round, "index"'):
+    for agent in store.all(Agent, "round > 0", order='round, "index"'):
         score = f"selection score {best[agent.id].score}" if agent.id in best else "nothing valid"
         ended = agent.status + (f", {agent.stop_reason}" if agent.stop_reason else "")
         part = f"**{agent.id} {agent.title}**: {score}; {ended}; {agent.step} cells"

@@ -30,9 +30,13 @@ from comind.working import AgentAtWork, Workshop
 from kaggle_runner.safe_files import UnsafeFile, safe_copy
 
 SUBMISSION = "submission.csv"
+AS_IT_IS = "public kernel: "
+"""Begins the title of a community kernel's own run, wherever it is shown."""
 LOST_TURNS = 4
 """Turns in a row without a readable reply after which an agent gives up."""
-_SUBMISSION_BYTES = 2 << 30
+_BYTES_BESIDE = 1_000_000
+_TIMES_THE_SAMPLE = 40
+"""As the evaluator's own bound on prediction files."""
 _TRIED_SHOWN = 12
 _ERROR_CHARACTERS = 900
 
@@ -87,7 +91,9 @@ class ScriptAtWork(AgentAtWork):
         folder = self._shop.folder
         divided.mkdir(parents=True, exist_ok=True)
         whole = divided / "whole.csv"
-        safe_copy(folder.workspace(self._agent.id), SUBMISSION, whole, _SUBMISSION_BYTES)
+        sample = (folder.view / "sample_submission.csv").stat().st_size
+        limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample
+        safe_copy(folder.workspace(self._agent.id), SUBMISSION, whole, limit)
         divide(whole, folder.view_ids, divided, self._shop.evaluator.profile.id_column)
         whole.unlink()
 
@@ -172,7 +178,7 @@ class ScriptAgent(ScriptAtWork):
             "metric": brief.metric,
             "machine": brief.machine,
             "files": f"competition folder: {root}\nworking folder: /kaggle/working",
-            "data": quote(brief.data, room // 4),
+            "data": quote(_for_scripts(brief.data), room // 4),
             "heading": f"{self._draft.title}; {scored}",
             "script": quote(self._script, 2 * room),
             "hints": quote(self._hints, room // 8),
@@ -226,6 +232,12 @@ def _verdict(score: Score | None, best: Score | None, cell: Cell, evaluation: Ev
     return f"{score}, not better than {best.value:.5g}"
 
 
+def _for_scripts(data: str) -> str:
+    """The profile without what differs in the view, where validation rows are test rows."""
+    lines = [line for line in data.splitlines() if not line.startswith("Validation ")]
+    return "\n".join(lines)
+
+
 def script_drafts(shop: Workshop, round: int, count: int) -> list[Draft]:
     """One draft a coder, each from another verified script: the best of every line of descent, best first."""
     store = shop.store
@@ -267,7 +279,7 @@ def _root(agent: str, parents: Mapping[str, str]) -> str:
 
 
 def _improving(title: str) -> str:
-    return title if title.startswith("Improve: ") else f"Improve: {title}"
+    return title if title.startswith("Improve: ") else f"Improve: {title.removeprefix(AS_IT_IS)}"
 
 
 def fits(script: str, context_tokens: int) -> bool:

@@ -66,7 +66,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         "status": shown_status(run, engine_alive(folder)),
         "round": run.round,
         "rounds": run.rounds,
-        "coders": [_coder(agent, board) for agent in reader.all(Agent, order='round, "index"')],
+        "coders": [_coder(agent, board) for agent in reader.all(Agent, "round > 0", order='round, "index"')],
         "counts": {
             **{name: reader.count(record) for name, record in _COUNTED.items()},
             "evaluations": reader.count(Evaluation, "id != ?", (BASELINE,)),

@@ -14,7 +14,7 @@ from dataclasses import replace
 from comind.community import publish_outputs
 from comind.records import Agent, Cell, Draft, Evaluation, Kernel
 from comind.roles.coder import SolutionReport
-from comind.scripting import ScriptAtWork, prepare_view
+from comind.scripting import AS_IT_IS, ScriptAtWork, prepare_view
 from comind.working import Workshop
 from kaggle_runner.errors import BadCompetition, ComindError
 
@@ -100,7 +100,7 @@ def _records(shop: Workshop, kernel: Kernel) -> tuple[Agent, Draft]:
     draft = Draft(id=id, round=0, title=kernel.title, description=f"The public kernel {kernel.id} as it is.",
                   code=kernel.source, parent=kernel.id)  # fmt: skip
     agent = shop.store.get(Agent, id) or Agent(
-        id=id, round=0, index=index, style="script", title=kernel.title, max_steps=1
+        id=id, round=0, index=index, style="script", title=f"{AS_IT_IS}{kernel.title}", max_steps=1
     )
     shop.store.save(agent, draft)
     return agent, draft

@@ -1,0 +1,194 @@
+"""Script agents and kernel runs: real sandboxed kernels, a real evaluator, a model with a list of replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from comind.clock import utc_now
+from comind.control import Control
+from comind.llm.client import CallKey, Reply
+from comind.llm.parsing import MalformedReply
+from comind.prompts import Prompts
+from comind.records import Agent, Dataset, Evaluation, Event, Idea, Kernel, LlmCall, Report
+from comind.roles.desk import Brief, Desk
+from comind.roles.scripter import parse_change
+from comind.runs import RunFolder
+from comind.scripting import ScriptAgent, prepare_view, script_drafts
+from comind.solutions import solution_script
+from comind.store import Store
+from comind.verifying import verify_kernels
+from comind.working import Workshop
+from kaggle_runner.sandbox import Sandbox
+from kaggle_runner.session import NotebookSession
+from tests.comind.evaluator_folders import houses, ready_evaluator
+
+MEAN = """import pandas as pd
+train = pd.read_csv("/kaggle/input/houses/train.csv")
+test = pd.read_csv("/kaggle/input/houses/test.csv")
+test["price"] = train["price"].mean()
+test[["id", "price"]].to_csv("submission.csv", index=False)
+"""
+LINE = MEAN.replace(
+    'train["price"].mean()', 'train["price"].mean() + 3 * (test["size"] - train["size"].mean())'
+)
+ZERO = MEAN.replace('train["price"].mean()', "0.0")
+BROKEN = MEAN.replace("pd.read_csv", "pd.read_cvs", 1)
+FORGETS = MEAN.replace("import pandas as pd\n", "")
+
+
+def reply(goal: str, script: str) -> str:
+    return f"<goal>{goal}</goal>\n<code>\n{script}</code>"
+
+
+class Model:
+    """Answers from a list; keeps the questions."""
+
+    def __init__(self, replies: Sequence[str]) -> None:
+        self._replies = list(replies)
+        self.shown: list[str] = []
+
+    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+        self.shown.append(messages[-1]["content"])
+        call = LlmCall(
+            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
+            model="m", base_url="",
+        )  # fmt: skip
+        return Reply(self._replies.pop(0), "stop", call, replayed=False)
+
+
+@dataclass
+class World:
+    shop: Workshop
+    store: Store
+    model: Model
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    folder = RunFolder(tmp_path / "state" / "runs" / "run")
+    folder.path.mkdir(parents=True)
+    evaluator = await ready_evaluator(
+        folder.path, lambda path: houses(path, grouped=False), "mae", higher=False
+    )
+
+    def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
+        sandbox = Sandbox(inputs={"houses": folder.public, **resources}, workspace=folder.workspace(agent))
+        return NotebookSession(sandbox, log_dir=folder.workspace(agent).parent / "logs", name=agent)
+
+    model = Model([])
+    with Store(folder.database) as store:
+        shop = Workshop(
+            folder=folder, store=store, desk=Desk(model, Prompts()), brief=Brief("c", "m", "h", "d"),
+            evaluator=evaluator, control=Control(time_limit=600, seconds_used=0, monotonic=time.monotonic),
+            clock=utc_now, open_session=open_session, slug="houses", context_tokens=8192,
+            cell_seconds=60, memory_bytes=None, monotonic=time.monotonic,
+        )  # fmt: skip
+        yield World(shop, store, model)
+
+
+def kernel(name: str, source: str) -> Kernel:
+    return Kernel(id=f"ann/{name}", title=name, author="ann", source=source)
+
+
+async def improve(world: World, replies: Sequence[str], *, steps: int) -> Agent:
+    """Verify the mean kernel, then let a script agent change it."""
+    world.store.save(kernel("mean", MEAN))
+    await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    draft = script_drafts(world.shop, 1, 1)[0]
+    base = world.store.get(Evaluation, f"{draft.parent}-s01")
+    assert base is not None
+    world.model._replies = list(replies)
+    agent = Agent(id=draft.id, round=1, index=1, style="script", title=draft.title, max_steps=steps)
+    world.store.save(agent)
+    work = ScriptAgent(
+        world.shop, agent, draft, seconds=300, resources={}, start=base.score("feedback"), hints="try a line"
+    )
+    return await work.run()
+
+
+async def test_kernels_are_run_as_they_are_and_scored_on_our_split(world: World) -> None:
+    world.store.save(kernel("mean", MEAN), kernel("broken", BROKEN), kernel("line", LINE))
+    verified = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    assert [(one.id, one.verified) for one in verified] == [
+        ("ann/mean", "ok"), ("ann/broken", "failed"), ("ann/line", "ok"),
+    ]  # fmt: skip
+    mean, _, line = (one.local_score for one in verified)
+    assert mean is not None and line is not None and line < mean / 2
+    assert {one.id for one in world.store.all(Dataset)} == {"comind/k01", "comind/k03"}
+    assert "AttributeError" in world.store.all(Event, "kind = 'verified' AND agent = 'k02'")[0].message
+
+
+async def test_what_was_verified_is_not_run_again(world: World) -> None:
+    world.store.save(kernel("mean", MEAN))
+    await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    count = world.store.count(Event)
+    again = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    assert again[0].verified == "ok"
+    assert world.store.count(Event) == count
+
+
+async def test_a_better_change_is_kept_and_a_worse_or_broken_one_is_told(world: World) -> None:
+    replies = [
+        reply("predict zero", ZERO), reply("break it", BROKEN), reply("use the size", LINE),
+        reply("back to the mean", MEAN),
+    ]  # fmt: skip
+    agent = await improve(world, replies, steps=4)
+    assert agent.status == "finished" and agent.best_evaluation == f"{agent.id}-s03"
+    second, third, fourth = world.model.shown[1:]
+    assert "predict zero" in second and "not better than" in second
+    assert "AttributeError" in third and "read_cvs" in third
+    assert LINE.splitlines()[3] in fourth
+    report = world.store.all(Report)[0]
+    assert "use the size" in report.summary and LINE.splitlines()[3] in report.pipeline
+    texts = [idea.text for idea in world.store.all(Idea)]
+    assert len(texts) == 4 and "not better" in texts[0]
+
+
+async def test_every_script_starts_in_a_fresh_kernel_with_no_old_submission(world: World) -> None:
+    silent = 'print("submission.csv is not written")\n'
+    replies = [reply("a line", LINE), reply("forget the import", FORGETS), reply("write nothing", silent)]
+    agent = await improve(world, replies, steps=3)
+    evaluations = world.store.all(Evaluation, "agent = ?", (agent.id,))
+    assert [one.step for one in evaluations] == [1]
+    assert "NameError" in world.model.shown[2]
+
+
+async def test_only_the_best_script_itself_reproduces_the_result(world: World) -> None:
+    replies = [reply("predict zero", ZERO), reply("use the size", LINE)]
+    agent = await improve(world, replies, steps=2)
+    script = solution_script(world.store, agent.id, 2)
+    assert "3 * (test" in script and "= 0.0" not in script
+
+
+async def test_an_unchanged_script_is_asked_again_and_costs_no_run(world: World) -> None:
+    commented = MEAN + "# a remark is no change\n"
+    agent = await improve(world, [reply("nothing", commented), reply("use the size", LINE)], steps=1)
+    assert "does the same as before" in world.model.shown[1]
+    assert agent.best_evaluation == f"{agent.id}-s01"
+
+
+async def test_without_any_kernel_the_first_script_is_written_from_nothing(world: World) -> None:
+    await prepare_view(world.shop)
+    drafts = script_drafts(world.shop, 1, 2)
+    assert [draft.code for draft in drafts] == ["", ""]
+    assert script_drafts(world.shop, 1, 2) == drafts
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("no tags at all", "code"),
+        ("<goal>g</goal><code></code>", "empty"),
+        ("<goal>g</goal><code>x = 1</code>", "does not write submission.csv"),
+        (f"<goal>g</goal><code>{MEAN}", "does the same"),
+        ("<goal>g</goal><code>def f(:\n submission.csv</code>", "not valid Python"),
+    ],
+)
+def test_what_is_no_whole_changed_script_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(MalformedReply, match=complaint):
+        parse_change(text, MEAN)

@@ -1,0 +1,101 @@
+"""The joined view: what a public kernel sees, and cutting its submission in two again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from comind.evaluator.view import build_view, divide
+from kaggle_runner.errors import BadCompetition
+
+
+def public_folder(folder: Path, *, test_ids: list[object], validation_ids: list[object]) -> Path:
+    folder.mkdir()
+    pd.DataFrame({"id": test_ids, "x": range(len(test_ids))}).to_csv(folder / "test.csv", index=False)
+    inputs = pd.DataFrame({"id": validation_ids, "x": [f"0{n}" for n in range(len(validation_ids))]})
+    inputs.to_csv(folder / "validation.csv", index=False)
+    pd.DataFrame({"id": test_ids, "y": 0}).to_csv(folder / "sample_submission.csv", index=False)
+    sample = pd.DataFrame({"id": validation_ids, "y": 0})
+    sample.to_csv(folder / "sample_validation_submission.csv", index=False)
+    pd.DataFrame({"id": [900, 901], "x": [1, 2], "y": [0, 1]}).to_csv(folder / "train.csv", index=False)
+    return folder
+
+
+def test_validation_rows_follow_the_test_rows_with_every_character_kept(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7, 5], validation_ids=[3, 1])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    assert (tmp_path / "view" / "test.csv").read_text() == "id,x\n7,0\n5,1\n3,00\n1,01\n"
+    assert list(pd.read_csv(tmp_path / "view" / "sample_submission.csv")["id"]) == [7, 5, 3, 1]
+    assert (tmp_path / "view" / "train.csv").samefile(public / "train.csv")
+
+
+def test_a_submission_over_the_view_is_divided_by_id_whatever_its_order(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7, 5], validation_ids=[3, 1])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    pd.DataFrame({"id": [1, 5, 3, 7], "y": [0.1, 0.5, 0.3, 0.7]}).to_csv(tmp_path / "s.csv", index=False)
+    divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "out", "id")
+    assert (tmp_path / "out" / "validation_submission.csv").read_text() == "id,y\n1,0.1\n3,0.3\n"
+    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n5,0.5\n7,0.7\n"
+
+
+@pytest.mark.parametrize(
+    ("test_ids", "validation_ids"), [([1, 2, 3], [2, 9]), (["a", "b"], ["b", "validation-b"])]
+)
+def test_ids_that_both_kinds_of_rows_have_are_told_apart_and_given_back(
+    tmp_path: Path, test_ids: list[object], validation_ids: list[object]
+) -> None:
+    public = public_folder(tmp_path / "public", test_ids=test_ids, validation_ids=validation_ids)
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    shown = pd.read_csv(tmp_path / "view" / "test.csv", dtype=str)
+    assert shown["id"].is_unique and len(shown) == len(test_ids) + len(validation_ids)
+    shown.assign(y=shown["x"])[["id", "y"]].to_csv(tmp_path / "s.csv", index=False)
+    divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "out", "id")
+    validation = pd.read_csv(tmp_path / "out" / "validation_submission.csv", dtype=str)
+    assert list(validation["id"]) == [str(id) for id in validation_ids]
+    assert list(validation["y"]) == [f"0{n}" for n in range(len(validation_ids))]
+    test = pd.read_csv(tmp_path / "out" / "submission.csv", dtype=str)
+    assert list(test["id"]) == [str(id) for id in test_ids]
+
+
+def test_images_of_validation_rows_lie_where_test_images_lie(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7, 5], validation_ids=[3, 1])
+    for name, ids in (("train_images", [900, 901, 3, 1]), ("test_images", [7, 5])):
+        (public / name).mkdir()
+        for id in ids:
+            (public / name / f"{id}.png").write_text(f"pixels of {id}")
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    shown = tmp_path / "view" / "test_images"
+    assert {path.name for path in shown.iterdir()} == {"7.png", "5.png", "3.png", "1.png"}
+    assert (shown / "3.png").read_text() == "pixels of 3"
+
+
+def test_images_of_equal_ids_are_not_mixed_up(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[1, 2], validation_ids=[1])
+    for name, ids in (("train_images", [1]), ("test_images", [1, 2])):
+        (public / name).mkdir()
+        for id in ids:
+            (public / name / f"{id}.png").write_text(f"{name} {id}")
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    other = json.loads((tmp_path / "ids.json").read_text())["1"]
+    assert other not in ("1", "2")
+    assert (tmp_path / "view" / "test_images" / f"{other}.png").read_text() == "train_images 1"
+    assert (tmp_path / "view" / "test_images" / "1.png").read_text() == "test_images 1"
+
+
+def test_what_is_no_table_is_left_to_the_evaluator(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    for number, content in enumerate((b"", b"\xff\xfe\x00", b"name\nx\n", b'id,y\n"1')):
+        (tmp_path / "s.csv").write_bytes(content)
+        divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / f"out{number}", "id")
+        assert (tmp_path / f"out{number}" / "submission.csv").exists()
+        assert (tmp_path / f"out{number}" / "validation_submission.csv").exists()
+
+
+def test_rows_without_an_id_cannot_be_told_apart(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
+    with pytest.raises(BadCompetition, match="no column"):
+        build_view(public, tmp_path / "view", tmp_path / "ids.json", "row")
