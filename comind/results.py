@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from comind.llm import ladder
 from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder
@@ -70,6 +71,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         "## Local leaderboard\n\n" + _leaderboard(store),
         "## Agents\n\n" + _agents(store),
         "## Ideas\n\n" + _ideas(store),
+        "## Model\n\n" + ("\n".join(ladder.report_lines(store)) or "No model was asked."),
         "## Stopped cells and faults\n\n" + _faults(store),
     ]
     text = "\n\n".join(parts) + "\n"
@@ -183,7 +185,15 @@ def _ideas(store: Store) -> str:
 def _faults(store: Store) -> str:
     stops = store.all(MonitorDecision, "action = 'STOP'")
     lines = [f"- {stop.agent}, cell {stop.step}, after {stop.elapsed:.0f} s: {stop.reason}" for stop in stops]
-    kinds = ("cell_failed", "agent_failed", "skipped", "evaluator_rejected", "report_missing")
+    kinds = (
+        "model_switched",
+        "model_slow",
+        "cell_failed",
+        "agent_failed",
+        "skipped",
+        "evaluator_rejected",
+        "report_missing",
+    )
     marks = ", ".join("?" for _ in kinds)
     for event in store.all(Event, f"kind IN ({marks})", kinds, order="seq"):
         lines.append(f"- {event.agent or 'run'}: {event.message.splitlines()[0]}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from comind.llm import ladder
 from comind.ranking import BASELINE, Standing, standings
 from comind.records import (
     Agent,
@@ -80,6 +81,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
             "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
             "dollars": totals["dollars"],
         },
+        "models": ladder.summarize(reader),
         "certificate": None,
         "started_at": run.started_at or None,
         "finished_at": run.finished_at or None,

@@ -27,6 +27,15 @@ class Work(NamedTuple):
     seconds: float
 
 
+class Received(NamedTuple):
+    """A recorded reply without its texts."""
+
+    id: str
+    model: str
+    kind: str
+    attempt: int
+
+
 _WORK = (
     "SELECT agent, step, kind, SUM(prompt_tokens + completion_tokens) AS tokens, TOTAL(dollars) AS dollars,"
     " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls GROUP BY agent, step, kind"
@@ -139,6 +148,11 @@ class Reader:
             )
             for row in self._query(_WORK, ())
         ]
+
+    def received(self) -> list[Received]:
+        """Every recorded reply, in order. Prompts and replies are not read."""
+        rows = self._query("SELECT id, model, kind, attempt FROM llm_calls ORDER BY rowid", ())
+        return [Received(row["id"], row["model"], row["kind"], int(row["attempt"])) for row in rows]
 
     def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return self._connection.execute(query, tuple(parameters)).fetchall()
