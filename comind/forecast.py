@@ -151,16 +151,21 @@ class _Trajectory:
             free = working_left - self._points[-1].seconds
             if free <= 0:
                 return
-            self._add([whole] * int(run.config.get("coders", 1)), free / (run.rounds - round + 1), round)
+            coders = int(run.config.get("coders", 1))
+            slowest = past.slowest if coders > 1 else 1.0
+            self._add([whole] * coders, free / (run.rounds - round + 1), round, slowest)
 
     def _steps_expected(self) -> float:
         limit = float(self._run.config.get("steps", 30))
         return min(limit, max(1.0, self._past.steps * (1 + self._steps * self._past.steps_error)))
 
     def _rest_of(self, agent: Agent) -> Cost:
-        """From the middle of the step it is in."""
-        done = max(0.0, agent.step - 0.5)
-        return self._agent(agent.step + 0.5, max(0.0, min(self._steps_expected(), agent.max_steps) - done))
+        """From the middle of the step it is in, at its own pace; one past the usual end may go on as well."""
+        goal = self._steps_expected()
+        if goal <= agent.step:
+            goal = (agent.step + agent.max_steps) / 2
+        rest = self._agent(agent.step + 0.5, goal - max(0.0, agent.step - 0.5))
+        return rest._replace(seconds=rest.seconds * self._past.paces.get(agent.id, 1.0))
 
     def _agent(self, first: float, count: float) -> Cost:
         leans = (self._price, self._price, self._pace)
@@ -180,13 +185,13 @@ class _Trajectory:
             )
         )
 
-    def _add(self, agents: Sequence[Cost], share: float, round: int) -> None:
+    def _add(self, agents: Sequence[Cost], share: float, round: int, slowest: float = 1.0) -> None:
         """Agents side by side, each within its share of time, its money and its tokens."""
         sum_, longest = Cost(), 0.0
         for agent in agents:
             part = self._limits.part_of_agent(agent, share)
             sum_ = sum_.plus(agent, part)
-            longest = max(longest, part * agent.seconds)
+            longest = max(longest, min(share, slowest * part * agent.seconds))
         last = self._points[-1]
         self._points.append(
             _Point(last.tokens + sum_.tokens, last.dollars + sum_.dollars, last.seconds + longest, round)

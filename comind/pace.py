@@ -21,6 +21,9 @@ _ERRORS = 1.3
 _LEAST_SPREAD = 0.1
 _UNSEEN_SPREAD = 0.3
 """Of a mean that was seen once."""
+_UNSEEN_SLOWEST = 1.3
+_DRAWN = 2
+"""Mean steps that an agent's own pace is averaged with."""
 _KERNELS_AT_ONCE = 2
 """Community kernels are verified two at a time (comind.verifying)."""
 _CODING_AGENT = re.compile(r"r\d+-a\d+")
@@ -66,6 +69,10 @@ class Past(NamedTuple):
     """Agents of this round that have not finished; absent ones are counted by the coders of the config."""
     begun: bool
     """Whether this round's agents are at work, so that its overhead is spent."""
+    slowest: float
+    """How much longer than the mean agent a round's slowest one takes; the round waits for it."""
+    paces: Mapping[str, float]
+    """Agent → seconds of its steps over those of the mean step, drawn to 1 while it has few."""
     priced: bool
 
     @classmethod
@@ -89,6 +96,8 @@ class Past(NamedTuple):
             steps_error=steps_error,
             working=tuple(agent for agent in here if not agent.finished_at),
             begun=bool(here),
+            slowest=_slowest(done, agents),
+            paces=_paces(done, rates[2].mean),
             priced=all(one.dollars is not None for one in work),
         )
 
@@ -141,6 +150,29 @@ def _growth(done: Mapping[tuple[str, int], Cost], index: int) -> float:
         above += sum((step - step_mean) * (value - mean) for step, value in own)
         below += sum((step - step_mean) ** 2 for step, _ in own)
     return max(0.0, above / below) if below else 0.0
+
+
+def _slowest(done: Mapping[tuple[str, int], Cost], agents: Sequence[Agent]) -> float:
+    """The mean over rounds that are over."""
+    taken: dict[str, float] = defaultdict(float)
+    for (agent, _), cost in done.items():
+        taken[agent] += cost.seconds
+    ratios = []
+    for round in {agent.round for agent in agents}:
+        own = [agent for agent in agents if agent.round == round]
+        mean = fmean(taken[agent.id] for agent in own)
+        if all(agent.finished_at for agent in own) and mean > 0:
+            ratios.append(max(taken[agent.id] for agent in own) / mean)
+    return fmean(ratios) if ratios else _UNSEEN_SLOWEST
+
+
+def _paces(done: Mapping[tuple[str, int], Cost], mean: float) -> dict[str, float]:
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for (agent, _), cost in done.items():
+        seconds[agent].append(cost.seconds)
+    if mean <= 0:
+        return {}
+    return {agent: (sum(own) / mean + _DRAWN) / (len(own) + _DRAWN) for agent, own in seconds.items()}
 
 
 def _steps_of_an_agent(agents: Sequence[Agent], most: int) -> tuple[float, float]:
