@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from comind.evidence import Evidence, WeakClaim
+from comind.graph import Graph
+from comind.members import Member
 from comind.prompts import quote
 from comind.ranking import Standing
-from comind.records import Dataset, Draft, Evaluation, Idea, Kernel, Report
+from comind.records import Dataset, Draft, Evaluation, Idea, Kernel, Link, Report
 from comind.scores import Score
 from kaggle_runner.machine import Machine
 
@@ -19,8 +22,9 @@ from kaggle_runner.machine import Machine
 class Room:
     """Characters that each kind of material may take in a prompt, from the model's context window.
 
-    Code and tables run at about three characters a token, so that the largest prompt (drafts) stays below the
-    window with room for its reply; large windows are not filled for their own sake, since prompts cost money.
+    Code and tables run at about three characters a token, so that the largest prompt (drafts) mostly stays
+    below `prompt_tokens`; where it does not, `Prompts` cuts the longest texts. Large windows are not filled
+    for their own sake, since prompts cost money.
     """
 
     description: int
@@ -40,6 +44,11 @@ class Room:
             source=min(16_000, context_tokens),
             output=min(12_000, context_tokens // 3),
         )
+
+
+def prompt_tokens(context_tokens: int) -> int:
+    """What a prompt may take of the window. The rest is for a reply, a complaint and the second reply."""
+    return int(0.7 * context_tokens)
 
 
 def competition_text(title: str, description: str, room: Room) -> str:
@@ -92,9 +101,10 @@ def kernel_heading(kernel: Kernel) -> str:
 def leaderboard_text(
     ranked: Sequence[Standing], titles: Mapping[str, str], baseline: Score | None, *, limit: int = 20
 ) -> str:
+    """Community kernels that were run on our split stand among the agents, and are marked."""
     lines = [
-        f'{place}. {one.evaluation.agent} "{titles[one.evaluation.agent]}" {one.score}'
-        f" round {one.evaluation.round}"
+        f'{place}. {one.evaluation.agent} "{quote(titles[one.evaluation.agent], 200)}" {one.score} '
+        + (f"round {one.evaluation.round}" if one.evaluation.round else "verified community kernel")
         for place, one in enumerate(ranked[:limit], start=1)
     ]
     if baseline is not None:
@@ -174,13 +184,71 @@ def _fitting(lines: Sequence[str], characters: int) -> list[str]:
 
 
 def datasets_text(datasets: Sequence[Dataset], scores: Mapping[str, Score]) -> str:
-    """What earlier agents published, with the feedback score of each."""
+    """What earlier agents and verified kernels left, with the feedback score of each."""
     lines = []
     for dataset in datasets:
         name = dataset.id.split("/")[-1]
         score = f", feedback score {scores[name].value:.5g}" if name in scores else ""
-        lines.append(f"- {name} (round {dataset.round}{score}): {', '.join(dataset.files[:12])}")
+        maker = f"round {dataset.round}" if dataset.round else "verified community kernel"
+        lines.append(f"- {name} ({maker}{score}): {', '.join(dataset.files[:12])}")
     return "\n".join(lines) or "none"
+
+
+def evidence_text(
+    evidence: Evidence, ideas: Sequence[Idea], *, characters: int, retest: WeakClaim | None = None
+) -> str:
+    """Effects that stand out first. `retest` is named as what one draft is to test again."""
+    texts = {idea.id: quote(idea.text, 200) for idea in ideas}
+    lines = []
+    if retest is not None:
+        effect = retest.effect
+        why = retest.conflict or f"{effect.verdict} after {_times(effect.trials)}"
+        lines.append(
+            f"to be tested again: [{retest.idea}] ({why}; used by {', '.join(retest.agents)}):"
+            f" {texts.get(retest.idea, '')}"
+        )
+    lines += [
+        f"- [{one.idea}] {one.mean:+.2g} ± {one.sd:.1g} in {_times(one.trials)}: {one.verdict}."
+        f" {texts.get(one.idea, '')}"
+        for one in evidence.effects
+    ]
+    conflicts = [
+        f"- reports on [{one.idea}] conflict: {one.conflict}" for one in evidence.weak if one.conflict
+    ]
+    return "\n".join(_fitting([*lines[:1], *conflicts, *lines[1:]], characters)) or "none yet"
+
+
+def _times(count: int) -> str:
+    return f"{count} trial{'s' * (count != 1)}"
+
+
+def lineage_text(
+    graph: Graph,
+    links: Sequence[Link],
+    members: Sequence[Member],
+    repeats: Sequence[tuple[str, str, float]],
+    *,
+    characters: int,
+) -> str:
+    """Members for a blend, solutions that repeat another, near-copies and blends, then who builds on whom."""
+    lines = []
+    if len(members) > 1:
+        told = [
+            f"{one.agent} ({one.score.value:.5g}"
+            + (f", correlation {one.correlation:.2f})" if one.correlation is not None else ")")
+            for one in members
+        ]
+        lines.append(f"complementary members: {', '.join(told)}")
+    lines += [f"- {agent} repeats {better} (correlation {value:.3f})" for agent, better, value in repeats]
+    blends: dict[str, list[str]] = {}
+    for link in links:
+        if link.kind == "blends":
+            blends.setdefault(link.source, []).append(link.target)
+    lines += [f"- {source} blends {', '.join(targets[:8])}" for source, targets in sorted(blends.items())]
+    lines += sorted(f"- {one.source} is made from {one.target}" for one in links if one.kind == "forks")
+    for id in sorted(graph.users, key=lambda id: (-graph.influence(id), id)):
+        lines.append(f"- {id} is built on by {graph.influence(id)}: {', '.join(graph.descendants(id)[:6])}")
+    return "\n".join(_fitting(lines, characters)) or "none yet"
 
 
 def draft_text(draft: Draft) -> str:

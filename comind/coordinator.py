@@ -20,7 +20,7 @@ from comind.drafting import write_drafts
 from comind.knowledge import Knowledge
 from comind.proposing import propose_ideas
 from comind.ranking import select_best
-from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel
+from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Report
 from comind.scores import Score, better_beyond_noise
 from comind.scripting import ScriptAgent, hints_from, prepare_view, script_drafts
 from comind.solutions import solution_script
@@ -124,9 +124,9 @@ class Coordinator:
         if self._config.coding == "notebook":
             return CodingAgent(self._shop, agent, draft, seconds=seconds, resources=resources)
         base = next((one for one in self._known.board() if one.evaluation.agent == draft.parent), None)
-        bodies = [one.body for one in self._store.all(Discussion, order="votes DESC")]
+        discussions = self._store.all(Discussion, order="votes DESC")
         titles = [one.title for one in self._store.all(Kernel, "origin = 'upstream'", order="votes DESC")]
-        hints = hints_from(bodies, titles, self._config.context_tokens // 8)
+        hints = hints_from(discussions, titles, self._config.context_tokens // 8)
         return ScriptAgent(
             self._shop, agent, draft, seconds=seconds, resources=resources,
             start=base.score if base else None, hints=hints,
@@ -152,6 +152,8 @@ class Coordinator:
                 source=solution_script(self._store, agent.id, evaluation.step),
                 used=draft.resources if draft else [],
                 clock=self._shop.clock,
+                competition=self._shop.slug,
+                parent=self._kernel_behind(draft.parent) if draft else "",
             )
             self._known.event(
                 "published", f"{agent.title}: notebook and outputs", agent.round, agent=agent.id
@@ -159,6 +161,13 @@ class Coordinator:
         champion = select_best(self._store.all(Evaluation))
         if champion is not None:
             self._save_run(best_evaluation=champion.evaluation.id)
+
+    def _kernel_behind(self, parent: str) -> str:
+        """The kernel that a draft starts from, be it named by itself, by its agent or by a report on it."""
+        report = self._store.get(Report, parent)
+        subject = report.subject if report else parent
+        names = [subject, f"comind/{subject}"]
+        return next((name for name in names if self._store.get(Kernel, name)), "")
 
     def _plateau(self, round: int) -> str:
         """A reason when the last rounds brought no gain beyond noise on the selection rows."""

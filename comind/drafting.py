@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from comind import briefing
+from comind.evidence import WeakClaim, kept_ids, read_evidence
 from comind.knowledge import Knowledge
 from comind.llm.client import CallKey
 from comind.llm.faults import ContextOverflow
@@ -11,14 +14,18 @@ from comind.records import Dataset, Draft, Idea, Report
 from comind.roles import coordinator
 from comind.roles.coordinator import DraftMaterial, DraftReply
 
+_AGENTS_TO_SPARE_ONE = 3
+
 
 async def write_drafts(known: Knowledge, round: int) -> list[Draft]:
     """The round's drafts: those that were recorded, or new ones."""
     recorded = known.store.all(Draft, "round = ?", (round,), order="id")
     if recorded:
         return recorded
-    replies = await _replies(known, round, _material(known, round))
+    claim = claim_to_retest(known, round)
+    replies = await _replies(known, round, await _material(known, round, claim))
     mountable = {dataset.id.split("/")[-1] for dataset in known.store.all(Dataset)}
+    kept = kept_ids(known.store.all(Idea))
     drafts = [
         Draft(
             id=f"r{round}-a{index}",
@@ -29,6 +36,8 @@ async def write_drafts(known: Knowledge, round: int) -> list[Draft]:
             baseline=reply.baseline,
             resources=[name for name in dict.fromkeys(reply.resources) if name in mountable],
             parent=reply.starts_from,
+            ideas=_tried(reply, kept, claim),
+            retest=reply.retest and claim is not None,
         )
         for index, reply in enumerate(replies, start=1)
     ]
@@ -38,7 +47,22 @@ async def write_drafts(known: Knowledge, round: int) -> list[Draft]:
     return drafts
 
 
-def _material(known: Knowledge, round: int) -> DraftMaterial:
+def claim_to_retest(known: Knowledge, round: int) -> WeakClaim | None:
+    """The weakest claim, from the second round on, where there are agents enough to spare one."""
+    if round < 2 or known.config.coders < _AGENTS_TO_SPARE_ONE:
+        return None
+    return next(iter(read_evidence(known.store).weak), None)
+
+
+def _tried(reply: DraftReply, kept: Mapping[str, str], claim: WeakClaim | None) -> list[str]:
+    """The ideas that exist, each as what it was merged into; a re-test tries its claim whatever it names."""
+    named = [kept[id] for id in reply.ideas if id in kept]
+    if reply.retest and claim is not None:
+        named.insert(0, claim.idea)
+    return list(dict.fromkeys(named))
+
+
+async def _material(known: Knowledge, round: int, claim: WeakClaim | None) -> DraftMaterial:
     rounds_left = known.config.rounds - round + 1
     left = known.shop.control.working_seconds_left
     published = {one.evaluation.agent: one.score for one in known.board()}
@@ -49,7 +73,11 @@ def _material(known: Knowledge, round: int) -> DraftMaterial:
         reports=known.reports_text(known.room.reports),
         pipelines=briefing.pipelines_text(known.store.all(Report), known.room.pipelines),
         leaderboard=known.leaderboard_text(),
+        evidence=known.evidence_text(read_evidence(known.store), claim),
+        lineage=await known.lineage_text(),
         datasets=briefing.datasets_text(known.store.all(Dataset), published),
+        seconds=left / rounds_left,
+        gpu="no GPU" not in known.shop.brief.machine.partition("\n")[0],
     )
 
 

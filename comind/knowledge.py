@@ -5,6 +5,7 @@ It decides nothing and asks nobody; the steps are `comind.studying`, `comind.pro
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,9 +13,12 @@ from typing import TypeVar
 from comind import briefing
 from comind.clock import stamp
 from comind.config import RunConfig
+from comind.evidence import Evidence, WeakClaim
+from comind.graph import build_graph
 from comind.llm.parsing import MalformedReply
+from comind.members import complementary, prediction_correlations, redundant
 from comind.ranking import Standing, best_of_each_agent, standings
-from comind.records import Agent, Evaluation, Report
+from comind.records import Agent, Evaluation, Idea, Link, Report
 from comind.scores import Score
 from comind.store import Store
 from comind.working import Workshop
@@ -24,6 +28,9 @@ T = TypeVar("T")
 
 SKIPPABLE = (MalformedReply, ModelError)
 """A reply that could not be had or read: the step goes on without it, with an event."""
+
+_COMPARED = 24
+"""Solutions whose predictions are compared pairwise, the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,26 @@ class Knowledge:
         reports = self.store.all(Report)
         headings = {report.id: briefing.report_heading(report) for report in reports}
         return briefing.reports_text(reports, headings, characters=characters)
+
+    def evidence_text(self, evidence: Evidence, retest: WeakClaim | None = None) -> str:
+        ideas = self.store.all(Idea)
+        return briefing.evidence_text(evidence, ideas, characters=self.room.ideas // 2, retest=retest)
+
+    async def lineage_text(self) -> str:
+        """Prediction files are read in a thread: they may be large."""
+        board = self.board()
+        folder = self.shop.folder.path
+        files = {one.evaluation.agent: one.evaluation.validation_submission for one in board[:_COMPARED]}
+        paths = {agent: folder / path for agent, path in files.items() if path}
+        correlations = await asyncio.to_thread(prediction_correlations, paths)
+        links = self.store.all(Link)
+        return briefing.lineage_text(
+            build_graph(links),
+            links,
+            complementary(board, correlations, self.baseline),
+            redundant(board, correlations),
+            characters=self.room.ideas // 3,
+        )
 
     async def or_skip(self, work: Awaitable[T], lost: str, round: int) -> T | None:
         """What `work` gives, or None and an event that says what was `lost`."""

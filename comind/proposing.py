@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from comind import briefing
+from comind.evidence import read_evidence
 from comind.knowledge import Knowledge
 from comind.llm.client import CallKey
 from comind.records import Idea
@@ -18,12 +19,14 @@ async def propose_ideas(known: Knowledge, round: int) -> None:
     ideas = known.store.all(Idea)
     if any(idea.round == round and idea.rank > 0 for idea in ideas):
         return
+    evidence = known.evidence_text(read_evidence(known.store))
     brainstormed = proposer.brainstorm(
         known.shop.desk,
         known.shop.brief,
         CallKey("proposer", round, "brainstorm"),
         reports=known.reports_text(known.room.reports),
         leaderboard=known.leaderboard_text(),
+        evidence=evidence,
         memory=briefing.ideas_text(ideas, characters=known.room.ideas),
     )
     paths = await known.or_skip(brainstormed, "No new ideas in this round", round) or []
@@ -39,7 +42,7 @@ async def propose_ideas(known: Knowledge, round: int) -> None:
         for n, (description, text) in enumerate(numbered, start=1)
     ]
     known.store.save(*new)
-    await _filter(known, round, [*new, *_unranked(known, round)])
+    await _filter(known, round, [*new, *_unranked(known, round)], evidence)
 
 
 def _unranked(known: Knowledge, round: int) -> list[Idea]:
@@ -48,7 +51,7 @@ def _unranked(known: Knowledge, round: int) -> list[Idea]:
     return [idea for idea in waiting if idea.round in (0, round)]
 
 
-async def _filter(known: Knowledge, round: int, ideas: Sequence[Idea]) -> None:
+async def _filter(known: Knowledge, round: int, ideas: Sequence[Idea], evidence: str) -> None:
     """Rank and link. An idea that the filter left out keeps rank 0 and stays in the memory."""
     if not ideas:
         return
@@ -57,6 +60,7 @@ async def _filter(known: Knowledge, round: int, ideas: Sequence[Idea]) -> None:
         known.shop.brief,
         CallKey("proposer", round, "filter"),
         reports=known.reports_text(known.room.reports // 3),
+        evidence=evidence,
         ideas=briefing.ideas_text(ideas, characters=known.room.ideas),
     )
     unfiltered = [RankedIdea([idea.id], idea.text) for idea in ideas]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from comind.offline import evidence
+from comind.offline.ideas import listed, overlap
 from comind.offline.reading import (
     Data,
     Metric,
@@ -22,6 +23,8 @@ from comind.offline.shelf import BLEND, Recipe, Variant, find_recipe, variants_f
 
 _MEMBERS = 8
 """A blend of more members gains little and costs reading."""
+_SAME = 0.6
+"""Share of common words from which a listed idea is a variant's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Situation:
     board: Sequence[evidence.Standing]
     told: Sequence[evidence.Told]
     resources: Sequence[Resource]
+    ideas: Sequence[tuple[str, str]]
+    retest: evidence.Retest | None
+    complementary: Sequence[str]
+    """Agents whose predictions are worth blending, by the lineage."""
     round: int
     seconds: float
     count: int
@@ -45,6 +52,8 @@ class Proposal:
     recipe: Recipe
     reason: str
     resources: tuple[str, ...] = ()
+    retest: str = ""
+    """Id of the idea whose claim it tests again."""
 
 
 def drafts_reply(message: str) -> str:
@@ -70,6 +79,9 @@ def read_situation(parts: Mapping[str, str]) -> Situation:
         resources=_blendable(
             read_resources(parts.get("Datasets", "")), board, read_metric(parts.get("Metric", ""))
         ),
+        ideas=listed(parts.get("Ideas", "")),
+        retest=evidence.retest(parts.get("Evidence", "")),
+        complementary=_complementary(parts.get("Lineage", "")),
         round=int(number_after("round:", re.sub(r"rounds left:.*", "", time), 1)),
         seconds=seconds,
         count=max(1, int(number_after("", parts.get("Number of drafts", "1"), 1))),
@@ -87,8 +99,32 @@ def choose(situation: Situation) -> list[Proposal]:
         if proposal.variant.title not in {one.variant.title for one in chosen} | tried:
             chosen.append(proposal)
         if len(chosen) == situation.count:
-            return chosen
-    return chosen + _other_seeds(situation, chosen, tried, situation.count - len(chosen))
+            break
+    chosen += _other_seeds(situation, chosen, tried, situation.count - len(chosen))
+    again = _retest(situation)
+    return [*chosen[:-1], again] if again and len(chosen) > 1 else chosen
+
+
+def _retest(situation: Situation) -> Proposal | None:
+    """The leader that relies on the claim, once more with another seed: one more trial of the same ideas."""
+    claim = situation.retest
+    if claim is None:
+        return None
+    for agent in claim.agents:
+        title = next((one.title for one in situation.board if one.agent == agent), "")
+        title = re.sub(r", (?:seed \d+|round \d+ re-test)$", "", title)
+        variant = next((v for v in situation.shelf if v.title == title), None)
+        if variant is not None:
+            again = replace(variant, title=f"{title}, round {situation.round} re-test")
+            recipe = replace(variant.recipe(situation.data.modality), seed=100 + situation.round)
+            reason = f"the claim of {claim.idea} is weak ({claim.why}), and {agent} relies on it"
+            return Proposal(again, recipe, reason, retest=claim.idea)
+    return None
+
+
+def _complementary(lineage: str) -> list[str]:
+    found = re.search(r"^complementary members: (.*)$", lineage, re.M)
+    return re.findall(r"(\S+) \(", found[1]) if found else []
 
 
 def _reported(situation: Situation) -> set[str]:
@@ -146,7 +182,11 @@ def _why_better(variant: Variant, situation: Situation) -> str:
 
 
 def _blend(situation: Situation) -> Proposal:
-    members = situation.resources[:_MEMBERS]
+    # where there are too many, those that complement each other go first
+    order = list(situation.resources)
+    if len(order) > _MEMBERS:
+        order.sort(key=lambda one: one.name not in situation.complementary)
+    members = order[:_MEMBERS]
     variant = Variant(
         f"{BLEND}, round {situation.round}",
         "blend",
@@ -205,6 +245,12 @@ def _baseline_place(proposals: Sequence[Proposal]) -> int:
     return plain[0] if plain else len(proposals) - 1
 
 
+def _ideas(proposal: Proposal, situation: Situation) -> list[str]:
+    """Ids of the listed ideas that say what the variant does."""
+    named = [id for id, text in situation.ideas if id and overlap(text, proposal.variant.idea) > _SAME]
+    return list(dict.fromkeys([proposal.retest, *named] if proposal.retest else named))
+
+
 def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
     variant, recipe = proposal.variant, proposal.recipe
     if recipe.family == "blend":
@@ -221,7 +267,10 @@ def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
         f"title: {variant.title}\n"
         f"baseline: {'yes' if baseline else 'no'}\n"
         f"starts_from: {evidence.origin(variant, situation.told, situation.board)}\n"
-        f"resources: {', '.join(proposal.resources) or 'none'}\n\n"
+        f"resources: {', '.join(proposal.resources) or 'none'}\n"
+        f"ideas: {', '.join(_ideas(proposal, situation)) or 'none'}\n"
+        f"needs: {int(0.9 * situation.seconds)} s\n"
+        f"retest: {'yes' if proposal.retest else 'no'}\n\n"
         f"{variant.idea} Chosen because {proposal.reason}.\n\n"
         f"{steps} Write the predictions of validation and test in the format of their samples, and `oof.csv`"
         " with out-of-fold, validation and test predictions for later blends. "

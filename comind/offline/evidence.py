@@ -9,6 +9,14 @@ from typing import NamedTuple
 from comind.offline.shelf import Variant
 
 _ROW = re.compile(r'^\s*(\d+)\.\s+(?P<agent>\S+)\s+"(?P<title>.*?)"\s+(?P<score>-?\d[\d.e+-]*)', re.M)
+_OWN = re.compile(r"r\d+-a\d+$")
+"""Ids of this run's coding agents; others on its leaderboard are community kernels."""
+_EFFECT = re.compile(
+    r"^- \[(?P<id>idea-\d+)\] (?P<effect>[+-]\d[\d.e+-]*) ± \S+ in \d+ trials?: (?P<verdict>\w+)\.", re.M
+)
+_RETEST = re.compile(
+    r"^to be tested again: \[(?P<id>idea-\d+)\] \((?P<why>.*); used by (?P<agents>[^)]*)\)", re.M
+)
 _REPORT = re.compile(r"^### (?P<id>\S+)(?P<about>.*)$", re.M)
 
 
@@ -18,6 +26,14 @@ class Standing(NamedTuple):
     agent: str
     title: str
     score: float
+
+
+class Retest(NamedTuple):
+    """The claim that one draft is to test again."""
+
+    idea: str
+    why: str
+    agents: tuple[str, ...]
 
 
 class Told(NamedTuple):
@@ -31,12 +47,26 @@ class Told(NamedTuple):
 
 
 def standings(leaderboard: str) -> list[Standing]:
-    """Best first; only the best line of each title."""
+    """This run's own agents, best first; only the best line of each title."""
     found: dict[str, Standing] = {}
     for match in _ROW.finditer(leaderboard):
+        if not _OWN.match(match["agent"]):
+            continue
         title = match["title"].strip()
         found.setdefault(title, Standing(match["agent"], title, float(match["score"])))
     return list(found.values())
+
+
+def verdicts(evidence: str) -> dict[str, str]:
+    """Idea → helps, hurts or unclear."""
+    return {match["id"]: match["verdict"] for match in _EFFECT.finditer(evidence)}
+
+
+def retest(evidence: str) -> Retest | None:
+    match = _RETEST.search(evidence)
+    if match is None:
+        return None
+    return Retest(match["id"], match["why"], tuple(re.split(r",\s*", match["agents"])))
 
 
 def reports(text: str) -> list[Told]:

@@ -36,7 +36,7 @@ def brainstorm_reply(message: str) -> str:
     higher = read_metric(parts.get("Metric", "")).higher_is_better
     told = evidence.reports(parts.get("Reports", ""))
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
-    memory = _listed(parts.get("Idea memory", ""))
+    memory = listed(parts.get("Idea memory", ""))
     shelf = variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", "")))
     known = [text for _, text in memory]
     paths = _paths(shelf, board, known)
@@ -52,14 +52,22 @@ def filter_reply(message: str) -> str:
     """A JSON list, best first; near-duplicates become one string that names all their ids."""
     parts = sections(message)
     reports = parts.get("Reports", "")
+    verdicts = evidence.verdicts(parts.get("Evidence", ""))
     groups: list[tuple[list[str], str]] = []
-    for id, text in _listed(parts.get("New ideas", "")):
+    for id, text in listed(parts.get("New ideas", "")):
         twin = next((group for group in groups if overlap(group[1], text) > _SAME), None)
         if twin is None:
             groups.append(([id], text))
         else:
             twin[0].append(id)
-    ranked = sorted(enumerate(groups), key=lambda pair: (-_promise(pair[1][1], reports), pair[0]))
+    measured = {"helps": 1.0, "hurts": -1.0}
+
+    def order(pair: tuple[int, tuple[list[str], str]]) -> tuple[float, int]:
+        place, (ids, text) = pair
+        known = sum(measured.get(verdicts.get(id, ""), 0.0) for id in ids)
+        return -_promise(text, reports) - known, place
+
+    ranked = sorted(enumerate(groups), key=order)
     strings = [
         f"[{', '.join(id for id in ids if id)}] {text}".removeprefix("[] ") for _, (ids, text) in ranked
     ]
@@ -126,7 +134,8 @@ def _promise(text: str, reports: str) -> float:
     return agreed + gain
 
 
-def _listed(text: str) -> list[tuple[str, str]]:
+def listed(text: str) -> list[tuple[str, str]]:
+    """(id, text) of each idea; ids may be missing."""
     found = re.findall(r"^\s*(?:-|\d+\.)\s+(?:\[(idea-\d+)\]\s*)?(.+)$", text, re.M)
     return [(id, idea.strip()) for id, idea in found if idea.strip().lower() != "none"]
 

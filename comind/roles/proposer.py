@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+from comind.likeness import shared_words
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, bullets, list_of_strings, sections
 from comind.roles.desk import Brief, Desk
 
 MINIMUM_PATHS = 4
+SAME_PATH = 0.7
+"""Share of common words from which two paths are one."""
 _PATH = r"={2,}\s*SOLUTION[_ ]PATH[_ ]{0,3}(?P<title>\w+)\s*={2,}"
 _IDS = re.compile(r"^\s*\[(?P<ids>[^\]]*)\]\s*(?P<text>.+)$", re.S)
 
@@ -30,9 +35,9 @@ class RankedIdea:
 
 
 async def brainstorm(
-    desk: Desk, brief: Brief, key: CallKey, *, reports: str, leaderboard: str, memory: str
+    desk: Desk, brief: Brief, key: CallKey, *, reports: str, leaderboard: str, evidence: str, memory: str
 ) -> list[SolutionPath]:
-    """At least one path; fewer than four are asked for again, but taken when the model has no more."""
+    """At least one path. Fewer than four, or two that are nearly one, are asked for again, then taken."""
     values = {
         "competition": brief.competition,
         "metric": brief.metric,
@@ -40,14 +45,15 @@ async def brainstorm(
         "data": brief.data,
         "reports": reports,
         "leaderboard": leaderboard,
+        "evidence": evidence,
         "memory": memory,
     }
     messages = desk.prompts.opening("proposer", "brainstorm", values)
-    return (await ask_parsed(desk.client, "proposer", key, messages, parse_paths)).value
+    return (await ask_parsed(desk.client, "proposer", key, messages, _PathReader())).value
 
 
 async def filter_ideas(
-    desk: Desk, brief: Brief, key: CallKey, *, reports: str, ideas: str
+    desk: Desk, brief: Brief, key: CallKey, *, reports: str, evidence: str, ideas: str
 ) -> list[RankedIdea]:
     """The ideas worth trying, best first."""
     values = {
@@ -55,24 +61,65 @@ async def filter_ideas(
         "metric": brief.metric,
         "machine": brief.machine,
         "reports": reports,
+        "evidence": evidence,
         "ideas": ideas,
     }
     messages = desk.prompts.opening("proposer", "filter", values)
     return (await ask_parsed(desk.client, "proposer", key, messages, parse_ranking)).value
 
 
+class _PathReader:
+    """Reads one question's replies: strict at first, since a model that is told its fault often mends it."""
+
+    def __init__(self) -> None:
+        self._too_few = 0
+        self._told_alike = False
+
+    def __call__(self, text: str) -> list[SolutionPath]:
+        try:
+            paths = parse_paths(text)
+        except MalformedReply:
+            self._too_few += 1
+            found = _found_paths(text)
+            if self._too_few <= 2 or not found:
+                raise
+            return found
+        alike = alike_paths(paths)
+        if alike and not self._told_alike:
+            self._told_alike = True
+            raise MalformedReply(alike)
+        return paths
+
+
 def parse_paths(text: str) -> list[SolutionPath]:
+    paths = _found_paths(text)
+    if len(paths) < MINIMUM_PATHS:
+        raise MalformedReply(
+            f"{len(paths)} solution paths were found, at least {MINIMUM_PATHS} are needed. Start each with a"
+            " line `===SOLUTION_PATH_n===`, then its description, then its ideas on lines starting with `- `."
+        )
+    return paths
+
+
+def alike_paths(paths: Sequence[SolutionPath]) -> str:
+    """Which two paths are nearly one, as a complaint; empty when all differ."""
+    texts = [" ".join([path.description, *path.ideas]) for path in paths]
+    for (one, text), (other, second) in combinations(enumerate(texts, start=1), 2):
+        if shared_words(text, second) >= SAME_PATH:
+            return (
+                f"Solution paths {one} and {other} say nearly the same. Keep one of them and write another"
+                " path in its place that uses a different family of models, features or training."
+            )
+    return ""
+
+
+def _found_paths(text: str) -> list[SolutionPath]:
     paths: list[SolutionPath] = []
     for section in sections(text, _PATH):
         ideas = [re.sub(r"\s+", " ", item) for item in bullets(section.body)]
         description = re.split(r"^[ \t]*[-*•] ", section.body, maxsplit=1, flags=re.M)[0].strip()
         if ideas:
             paths.append(SolutionPath(re.sub(r"\s+", " ", description), ideas))
-    if len(paths) < MINIMUM_PATHS:
-        raise MalformedReply(
-            f"{len(paths)} solution paths were found, at least {MINIMUM_PATHS} are needed. Start each with a"
-            " line `===SOLUTION_PATH_n===`, then its description, then its ideas on lines starting with `- `."
-        )
     return paths
 
 

@@ -54,6 +54,8 @@ def families(machine: str, modality: str, **values: object) -> list[str]:
         "leaderboard": "nothing has been scored yet",
         "ideas": "none",
         "pipelines": "none",
+        "evidence": "none yet",
+        "lineage": "none yet",
         "datasets": "none",
         "count": 4,
     }
@@ -71,7 +73,12 @@ def test_networks_are_drafted_exactly_where_torch_is_listed(modality: str) -> No
 
 @pytest.mark.parametrize(("machine", "proposed"), [(PLAIN, False), (TORCH, True)])
 def test_ideas_name_pytorch_exactly_where_it_is_listed(machine: str, proposed: bool) -> None:
-    values = {"reports": "none yet", "leaderboard": "nothing has been scored yet", "memory": "none yet"}
+    values = {
+        "reports": "none yet",
+        "leaderboard": "nothing has been scored yet",
+        "evidence": "none yet",
+        "memory": "none yet",
+    }
     assert ("PyTorch" in ask("proposer", "brainstorm", machine=machine, **values)) is proposed
 
 

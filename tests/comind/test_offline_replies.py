@@ -68,6 +68,8 @@ def drafts(count: int, **values: object) -> list[DraftReply]:
         "reports": "none yet",
         "pipelines": "none",
         "leaderboard": "nothing has been scored yet",
+        "evidence": "none yet",
+        "lineage": "none yet",
         "datasets": "none",
         "count": count,
     }
@@ -135,7 +137,11 @@ def test_an_empty_discussion_is_answered() -> None:
 
 
 def test_brainstorming_leaves_out_what_is_in_the_memory() -> None:
-    values: dict[str, object] = {"reports": "none yet", "leaderboard": "nothing has been scored yet"}
+    values: dict[str, object] = {
+        "reports": "none yet",
+        "leaderboard": "nothing has been scored yet",
+        "evidence": "none yet",
+    }
     first = parse_paths(ask("proposer", "brainstorm", memory="none yet", **values))
     ideas = [idea for path in first for idea in path.ideas]
     assert len(ideas) == len(set(ideas)) >= 12
@@ -150,7 +156,9 @@ def test_the_filter_merges_twins_and_keeps_every_id() -> None:
         "- [idea-0002] Plot the columns.\n"
         "- [idea-0003] Average predictions of boosting and of linear models by their rank."
     )
-    ranked = parse_ranking(ask("proposer", "filter", reports="Boosting scored best.", ideas=ideas))
+    ranked = parse_ranking(
+        ask("proposer", "filter", reports="Boosting scored best.", evidence="none yet", ideas=ideas)
+    )
     assert [one.sources for one in ranked] == [["idea-0001", "idea-0003"], ["idea-0002"]]
 
 

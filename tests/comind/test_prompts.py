@@ -12,18 +12,22 @@ from kaggle_runner.errors import ConfigError
 
 HEADINGS = {
     ("analyzer", "kernel"): ["Competition", "Metric", "Artifact", "Reply format"],
+    ("analyzer", "kernel_short"): ["Competition", "Metric", "Artifact", "Reply format"],
     ("analyzer", "discussion"): ["Competition", "Metric", "Artifact", "Reply format"],
     ("proposer", "brainstorm"): [
-        "Competition", "Metric", "Machine", "Data", "Reports", "Leaderboard of this run", "Idea memory",
-        "Reply format",
+        "Competition", "Metric", "Machine", "Data", "Reports", "Leaderboard of this run", "Evidence",
+        "Idea memory", "Reply format",
     ],
-    ("proposer", "filter"): ["Competition", "Metric", "Machine", "Reports", "New ideas", "Reply format"],
+    ("proposer", "filter"): [
+        "Competition", "Metric", "Machine", "Reports", "Evidence", "New ideas", "Reply format"
+    ],
     ("coordinator", "drafts"): [
         "Competition", "Metric", "Machine", "Time", "Data", "Ideas", "Reports", "Pipelines",
-        "Leaderboard of this run", "Datasets", "Number of drafts", "Reply format",
+        "Leaderboard of this run", "Evidence", "Lineage", "Datasets", "Number of drafts", "Reply format",
     ],
     ("coder", "implement"): ["Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits"],
     ("coder", "report"): ["Evaluations", "Reply format"],
+    ("coder", "report_short"): ["Reply format"],
     ("monitor", "watch"): ["Goal", "Code", "Time", "Output so far", "Reply format"],
     ("evaluator", "split"): [
         "Competition", "Metric", "Data", "Settings", "Reference file", "Fault", "Reply format"
