@@ -115,10 +115,8 @@ class AgentAtWork(ABC):
         status = "failed" if failed and self._best is None else "stopped" if reason else "finished"
         self._update(status=status, stop_reason=reason, finished_at=self._now(), goal="")
         best = self._best.score("feedback") if self._best else None
-        self._event(
-            "agent_done",
-            f"{status}: best feedback score {best}" if best else f"{status}: nothing valid",
-        )
+        told = f"best feedback score {best}" if best else "nothing valid"
+        self._event("agent_done", f"{status}: {told}" + (f"; {reason}" if reason else ""))
         return self._agent
 
     @abstractmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comind.recording import read_recording
 from comind.records import Cell, Evaluation, Event, LlmCall, Run
 from comind.runs import RunFolder, list_runs
 from comind.store import Reader
@@ -91,24 +92,27 @@ def test_a_replay_from_a_file_makes_the_same_evaluations(place: Place, tmp_path:
     assert {call.dollars for call in again.calls} == {0.0}
 
 
-def test_a_replay_from_a_run_needs_its_id_alone(place: Place) -> None:
-    again = replay(place, "--replay", place.original.run.id, state=place.root / "state")
-    assert again.run.id != place.original.run.id
-    assert again.scores == place.original.scores
-
-
-def test_a_recording_that_ends_early_leaves_what_was_scored(place: Place, tmp_path: Path) -> None:
-    whole = read_recording(place.recording)
-    last = max(int(key.split("/")[1]) for key in whole.replies if key.startswith("r1-a1") and "turn" in key)
-    for key in [key for key in whole.replies if key.startswith("r1-") and int(key.split("/")[1]) >= last]:
-        del whole.replies[key]
-    whole.write(tmp_path / "short.jsonl")
-    again = replay(
-        place, "--replay", str(tmp_path / "short.jsonl"), f"{place.data}/", state=tmp_path / "state"
-    )
-    assert f"no reply to r1-a1/{last}/turn/1" in "\n".join(event.message for event in again.events)
+def test_a_replay_from_a_run_ends_with_what_it_has_where_the_replies_end(place: Place) -> None:
+    source = place.root / "state" / "runs" / "cut-short"
+    source.mkdir()
+    shutil.copy(place.original.folder.database, source / "run.sqlite")
+    last = max(call.step for call in place.original.calls if call.agent == "r1-a1" and call.kind == "turn")
+    kept = [one for one in place.original.calls if not one.agent.startswith("r1-") or one.step < last]
+    forget_calls(source, {one.id for one in place.original.calls} - {one.id for one in kept})
+    again = replay(place, "--replay", "cut-short", state=place.root / "state")
+    told = "\n".join(event.message for event in again.events)
+    assert f"no reply to r1-a1/{last}/turn/1" in told
+    assert f"Replayed {len(kept)} replies" in told
+    assert again.scores.items() <= place.original.scores.items()
     assert len(again.scores) > 1
     assert again.folder.report.is_file()
+
+
+def forget_calls(run: Path, ids: set[str]) -> None:
+    connection = sqlite3.connect(run / "run.sqlite")
+    connection.executemany("DELETE FROM llm_calls WHERE id = ?", [(id,) for id in ids])
+    connection.commit()
+    connection.close()
 
 
 def test_a_recording_of_another_competition_is_refused_before_the_run(place: Place, tmp_path: Path) -> None:
