@@ -29,7 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small-model": {
         "coders": 2,
         "coding": "script",
-        "steps": 12,
+        "steps": 40,
         "sample_kernels": 4,
         "sample_discussions": 1,
         "context_tokens": 8192,

@@ -22,7 +22,7 @@ from comind.llm.parsing import MalformedReply
 from comind.llm.tokens import estimate_tokens
 from comind.prompts import quote
 from comind.ranking import best_of_each_agent, standings
-from comind.records import Agent, Cell, Draft, Evaluation, Idea
+from comind.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
 from comind.roles.coder import SolutionReport
 from comind.roles.scripter import Change, propose_change
 from comind.scores import Score, better, better_beyond_noise
@@ -39,6 +39,7 @@ _TIMES_THE_SAMPLE = 40
 """As the evaluator's own bound on prediction files."""
 _TRIED_SHOWN = 12
 _ERROR_CHARACTERS = 900
+_HINT_CHARACTERS = 280
 
 
 async def prepare_view(shop: Workshop) -> None:
@@ -283,18 +284,14 @@ def _improving(title: str) -> str:
 
 
 def fits(script: str, context_tokens: int) -> bool:
-    """Whether a model with this window can read the script and write it again, beside the question."""
-    return 2 * estimate_tokens(script) < 0.55 * context_tokens
+    """Whether a model with this window can read the script beside the rest of the question."""
+    return estimate_tokens(script) < 0.4 * context_tokens
 
 
-def hints_from(discussions: Sequence[str], titles: Sequence[str], characters: int) -> str:
-    """What the community says, with no model's help: items of discussions, then other kernels' titles."""
-    items = [
-        " ".join(found.split())[:200]
-        for body in discussions
-        for found in re.findall(r"^[ \t]*[-*] +(.+)$", body, re.M)
-    ]
-    lines = [*(f"- {item}" for item in items), *(f"- another public kernel: {title}" for title in titles)]
+def hints_from(discussions: Sequence[Discussion], titles: Sequence[str], characters: int) -> str:
+    """What the community says, with no model's help: how discussions begin, then other kernels' titles."""
+    lines = [f"- {one.title}: {' '.join(one.body.split())}"[:_HINT_CHARACTERS] for one in discussions]
+    lines += [f"- a public kernel: {title}" for title in titles]
     text = ""
     for line in lines:
         if len(text) + len(line) > characters:

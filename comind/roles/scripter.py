@@ -7,14 +7,16 @@ loop is `comind.scripting`.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply
+from comind.llm.parsing import MalformedReply, check_python, tag
 from comind.roles.coder import parse_turn
 from comind.roles.desk import Desk
+from comind.roles.edits import apply_edits, parse_edits
 
 _ATTEMPTS = 2
 """A weak model that failed twice does better with a new question."""
@@ -37,18 +39,39 @@ async def propose_change(desk: Desk, key: CallKey, values: Mapping[str, object],
 
 
 def parse_change(text: str, script: str) -> Change:
-    """A whole script that differs from `script` in more than comments and writes submission.csv."""
-    turn = parse_turn(text)
-    if not turn.code.strip():
-        raise MalformedReply("The <code> part is empty. Write the whole script with one change in it.")
-    if "submission.csv" not in turn.code:
-        raise MalformedReply(
-            "The script does not write submission.csv. Write the whole script again, from its first import"
-            " to the line that writes submission.csv."
-        )
-    if _meaning(turn.code) == _meaning(script):
+    """Edits of `script`, or a whole script. It must differ in more than comments and write submission.csv."""
+    edits = parse_edits(text) if script else []
+    if edits:
+        goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip() or "(no goal stated)"
+        changed = apply_edits(script, edits)
+        if fault := check_python(changed):
+            raise MalformedReply(f"With this change the script is not valid Python: {fault}")
+    else:
+        goal, changed = _whole_script(text, edits_expected=bool(script))
+    if "submission.csv" not in changed:
+        raise MalformedReply("The script does not write submission.csv any more. Its last lines must stay.")
+    if _meaning(changed) == _meaning(script):
         raise MalformedReply("The script does the same as before. Change one thing that can raise the score.")
-    return Change(turn.goal, turn.code)
+    return Change(goal, changed)
+
+
+def _whole_script(text: str, *, edits_expected: bool) -> tuple[str, str]:
+    try:
+        turn = parse_turn(_without_copied_marks(text))
+    except MalformedReply as error:
+        if edits_expected and "part is missing" in error.message:
+            raise MalformedReply(
+                "There is no change in it. Write <old> with the lines of the script that change, copied"
+                " exactly, and <new> with the lines in their place."
+            ) from error
+        raise
+    if not turn.code.strip():
+        raise MalformedReply("The <code> part is empty.")
+    return turn.goal, turn.code
+
+
+def _without_copied_marks(text: str) -> str:
+    return re.sub(r"^[ \t]*(?:<<<|>>>)[ \t]*$\n?", "", text, flags=re.M)
 
 
 def _meaning(script: str) -> str:

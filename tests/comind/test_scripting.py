@@ -179,12 +179,44 @@ async def test_without_any_kernel_the_first_script_is_written_from_nothing(world
     assert script_drafts(world.shop, 1, 2) == drafts
 
 
+def test_edits_change_their_lines_whatever_the_indentation() -> None:
+    script = "def f(x):\n        return x\n\nt['price'] = 1\nwrite('submission.csv')\n"
+    text = (
+        "<goal>clip</goal>\n<old>\n    t['price']  =  1\n</old>\n"
+        "<new>\n```python\n    t['price'] = 2\n```\n</new>"
+        "<old>return x</old><new>y = x\nreturn y"
+    )
+    change = parse_change(text, script)
+    assert change.goal == "clip"
+    assert change.script == (
+        "def f(x):\n        y = x\n        return y\n\nt['price'] = 2\nwrite('submission.csv')\n"
+    )
+
+
+def test_lines_that_stand_twice_must_be_told_apart() -> None:
+    with pytest.raises(MalformedReply, match="2 times"):
+        parse_change("<old>a = 1</old><new>a = 2</new>", "a = 1\nb = 1\na = 1\n# submission.csv\n")
+
+
+def test_marks_copied_from_the_prompt_are_not_code() -> None:
+    change = parse_change(f"<goal>g</goal>\n<code>\n<<<\n{LINE}\n>>>\n</code>", MEAN)
+    assert change.script.strip() == LINE.strip()
+
+
+def test_a_flood_of_opening_tags_is_read_quickly() -> None:
+    with pytest.raises(MalformedReply):
+        parse_change("<old>" * 200_000, MEAN)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("no tags at all", "code"),
+        ("no tags at all", "no change in it"),
         ("<goal>g</goal><code></code>", "empty"),
         ("<goal>g</goal><code>x = 1</code>", "does not write submission.csv"),
+        ("<goal>g</goal><old>\nx = 1\n</old><new>\nx = 2\n</new>", "is not in the script"),
+        ("<old>\ntrain = pd.read_csv(x)\n</old><new>x</new>", "nearest line"),
+        ('<old>test["price"] = train["price"].mean()</old><new>test[</new>', "not valid Python"),
         (f"<goal>g</goal><code>{MEAN}", "does the same"),
         ("<goal>g</goal><code>def f(:\n submission.csv</code>", "not valid Python"),
     ],
