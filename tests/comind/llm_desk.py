@@ -1,0 +1,109 @@
+"""A model client at a scripted server, with a store, a budget, and a clock that only waiting moves on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from comind.llm.budget import Budget
+from comind.llm.client import CallKey, ModelClient, Reply
+from comind.llm.endpoints import Endpoint
+from comind.llm.prices import Price, PriceBook
+from comind.llm.profiles import ModelSettings
+from comind.models import StoredCalls
+from comind.records import EndpointFacts, LlmCall
+from comind.store import Store
+from tests.fakes.scripted_llm import ScriptedModel
+
+KEY = CallKey("r1-a1", 3, "turn")
+QUESTION = [{"role": "system", "content": "You code."}, {"role": "user", "content": "Count the rows."}]
+
+
+@dataclass
+class WaitingRoom:
+    """A clock that only sleeping moves on."""
+
+    now: datetime = datetime(2026, 11, 21, tzinfo=UTC)
+    waits: list[float] = field(default_factory=list)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Several sleep at once: each ends when its own time has come, and none moves the clock back."""
+        self.waits.append(seconds)
+        until = self.now + timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+        self.now = max(self.now, until)
+
+
+@dataclass
+class Desk:
+    client: ModelClient
+    server: ScriptedModel
+    store: Store
+    budget: Budget
+    room: WaitingRoom
+    told: list[tuple[str, str]]
+
+    async def ask(self, key: CallKey = KEY, messages: Sequence[dict[str, str]] = QUESTION) -> Reply:
+        return await self.client.ask("coder", key, messages)
+
+    def calls(self) -> list[LlmCall]:
+        return self.store.all(LlmCall)
+
+
+OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
+
+
+def desk_opener(folder: Path) -> OpenDesk:
+    """Desks whose store lies in `folder`: a second one finds what the first has recorded."""
+
+    @asynccontextmanager
+    async def open_desk(
+        script: Any,
+        *,
+        model: str = "scripted",
+        settings: ModelSettings | None = None,
+        prices: dict[str, Price] | None = None,
+        api_key: str = "unused",
+        budget: dict[str, Any] | None = None,
+        deadline_in: float | None = None,
+        fallbacks: Sequence[Endpoint] = (),
+        facts: Sequence[EndpointFacts] = (),
+        **server_options: Any,
+    ) -> AsyncIterator[Desk]:
+        room = WaitingRoom()
+        deadline = None if deadline_in is None else room.now + timedelta(seconds=deadline_in)
+        purse = Budget(clock=room.clock, deadline=deadline, **(budget or {}))
+        told: list[tuple[str, str]] = []
+        with (
+            ScriptedModel(script, models=(model,), **server_options) as server,
+            Store(folder / "run.sqlite", clock=room.clock) as store,
+        ):
+            purse.restore(store.all(LlmCall))
+            client = ModelClient(
+                endpoints={"coder": Endpoint(model, server.url, api_key)},
+                fallbacks=fallbacks,
+                facts=facts,
+                log=StoredCalls(store),
+                budget=purse,
+                clock=room.clock,
+                rng=random.Random(0),
+                sleep=room.sleep,
+                tell=lambda kind, message: told.append((kind, message)),
+                prices=PriceBook(prices),
+                settings=settings,
+            )
+            try:
+                yield Desk(client, server, store, purse, room, told)
+            finally:
+                await client.aclose()
+
+    return open_desk
