@@ -160,10 +160,8 @@ class _Trajectory:
         return min(limit, max(1.0, self._past.steps * (1 + self._steps * self._past.steps_error)))
 
     def _rest_of(self, agent: Agent) -> Cost:
-        """From the middle of the step it is in, at its own pace; one past the usual end may go on as well."""
-        goal = self._steps_expected()
-        if goal <= agent.step:
-            goal = (agent.step + agent.max_steps) / 2
+        """From the middle of the step it is in, at its own pace; one at the usual end has one more."""
+        goal = max(self._steps_expected(), min(agent.step + 1, agent.max_steps))
         rest = self._agent(agent.step + 0.5, goal - max(0.0, agent.step - 0.5))
         return rest._replace(seconds=rest.seconds * self._past.paces.get(agent.id, 1.0))
 

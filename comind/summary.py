@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from comind.clock import utc_now
+from comind.forecast import dollar_limit, forecast
 from comind.llm import ladder
 from comind.ranking import BASELINE, Standing, standings
 from comind.records import (
@@ -58,13 +60,13 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
     """The document of `show --json`; unknown things are null, and no number is NaN or infinite."""
     run = reader.run() or Run(id=folder.id, competition="")
     board = standings(reader.all(Evaluation, "success = 1"))
-    totals = reader.totals()
+    alive = engine_alive(folder)
     document = {
         "run": run.id,
         "competition": run.competition,
         "metric": run.metric,
         "higher_is_better": run.higher_is_better,
-        "status": shown_status(run, engine_alive(folder)),
+        "status": shown_status(run, alive),
         "round": run.round,
         "rounds": run.rounds,
         "coders": [_coder(agent, board) for agent in reader.all(Agent, "round > 0", order='round, "index"')],
@@ -77,10 +79,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal", "board")}
         if run.test
         else None,
-        "cost": {
-            "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
-            "dollars": totals["dollars"],
-        },
+        "cost": _cost(reader, run, alive),
         "models": ladder.summarize(reader),
         "certificate": None,
         "started_at": run.started_at or None,
@@ -88,6 +87,19 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
     }
     finite: dict[str, Any] = _finite(document)
     return finite
+
+
+def _cost(reader: Reader, run: Run, alive: bool) -> dict[str, Any]:
+    """What was spent, the limits in force, and while an engine is at work what is foreseen."""
+    totals = reader.totals()
+    foreseen = forecast(reader, utc_now) if alive else None
+    return {
+        "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
+        "dollars": totals["dollars"],
+        "max_tokens": run.config.get("max_tokens"),
+        "max_dollars": dollar_limit(run.config, priced=totals["calls"] > 0 and totals["dollars"] is not None),
+        "forecast": foreseen.as_dict() if foreseen else None,
+    }
 
 
 def _coder(agent: Agent, board: list[Standing]) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from comind.clock import Clock, parse_stamp
+from comind.forecast import forecast
 from comind.ranking import standings
 from comind.records import Agent, Evaluation, Event, Run
 from comind.runs import RunFolder
 from comind.store.reader import Reader
 from comind.summary import best_standing, summarize
 from comind_tui.listing import summary_text
-from comind_tui.plain import dollars, duration, interval, one_line, run_times, tokens
+from comind_tui.plain import duration, foreseen, interval, one_line, run_times, spending
 
 QUIET_SECONDS = 15.0
 
@@ -46,8 +47,13 @@ class Printer:
         self._heart.join()
 
     def event(self, event: Event) -> None:
-        """One line for one event: local time, round, agent, what happened."""
+        """One line for one event: local time, round, agent, what happened.
+
+        A round that begins after others, and the winding down, are followed by a line on cost and forecast.
+        """
         self._write(event_line(event))
+        if (event.kind == "round" and event.round > 1) or event.kind == "winding_down":
+            self._write(self._progress())
 
     def sign_of_life(self) -> bool:
         """After a silence, a line on time, best score and cost. Whether one was due."""
@@ -91,20 +97,20 @@ def event_line(event: Event) -> str:
 
 
 def progress_line(reader: Reader, clock: Clock) -> str:
-    """Elapsed, left, working agents, best so far and cost, of a run that may not have begun."""
+    """Elapsed, left, working agents, best so far, cost and forecast, of a run that may not have begun."""
     run = reader.run() or Run(id="", competition="")
     now = clock()
     elapsed, left = run_times(run, now, alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
-    totals = reader.totals()
-    used = totals["prompt_tokens"] + totals["completion_tokens"]
+    cost, used = spending(reader.totals(), run.config)
     parts = [
         f"… {duration(elapsed)} elapsed",
         f"{duration(left)} left at most" if left is not None else "",
         f"round {run.round}/{run.rounds}",
         " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
         f"best {interval(best.score if best else None)}",
-        f"{tokens(used)} tokens, {dollars(totals['dollars'])}",
+        f"{used}, {cost}",
+        foreseen(forecast(reader, clock)),
     ]
     return f"{now.astimezone():%H:%M:%S}  {'run':<8}  " + "; ".join(one_line(part) for part in parts if part)

@@ -32,6 +32,8 @@ from comind_tui.plain import (
     one_line,
     place,
     since,
+    spent_dollars,
+    spent_tokens,
     table,
     tokens,
 )
@@ -169,13 +171,26 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
         place += f" on a {test['board']} board" if test["board"] else ""
         lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
     lines += [
-        ("cost", f"{tokens(cost['tokens'])} tokens, {dollars(cost['dollars'])}"),
+        ("cost", _cost_text(cost)),
         ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
         ("started", document["started_at"] or "–"),
         ("finished", document["finished_at"] or "–"),
         ("folder", str(from_here(folder.path))),
     ]
     return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
+
+
+def _cost_text(cost: dict[str, Any]) -> str:
+    """What was spent of which limit, and what is foreseen."""
+    spent = spent_tokens(cost["tokens"], cost["max_tokens"])
+    text = f"{spent}, {spent_dollars(cost['dollars'], cost['max_dollars'])}"
+    seen = cost["forecast"]
+    if seen is None:
+        return text
+    name, form = ("dollars", dollars) if seen["dollars"] else ("tokens", tokens)
+    low, expected, high = (form(seen[name][end]) for end in ("low", "expected", "high"))
+    kind = "" if name == "dollars" else " tokens"
+    return f"{text}; forecast {expected}{kind} ({low}–{high}) at the end"
 
 
 def ideas(arguments: Namespace) -> int:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from comind.clock import parse_stamp
+from comind.forecast import Forecast, dollar_limit
 from comind.records import Run
 from comind.scores import Score, written
 
@@ -160,6 +161,52 @@ def tokens(count: int) -> str:
     if count < 1000:
         return str(count)
     return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+
+
+def about(seconds: float) -> str:
+    """A time that is only guessed: `50s`, `40m`, `2.5h`."""
+    if seconds < 90:
+        return f"{10 * round(seconds / 10)}s"
+    return f"{seconds / 60:.0f}m" if seconds < 2 * 3600 else f"{seconds / 3600:.1f}h"
+
+
+def foreseen(forecast: Forecast | None) -> str:
+    """`forecast $3.10 ($2.40–$4.00) in 40m`, or which limit will end the run when; else empty."""
+    if forecast is None:
+        return ""
+    passes = forecast.passes
+    if passes is not None:
+        limit = (
+            dollars(passes.amount) if passes.limit == "dollars" else f"{tokens(int(passes.amount))} tokens"
+        )
+        return f"forecast: {limit} spent in {about(passes.seconds)}, round {passes.round}/{forecast.rounds}"
+    in_time = f"in {about(forecast.seconds_left.expected)}"
+    if forecast.dollars is not None and forecast.dollars.high > 0:
+        low, expected, high = (dollars(value) for value in forecast.dollars)
+        return f"forecast {expected} ({low}–{high}) {in_time}"
+    low, expected, high = (_about_tokens(value) for value in forecast.tokens)
+    return f"forecast {expected} tokens ({low}–{high}) {in_time}"
+
+
+def _about_tokens(count: float) -> str:
+    return tokens(int(count)) if count < 10_000 or count >= 1_000_000 else f"{count / 1000:.0f}k"
+
+
+def spending(totals: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, str]:
+    """Dollars and tokens, each with the limit in force: `$0.42 of $5.00` and `12.3k of 1.0M tokens`."""
+    spent, used = totals["dollars"], totals["prompt_tokens"] + totals["completion_tokens"]
+    limit = dollar_limit(config, priced=totals["calls"] > 0 and spent is not None)
+    return spent_dollars(spent, limit), spent_tokens(used, config.get("max_tokens"))
+
+
+def spent_dollars(spent: float | None, limit: float | None) -> str:
+    if spent is None:
+        return "price unknown"
+    return dollars(spent) + (f" of {dollars(limit)}" if limit is not None else "")
+
+
+def spent_tokens(used: int, limit: int | None) -> str:
+    return tokens(used) + (f" of {tokens(limit)}" if limit is not None else "") + " tokens"
 
 
 def arrow(higher_is_better: bool) -> str:

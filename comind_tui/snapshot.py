@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from comind.clock import utc_now
+from comind.forecast import Forecast, forecast
 from comind.ranking import Standing, standings
 from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Report, Run
 from comind.runs import RunFolder, engine_alive
@@ -40,6 +42,8 @@ class Snapshot:
     """Agent → its draft's title, of all rounds."""
     running_cells: int = 0
     """Cells that run now, whichever round is shown."""
+    forecast: Forecast | None = None
+    """Of a run that an engine works on, once enough was done to tell."""
 
     @property
     def status(self) -> str:
@@ -116,6 +120,7 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         reports=reader.count(Report),
         titles={agent.id: agent.title for agent in everyone},
         running_cells=reader.count(Cell, "status = 'running'") if alive else 0,
+        forecast=forecast(reader, utc_now) if alive else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,21 +13,19 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from comind.config import DEFAULT_MAX_DOLLARS
-from comind.records import Run
 from comind_tui.glyphs import state, symbol
 from comind_tui.invocation import program
 from comind_tui.plain import (
     arrow,
     cell_width,
-    dollars,
     duration,
     fit,
+    foreseen,
     interval,
     number,
     one_line,
     run_times,
-    tokens,
+    spending,
 )
 from comind_tui.snapshot import Snapshot
 
@@ -74,7 +72,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
     elapsed, left = run_times(run, now, alive=snapshot.alive)
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
-    used = snapshot.totals["prompt_tokens"] + snapshot.totals["completion_tokens"]
+    cost, used = spending(snapshot.totals, run.config)
     groups = (
         (
             f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",
@@ -86,18 +84,9 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
             f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
             _place(run.test),
         ),
-        (_cost(run, snapshot.totals), f"{tokens(used)} tokens", _agents(snapshot), run.model),
+        (cost, used, foreseen(snapshot.forecast), _agents(snapshot), run.model),
     )
     return Facts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
-
-
-def _cost(run: Run, totals: Mapping[str, Any]) -> str:
-    """What the calls cost and the cap, which is the person's, else the default where prices are known."""
-    spent = totals["dollars"]
-    limit = run.config.get("max_cost")
-    if limit is None and not run.config.get("offline") and totals["calls"] and spent is not None:
-        limit = DEFAULT_MAX_DOLLARS
-    return dollars(spent) + (f" of {dollars(limit)}" if limit is not None else "")
 
 
 def _status(snapshot: Snapshot) -> str:
