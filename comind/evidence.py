@@ -1,9 +1,10 @@
 """What each idea is worth, estimated from every draft that tried it, and which claims deserve another test.
 
 A Bayesian linear regression: an agent's best feedback score is its baseline plus the effects of the ideas
-that its draft names, plus noise. Baseline is the solution that it started from where that was scored, else a
-level of its round. Effects are shrunk towards zero, so an idea that was tried once seldom looks like a
-discovery. It reads feedback scores only: what it says is shown to agents.
+that its draft names, plus noise. Baseline is the solution that it started from where that was scored and is
+one of the better half (what leaves a poor start far behind owes that to more than its ideas), else a level of
+its round. Effects are shrunk towards zero, so an idea that was tried once seldom looks like a discovery. It reads
+feedback scores only: what it says is shown to agents.
 """
 
 from __future__ import annotations
@@ -134,8 +135,12 @@ def trials(
     parents: Mapping[str, str],
     kept: Mapping[str, str],
 ) -> list[Trial]:
-    """One for each scored agent with a draft. `parents`: report or kernel → the agent or kernel behind it."""
+    """One for each scored agent with a draft. `board` is best first.
+
+    `parents`: report → the agent or kernel that it is on; kernel → the agent that verified it.
+    """
     scores = {one.evaluation.agent: one.score for one in board}
+    good = {one.evaluation.agent: one.score for one in board[: math.ceil(len(board) / 2)]}
     tried = {id: frozenset(kept.get(idea, idea) for idea in draft.ideas) for id, draft in drafts.items()}
     found: list[Trial] = []
     for agent, score in scores.items():
@@ -143,8 +148,8 @@ def trials(
             continue
         parent = _origin(drafts[agent].parent, parents)
         fresh = tried[agent] - tried.get(parent, frozenset())
-        if parent in scores and parent != agent and fresh:
-            base = scores[parent]
+        if parent in good and parent != agent and fresh:
+            base = good[parent]
             sd = math.hypot(_deviation(score), _deviation(base))
             found.append(Trial(agent, _oriented(score) - _oriented(base), sd, fresh))
         else:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from comind.evidence import read_evidence
 from comind.llm import ladder
 from comind.ranking import best_of_each_agent, select_best, standings
 from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
@@ -71,6 +72,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         "## Local leaderboard\n\n" + _leaderboard(store),
         "## Agents\n\n" + _agents(store),
         "## Ideas\n\n" + _ideas(store),
+        "## What the ideas were worth\n\n" + _evidence(store),
         "## Model\n\n" + ("\n".join(ladder.report_lines(store)) or "No model was asked."),
         "## Stopped cells and faults\n\n" + _faults(store),
     ]
@@ -180,6 +182,20 @@ def _ideas(store: Store) -> str:
     for idea in store.all(Idea, "rank BETWEEN 1 AND 10 AND origin != 'person'", order="round, rank"):
         lines.append(f"- round {idea.round}, rank {idea.rank}: {idea.text}")
     return "\n".join(lines) or "None."
+
+
+def _evidence(store: Store) -> str:
+    """Each tried idea's effect on the feedback score, from all solutions that tried it."""
+    effects = read_evidence(store).effects
+    if not effects:
+        return "No scored draft named the ideas that it tried."
+    texts = {idea.id: idea.text for idea in store.all(Idea)}
+    rows = []
+    for one in effects:
+        text = _cell(" ".join(texts.get(one.idea, one.idea).split())[:200])
+        rows.append(f"| {one.mean:+.2g} ± {one.sd:.1g} | {one.trials} | {one.verdict} | {text} |")
+    head = "Change of the feedback score, positive is better, ± one standard deviation.\n\n"
+    return head + "\n".join(["| effect | trials | verdict | idea |", "|---|---|---|---|", *rows])
 
 
 def _faults(store: Store) -> str:

@@ -54,6 +54,8 @@ class Proposal:
     resources: tuple[str, ...] = ()
     retest: str = ""
     """Id of the idea whose claim it tests again."""
+    starts_from: str = ""
+    """A report's id; empty follows from the variant."""
 
 
 def drafts_reply(message: str) -> str:
@@ -118,7 +120,8 @@ def _retest(situation: Situation) -> Proposal | None:
             again = replace(variant, title=f"{title}, round {situation.round} re-test")
             recipe = replace(variant.recipe(situation.data.modality), seed=100 + situation.round)
             reason = f"the claim of {claim.idea} is weak ({claim.why}), and {agent} relies on it"
-            return Proposal(again, recipe, reason, retest=claim.idea)
+            report = evidence.report_of(agent, situation.told)
+            return Proposal(again, recipe, reason, retest=claim.idea, starts_from=report)
     return None
 
 
@@ -253,6 +256,8 @@ def _ideas(proposal: Proposal, situation: Situation) -> list[str]:
 
 def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
     variant, recipe = proposal.variant, proposal.recipe
+    higher = situation.metric.higher_is_better
+    start = proposal.starts_from or evidence.origin(variant, situation.told, situation.board, higher)
     if recipe.family == "blend":
         steps = (
             "Read `oof.csv` of each resource, find the weights on its `train` rows, apply them to the others."
@@ -266,7 +271,7 @@ def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
     return (
         f"title: {variant.title}\n"
         f"baseline: {'yes' if baseline else 'no'}\n"
-        f"starts_from: {evidence.origin(variant, situation.told, situation.board)}\n"
+        f"starts_from: {start}\n"
         f"resources: {', '.join(proposal.resources) or 'none'}\n"
         f"ideas: {', '.join(_ideas(proposal, situation)) or 'none'}\n"
         f"needs: {int(0.9 * situation.seconds)} s\n"

@@ -104,15 +104,19 @@ def support(variant: Variant, told: Sequence[Told], higher_is_better: bool) -> f
     return max(variant.support, max(named) / len(scored) if named else 0.0)
 
 
-def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing]) -> str:
-    """The id of the report that a variant builds on, or `none`."""
+def report_of(agent: str, told: Sequence[Told]) -> str:
+    """The id of the report on what an agent did, or `none`."""
+    return next((one.id for one in told if re.search(rf"\b{re.escape(agent)}\b", one.about)), "none")
+
+
+def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing], higher_is_better: bool) -> str:
+    """The id of the report that a variant builds on: its parent's, else the best public kernel's, or `none`."""
     parent = next((one for one in board if one.title == variant.after), None)
     if parent is not None:
-        return next(
-            (one.id for one in told if re.search(rf"\b{re.escape(parent.agent)}\b", one.about)), "none"
-        )
+        return report_of(parent.agent, told)
     if variant.words:
         public = [one for one in told if one.public_score is not None and re.search(variant.words, one.body)]
         if public:
-            return max(public, key=lambda one: one.votes).id
+            sign = 1 if higher_is_better else -1
+            return max(public, key=lambda one: (sign * (one.public_score or 0.0), one.votes)).id
     return "none"

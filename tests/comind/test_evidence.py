@@ -112,15 +112,22 @@ def draft(id: str, ideas: list[str], parent: str = "") -> Draft:
 
 
 def test_a_trial_is_measured_against_the_solution_that_it_started_from() -> None:
-    board = [standing("r2-a1", 0.30, higher=False), standing("r1-a1", 0.40, higher=False)]
+    board = [standing(a, v, higher=False) for a, v in (("r2-a1", 0.3), ("r1-a1", 0.4), ("k01", 0.7))]
     drafts = {"r1-a1": draft("r1-a1", ["i1"]), "r2-a1": draft("r2-a1", ["i1", "i2"], "report-1801")}
     child, parent = trials(board, drafts, {"report-1801": "r1-a1"}, {})
     assert (round(child.gain, 9), set(child.ideas), child.level) == (0.1, {"i2"}, "")
     assert (parent.gain, set(parent.ideas), parent.level) == (-0.40, {"i1"}, "round 1")
 
 
+def test_a_poor_start_that_was_left_far_behind_is_no_baseline() -> None:
+    board = [standing("r1-a1", 0.9), standing("r1-a2", 0.8), standing("k01", 0.2, round=0)]
+    drafts = {"r1-a1": draft("r1-a1", ["i1"], "someone/kernel"), "r1-a2": draft("r1-a2", ["i2"])}
+    found = trials(board, drafts, {"someone/kernel": "k01"}, {})
+    assert [one.level for one in found] == ["round 1", "round 1"]
+
+
 def test_a_report_on_a_verified_kernel_leads_to_its_own_score() -> None:
-    board = [standing("r1-a1", 0.9), standing("k01", 0.8, round=0)]
+    board = [standing("r1-a1", 0.9), standing("k01", 0.8, round=0), standing("k02", 0.7, round=0)]
     drafts = {"r1-a1": draft("r1-a1", ["i1"], "report-1001")}
     found = trials(board, drafts, {"report-1001": "someone/kernel", "someone/kernel": "k01"}, {})
     assert [(one.agent, round(one.gain, 9)) for one in found] == [("r1-a1", 0.1)]
