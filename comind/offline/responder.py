@@ -14,13 +14,22 @@ from comind.offline.monitoring import watch_reply
 from comind.offline.reading import Messages, role_of, task_message
 from comind.offline.report import report_reply
 from comind.offline.scripting import change_reply
+from comind.offline.short import (
+    draft_short_reply,
+    filter_short_reply,
+    kernel_short_reply,
+    report_short_reply,
+)
 
 _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("analyzer", "kernel"): kernel_reply,
+    ("analyzer", "kernel_short"): kernel_short_reply,
     ("analyzer", "discussion"): discussion_reply,
     ("proposer", "brainstorm"): brainstorm_reply,
     ("proposer", "filter"): filter_reply,
+    ("proposer", "filter_short"): filter_short_reply,
     ("coordinator", "drafts"): drafts_reply,
+    ("coordinator", "draft_short"): draft_short_reply,
     ("monitor", "watch"): watch_reply,
     ("scripter", "change"): change_reply,
     ("evaluator", "split"): split_reply,
@@ -29,6 +38,7 @@ _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
 _BY_CONVERSATION: Final[Mapping[tuple[str, str], Callable[[Messages], str]]] = {
     ("coder", "implement"): next_turn,
     ("coder", "report"): report_reply,
+    ("coder", "report_short"): report_short_reply,
 }
 
 

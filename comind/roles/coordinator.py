@@ -71,9 +71,10 @@ class DraftMaterial:
 async def write_drafts(
     desk: Desk, brief: Brief, key: CallKey, material: DraftMaterial, count: int
 ) -> list[DraftReply]:
-    """Exactly `count` drafts with distinct titles. Raises MalformedReply when no attempt gave them.
+    """Exactly `count` drafts with distinct titles. Raises MalformedReply when not even one could be read.
 
-    Drafts that overlap, do not fit the machine or lack a baseline are asked for once more, then taken.
+    Drafts that overlap, do not fit the machine or lack a baseline are asked for once more, then taken. What
+    two replies lack is asked for one draft at a time, and filled up with plain drafts where that fails too.
     """
     values = {
         "competition": brief.competition,
@@ -92,7 +93,49 @@ async def write_drafts(
     }
     messages = desk.prompts.opening("coordinator", "drafts", values)
     reader = _DraftReader(count, material.seconds, material.gpu)
-    return (await ask_parsed(desk.client, "coordinator", key, messages, reader)).value
+    asked = ask_parsed(
+        desk.client, "coordinator", key, messages, reader,
+        attempts=2, lenient=lambda text: some_drafts(text, count),
+    )  # fmt: skip
+    unreadable = None
+    try:
+        drafts = (await asked).value
+    except MalformedReply as error:
+        drafts, unreadable = [], error
+    while len(drafts) < count:
+        try:
+            drafts.append(await _one_more(desk, brief, key, material, drafts))
+        except MalformedReply as error:
+            if not drafts:
+                raise unreadable or error from None
+            break
+    if len(drafts) < count:
+        drafts += plain_drafts(material.ideas, count)[len(drafts) :]
+    return with_one_baseline(drafts)
+
+
+async def _one_more(
+    desk: Desk, brief: Brief, key: CallKey, material: DraftMaterial, taken: Sequence[DraftReply]
+) -> DraftReply:
+    """The smaller question: one draft that is none of those `taken`."""
+    values = {
+        "competition": brief.competition,
+        "metric": brief.metric,
+        "machine": brief.machine,
+        "time": material.time,
+        "ideas": material.ideas,
+        "taken": "\n".join(f"- {draft.title}" for draft in taken) or "none",
+    }
+
+    def parse(text: str) -> DraftReply:
+        draft = some_drafts(text, 1)[0]
+        if draft.title.lower() in {one.title.lower() for one in taken}:
+            raise MalformedReply(f"There is a draft {draft.title!r} already.")
+        return draft
+
+    this = replace(key, kind=f"draft{len(taken) + 1}")
+    messages = desk.prompts.opening("coordinator", "draft_short", values)
+    return (await ask_parsed(desk.client, "coordinator", this, messages, parse, attempts=1)).value
 
 
 class _DraftReader:
@@ -125,6 +168,16 @@ def parse_drafts(text: str, count: int) -> list[DraftReply]:
     twice = {title for title in titles if titles.count(title) > 1}
     if twice:
         raise MalformedReply(f"Two drafts have the title {twice.pop()!r}; every draft must be different.")
+    return drafts
+
+
+def some_drafts(text: str, count: int) -> list[DraftReply]:
+    """The drafts there are, the first of each title and at most `count`, if there is any."""
+    found = [draft for draft in map(_draft, separated_blocks(text)) if draft is not None]
+    distinct = {draft.title.lower(): draft for draft in reversed(found)}
+    drafts = [draft for draft in found if distinct[draft.title.lower()] is draft][:count]
+    if not drafts:
+        raise MalformedReply("No draft was found. Begin it with a line `title: a few words`.")
     return drafts
 
 

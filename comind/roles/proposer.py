@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from comind.likeness import shared_words
-from comind.llm.asking import ask_parsed
+from comind.llm.asking import Smaller, ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, bullets, list_of_strings, sections
 from comind.roles.desk import Brief, Desk
@@ -17,6 +17,8 @@ MINIMUM_PATHS = 4
 SAME_PATH = 0.7
 """Share of common words from which two paths are one."""
 _PATH = r"={2,}\s*SOLUTION[_ ]PATH[_ ]{0,3}(?P<title>\w+)\s*={2,}"
+_LISTED = re.compile(r"^- \[(idea-\d+)\] (.*)$", re.M)
+"""An idea as the prompt lists it."""
 _IDS = re.compile(r"^\s*\[(?P<ids>[^\]]*)\]\s*(?P<text>.+)$", re.S)
 
 
@@ -49,13 +51,14 @@ async def brainstorm(
         "memory": memory,
     }
     messages = desk.prompts.opening("proposer", "brainstorm", values)
-    return (await ask_parsed(desk.client, "proposer", key, messages, _PathReader())).value
+    asked = ask_parsed(desk.client, "proposer", key, messages, _PathReader(), lenient=any_paths)
+    return (await asked).value
 
 
 async def filter_ideas(
     desk: Desk, brief: Brief, key: CallKey, *, reports: str, evidence: str, ideas: str
 ) -> list[RankedIdea]:
-    """The ideas worth trying, best first."""
+    """The ideas worth trying, best first. A model that cannot write the list is asked for the ids alone."""
     values = {
         "competition": brief.competition,
         "metric": brief.metric,
@@ -65,7 +68,13 @@ async def filter_ideas(
         "ideas": ideas,
     }
     messages = desk.prompts.opening("proposer", "filter", values)
-    return (await ask_parsed(desk.client, "proposer", key, messages, parse_ranking)).value
+    short = {"metric": brief.metric, "ideas": ideas}
+    texts = dict(_LISTED.findall(ideas))
+    smaller = Smaller(
+        desk.prompts.opening("proposer", "filter_short", short), lambda text: parse_ids(text, texts)
+    )
+    asked = ask_parsed(desk.client, "proposer", key, messages, parse_ranking, attempts=2, smaller=smaller)
+    return (await asked).value
 
 
 class _PathReader:
@@ -121,6 +130,22 @@ def _found_paths(text: str) -> list[SolutionPath]:
         if ideas:
             paths.append(SolutionPath(re.sub(r"\s+", " ", description), ideas))
     return paths
+
+
+def any_paths(text: str) -> list[SolutionPath]:
+    """The paths there are, if there is any."""
+    paths = _found_paths(text)
+    if not paths:
+        raise MalformedReply("No solution path was found.")
+    return paths
+
+
+def parse_ids(text: str, texts: Mapping[str, str]) -> list[RankedIdea]:
+    """Ids in order, wherever they stand in the reply; `texts` are the ideas' words by id."""
+    ids = [id for id in dict.fromkeys(re.findall(r"idea-\d+", text)) if id in texts]
+    if not ids:
+        raise MalformedReply("The reply names no idea of the list by its id.")
+    return [RankedIdea([id], texts[id]) for id in ids]
 
 
 def parse_ranking(text: str) -> list[RankedIdea]:

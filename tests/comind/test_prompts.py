@@ -28,6 +28,14 @@ HEADINGS = {
     ("coder", "implement"): ["Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits"],
     ("coder", "report"): ["Evaluations", "Reply format"],
     ("coder", "report_short"): ["Reply format"],
+    ("scripter", "change"): [
+        "Competition", "Metric", "Machine", "Files", "Data", "Script", "Hints", "Tried", "Last try", "Limits",
+        "Reply format",
+    ],
+    ("proposer", "filter_short"): ["Metric", "New ideas", "Reply format"],
+    ("coordinator", "draft_short"): [
+        "Competition", "Metric", "Machine", "Time", "Ideas", "Drafts taken", "Reply format",
+    ],
     ("monitor", "watch"): ["Goal", "Code", "Time", "Output so far", "Reply format"],
     ("evaluator", "split"): [
         "Competition", "Metric", "Data", "Settings", "Reference file", "Fault", "Reply format"
