@@ -1,0 +1,56 @@
+"""The small-model preset as a user would run it: whole scripts, changed one thing at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comind.records import Agent, Idea, LlmCall
+from comind.runs import list_runs
+from comind.store import Reader
+from tests.e2e.commands import comind
+from tests.e2e.small_competition import write_small_competition
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Reader, Path]:
+    root = tmp_path_factory.mktemp("small-model")
+    folder = write_small_competition(root / "fruit")
+    done = comind(
+        "run", f"{folder}/", "--offline", "--preset", "small-model", "--rounds", "2", "--steps", "2",
+        "--time-limit", "150s", "--json", state=root / "state",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [run] = list_runs(root / "state")
+    return json.loads(done.stdout), Reader(run.database), root / "state"
+
+
+def test_a_folder_without_a_community_ends_beyond_the_sample(outcome: Any) -> None:
+    shown, _, _ = outcome
+    assert shown["status"] == "finished"
+    assert shown["best"]["interval"][0] > shown["baseline_score"]
+
+
+def test_one_question_a_step_and_no_other_roles(outcome: Any) -> None:
+    _, reader, _ = outcome
+    assert {call.kind for call in reader.all(LlmCall)} == {"change"}
+    agents = reader.all(Agent, "round > 0")
+    assert {agent.style for agent in agents} == {"script"} and len(agents) == 4
+    assert reader.count(Idea) == 8
+
+
+def test_prompts_fit_the_small_window(outcome: Any) -> None:
+    _, reader, _ = outcome
+    assert max(call.prompt_tokens for call in reader.all(LlmCall)) < 0.6 * 8192
+
+
+def test_the_best_script_runs_again_and_writes_the_same(outcome: Any) -> None:
+    shown, _, state = outcome
+    done = comind("reproduce", shown["run"], "--json", state=state)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["largest_difference"] == 0.0
