@@ -3,8 +3,8 @@
 A Bayesian linear regression: an agent's best feedback score is its baseline plus the effects of the ideas
 that its draft names, plus noise. Baseline is the solution that it started from where that was scored and is
 one of the better half (what leaves a poor start far behind owes that to more than its ideas), else a level of
-its round. Effects are shrunk towards zero, so an idea that was tried once seldom looks like a discovery. It reads
-feedback scores only: what it says is shown to agents.
+its round. Effects are shrunk towards zero, so an idea that was tried once seldom looks like a discovery. It
+reads feedback scores only: what it says is shown to agents.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def report_of(agent: str, told: Sequence[Told]) -> str:
 
 
 def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing], higher_is_better: bool) -> str:
-    """The id of the report that a variant builds on: its parent's, else the best public kernel's, or `none`."""
+    """The id of the report that a variant builds on: its parent's, the best public kernel's, or `none`."""
     parent = next((one for one in board if one.title == variant.after), None)
     if parent is not None:
         return report_of(parent.agent, told)
