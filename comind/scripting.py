@@ -175,7 +175,7 @@ class ScriptAgent(ScriptAtWork):
         scored = f"score on the feedback rows: {self._score}" if self._score else "it was not scored yet"
         root = f"/kaggle/input/{self._shop.slug}"
         return {
-            "competition": brief.competition,
+            "competition": _cut(brief.competition, room // 10),
             "metric": brief.metric,
             "machine": brief.machine,
             "files": f"competition folder: {root}\nworking folder: /kaggle/working",
@@ -237,6 +237,11 @@ def _for_scripts(data: str) -> str:
     """The profile without what differs in the view, where validation rows are test rows."""
     lines = [line for line in data.splitlines() if not line.startswith("Validation ")]
     return "\n".join(lines)
+
+
+def _cut(quoted: str, characters: int) -> str:
+    """A text that ends in a quoted block, shorter; the block stays closed."""
+    return quoted if len(quoted) <= characters else f"{quoted[:characters]} […]\n>>>"
 
 
 def script_drafts(shop: Workshop, round: int, count: int) -> list[Draft]:

@@ -29,7 +29,7 @@ HEADINGS = {
     ("coder", "report"): ["Evaluations", "Reply format"],
     ("coder", "report_short"): ["Reply format"],
     ("scripter", "change"): [
-        "Competition", "Metric", "Machine", "Files", "Data", "Script", "Hints", "Tried", "Last try", "Limits",
+        "Competition", "Metric", "Machine", "Files", "Data", "Hints", "Script", "Tried", "Last try", "Limits",
         "Reply format",
     ],
     ("proposer", "filter_short"): ["Metric", "New ideas", "Reply format"],
