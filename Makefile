@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types imports unit bench bench-aide clean help
+.PHONY: demo test soak lint types imports unit bench bench-aide clean help
 
 help:
 	@echo "make demo   set up, then two rounds of four agents on census-income, offline (recipes, no language model)"
 	@echo "make test   set up, then lint, types, import contract and every test"
+	@echo "make soak   kill one run's engine 200 times and see that nothing is lost or paid for twice"
 	@echo "make bench-aide  race CoMind against the real aideml, which gets an environment of its own"
 	@echo "make bench  measure the engine's overhead on a demo run; figures are in docs/"
 
@@ -17,6 +18,9 @@ demo: $(VENV)/.installed
 	$(BIN)/comind-tui run census-income --offline --coders 4 --rounds 2 --time-limit 170s --state state
 
 test: lint types imports unit
+
+soak: $(VENV)/.installed-dev
+	COMIND_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
