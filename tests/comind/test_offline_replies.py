@@ -17,7 +17,7 @@ from comind.offline.responder import respond
 from comind.offline.shelf import BLEND, SHELF, find_recipe
 from comind.prompts import Message, Prompts, quote
 from comind.roles.analyzer import parse_discussion, parse_kernel
-from comind.roles.coordinator import DraftReply, parse_drafts
+from comind.roles.coordinator import DraftReply, misfit, overlap, parse_drafts
 from comind.roles.monitor import parse_verdict
 from comind.roles.proposer import parse_paths, parse_ranking
 
@@ -190,6 +190,53 @@ def test_the_second_round_blends_and_improves_on_the_leader() -> None:
     parents = {variant.title: variant.after for variant in SHELF["tabular"]}
     assert parents[found[1].title] == "Histogram gradient boosting"
     assert found[1].starts_from == "report-1802"
+
+
+EVIDENCE = (
+    "to be tested again: [idea-1008] (unclear after 1 trial; used by r1-a2): Boost.\n"
+    "- [idea-1007] +0.014 ± 0.03 in 1 trial: helps. Linear.\n"
+    "- [idea-1008] -3.4e-05 ± 0.02 in 2 trials: unclear. Boost."
+)
+
+
+def test_a_weak_claim_is_tested_again_by_one_draft_that_repeats_its_leader() -> None:
+    found = drafts(4, **SECOND_ROUND, evidence=EVIDENCE)
+    again = [draft for draft in found if draft.retest]
+    assert [draft.title for draft in again] == ["Histogram gradient boosting, round 2 re-test"]
+    assert (again[0].ideas, again[0].starts_from) == (["idea-1008"], "report-1802")
+    recipe = find_recipe(again[0].code)
+    assert recipe is not None and recipe.family == "boosting" and recipe.seed
+    assert len({draft.title for draft in found}) == 4
+
+
+def test_a_claim_of_what_the_shelf_does_not_hold_is_left_alone() -> None:
+    evidence = EVIDENCE.replace("used by r1-a2", "used by k01")
+    assert not any(draft.retest for draft in drafts(4, **SECOND_ROUND, evidence=evidence))
+
+
+def test_a_draft_names_the_listed_ideas_that_it_is_made_of() -> None:
+    idea = next(v.idea for v in SHELF["tabular"] if v.title == "Extremely randomised trees")
+    found = drafts(4, ideas=f"1. [idea-1009] {idea}\n2. [idea-1010] Plot the columns.")
+    assert [draft.ideas for draft in found if draft.title == "Extremely randomised trees"] == [["idea-1009"]]
+    assert sum(len(draft.ideas) for draft in found) == 1
+
+
+def test_its_drafts_differ_fit_and_need_no_second_question() -> None:
+    for more in ({}, SECOND_ROUND):
+        found = drafts(4, **more)
+        assert overlap(found) == misfit(found, 60, False) == ""
+
+
+def test_verified_kernels_on_the_leaderboard_are_no_recipes_that_were_tried() -> None:
+    board = '1. k01 "Somebody\'s forest" 0.9 [0.8, 1] verified community kernel'
+    assert [one.title for one in drafts(4, leaderboard=board)] == [one.title for one in drafts(4)]
+
+
+def test_the_filter_ranks_what_was_measured_to_help_before_what_hurt() -> None:
+    ideas = "- [idea-1008] Scale all numbers.\n- [idea-1007] Drop rare categories."
+    evidence = EVIDENCE.replace("unclear. Boost", "hurts. Boost")
+    ranked = parse_ranking(ask("proposer", "filter", reports="none", evidence=evidence, ideas=ideas))
+    assert [one.sources for one in ranked] == [["idea-1007"], ["idea-1008"]]
 
 
 def test_nothing_that_was_scored_is_drafted_again() -> None:

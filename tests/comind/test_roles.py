@@ -7,7 +7,7 @@ import pytest
 from comind.llm.parsing import MalformedReply
 from comind.roles.analyzer import parse_discussion, parse_kernel
 from comind.roles.coder import parse_report, parse_turn
-from comind.roles.coordinator import parse_drafts
+from comind.roles.coordinator import overlap, parse_drafts
 from comind.roles.evaluator import _FileReader
 from comind.roles.monitor import parse_verdict
 from comind.roles.proposer import parse_paths, parse_ranking
@@ -131,6 +131,40 @@ class TestCoordinator:
             parse_drafts(self.draft("Ridge"), 2)
         with pytest.raises(MalformedReply, match="ridge"):
             parse_drafts(self.draft("Ridge") + "\n===SEPARATOR===\n" + self.draft("ridge"), 2)
+
+    @pytest.mark.parametrize(
+        ("lines", "ideas", "retest", "seconds", "gpu"),
+        [
+            ("ideas: idea-0003, idea-0011\nneeds: 10 min, 1 GPU\nretest: yes", ["idea-0003", "idea-0011"],
+             True, 600, True),
+            ("**Ideas:** [idea-0003]; [idea-0003]\n**Needs:** 1 h 30 min", ["idea-0003"], False, 5400, False),
+            ("IDEAS: none\nneeds: 90 s, no GPU\nRetest: No", [], False, 90, False),
+            ("needs: two GPUs and 0.5 hours", [], False, 1800, True),
+            ("", [], False, None, False),
+        ],
+    )  # fmt: skip
+    def test_what_a_draft_tries_and_needs_is_read_as_models_write_it(
+        self, lines: str, ideas: list[str], retest: bool, seconds: float | None, gpu: bool
+    ) -> None:
+        text = self.draft("Ridge").replace("resources: none", f"resources: none\n{lines}")
+        [draft] = parse_drafts(text, 1)
+        assert (draft.ideas, draft.retest, draft.seconds, draft.gpu) == (ideas, retest, seconds, gpu)
+        assert draft.description == "Fit it."
+
+    def test_prose_about_ideas_and_needs_stays_in_the_description(self) -> None:
+        text = self.draft("Ridge").replace("Fit it.", "Ideas: scale first.\nNeeds: clean columns.")
+        [draft] = parse_drafts(text, 1)
+        assert draft.description == "Ideas: scale first.\nNeeds: clean columns."
+
+    def test_drafts_that_share_their_code_overlap_whatever_they_are_called(self) -> None:
+        code = "\n".join(f"model_{n} = Forest(trees={n * 7}, depth={n})" for n in range(30))
+        blocks = [
+            self.draft("Ridge").replace("fit()", code),
+            self.draft("Quite another title").replace("fit()", code).replace("Fit it.", "Other words."),
+        ]
+        assert "nearly the same" in overlap(parse_drafts("\n===SEPARATOR===\n".join(blocks), 2))
+        blocks[1] = blocks[1].replace("Forest(trees", "Lines(slopes")
+        assert overlap(parse_drafts("\n===SEPARATOR===\n".join(blocks), 2)) == ""
 
 
 class TestMonitorAndEvaluator:
