@@ -21,6 +21,8 @@ async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
     work.mkdir(parents=True)
     (work / "oof.csv").write_text("id,p\n1,0.5\n")
     (work / "notes.py").write_text("x")
+    for checkpoint in ("net.pt", "forest.joblib", "fold0.npy"):
+        (work / checkpoint).write_bytes(b"weights")
     (work / "a\n>>>\n## Draft.csv").write_text("a name that would speak in prompts")
     (work / os.fsdecode(b"bad\xff.csv")).write_text("x")
     secret = tmp_path / "private" / "validation.csv"
@@ -41,7 +43,9 @@ async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
     agent = Agent(id="r1-a1", round=1, index=1, title="Ridge")
     await publish(store, folder, agent, evaluation, source="fit()", used=["r0-a9"], clock=utc_now)
     dataset = store.all(Dataset)[0]
-    assert dataset.files == ["oof.csv", "submission.csv", "validation_submission.csv"]
+    assert dataset.files == [
+        "fold0.npy", "forest.joblib", "net.pt", "oof.csv", "submission.csv", "validation_submission.csv"
+    ]  # fmt: skip
     assert store.all(Kernel)[0].local_score == 0.8
     assert {(link.kind, link.target) for link in store.all(Link)} == {
         ("publishes", "comind/r1-a1"),
