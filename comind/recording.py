@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from comind.config import RunConfig
-from comind.records import LlmCall, Run
+from comind.config import RunConfig, from_mapping
+from comind.records import EndpointFacts, LlmCall, Run
 from comind.runs import RunFolder, find_run
 from comind.store.reader import Reader
 from kaggle_runner.errors import ConfigError, RunNotFound, StateUnwritable
@@ -113,6 +113,7 @@ def record_run(folder: RunFolder, environment: Mapping[str, str] = os.environ) -
     try:
         run = reader.run()
         calls = reader.all(LlmCall)
+        facts = reader.all(EndpointFacts)
     finally:
         reader.close()
     if run is None or not calls:
@@ -125,7 +126,7 @@ def record_run(folder: RunFolder, environment: Mapping[str, str] = os.environ) -
         run=run.id,
         model=run.model,
         seed=int(run.config.get("seed", 0)),
-        config=_shareable(run),
+        config=_shareable(run, facts),
         packages=package_versions(),
         replies={call.id: _from_call(call, secrets) for call in calls},
     )
@@ -265,9 +266,16 @@ def _as_line(one: Recorded) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Recorded.__dataclass_fields__}
 
 
-def _shareable(run: Run) -> dict[str, Any]:
-    """The settings without what is this machine's or this person's; a folder is named by its slug."""
-    kept = {name: value for name, value in run.config.items() if name not in (*_OF_THE_MODEL, "state")}
+def _shareable(run: Run, facts: Sequence[EndpointFacts]) -> dict[str, Any]:
+    """The settings without what is this machine's or this person's; a folder is named by its slug.
+
+    The window is the one that the prompts were made for, which the endpoint may have made smaller.
+    """
+    from comind.models import fitted_config  # it imports this module
+
+    known = {name: value for name, value in run.config.items() if name in RunConfig.__dataclass_fields__}
+    fitted = fitted_config(from_mapping(known, where=f"run {run.id}"), facts).as_dict()
+    kept = {name: fitted[name] for name in known if name not in _OF_THE_MODEL}
     return {**kept, "competition": run.competition, "model": run.model.removeprefix(_LABEL)}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from comind.clock import Clock, stamp
 from comind.llm.client import CallKey, CallLog, Reply
 from comind.recording import Recorded, Recording, recorded_name
-from comind.records import LlmCall
+from comind.records import LlmCall, ReplyFault
 from kaggle_runner.errors import ModelUnavailable
 
 
@@ -30,6 +30,10 @@ class RecordedModel:
             stored = self._call(role, key, messages, self._find(key))
             self._log.save_call(stored)
         return Reply(stored.reply, stored.finish_reason, stored, replayed=True)
+
+    def note_fault(self, fault: ReplyFault) -> None:
+        """Kept as a model's own would be: what a parser makes of old replies is what a replay may be for."""
+        self._log.save_fault(fault)
 
     def _find(self, key: CallKey) -> Recorded:
         recorded = self._recording.replies.get(key.id)

@@ -82,17 +82,21 @@ class Reader:
         order: str = "",
         limit: int | None = None,
     ) -> list[R]:
-        """Records of a type; `where` and `order` are SQL written by us, values go through `parameters`."""
+        """Records of a type; `where` and `order` are SQL written by us, values go through `parameters`.
+
+        A run of an earlier version has none of what that version did not know.
+        """
         query = f"SELECT * FROM {record.TABLE}"  # type: ignore[attr-defined]
         query += f" WHERE {where}" if where else ""
         query += f" ORDER BY {order or 'rowid'}"
         query += f" LIMIT {int(limit)}" if limit is not None else ""
-        return [from_row(record, dict(row)) for row in self._query(query, parameters)]
+        return [from_row(record, dict(row)) for row in self._rows(record, query, parameters)]
 
     def count(self, record: type, where: str = "", parameters: Sequence[Any] = ()) -> int:
         query = f"SELECT COUNT(*) FROM {record.TABLE}"  # type: ignore[attr-defined]
         query += f" WHERE {where}" if where else ""
-        return int(self._query(query, parameters)[0][0])
+        counted = self._rows(record, query, parameters)
+        return int(counted[0][0]) if counted else 0
 
     def events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
         """Events with `seq` above `after`, oldest first."""
@@ -153,6 +157,21 @@ class Reader:
         """Every recorded reply, in order. Prompts and replies are not read."""
         rows = self._query("SELECT id, model, kind, attempt FROM llm_calls ORDER BY rowid", ())
         return [Received(row["id"], row["model"], row["kind"], int(row["attempt"])) for row in rows]
+
+    def _rows(self, record: type, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+        try:
+            return self._query(query, parameters)
+        except sqlite3.OperationalError:
+            if self._is_newer(record):
+                return []
+            raise
+
+    def _is_newer(self, record: type) -> bool:
+        """Whether the database has its tables, but none for this record: an earlier version made it."""
+        tables = {
+            row["name"] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'", ())
+        }
+        return Event.TABLE in tables and record.TABLE not in tables  # type: ignore[attr-defined]
 
     def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return self._connection.execute(query, tuple(parameters)).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import pytest
 
 from comind.clock import utc_now
 from comind.config import load_config
+from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
+from comind.llm.parsing import MalformedReply
 from comind.llm.recorded import RecordedModel
 from comind.models import open_models
 from comind.recording import (
@@ -26,7 +29,7 @@ from comind.recording import (
     recording_of,
     settings_of,
 )
-from comind.records import LlmCall, Run
+from comind.records import EndpointFacts, LlmCall, ReplyFault, Run
 from comind.runs import RunFolder, create_run
 from comind.store import Store
 from comind_tui.arguments import build_parser
@@ -70,12 +73,16 @@ class Calls:
 
     def __init__(self) -> None:
         self.kept: dict[str, LlmCall] = {}
+        self.faults: list[ReplyFault] = []
 
     def get_call(self, id: str) -> LlmCall | None:
         return self.kept.get(id)
 
     def save_call(self, call: LlmCall) -> None:
         self.kept[call.id] = call
+
+    def save_fault(self, fault: ReplyFault) -> None:
+        self.faults.append(fault)
 
 
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz"])
@@ -106,6 +113,28 @@ def test_no_key_no_address_no_path_and_no_prompt_is_written(tmp_path: Path) -> N
     text = (tmp_path / "r.jsonl").read_text()
     for private in (KEY, "secret", "10.0.0", "/home/someone", str(tmp_path), "Which ideas?"):
         assert private not in text
+
+
+def test_the_window_is_the_one_that_prompts_were_made_for(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, context_tokens=128_000, reply_tokens=16_000)
+    known = {"context_tokens": 8192, "context_from": "the server", "roles": ["coder"]}
+    with Store(folder.database) as store:
+        store.save(EndpointFacts(id="qwen@h", model="qwen", base_url="h", facts=known))
+    config = record_run(folder, {}).config
+    assert (config["context_tokens"], config["reply_tokens"]) == (8192, 2048)
+
+
+def test_a_reply_that_cannot_be_read_is_counted_in_a_replay_too(tmp_path: Path) -> None:
+    recording = record_run(make_run(tmp_path, replies=["no list"] * 3), {})
+    log = Calls()
+
+    def parse(text: str) -> str:
+        raise MalformedReply("Write a list.")
+
+    asking = ask_parsed(RecordedModel(recording, log, utc_now), "proposer", key(1), PROMPT, parse)
+    with pytest.raises(MalformedReply):
+        asyncio.run(asking)
+    assert [fault.step for fault in log.faults] == ["asked again", "asked again", "given up"]
 
 
 def test_a_run_without_replies_cannot_be_recorded(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from comind.records import Evaluation, Event, Idea, Kernel, LlmCall, Report, Run
+from comind.records import Evaluation, Event, Idea, Kernel, LlmCall, ReplyFault, Report, Run
 from comind.store import Reader, Store
 from comind.store.rows import from_row, to_row
 from kaggle_runner.errors import RunNotFound, StateUnwritable
@@ -126,3 +126,23 @@ def test_half_an_emoji_is_stored_as_a_question_mark(store: Store) -> None:
     store.save(Idea(id="idea-1", round=1, text="\ud83d"))
     assert store.all(Event)[0].message == "half ?"
     assert store.all(Idea)[0].text == "?"
+
+
+def test_a_run_of_an_earlier_version_has_none_of_what_came_later(store: Store, tmp_path: Path) -> None:
+    store.save(Run(id="r", competition="c"))
+    store.close()
+    with sqlite3.connect(tmp_path / "run.sqlite") as older:
+        older.execute("DROP TABLE reply_faults")
+    reader = Reader(tmp_path / "run.sqlite")
+    assert reader.all(ReplyFault) == []
+    assert reader.count(ReplyFault) == 0
+    reader.close()
+
+
+def test_a_database_without_its_tables_yet_is_not_an_empty_run(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "run.sqlite").close()
+    (tmp_path / "run.sqlite").touch()
+    reader = Reader(tmp_path / "run.sqlite")
+    with pytest.raises(sqlite3.OperationalError):
+        reader.all(Idea)
+    reader.close()
