@@ -19,6 +19,14 @@ from kaggle_runner.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
+class KernelRun:
+    """What running a community kernel on our split gave: its feedback score, None where it failed."""
+
+    kernel: str
+    score: Score | None
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """Characters that each kind of material may take in a prompt, from the model's context window.
 
@@ -129,11 +137,27 @@ def reports_text(reports: Sequence[Report], headings: Mapping[str, str], *, char
     return "\n\n".join(parts)
 
 
-def pipelines_text(reports: Sequence[Report], characters: int) -> str:
-    """The best-marked public pipelines, with their code abstracts."""
+def pipelines_text(reports: Sequence[Report], characters: int, runs: Sequence[KernelRun] = ()) -> str:
+    """Public pipelines with their code abstracts: those that worked here by score, then the best-marked.
+
+    What failed here comes last, and says so.
+    """
+    told = {run.kernel: run for run in runs}
+    place = {run.kernel: n for n, run in enumerate(runs)}
+    failed = {run.kernel for run in runs if run.score is None}
     public = [report for report in reports if report.kind == "kernel"]
-    public.sort(key=lambda report: (-report.scores.get("effectiveness", 0.0), report.id))
-    parts = [f"### {one.id} ({one.title})\n<<<\n{quote(one.pipeline, 4000)}\n>>>" for one in public[:6]]
+    public.sort(
+        key=lambda one: (
+            one.subject in failed,
+            place.get(one.subject, len(place)),
+            -one.scores.get("effectiveness", 0.0),
+            one.id,
+        )
+    )
+    parts = [
+        f"### {one.id} ({report_heading(one, told.get(one.subject))})\n<<<\n{quote(one.pipeline, 4000)}\n>>>"
+        for one in public[:6]
+    ]
     text = ""
     for part in parts:
         if len(text) + len(part) > characters:
@@ -142,10 +166,13 @@ def pipelines_text(reports: Sequence[Report], characters: int) -> str:
     return text.strip() or "none"
 
 
-def report_heading(report: Report) -> str:
-    """What was measured stands here, whatever the report itself claims."""
+def report_heading(report: Report, run: KernelRun | None = None) -> str:
+    """What was measured stands here, whatever the report itself claims. `run`: of the kernel it is on."""
     if report.kind != "solution":
-        return report.title
+        if run is None:
+            return report.title
+        verdict = "it failed here" if run.score is None else f"run here: feedback score {run.score}"
+        return f"{report.title}; {verdict}"
     scored = report.local_score is not None
     score = f"score {report.local_score:.5g}" if scored else "nothing valid was scored"
     return f"solution by {report.subject}, {score}"

@@ -29,6 +29,11 @@ from comind.verifying import verify_kernels, verifying_seconds
 from comind.working import AgentAtWork, Workshop
 from kaggle_runner.errors import ComindError, LimitReached
 
+_AT_ONCE = 2
+"""Community kernels that run at the same time."""
+_VERIFYING_SHARE = 0.1
+"""Of the time that is left, for running kernels in one round."""
+
 
 class Coordinator:
     """Leads one run. `run` returns why it ended; everything else is in the store."""
@@ -72,12 +77,19 @@ class Coordinator:
         return await write_drafts(self._known, round)
 
     async def _verify(self, kernels: Sequence[Kernel]) -> None:
-        """Sampled kernels get a score of our own; script agents also need the view they are run on."""
+        """Sampled kernels get a score of our own; script agents also need the view they are run on.
+
+        Where agents write their own notebooks, only so many kernels are run as about a tenth of the time left
+        allows; the others wait for a later round.
+        """
         if self._config.coding == "script":
             await prepare_view(self._shop)
         if self._config.verify_kernels:
             seconds = verifying_seconds(self._shop.control.working_seconds_left, self._shop.cell_seconds)
-            await verify_kernels(self._shop, kernels, seconds=seconds)
+            if self._config.coding == "notebook":
+                share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
+                kernels = kernels[: max(_AT_ONCE, int(_AT_ONCE * share / seconds))]
+            await verify_kernels(self._shop, kernels, seconds=seconds, at_once=_AT_ONCE)
 
     async def _code(self, round: int, drafts: Sequence[Draft]) -> list[Agent]:
         """All agents of the round at once, each with an equal share of what time is left for it."""

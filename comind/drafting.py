@@ -71,7 +71,7 @@ async def _material(known: Knowledge, round: int, claim: WeakClaim | None) -> Dr
         f"rounds left: {rounds_left}\nround: {round}",
         ideas=briefing.ranked_ideas_text(known.store.all(Idea), characters=known.room.ideas),
         reports=known.reports_text(known.room.reports),
-        pipelines=briefing.pipelines_text(known.store.all(Report), known.room.pipelines),
+        pipelines=briefing.pipelines_text(known.store.all(Report), known.room.pipelines, known.kernel_runs()),
         leaderboard=known.leaderboard_text(),
         evidence=known.evidence_text(read_evidence(known.store), claim),
         lineage=await known.lineage_text(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from comind import briefing
+from comind.briefing import KernelRun
 from comind.clock import stamp
 from comind.config import RunConfig
 from comind.evidence import Evidence, WeakClaim
@@ -18,7 +19,7 @@ from comind.graph import build_graph
 from comind.llm.parsing import MalformedReply
 from comind.members import complementary, prediction_correlations, redundant
 from comind.ranking import Standing, best_of_each_agent, standings
-from comind.records import Agent, Evaluation, Idea, Link, Report
+from comind.records import Agent, Evaluation, Idea, Kernel, Link, Report
 from comind.scores import Score
 from comind.store import Store
 from comind.working import Workshop
@@ -60,8 +61,20 @@ class Knowledge:
 
     def reports_text(self, characters: int) -> str:
         reports = self.store.all(Report)
-        headings = {report.id: briefing.report_heading(report) for report in reports}
+        runs = {run.kernel: run for run in self.kernel_runs()}
+        headings = {one.id: briefing.report_heading(one, runs.get(one.subject)) for one in reports}
         return briefing.reports_text(reports, headings, characters=characters)
+
+    def kernel_runs(self) -> list[KernelRun]:
+        """Verified kernels, best feedback score first, then those that failed."""
+        kernels = {one.verified_by: one.id for one in self.store.all(Kernel, "verified != ''")}
+        board = self.board()
+        ran = [
+            KernelRun(kernels.pop(one.evaluation.agent), one.score)
+            for one in board
+            if one.evaluation.agent in kernels
+        ]
+        return ran + [KernelRun(id, None) for id in sorted(kernels.values())]
 
     def evidence_text(self, evidence: Evidence, retest: WeakClaim | None = None) -> str:
         ideas = self.store.all(Idea)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from comind.drafting import claim_to_retest, write_drafts
-from comind.records import Dataset, Event, Idea, Kernel, Link
+from comind.records import Dataset, Event, Idea, Kernel, Link, Report
 from comind.runs import RunFolder
 from comind.store import Store
 from tests.comind.planning import Answer, Model, knowledge, scored
@@ -150,6 +151,35 @@ def test_no_agent_is_spared_in_the_first_round_or_by_a_small_team(store: Store, 
     claim = claim_to_retest(knowledge(store, folder, model, coders=3), 2)
     assert claim is not None
     assert claim.idea == "idea-1001"
+
+
+async def test_pipelines_that_ran_here_lead_by_their_score_and_failed_ones_come_last(
+    store: Store, folder: RunFolder
+) -> None:
+    for place, name in enumerate(("broken", "unknown", "good", "poor")):
+        verified: Any = {"broken": "failed", "good": "ok", "poor": "ok"}.get(name, "")
+        store.save(
+            Kernel(
+                id=f"ann/{name}", title=name, author="ann", source="x", verified=verified,
+                verified_by=f"k0{place}" if verified else "",
+            ),
+            Report(
+                id=f"report-{place}", round=1, kind="kernel", subject=f"ann/{name}",
+                title=f"kernel ann/{name}", pipeline="p", summary="s", scores={"effectiveness": 9.0 - place},
+            ),
+        )  # fmt: skip
+    scored(store, folder, "k02", 0.9)
+    scored(store, folder, "k03", 0.6)
+    model = Model(in_turn(GOOD))
+    await write_drafts(knowledge(store, folder, model, coders=3), 1)
+    pipelines = model.shown[0][1].partition("## Pipelines\n")[2].partition("\n## ")[0]
+    headings = [line for line in pipelines.splitlines() if line.startswith("### ")]
+    assert headings == [
+        "### report-2 (kernel ann/good; run here: feedback score 0.90000 [0.88000, 0.92000])",
+        "### report-3 (kernel ann/poor; run here: feedback score 0.60000 [0.58000, 0.62000])",
+        "### report-1 (kernel ann/unknown)",
+        "### report-0 (kernel ann/broken; it failed here)",
+    ]
 
 
 async def test_a_draft_cannot_call_itself_a_re_test_when_none_was_asked_for(
