@@ -28,7 +28,7 @@ from benchmarks.slow_endpoint import Call, Latency, SlowEndpoint, serving
 from comind.clock import parse_stamp
 from comind.offline.reading import number_after, sections
 from comind.offline.transport import OFFLINE_MODEL
-from comind.records import Cell, Evaluation, Kernel, LlmCall
+from comind.records import Cell, Evaluation, Kernel, LlmCall, Run
 from comind.runs import RunFolder, list_runs
 from comind.store import Reader
 from comind.upstream import mle_live_root
@@ -104,7 +104,8 @@ def compare(slug: str, aide: Path, state: Path, options: argparse.Namespace) -> 
     load = os.getloadavg()[0]
     with serving(Latency(options.first_token, options.token)) as endpoint:
         if options.reuse:
-            folder, ours = RunFolder(options.reuse.resolve()), Side("CoMind")
+            folder = RunFolder(options.reuse.resolve())
+            ours = run_as_recorded(folder, competition)
         else:
             folder, ours = run_comind(slug, endpoint, state, competition, seconds, options)
         sides = [ours]
@@ -145,15 +146,33 @@ def run_comind(
         _tell(done.stdout.decode(errors="replace")[-2000:])
     side.count(endpoint.calls[mark:])
     folder = list_runs(state)[0]
+    _count_run(side, folder, competition, started)
+    return folder, side
+
+
+def run_as_recorded(folder: RunFolder, competition: Competition) -> Side:
+    """A run that was made before. Its record starts about a second after its process did."""
     reader = Reader(folder.database)
-    for one in reader.all(Evaluation, "success = 1 AND submission != '' AND agent != ''"):
+    run, side = reader.all(Run)[0], Side("CoMind")
+    side.seconds = run.seconds_used
+    side.count(
+        Call("comind", call.kind, call.prompt_tokens, call.completion_tokens, call.seconds)
+        for call in reader.all(LlmCall)
+    )
+    _count_run(side, folder, competition, parse_stamp(run.started_at).timestamp())
+    return side
+
+
+def _count_run(side: Side, folder: RunFolder, competition: Competition, started: float) -> None:
+    """Its submissions, each dated by when its grade was stored; its cells and what failed of them."""
+    reader = Reader(folder.database)
+    for one in reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'"):
         after = parse_stamp(one.at).timestamp() - started
         _grade(side, competition, folder.path / one.submission, after, one.id)
     cells = reader.all(Cell)
     side.steps = len(cells)
     side.failures += sum(cell.status != "ok" for cell in cells)
     side.failures += reader.count(Evaluation, "success = 0")
-    return folder, side
 
 
 def run_aide_side(
@@ -287,7 +306,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.against_aide", description=__doc__)
     parser.add_argument("competitions", nargs="*", default=["digits-5k", "census-income"])
     parser.add_argument("--minutes", type=float, default=6.0, help="budget of each tool on each competition")
-    parser.add_argument("--rounds", type=int, default=2, help="CoMind's rounds")
+    parser.add_argument("--rounds", type=int, default=1, help="CoMind's rounds")
     parser.add_argument("--first-token", type=float, default=4.0, help="seconds before a reply begins")
     parser.add_argument("--token", type=float, default=0.02, help="seconds for each completion token")
     parser.add_argument("--state", type=Path, default=Path("state/bench"))
@@ -295,9 +314,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--venv", type=Path, help="where aideml is or shall be (default: in the state folder)"
     )
     parser.add_argument("--kernels", action="store_true", help="also run AIDE with the public kernels known")
-    parser.add_argument(
-        "--reuse", type=Path, metavar="RUN", help="leave CoMind out: AIDE on that run's split"
-    )
+    parser.add_argument("--reuse", type=Path, metavar="RUN", help="CoMind as in that run; AIDE on its split")
     parser.add_argument("--out", type=Path, help="write all figures as JSON")
     return parser.parse_args(arguments)
 

@@ -10,12 +10,11 @@ CoMind's coordinator. A script is the cells of the same recipe in one file. Noth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from comind.offline import evidence
-from comind.offline.drafts import Situation, choose
+from comind.offline.drafts import Situation, choose, read_situation
 from comind.offline.reading import (
     Files,
     Resource,
@@ -79,7 +78,8 @@ class AideModel:
     def write(self, prompt: str) -> tuple[str, str]:
         """(kind, reply) to a request for a plan with code: `draft`, `improve` or `debug`."""
         parts = split_prompt(prompt)
-        problem = self._problem(parts["Task description"])
+        task = sections(parts["Task description"])
+        problem = self._problem(task)
         if "Previous (buggy) implementation" in parts:
             recipe = find_recipe(parts["Previous (buggy) implementation"])
             plain = recipe or variants_for(problem.data.modality, problem.data.train_rows, frozenset())[
@@ -88,8 +88,8 @@ class AideModel:
             return "debug", _reply("Simple model in place of what failed", simple_cell(problem, plain).code)
         nodes = read_memory(parts.get("Memory", ""))
         if "## Code" in prompt.partition("# Previous solution")[2]:
-            return "improve", self._improvement(problem, nodes)
-        return "draft", self._draft(problem, nodes)
+            return "improve", self._improvement(task, problem, nodes)
+        return "draft", self._draft(task, problem, nodes)
 
     def review(self, prompt: str) -> dict[str, Any]:
         """Arguments of `submit_review`: the out-of-fold score that the script printed, or a bug."""
@@ -105,19 +105,19 @@ class AideModel:
             "lower_is_better": not metric.higher_is_better,
         }
 
-    def _draft(self, problem: Problem, nodes: Sequence[Node]) -> str:
+    def _draft(self, task: Mapping[str, str], problem: Problem, nodes: Sequence[Node]) -> str:
         """A design that is not in the Memory yet."""
         tried = {node.title for node in nodes}
         for kernel in self.kernels:
             if kernel.title not in tried:
                 return _reply(kernel.title, adapted(kernel.source, self.slug))
-        situation = self._situation(problem, ())
+        situation = self._situation(task, ())
         fresh = [variant for variant in situation.shelf if variant.title not in tried]
         chosen = choose(replace(situation, shelf=fresh or situation.shelf))[0]
         return self._script(problem, chosen.variant.title, chosen.recipe, chosen.variant.idea)
 
-    def _improvement(self, problem: Problem, nodes: Sequence[Node]) -> str:
-        chosen = choose(self._situation(problem, nodes))[0]
+    def _improvement(self, task: Mapping[str, str], problem: Problem, nodes: Sequence[Node]) -> str:
+        chosen = choose(self._situation(task, nodes))[0]
         if chosen.resources:
             published = tuple(Resource(name, ("oof.csv",)) for name in chosen.resources)
             problem = replace(problem, files=replace(problem.files, resources=published))
@@ -128,27 +128,30 @@ class AideModel:
         steps = [cell for cell in cells(problem, recipe) if cell.step != "refine"]
         return _reply(title, "\n\n".join(cell.code for cell in steps), idea)
 
-    def _situation(self, problem: Problem, nodes: Sequence[Node]) -> Situation:
-        higher = problem.metric.higher_is_better
+    def _situation(self, parts: Mapping[str, str], nodes: Sequence[Node]) -> Situation:
+        """What the policy reads, had CoMind's coordinator asked for one draft with these results."""
+        higher = read_metric(parts.get("Metric", "")).higher_is_better
         ranked = sorted(nodes, key=lambda node: node.metric, reverse=higher)
-        return Situation(
-            metric=problem.metric,
-            data=problem.data,
-            shelf=variants_for(problem.data.modality, problem.data.train_rows, problem.packages),
-            board=[evidence.Standing(slug_of(node.title), node.title, node.metric) for node in ranked],
-            told=evidence.reports(self.reports),
-            resources=[
-                Resource(f"{_MEMBERS}/{slug_of(node.title)}", ("oof.csv",), slug_of(node.title), node.metric)
-                for node in ranked
-            ],
-            # a blend is worth repeating with four more members, as after a round of four coders
-            round=1 + len(nodes) // 4,
-            seconds=self.seconds,
-            count=1,
+        # each good node stands on the board as one agent
+        board = [f'{n}. r1-a{n} "{node.title}" {node.metric:.6g}' for n, node in enumerate(ranked, start=1)]
+        members = [
+            f"- {_MEMBERS}/{slug_of(node.title)} (by r1-a{n}): oof.csv"
+            for n, node in enumerate(ranked, start=1)
+        ]
+        # a blend is worth repeating with four more members, as after a round of four coders
+        round = 1 + len(nodes) // 4
+        return read_situation(
+            {
+                **parts,
+                "Time": f"seconds for one agent: {self.seconds:.0f}\nround: {round}",
+                "Leaderboard of this run": "\n".join(board),
+                "Reports": self.reports,
+                "Datasets": "\n".join(members),
+                "Number of drafts": "1",
+            }
         )
 
-    def _problem(self, task: str) -> Problem:
-        parts = sections(task)
+    def _problem(self, parts: Mapping[str, str]) -> Problem:
         return Problem(
             metric=read_metric(parts.get("Metric", "")),
             data=read_data(parts.get("Data", "")),
