@@ -77,6 +77,8 @@ class ScriptAtWork(AgentAtWork):
             return None
         divided = self._shop.folder.divided(self._agent.id, cell.step)
         if self._shop.store.get(Evaluation, cell.id) is None:
+            if self._shop.store.count(Cell, "agent = ? AND step > ?", (cell.agent, cell.step)):
+                return None  # a resumed run: it left none then, and what lies there now is a later script's
             try:
                 await asyncio.to_thread(self._divide, divided)
             except UnsafeFile as error:
