@@ -87,13 +87,13 @@ def complaint(reader: str, text: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize(("name", "reply"), REPLIES, ids=[name for name, _ in REPLIES])
-@pytest.mark.parametrize("reader", READERS)
-def test_every_reader_reads_every_reply_or_complains(reader: str, name: str, reply: Recorded) -> None:
-    told = complaint(reader, reply.reply)
-    assert len(told) < 1000
-    assert not told or told.rstrip().endswith((".", ":", ")", "`", ">", '"')), told
-    assert "Traceback" not in told
+@pytest.mark.parametrize("reply", [reply for _, reply in REPLIES], ids=[name for name, _ in REPLIES])
+def test_every_reader_reads_every_reply_or_complains(reply: Recorded) -> None:
+    for reader in READERS:
+        told = complaint(reader, reply.reply)
+        assert len(told) < 1000, reader
+        assert not told or told.rstrip().endswith((".", ":", ")", "`", ">", '"')), (reader, told)
+        assert "Traceback" not in told, reader
 
 
 def test_each_role_that_was_recorded_has_a_reader_of_its_own() -> None:
