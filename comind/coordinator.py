@@ -33,6 +33,8 @@ _AT_ONCE = 2
 """Community kernels that run at the same time."""
 _VERIFYING_SHARE = 0.1
 """Of the time that is left, for running kernels in one round."""
+_LEAST_SHARE = 10.0
+"""Seconds; with less, the agents need all that is left."""
 
 
 class Coordinator:
@@ -80,7 +82,7 @@ class Coordinator:
         """Sampled kernels get a score of our own; script agents also need the view they are run on.
 
         Where agents write their own notebooks, only so many kernels are run as about a tenth of the time left
-        allows; the others wait for a later round.
+        allows, and none near the end; the others wait for a later round.
         """
         if self._config.coding == "script":
             await prepare_view(self._shop)
@@ -88,7 +90,8 @@ class Coordinator:
             seconds = verifying_seconds(self._shop.control.working_seconds_left, self._shop.cell_seconds)
             if self._config.coding == "notebook":
                 share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
-                kernels = kernels[: max(_AT_ONCE, int(_AT_ONCE * share / seconds))]
+                fitting = max(_AT_ONCE, int(_AT_ONCE * share / seconds))
+                kernels = kernels[:fitting] if share >= _LEAST_SHARE else []
             await verify_kernels(self._shop, kernels, seconds=seconds, at_once=_AT_ONCE)
 
     async def _code(self, round: int, drafts: Sequence[Draft]) -> list[Agent]:
