@@ -121,6 +121,7 @@ class Killer:
         self._server = server
         self._rng = random.Random(seed)
         self._log = root / "narration.log"
+        self._engine: subprocess.Popen[bytes] | None = None
 
     def start(self, folder: RunFolder | None) -> subprocess.Popen[bytes]:
         words = ["resume", folder.id] if folder else [
@@ -128,10 +129,11 @@ class Killer:
             "--coders", "2", "--rounds", str(ROUNDS), "--time-limit", "24h",
         ]  # fmt: skip
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            self._engine = subprocess.Popen(
                 [COMMAND, *words, "--headless", "--state", str(self._state)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment(),
             )  # fmt: skip
+        return self._engine
 
     def first_folder(self, engine: subprocess.Popen[bytes]) -> RunFolder:
         for _ in self._moments(engine):
@@ -164,6 +166,14 @@ class Killer:
             time.sleep(0.02)
 
     def story(self) -> Story:
+        try:
+            return self._story()
+        finally:
+            if self._engine is not None and self._engine.poll() is None:
+                self._engine.kill()  # a failing test must not leave a run behind
+                self._engine.wait()
+
+    def _story(self) -> Story:
         engine = self.start(None)
         folder = self.first_folder(engine)
         lives, asked, unsound, left_over, seen = [], [], [], [], 0
