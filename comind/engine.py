@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from comind.briefing import prompt_tokens
 from comind.clock import Clock, stamp, utc_now
 from comind.config import RunConfig, from_mapping
 from comind.control import Control
@@ -197,7 +198,8 @@ class _Engine:
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
             open_models(self._config, os.environ, self._store, utc_now) as models,
         ):
-            desk = Desk(Timely(models.client, self._control), Prompts())
+            prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
+            desk = Desk(Timely(models.client, self._control), prompts)
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
             prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)

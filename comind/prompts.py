@@ -9,12 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from kaggle_runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 Message = dict[str, str]
+
+_LEAST_CHARACTERS = 60
+"""No value of a prompt is cut to less."""
 
 _PART = re.compile(r"^<!-- part: (\w+) -->\n", re.MULTILINE)
 
@@ -32,8 +36,10 @@ def prompts_folder() -> Path:
 class Prompts:
     """Renders the parts of one folder's prompt files."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, most_tokens: int | None = None) -> None:
+        """`most_tokens`: what an opening may take of the model's window; None is without bound."""
         self.folder = folder or prompts_folder()
+        self._most_tokens = most_tokens
         self._parts: dict[str, dict[str, str]] = {}
 
     def render(self, role: str, part: str, values: Mapping[str, Any] | None = None) -> str:
@@ -48,12 +54,47 @@ class Prompts:
             raise ConfigError(f"{self.folder / (role + '.md')}, part {part!r}: {error}") from error
         return text.strip() + "\n"
 
-    def opening(self, role: str, part: str, values: Mapping[str, Any]) -> list[Message]:
-        """System and user message that open a conversation. The system part is the cacheable prefix."""
+    def opening(
+        self, role: str, part: str, values: Mapping[str, Any], *, most_tokens: int | None = None
+    ) -> list[Message]:
+        """System and user message that open a conversation. The system part is the cacheable prefix.
+
+        Where they would take more than `most_tokens` (else this object's), the longest values are cut, all to
+        one length. Templates are never cut: a window that cannot hold them is too small.
+        """
+        most = self._most_tokens if most_tokens is None else most_tokens
+        messages = self._written(role, part, values)
+        if most is None or estimate_prompt_tokens(messages) <= most:
+            return messages
+        longest = self._longest_value(role, part, values, most)
+        messages = self._written(role, part, _cut(values, longest))
+        while longest > 1 and estimate_prompt_tokens(messages) > most:  # a value may stand in two places
+            longest = longest * 3 // 4
+            messages = self._written(role, part, _cut(values, longest))
+        return messages
+
+    def _written(self, role: str, part: str, values: Mapping[str, Any]) -> list[Message]:
         return [
             {"role": "system", "content": self.render(role, "system")},
             {"role": "user", "content": self.render(role, part, values)},
         ]
+
+    def _longest_value(self, role: str, part: str, values: Mapping[str, Any], most: int) -> int:
+        """Characters to which values are cut so that the opening takes at most `most` tokens."""
+        texts = [one for one in values.values() if isinstance(one, str)]
+        bare = {name: "" if isinstance(one, str) else one for name, one in values.items()}
+        room = most - estimate_prompt_tokens(self._written(role, part, bare)) - len(texts)
+
+        def fits(longest: int) -> bool:
+            return sum(estimate_tokens(shortened(one, longest)) for one in texts) <= room
+
+        low = high = _LEAST_CHARACTERS
+        while fits(high):
+            low, high = high, 2 * high
+        while high - low > low // 16 + 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return low
 
     def parts(self, role: str) -> dict[str, str]:
         """The raw parts of a role's file by name."""
@@ -77,11 +118,29 @@ class Prompts:
         return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
 
 
+def _cut(values: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    return {name: shortened(one, longest) if isinstance(one, str) else one for name, one in values.items()}
+
+
 def quote(text: str, limit: int) -> str:
     """Untrusted text for a `<<< … >>>` block: bounded in the middle, and unable to close the block."""
     text = re.sub(r"<{3,}|>{3,}", lambda found: " ".join(found[0]), text)
     if len(text) <= limit:
         return text
     head = limit * 2 // 3
-    tail = limit - head
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[-tail:]}"
+    tail = len(text) - (limit - head)
+    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[tail:]}"
+
+
+def shortened(text: str, characters: int) -> str:
+    """A prompt's value in at most about so many characters. Quoted blocks within it stay closed.
+
+    Text without blocks keeps both ends; lists of blocks are in order of importance and keep their beginning.
+    """
+    if len(text) <= characters:
+        return text
+    if "<<<" not in text:
+        return quote(text, characters)
+    kept = text[:characters].rstrip("<>")
+    notice = f"\n[… {len(text) - len(kept)} characters left out …]"
+    return kept + notice + ("\n>>>" if kept.count("<<<") > kept.count(">>>") else "")

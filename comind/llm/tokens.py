@@ -4,7 +4,7 @@ Calibrated on the largest of three vocabularies, o200k_base, Llama 3's and Qwen'
 model. They differ most on numbers: some cut them into threes, some into single digits. Here each digit counts
 as one, so that a table of numbers is overcounted by up to 150 % where they go by threes. Prose and code are
 overcounted by 20 to 35 %. The usual "bytes / 4" undercounts such tables to a third, and those are what coding
-agents send most. Only texts of rare characters are undercounted (a dictionary of Chinese, letters at random in
+agents send most. Only texts of rare characters are undercounted (a dictionary of Chinese, random letters in
 upper and lower case).
 """
 

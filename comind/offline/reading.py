@@ -19,6 +19,7 @@ _HEADINGS = frozenset({
     "Evaluations", "Fault", "Artifact", "Time", "Ideas", "Reports", "Pipelines", "Leaderboard of this run",
     "Datasets", "Number of drafts", "Idea memory", "New ideas", "Goal", "Code", "Output so far", "Settings",
     "Reference file", "Reply format", "Script", "Hints", "Tried", "Last try", "Evidence", "Lineage",
+    "Earlier cells",
 })  # fmt: skip
 _DATASET = re.compile(
     r"^-[ \t]+(?:dataset[ \t]+)?(?P<name>\S+?)(?:[ \t]+\((?P<about>[^)]*)\))?:[ \t]*(?P<files>.*)$"
