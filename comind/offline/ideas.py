@@ -29,6 +29,21 @@ _GENERAL = (
     "Add the residuals of a linear model as a target for the trees.",
 )
 
+_VARIATIONS = (
+    ("Steady {title!r} by repetition.",
+     "Repeat {title!r} with {n} as its seed and average it with the first.",
+     "Fit {title!r} on {n} bootstrap samples instead of every row."),
+    ("Enlarge {title!r}.",
+     "Double the size of {title!r} and halve its learning rate or strength, variation {n}.",
+     "Let {title!r} train until three checks in a row bring nothing, variation {n}."),
+    ("Show {title!r} less of the inputs.",
+     "Give {title!r} a random half of the columns drawn with {n}.",
+     "Hide the strongest feature from {title!r} so that it learns from others, variation {n}."),
+    ("Chain {title!r} behind other solutions.",
+     "Let {title!r} predict the residuals of whoever leads the board, variation {n}."),
+)  # fmt: skip
+"""Description and ideas of a path that varies one recipe: what is left when the memory holds the shelf."""
+
 
 def brainstorm_reply(message: str) -> str:
     parts = sections(message)
@@ -100,11 +115,9 @@ def _paths(
     again = iter(sorted(shelf, key=lambda v: place.get(v.title, len(place))))
     while len(filled) < _PATHS:  # the memory holds nearly all of the shelf: repeat with another size and seed
         variant = next(again, shelf[0])
-        ideas = [
-            f"Repeat {variant.title!r} with {len(known)} as its seed and average it with the first.",
-            f"Double the size of {variant.title!r} and halve its learning rate or strength.",
-        ]
-        filled.append((f"Vary {variant.title!r}, path {len(filled) + 1}.", ideas))
+        description, *ideas = _VARIATIONS[len(filled) % len(_VARIATIONS)]
+        named = [text.format(title=variant.title, n=len(known)) for text in ideas]
+        filled.append((description.format(title=variant.title), named))
     return filled
 
 

@@ -19,7 +19,7 @@ from comind.prompts import Message, Prompts, quote
 from comind.roles.analyzer import parse_discussion, parse_kernel
 from comind.roles.coordinator import DraftReply, misfit, overlap, parse_drafts
 from comind.roles.monitor import parse_verdict
-from comind.roles.proposer import parse_paths, parse_ranking
+from comind.roles.proposer import alike_paths, parse_paths, parse_ranking
 
 FACTS = json.dumps(
     {"id_column": "id", "target_columns": ["y"], "label_column": None, "task": "binary", "group_column": None}
@@ -148,6 +148,7 @@ def test_brainstorming_leaves_out_what_is_in_the_memory() -> None:
     memory = "\n".join(f"- [idea-{n:04d}] {idea}" for n, idea in enumerate(ideas, start=1))
     second = parse_paths(ask("proposer", "brainstorm", memory=memory, **values))
     assert not set(ideas) & {idea for path in second for idea in path.ideas}
+    assert alike_paths(first) == alike_paths(second) == ""
 
 
 def test_the_filter_merges_twins_and_keeps_every_id() -> None:
