@@ -148,10 +148,10 @@ def _fitted(conversation: Messages, tokens: int) -> list[dict[str, str]]:
     messages = [dict(message) for message in conversation]
     while estimate_prompt_tokens(messages) > tokens:
         longest = max(messages, key=lambda message: len(message["content"]))
-        kept = max(_LEAST_CHARACTERS, int(0.8 * len(longest["content"])))
-        if kept >= len(longest["content"]):
+        shorter = _shortened(longest["content"], int(0.8 * len(longest["content"])))
+        if len(shorter) < _LEAST_CHARACTERS or len(shorter) >= len(longest["content"]):
             break
-        longest["content"] = _shortened(longest["content"], kept)
+        longest["content"] = shorter
     return messages
 
 

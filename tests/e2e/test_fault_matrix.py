@@ -1,0 +1,91 @@
+"""A run over a bad line: about every fifth reply is spoiled, and it ends with a valid submission."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from comind.offline.responder import respond
+from comind.records import Evaluation, Event, LlmCall, ReplyFault
+from comind.runs import RunFolder, list_runs
+from comind.store import Reader
+from tests.e2e.commands import SECRET, comind
+from tests.e2e.small_competition import write_small_competition
+from tests.fakes.faulty_proxy import FaultyProxy
+from tests.fakes.scripted_llm import ScriptedModel
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+MAX_TOKENS = 2_000_000
+
+
+class Outcome(NamedTuple):
+    shown: dict[str, Any]
+    reader: Reader
+    run: RunFolder
+    spoiled: dict[str, int]
+    errors: str
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    root = tmp_path_factory.mktemp("faults")
+    folder = write_small_competition(root / "fruit", rows=300)
+    with (
+        ScriptedModel(lambda request, number: respond(request["messages"])) as server,
+        FaultyProxy(server.url, share=0.2, seed=7) as proxy,
+    ):
+        done = comind(
+            "run", f"{folder}/", "--model", "scripted", "--base-url", proxy.url, "--coders", "2",
+            "--rounds", "2", "--steps", "6", "--time-limit", "150s", "--max-tokens", str(MAX_TOKENS),
+            "--json",
+            state=root / "state",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [run] = list_runs(root / "state")
+    reader = Reader(run.database)
+    yield Outcome(json.loads(done.stdout), reader, run, dict(proxy.spoiled), done.stderr)
+    reader.close()
+
+
+def test_there_were_faults_of_many_kinds(outcome: Outcome) -> None:
+    assert sum(outcome.spoiled.values()) >= 5
+    assert len(outcome.spoiled) >= 4
+
+
+def test_the_run_ends_with_a_valid_submission_beyond_the_sample(outcome: Outcome) -> None:
+    assert outcome.shown["status"] == "finished"
+    with (outcome.run.path / outcome.shown["best"]["submission"]).open() as file:
+        assert sum(1 for _ in csv.DictReader(file)) == 200
+    assert outcome.shown["best"]["score"] > outcome.shown["baseline_score"]
+    assert outcome.reader.count(Evaluation, "success = 1") > 1
+
+
+def test_every_paid_reply_is_recorded_and_the_limit_is_kept(outcome: Outcome) -> None:
+    calls = outcome.reader.all(LlmCall)
+    assert len({call.id for call in calls}) == len(calls)
+    assert outcome.shown["cost"]["tokens"] <= MAX_TOKENS
+
+
+def test_unreadable_replies_are_measured_per_model(outcome: Outcome) -> None:
+    faults = outcome.reader.all(ReplyFault)
+    rows = outcome.shown["models"]
+    assert sum(row["unreadable"] for row in rows) == len(faults)
+    assert {row["model"] for row in rows} == {"scripted"}
+    assert sum(row["replies"] for row in rows) == outcome.reader.count(LlmCall)
+    assert "## Model" in outcome.run.report.read_text()
+
+
+def test_no_fault_is_an_error_of_ours(outcome: Outcome) -> None:
+    """What ends badly says so in an event; a traceback would be ours."""
+    assert "Traceback" not in outcome.run.engine_log.read_text() + outcome.errors
+    assert not [event for event in outcome.reader.all(Event) if event.kind == "failed"]
+
+
+def test_the_key_is_in_no_file(outcome: Outcome) -> None:
+    files = [file for file in outcome.run.path.rglob("*") if file.is_file()]
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
