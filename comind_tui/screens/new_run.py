@@ -29,7 +29,7 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("coders", "coding agents", "2", "1 to 64"),
     ("rounds", "rounds", "2", "1 to 1000"),
     ("time_limit", "time limit", "1h", "90s, 15m, 2h, 1h30m"),
-    ("max_cost", "max cost, $", "", f"empty: ${DEFAULT_MAX_DOLLARS:g} where the price is known"),
+    ("max_cost", "max cost, $", "", f"empty: ${DEFAULT_MAX_DOLLARS:g} where the price is known; or none"),
     ("seed", "seed", "0", ""),
 )
 """Setting, label, first value, placeholder."""
@@ -117,7 +117,9 @@ class NewRun(Screen[str]):
         for name in _WHOLE_NUMBERS:
             values[name] = _number(name, texts[name], int)
         values["time_limit"] = texts["time_limit"]
-        values["max_cost"] = _number("max_cost", texts["max_cost"], float) if texts["max_cost"] else None
+        cost = texts["max_cost"]
+        known_words = cost.lower() in ("", "none")
+        values["max_cost"] = cost or None if known_words else _number("max_cost", cost, float)
         config = from_mapping(values, where="the form")
         check_key(config)
         return config

@@ -10,7 +10,7 @@ import pytest
 
 from comind import watching
 from comind.clock import utc_now
-from comind.control import Control
+from comind.control import GRACE_SECONDS, Control
 from comind.llm.client import CallKey, Reply
 from comind.prompts import Prompts
 from comind.records import LlmCall, MonitorDecision
@@ -97,7 +97,9 @@ def test_silence_is_a_doubt_only() -> None:
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Watcher, Store, Session]]:
     monkeypatch.setattr(watching, "_POLL_SECONDS", 0.001)
 
-    def make(script: list[Progress], model: Model, *, left: float = 1000.0) -> tuple[Watcher, Store, Session]:
+    def make(
+        script: list[Progress], model: Model, *, left: float = 1000.0, control: Control | None = None
+    ) -> tuple[Watcher, Store, Session]:
         store = Store(tmp_path / "run.sqlite")
         session = Session(script)
         watcher = Watcher(
@@ -105,7 +107,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
             CellUnderWatch("r1-a1", 2, "train", "fit()", 100.0),
             desk=Desk(model, Prompts()),
             store=store,
-            control=Control(time_limit=1e6, seconds_used=0, monotonic=lambda: 0.0),
+            control=control or Control(time_limit=1e6, seconds_used=0, monotonic=lambda: 0.0),
             clock=utc_now,
             deadline=lambda: left,
         )
@@ -149,6 +151,29 @@ async def test_an_agent_without_time_is_stopped(watch: Callable[..., tuple[Watch
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == "limit"
     assert session.interrupted
+
+
+@pytest.mark.parametrize(
+    ("end", "source"),
+    [
+        (lambda control: control.set_agent_deadline("r1-a1", 0.0), "limit"),
+        (lambda control: control.wind_down("what is left of the run's budget is too little"), "limit"),
+        (lambda control: control.stop_agent("r1-a1", "stopped by a person"), "person"),
+        (lambda control: control.stop("interrupted"), "person"),
+    ],
+    ids=["agent's time", "money", "agent stopped", "run stopped"],
+)
+async def test_who_ended_a_cell_is_told_from_why(
+    watch: Callable[..., tuple[Watcher, Store, Session]], end: Callable[[Control], None], source: str
+) -> None:
+    now = [0.0]
+    control = Control(time_limit=1e6, seconds_used=0, monotonic=lambda: now[0])
+    end(control)
+    now[0] = GRACE_SECONDS
+    watcher, store, session = watch([Progress()], Model("CONTINUE"), control=control)
+    await watcher.run()
+    assert store.all(MonitorDecision)[0].source == source
+    assert session.interrupted == [control.stop_reason("r1-a1")]
 
 
 async def test_an_unreadable_verdict_costs_no_cell(
