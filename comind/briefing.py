@@ -111,7 +111,7 @@ def leaderboard_text(
 ) -> str:
     """Community kernels that were run on our split stand among the agents, and are marked."""
     lines = [
-        f'{place}. {one.evaluation.agent} "{quote(titles[one.evaluation.agent], 200)}" {one.score} '
+        f'{place}. {one.evaluation.agent} "{_line(titles[one.evaluation.agent], 200)}" {one.score} '
         + (f"round {one.evaluation.round}" if one.evaluation.round else "verified community kernel")
         for place, one in enumerate(ranked[:limit], start=1)
     ]
@@ -225,7 +225,7 @@ def evidence_text(
     evidence: Evidence, ideas: Sequence[Idea], *, characters: int, retest: WeakClaim | None = None
 ) -> str:
     """Effects that stand out first. `retest` is named as what one draft is to test again."""
-    texts = {idea.id: quote(idea.text, 200) for idea in ideas}
+    texts = {idea.id: _line(idea.text, 200) for idea in ideas}
     lines = []
     if retest is not None:
         effect = retest.effect
@@ -243,6 +243,12 @@ def evidence_text(
         f"- reports on [{one.idea}] conflict: {one.conflict}" for one in evidence.weak if one.conflict
     ]
     return "\n".join(_fitting([*lines[:1], *conflicts, *lines[1:]], characters)) or "none yet"
+
+
+def _line(text: str, characters: int) -> str:
+    """One line of untrusted text: it can neither open a heading nor close a quote."""
+    line = quote(" ".join(text.split()), 10 * characters).replace("\n", " ")
+    return line if len(line) <= characters else f"{line[: characters - 1]}…"
 
 
 def _times(count: int) -> str:

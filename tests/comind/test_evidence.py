@@ -16,7 +16,8 @@ from comind.evidence import (
     weak_claims,
 )
 from comind.ranking import Standing
-from comind.records import Draft, Evaluation, Idea, Report
+from comind.records import Agent, Draft, Evaluation, Idea, Report, Run
+from comind.results import write_report
 from comind.runs import RunFolder
 from comind.scores import Score
 from comind.store import Store
@@ -201,6 +202,11 @@ def test_the_store_gives_the_evidence_on_feedback_scores_only(tmp_path: object) 
             store.save(standing(agent, value).evaluation)
             store.save(draft(agent, ["idea-0001"] if value > 0.8 else ["idea-0002"]))
         store.save(Idea(id="idea-0001", round=1, text="Good."), Idea(id="idea-0002", round=1, text="Bad."))
+        store.save(Run(id="run", competition="c"))
+        store.save(*(Agent(id=f"r1-a{n}", round=1, index=n) for n in range(1, 5)))
         found = read_evidence(store)
+        report = write_report(store, folder).read_text(encoding="utf-8")
     means = {effect.idea: effect.mean for effect in found.effects}
     assert means["idea-0001"] > 0 > means["idea-0002"]
+    table = report.partition("## What the ideas were worth\n")[2]
+    assert "| 2 | unclear | Good. |" in table
