@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "reply_tokens": 1536,
         "concurrency": 2,
         "call_time_limit": 1800.0,
-        "temperature": 0.3,
+        "temperature": 0.7,
     },
 }
 
@@ -170,6 +170,11 @@ class RunConfig:
     def is_folder(self) -> bool:
         """Whether `competition` names a folder rather than a slug."""
         return "/" in self.competition or self.competition in (".", "..")
+
+    def anchored(self) -> RunConfig:
+        """The same with the folder's whole path, which an engine finds wherever it is started."""
+        whole = f"{Path(self.competition).expanduser().resolve()}/"
+        return replace(self, competition=whole) if self.is_folder else self
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

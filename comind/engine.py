@@ -59,6 +59,7 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(_check_machine())
+    config = config.anchored()
     recording = recording_of(config.replay, state, slug) if config.replay else None
     checked = None if recording else asyncio.run(check_models(config, os.environ, clock))
     label = recording.label if recording else checked.label if checked else ""

@@ -83,3 +83,11 @@ def test_none_is_no_limit_on_dollars_and_nothing_is_the_default(tmp_path: Path) 
     assert load_config(yaml_file(tmp_path, "max_cost: null"), given).max_cost is None
     kept = load_config(None, {**given, "max_cost": math.inf}).as_dict()
     assert from_mapping(json.loads(json.dumps(kept)), where="the run's row").max_cost == math.inf
+
+
+def test_a_folder_is_kept_by_its_whole_path_and_a_slug_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert RunConfig(competition="./fruit").anchored().competition == f"{tmp_path.resolve() / 'fruit'}/"
+    assert RunConfig(competition="census-income").anchored().competition == "census-income"
