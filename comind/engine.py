@@ -286,6 +286,7 @@ class _Engine:
         early = self._control.stopped or self._model_lost
         if not early:
             close_agents(self._store, reason, utc_now)
+        self._save(status_detail=reason)
         write_report(self._store, self._folder)
         failed = best is None or bool(self._failure)
         status: RunStatus = "failed" if failed else "stopped" if early else "finished"

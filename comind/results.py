@@ -92,6 +92,8 @@ def _result(store: Store, run: Run) -> str:
         f"{totals['prompt_tokens'] + totals['completion_tokens']:,} tokens, "
         + ("price unknown" if totals["dollars"] is None else f"{totals['dollars']:.2f} $"),
     ]
+    if run.status_detail:
+        lines.append(f"- Ended: {run.status_detail}")
     if best is not None:
         lines.append(
             f"- Best: {best.score('selection')} on {best.selection['rows']} selection rows, by {best.agent}"
