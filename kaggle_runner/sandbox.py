@@ -16,9 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from kaggle_runner import bubblewrap, processes
 from kaggle_runner.bubblewrap import SandboxReport, find_bubblewrap, probe, require_sandbox
+from kaggle_runner.disk import DiskWatch
 from kaggle_runner.errors import SandboxUnavailable
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
 INPUT = "/kaggle/input"
 WORKING = "/kaggle/working"
 
+WORKSPACE_BYTES = 20_000_000_000
+_NO_LIMIT = 1 << 62
 _OUTPUT_KEPT = 1 << 20
 _PASSED_THROUGH = ("LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
 """Variables of the machine (never of a person) that libraries inside need."""
@@ -98,6 +102,8 @@ class Completed:
     timed_out: bool
     seconds: float
     out_of_memory: bool = False
+    disk_fault: str = ""
+    """Why it was ended because of what it wrote, as a sentence; empty when it was not."""
 
 
 async def run_script(
@@ -112,8 +118,12 @@ async def run_script(
     cpu_threads: int = 1,
     environment: Mapping[str, str] | None = None,
     hidden: Sequence[Path] = (),
+    workspace_bytes: int | None = WORKSPACE_BYTES,
 ) -> Completed:
     """Run `argv` in the sandbox to its end, at most `timeout` seconds and `memory_bytes`.
+
+    Nor may a folder of `writable` come to hold more than `workspace_bytes`, or take more of its disk than is
+    left afterwards; None lifts the first limit only.
 
     `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
     engine's own interpreter. `hidden` is as in `Sandbox`: what lies there is seen only through mounts of
@@ -135,8 +145,10 @@ async def run_script(
     assert process.stdout is not None and process.stderr is not None
     out = asyncio.create_task(_read_bounded(process.stdout))
     err = asyncio.create_task(_read_bounded(process.stderr))
+    most = _NO_LIMIT if workspace_bytes is None else workspace_bytes
+    disks = [DiskWatch(folder, process.pid, most) for folder in writable.values()]
     try:
-        timed_out, out_of_memory = await _guard(process, started + timeout, memory_bytes)
+        broken = await _guard(process, started + timeout, memory_bytes, disks)
     finally:
         # Also on cancellation: nothing of a script may outlive the call.
         await _end(process)
@@ -147,26 +159,40 @@ async def run_script(
         )
     return Completed(
         process.returncode if process.returncode is not None and process.returncode >= 0 else 137,
-        stdout, stderr, timed_out, time.monotonic() - started, out_of_memory,
+        stdout, stderr, broken.timed_out, time.monotonic() - started, broken.out_of_memory, broken.disk_fault,
     )  # fmt: skip
 
 
+class _Broken(NamedTuple):
+    """The limit that ended a script, if one did."""
+
+    timed_out: bool = False
+    out_of_memory: bool = False
+    disk_fault: str = ""
+
+
 async def _guard(
-    process: asyncio.subprocess.Process, deadline: float, limit: int | None
-) -> tuple[bool, bool]:
-    """Wait for the end or the first broken limit: (timed out, out of memory)."""
+    process: asyncio.subprocess.Process, deadline: float, memory: int | None, disks: Sequence[DiskWatch]
+) -> _Broken:
+    """Wait for the end or the first broken limit."""
     ended = asyncio.create_task(process.wait())
     try:
+        for disk in disks:
+            await disk.begin()
         while True:
             left = deadline - time.monotonic()
             done, _ = await asyncio.wait({ended}, timeout=max(0.0, min(0.5, left)))
             if done:
-                return False, False
+                return _Broken()
             if time.monotonic() >= deadline:
-                return True, False
-            if processes.over_limit(process.pid, limit):
-                return False, True
+                return _Broken(timed_out=True)
+            if processes.over_limit(process.pid, memory):
+                return _Broken(out_of_memory=True)
+            if fault := next((fault for disk in disks if (fault := disk.broken())), ""):
+                return _Broken(disk_fault=fault)
     finally:
+        for disk in disks:
+            disk.close()
         ended.cancel()
 
 

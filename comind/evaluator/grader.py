@@ -116,7 +116,9 @@ class Grader:
                 raise BadPredictions("nan", prediction.index[values.isna()].tolist())
             if column in like and not pd.api.types.is_numeric_dtype(like[column]):
                 continue
-            numbers = pd.to_numeric(values, errors="coerce")
+            # as text where pandas read objects: an integer of hundreds of digits is no number to it
+            plain = values.astype(str) if values.dtype == object else values
+            numbers = pd.to_numeric(plain, errors="coerce")
             if numbers.isna().any():
                 words = values[numbers.isna()].astype(str).str.strip().str.lower()
                 code = "nan" if words.isin(["nan", "na", "null", "none"]).all() else "not_a_number"

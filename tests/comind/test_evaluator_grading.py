@@ -170,6 +170,14 @@ def test_a_broken_table_gets_its_code_and_no_score(
     assert code in PROBLEMS
 
 
+def test_a_number_of_hundreds_of_digits_is_infinite_and_no_fault_of_the_metric(
+    grader: Grader, workspace: Path
+) -> None:
+    paths = {"validation": workspace / "validation.csv", "test": workspace / "submission.csv"}
+    price_of_first("1" * 400)(paths["validation"])
+    assert grader.grade({"name": "files", **paths})["code"] == "infinite"
+
+
 def pipe_instead(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)

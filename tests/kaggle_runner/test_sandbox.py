@@ -155,6 +155,16 @@ async def test_a_script_is_ended_at_its_limits(code: str, timed_out: bool, out_o
     assert len(done.stdout) < 1_200_000
 
 
+async def test_a_script_that_fills_the_disk_is_ended_and_says_why(tmp_path: Path) -> None:
+    code = "import time\nfile = open('hog', 'wb')\nwhile True: file.write(bytes(1_000_000)); time.sleep(0.01)"
+    done = await run_script(
+        ["python", "-c", code], mounts={}, writable={"/out": tmp_path},
+        timeout=60, memory_bytes=None, cwd="/out", workspace_bytes=20_000_000,
+    )  # fmt: skip
+    assert (done.returncode, done.timed_out, done.out_of_memory) == (137, False, False)
+    assert "more than its limit of 0.0 GB" in done.disk_fault
+
+
 async def test_a_script_that_fails_reports_its_error() -> None:
     done = await run_script(
         ["python", "-c", "raise SystemExit('broken')"],
