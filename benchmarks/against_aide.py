@@ -205,7 +205,10 @@ def _grade(side: Side, competition: Competition, path: Path, seconds: float, wha
         side.failures += 1
         return
     assert grade.public_score is not None and grade.private_score is not None, "the shelf has labels"
-    side.scored.append(Scored(round(seconds, 1), grade.public_score, grade.private_score, what))
+    # the targets have five digits, as on a leaderboard
+    side.scored.append(
+        Scored(round(seconds, 1), round(grade.public_score, 5), round(grade.private_score, 5), what)
+    )
 
 
 # --- what AIDE and its model are given
