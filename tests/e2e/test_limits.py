@@ -51,6 +51,7 @@ def run_of(root: Path, script: Script, *options: str) -> Outcome:
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "2", *options,
             "--json", state=root / "state",
         )  # fmt: skip
+    assert list_runs(root / "state"), done.stderr
     [found] = list_runs(root / "state")
     reader = Reader(found.database)
     run = reader.run()
