@@ -11,6 +11,8 @@ from comind.llm.faults import Fault, completion_limit
 
 _CAP_NAMES: Final = ("max_completion_tokens", "max_tokens")
 LEAST_CAP: Final = 256
+_LEAST_WINDOW: Final = 512
+"""A smaller number in a refusal is not a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class Profile:
 
     def learn_context(self, limit: int, prompt_tokens: int, least: int) -> bool:
         """Takes a window that a refusal named; True when asking for fewer completion tokens then fits."""
-        if not limit:
+        if limit < _LEAST_WINDOW:
             return False
         self.context = limit if self.context is None else min(self.context, limit)
         return limit - prompt_tokens >= least

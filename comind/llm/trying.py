@@ -156,8 +156,15 @@ class Trier:
                 self._tell("model_slow", f"{fault.error.message}: from now on it is asked for {now}")
             return True
         if fault.kind is FaultKind.OVERFLOW:
-            limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
-            return mentions_completion(fault.text) and profile.learn_context(
-                limit, prompt, settings.least_completion_tokens
-            )
+            return self._learn_window(fault, line) and mentions_completion(fault.text)
         return True
+
+    def _learn_window(self, fault: Fault, line: Line) -> bool:
+        """Takes the window that a refusal names; True when the same prompt fits beside a shorter reply."""
+        limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
+        before = line.profile.context
+        fits = line.profile.learn_context(limit, prompt, self._settings.least_completion_tokens)
+        if line.profile.context != before:
+            told = f"{line.where} has a context window of {limit:,} tokens, as its refusal says"
+            self._tell("model_window", f"{told}: longer prompts are shortened from now on")
+        return fits

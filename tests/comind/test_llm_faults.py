@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from comind.llm.client import CallKey
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import ReplyWithheld
-from comind.llm.profiles import ModelSettings
+from comind.llm.profiles import LEAST_CAP, ModelSettings, Profile
 from kaggle_runner.errors import LimitReached, ModelRefused, ModelUnavailable
 from tests.comind.llm_desk import OpenDesk
 from tests.fakes.scripted_llm import (
@@ -159,3 +160,33 @@ async def test_a_proxy_in_the_environment_does_not_stand_before_a_local_server(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     async with desk(["direct"]) as d:
         assert (await d.ask()).text == "direct"
+
+
+async def test_after_a_time_out_a_local_server_is_asked_later_and_for_less(desk: OpenDesk) -> None:
+    """It is still at work on the request given up; the same size would queue behind it."""
+    settings = ModelSettings(call_seconds=0.3, max_completion_tokens=4000)
+    async with desk([hanging(), "short", "short"], settings=settings) as d:
+        assert (await d.ask()).text == "short"
+        assert [request.body["max_tokens"] for request in d.server.received] == [4000, 2000]
+        assert d.room.waits[0] >= 0.075
+        assert [kind for kind, _ in d.told] == ["model_slow"]
+        assert "at most 2000 tokens" in d.told[0][1]
+        await d.ask(CallKey("r1-a1", 4, "turn"))
+        assert d.server.received[-1].body["max_tokens"] == 2000, "it stays so"
+
+
+def test_parallel_time_outs_halve_the_reply_once_and_never_to_nothing() -> None:
+    profile = Profile("max_tokens", 4000)
+    assert [profile.ask_for_less(4000), profile.ask_for_less(4000)] == [True, False]
+    assert profile.room(100) == 2000
+    while profile.ask_for_less(profile.room(100)):
+        pass
+    assert profile.room(100) == LEAST_CAP
+
+
+async def test_long_waits_are_told_once(desk: OpenDesk) -> None:
+    async with desk([rate_limited("300"), "fine"]) as d:
+        await d.ask()
+        [(kind, message)] = d.told
+        assert kind == "model_waits"
+        assert "429" in message

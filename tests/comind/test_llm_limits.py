@@ -135,3 +135,15 @@ async def test_a_dollar_limit_without_a_price_is_an_error_before_any_request(des
         with pytest.raises(ConfigError, match="price"):
             await d.ask()
         assert d.server.received == []
+
+
+async def test_a_window_that_only_a_refusal_names_is_learned_and_told(desk: OpenDesk) -> None:
+    long = [{"role": "user", "content": "a row of the table\n" * 2000}]
+    refusal = "the request exceeds the available context size (4096 tokens), try increasing it"
+    async with desk([http_error(400, refusal)]) as d:
+        for step in (1, 2):
+            with pytest.raises(ContextOverflow):
+                await d.ask(CallKey("r1-a1", step, "turn"), messages=long)
+        assert len(d.server.received) == 1, "a window that is known costs no further request"
+        [(kind, message)] = d.told
+        assert kind == "model_window" and "4,096" in message
