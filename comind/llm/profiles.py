@@ -104,9 +104,9 @@ class Profile:
         False when there is no less to ask for, or when a parallel call has learned it already.
         """
         now = self.cap if self.cap_limit is None else min(self.cap, self.cap_limit)
-        if sent_cap < now or now <= LEAST_CAP:
+        if sent_cap > now or sent_cap <= LEAST_CAP:
             return False
-        self.cap_limit = max(LEAST_CAP, now // 2)
+        self.cap_limit = max(LEAST_CAP, sent_cap // 2)
         return True
 
     def learn_context(self, limit: int, prompt_tokens: int, least: int) -> bool:
