@@ -140,7 +140,7 @@ SLOW = {"hangs", "drips"}
 
 def settings(name: str) -> ModelSettings:
     """Only what never ends is given up soon: a busy machine needs its time for the rest."""
-    return ModelSettings(call_seconds=0.3 if name in SLOW else 60.0)
+    return ModelSettings(call_seconds=1.0 if name in SLOW else 60.0)
 
 
 async def outcome(d: ModelDesk, kind: str, number: int) -> object:
