@@ -1,0 +1,175 @@
+"""Cells that break whatever a cell can break, one after the other in one agent, and then a good one.
+
+A scripted model writes them; engine, sandbox, kernel, grader and client are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comind.offline.responder import respond
+from comind.records import Agent, Cell, Event
+from comind.runs import list_runs
+from comind.store import Reader
+from tests.e2e.commands import comind
+from tests.e2e.small_competition import write_small_competition
+from tests.fakes.scripted_llm import Scripted, ScriptedModel
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+CELLS = {
+    "lines": (
+        "kept = 1\nfor start in range(0, 1_000_000, 100):\n"
+        "    print('\\n'.join(f'row {n}' for n in range(start, start + 100)))"
+    ),
+    "megabytes": "print('x' * 200_000_000)\nprint('the end', kept)",
+    "binary": (
+        "import os, sys\nfor _ in range(100):\n    junk = os.urandom(200_000)\n    os.write(2, junk)\n"
+        "    print(junk.decode('latin-1'), file=sys.stderr)"
+    ),
+    "after binary": "print('kept is', kept)",
+    "endless": "import time\nprint('on')\nwhile True: time.sleep(0.1)",
+    "after endless": "print('kept is', kept)",
+    "exits": "import sys\nsys.exit('enough')",
+    "after exits": "print('kept is', kept)",
+    "deaf": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+    "after deaf": "print(kept)",
+    "suicide": "import os\nprint('last words', flush=True)\nos.kill(os.getpid(), 9)",
+    "hog": "hoard = []\nwhile True: hoard.append(bytearray(20_000_000))",
+    "quits": "quit()",
+    "exit": "exit()",
+    "good": (
+        "import pandas as pd\nroot = '/kaggle/input/{slug}/'\n"
+        "for part in ('validation_', ''):\n"
+        "    inputs = pd.read_csv(root + (part.rstrip('_') or 'test') + '.csv')\n"
+        "    sample = pd.read_csv(root + f'sample_{part}submission.csv')\n"
+        "    sample['ripe'] = (2 * inputs['height'] - inputs['weight']).rank(pct=True)\n"
+        "    sample.to_csv(f'{part}submission.csv', index=False)\n"
+    ),
+}
+NAMES = list(CELLS)
+
+
+def model(request: dict[str, Any], number: int) -> Scripted | str:
+    """Scripted cells for the coder, by how many it has been shown; the offline policy for the other roles."""
+    messages = request["messages"]
+    if not messages[0]["content"].startswith("# Role: coder") or "# Task: report" in messages[-1]["content"]:
+        return respond(messages)
+    observed = re.match(r"## Observation\ncell (\d+):", messages[-1]["content"])
+    step = int(observed[1]) if observed else 0
+    if step >= len(NAMES):
+        return turn("finished", "")
+    name = NAMES[step]
+    files = ("validation_submission.csv", "submission.csv") if name == "good" else ("None", "None")
+    slug = messages[1]["content"].partition("competition folder: /kaggle/input/")[2].split()[0]
+    return turn(name, CELLS[name].replace("{slug}", slug), *files)
+
+
+def turn(goal: str, code: str, validation: str = "None", submission: str = "None") -> str:
+    return (
+        f"<goal>{goal}</goal>\n<code>\n{code}\n</code>\n"
+        f"<validation_submission>{validation}</validation_submission>\n<submission>{submission}</submission>"
+    )
+
+
+class Outcome:
+    """The cells of the one agent by name, and what else the run wrote down."""
+
+    def __init__(self, shown: dict[str, Any], path: Path, reader: Reader) -> None:
+        self.shown = shown
+        self.path = path
+        self.cells = {cell.goal: cell for cell in reader.all(Cell, order="step")}
+        self.failed = {event.message for event in reader.all(Event, "kind = 'cell_failed'")}
+        [self.agent] = reader.all(Agent)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    root = tmp_path_factory.mktemp("hard")
+    folder = write_small_competition(root / "fruit")
+    config = root / "run.yaml"
+    config.write_text("cell_time_limit: 15\nmemory_limit: 900000000\nsteps: 17\n")
+    with ScriptedModel(model) as server:
+        done = comind(
+            "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
+            "--rounds", "1", "--time-limit", "6m", "--config", str(config), "--json",
+            state=root / "state",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [run] = list_runs(root / "state")
+    reader = Reader(run.database)
+    outcome = Outcome(json.loads(done.stdout), run.path, reader)
+    reader.close()
+    return outcome
+
+
+def test_every_cell_ran_and_ended_with_its_status(outcome: Outcome) -> None:
+    assert list(outcome.cells) == NAMES
+    assert {name: cell.status for name, cell in outcome.cells.items()} == {
+        "lines": "ok",
+        "megabytes": "ok",
+        "binary": "ok",
+        "after binary": "ok",
+        "endless": "timeout",
+        "after endless": "ok",
+        "exits": "error",
+        "after exits": "ok",
+        "deaf": "timeout",
+        "after deaf": "error",
+        "suicide": "died",
+        "hog": "died",
+        "quits": "died",
+        "exit": "died",
+        "good": "ok",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in ("lines", "megabytes", "binary", "good")]
+)
+def test_every_end_that_is_not_a_success_is_an_event(outcome: Outcome, name: str) -> None:
+    cell = outcome.cells[name]
+    told = [message for message in outcome.failed if message.startswith(f"cell {cell.step}: {cell.status} ")]
+    assert bool(told) == (cell.status != "ok")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("endless", "limit of 15 s"),
+        ("exits", "the kernel goes on"),
+        ("deaf", "did not obey two interrupts"),
+        ("suicide", "last words"),
+        ("suicide", "the kernel was killed"),
+        ("hog", "GiB of memory; the limit is 0.8 GiB"),
+        ("quits", "quit() or exit()"),
+        ("exit", "quit() or exit()"),
+    ],
+)
+def test_the_agent_is_told_what_ended_its_cell(outcome: Outcome, name: str, said: str) -> None:
+    assert said.lower() in outcome.cells[name].output.lower()
+
+
+def test_variables_outlive_what_spares_the_kernel_and_their_loss_is_told(outcome: Outcome) -> None:
+    assert "\nthe end 1\n" in outcome.cells["megabytes"].output
+    for name in ("after binary", "after endless", "after exits"):
+        assert outcome.cells[name].output == "kept is 1"
+    assert "NameError" in outcome.cells["after deaf"].output
+    assert "fresh kernel" in outcome.cells["after deaf"].output
+
+
+def test_what_is_told_and_what_is_kept_is_bounded(outcome: Outcome) -> None:
+    assert all(len(cell.output) < 20_000 for cell in outcome.cells.values())
+    assert outcome.cells["lines"].output.startswith("row 0\n")
+    assert "row 999999" in outcome.cells["lines"].output
+    assert sum(file.stat().st_size for file in outcome.path.rglob("*") if file.is_file()) < 200_000_000
+
+
+def test_the_agent_ends_with_a_valid_submission(outcome: Outcome) -> None:
+    assert outcome.agent.status == "finished"
+    assert outcome.shown["best"]["interval"][0] > outcome.shown["baseline_score"]
