@@ -24,7 +24,7 @@ from comind.prompts import quote
 from comind.ranking import best_of_each_agent, standings
 from comind.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
 from comind.roles.coder import SolutionReport
-from comind.roles.scripter import Change, propose_change
+from comind.roles.scripter import Change, meaning, propose_change
 from comind.scores import Score, better, better_beyond_noise
 from comind.working import AgentAtWork, Workshop
 from kaggle_runner.safe_files import UnsafeFile, safe_copy
@@ -32,6 +32,14 @@ from kaggle_runner.safe_files import UnsafeFile, safe_copy
 SUBMISSION = "submission.csv"
 AS_IT_IS = "public kernel: "
 """Begins the title of a community kernel's own run, wherever it is shown."""
+DIRECTIONS = (
+    "a setting of the model",
+    "the features: add new ones that are made from those there are",
+    "the training rows: add altered copies of them that keep their label",
+    "the model: use another kind",
+    "the prediction: average the model's with that of a second, different model",
+    "how the inputs are scaled, cleaned or encoded",
+)
 LOST_TURNS = 4
 """Turns in a row without a readable reply after which an agent gives up."""
 _BYTES_BESIDE = 1_000_000
@@ -123,6 +131,7 @@ class ScriptAgent(ScriptAtWork):
         self._score = start
         self._hints = hints
         self._tried: list[Tried] = []
+        self._known: set[str] = set()
         self._lost = ""
 
     async def _work(self) -> str:
@@ -134,7 +143,9 @@ class ScriptAgent(ScriptAtWork):
             self._update(status="thinking", step=step)
             key = CallKey(self._agent.id, step, "change")
             try:
-                change = await propose_change(self._shop.desk, key, self._question(step), script=self._script)
+                change = await propose_change(
+                    self._shop.desk, key, self._question(step), script=self._script, tried=self._known
+                )
             except MalformedReply as error:
                 lost += 1
                 if lost == LOST_TURNS:
@@ -148,6 +159,7 @@ class ScriptAgent(ScriptAtWork):
 
     async def _attempt(self, step: int, change: Change) -> None:
         """Run the change; keep its script when it is better, and remember what came of it."""
+        self._known.add(meaning(change.script))
         cell, evaluation = await self._try(step, change.goal, change.script)
         score = evaluation.score("feedback") if evaluation else None
         verdict = _verdict(score, self._score, cell, evaluation)
@@ -188,10 +200,17 @@ class ScriptAgent(ScriptAtWork):
             "tried": "\n".join(f"- {one.goal[:160]}: {one.verdict}" for one in self._tried[-_TRIED_SHOWN:])
             or "nothing yet",
             "failed": self._last_failure(),
+            "direction": self._direction(step),
             "limits": limits_text(
                 step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds)
             ),
         }
+
+    def _direction(self, step: int) -> str:
+        """What kind of change is asked for: left to itself, a weak model proposes one thing for ever."""
+        if self._last_failure() and not self._lost:
+            return "mend what went wrong in the last try, or make a different change"
+        return f"this time, change {DIRECTIONS[(step + self._agent.index - 2) % len(DIRECTIONS)]}"
 
     def _last_failure(self) -> str:
         """The lines that a failed change wrote last, with the lines of its script that they point to."""

@@ -18,8 +18,8 @@ _HEADINGS = frozenset({
     "Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits", "Observation", "Evaluation",
     "Evaluations", "Fault", "Artifact", "Time", "Ideas", "Reports", "Pipelines", "Leaderboard of this run",
     "Datasets", "Number of drafts", "Idea memory", "New ideas", "Goal", "Code", "Output so far", "Settings",
-    "Reference file", "Reply format", "Script", "Hints", "Tried", "Last try", "Evidence", "Lineage",
-    "Earlier cells",
+    "Reference file", "Reply format", "Script", "Hints", "Tried", "Last try", "Direction",
+    "Evidence", "Lineage", "Earlier cells",
 })  # fmt: skip
 _DATASET = re.compile(
     r"^-[ \t]+(?:dataset[ \t]+)?(?P<name>\S+?)(?:[ \t]+\((?P<about>[^)]*)\))?:[ \t]*(?P<files>.*)$"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from comind.llm.asking import ask_parsed
@@ -28,18 +28,24 @@ class Change:
     script: str
 
 
-async def propose_change(desk: Desk, key: CallKey, values: Mapping[str, object], *, script: str) -> Change:
-    """The next change of `script`. Raises MalformedReply when no attempt gave a whole, changed script."""
+async def propose_change(
+    desk: Desk, key: CallKey, values: Mapping[str, object], *, script: str, tried: Collection[str]
+) -> Change:
+    """The next change of `script`; `tried` holds the `meaning` of scripts that were run before.
+
+    Raises MalformedReply when no attempt gave a whole script that is new.
+    """
     messages = desk.prompts.opening("scripter", "change", values)
 
     def parse(text: str) -> Change:
-        return parse_change(text, script)
+        return parse_change(text, script, tried)
 
     return (await ask_parsed(desk.client, "coder", key, messages, parse, attempts=_ATTEMPTS)).value
 
 
-def parse_change(text: str, script: str) -> Change:
-    """Edits of `script`, or a whole script. It must differ in more than comments and write submission.csv."""
+def parse_change(text: str, script: str, tried: Collection[str] = ()) -> Change:
+    """Edits of `script`, or a whole script. It must differ from it, and from those tried, in more than
+    comments, and write submission.csv."""
     edits = parse_edits(text) if script else []
     if edits:
         goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip() or "(no goal stated)"
@@ -50,8 +56,10 @@ def parse_change(text: str, script: str) -> Change:
         goal, changed = _whole_script(text, edits_expected=bool(script))
     if "submission.csv" not in changed:
         raise MalformedReply("The script does not write submission.csv any more. Its last lines must stay.")
-    if _meaning(changed) == _meaning(script):
+    if meaning(changed) == meaning(script):
         raise MalformedReply("The script does the same as before. Change one thing that can raise the score.")
+    if meaning(changed) in tried:
+        raise MalformedReply(f"This change was tried before: {goal[:160]}. Change other lines.")
     return Change(goal, changed)
 
 
@@ -74,7 +82,7 @@ def _without_copied_marks(text: str) -> str:
     return re.sub(r"^[ \t]*(?:<<<|>>>)[ \t]*$\n?", "", text, flags=re.M)
 
 
-def _meaning(script: str) -> str:
+def meaning(script: str) -> str:
     """The script without comments and layout, so that these alone are no change."""
     try:
         return ast.dump(ast.parse(script))

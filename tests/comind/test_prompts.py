@@ -30,7 +30,7 @@ HEADINGS = {
     ("coder", "report_short"): ["Reply format"],
     ("scripter", "change"): [
         "Competition", "Metric", "Machine", "Files", "Data", "Hints", "Script", "Tried", "Last try", "Limits",
-        "Reply format",
+        "Direction", "Reply format",
     ],
     ("proposer", "filter_short"): ["Metric", "New ideas", "Reply format"],
     ("coordinator", "draft_short"): [

@@ -172,6 +172,14 @@ async def test_an_unchanged_script_is_asked_again_and_costs_no_run(world: World)
     assert agent.best_evaluation == f"{agent.id}-s01"
 
 
+async def test_a_change_that_was_tried_is_not_run_twice(world: World) -> None:
+    replies = [reply("zero", ZERO), reply("zero again", ZERO), reply("use the size", LINE)]
+    agent = await improve(world, replies, steps=2)
+    assert "was tried before" in world.model.shown[2]
+    assert agent.best_evaluation == f"{agent.id}-s02"
+    assert "this time, change" in world.model.shown[0]
+
+
 async def test_without_any_kernel_the_first_script_is_written_from_nothing(world: World) -> None:
     await prepare_view(world.shop)
     drafts = script_drafts(world.shop, 1, 2)
