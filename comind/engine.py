@@ -37,7 +37,7 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
 from comind.upstream import Upstream, open_upstream, resolve_slug
-from comind.winding import close_agents, watch_limits
+from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
 from kaggle_runner.machine import describe_machine
@@ -267,6 +267,7 @@ class _Engine:
 
     async def _finish(self, upstream: Upstream, reason: str) -> None:
         """Keep the best, have it graded where that is free, and write the report."""
+        tell_winding(self._store, self._control)  # a run may end before anybody looked
         best = write_best(self._store, self._folder)
         self._save_clock()
         if best is not None:

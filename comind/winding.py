@@ -20,18 +20,22 @@ _FORECAST_SECONDS = 10
 
 async def watch_limits(store: Store, control: Control, clock: Clock) -> None:
     """Tells of limits that are reached or will be, until it is cancelled."""
-    told, looks = "", 0
+    looks = 0
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         looks += 1
-        if control.winding and not told:
-            told = control.winding
-            store.event(
-                "winding_down",
-                f"{told}: no new calls but reports; what runs has {GRACE_SECONDS:.0f} s to finish",
-            )
-        if looks % _FORECAST_SECONDS == 0 and not told:
+        tell_winding(store, control)
+        if looks % _FORECAST_SECONDS == 0 and not control.winding:
             warn_of_limits(store, clock)
+
+
+def tell_winding(store: Store, control: Control) -> None:
+    """One event that money or tokens have ended, for each reason of each engine."""
+    if not control.winding:
+        return
+    message = f"{control.winding}: no new calls but reports; what runs has {GRACE_SECONDS:.0f} s to finish"
+    if not store.count(Event, "kind = 'winding_down' AND message = ?", (message,)):
+        store.event("winding_down", message)
 
 
 def warn_of_limits(store: Store, clock: Clock) -> None:

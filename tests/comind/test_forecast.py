@@ -15,10 +15,11 @@ import pytest
 
 from comind.clock import stamp
 from comind.config import RunConfig
+from comind.control import Control
 from comind.forecast import Forecast, dollar_limit, forecast
 from comind.records import Agent, Cell, Event, LlmCall, Run
 from comind.store import Reader, Store
-from comind.winding import close_agents, warn_of_limits
+from comind.winding import close_agents, tell_winding, warn_of_limits
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 PRICE = 2e-6
@@ -258,3 +259,16 @@ def test_agents_that_nobody_goes_on_with_are_closed() -> None:
     assert all(agent.finished_at and agent.status in ("finished", "stopped") for agent in agents)
     assert {agent.stop_reason for agent in agents if agent.id not in before} == {"the time limit is reached"}
     assert [agent for agent in agents if agent.id in before] == list(before.values())
+
+
+def test_the_winding_down_is_told_once(tmp_path: Path) -> None:
+    control = Control(time_limit=100, seconds_used=0, monotonic=lambda: 0.0)
+    with Store(tmp_path / "run.sqlite") as store:
+        tell_winding(store, control)
+        assert store.count(Event) == 0
+        control.wind_down("the limit of 5.00 $ is spent")
+        tell_winding(store, control)
+        tell_winding(store, control)
+        [event] = store.all(Event)
+    assert event.kind == "winding_down"
+    assert event.message.startswith("the limit of 5.00 $ is spent: no new calls but reports")
