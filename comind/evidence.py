@@ -181,15 +181,13 @@ def estimate_effects(trials: Sequence[Trial], *, prior_sd: float | None = None) 
     taus = [0.1 * spread, 0.3 * spread, spread, 3 * spread] if prior_sd is None else [prior_sd]
     omegas = [0.0, 0.3 * spread, spread] if prior_sd is None else [0.0]
     known = level @ level.T * (_LEVEL_SPREAD * spread) ** 2
-    fits = []
-    for tau, omega in product(taus, omegas):
-        floor = (1e-6 * spread) ** 2
-        fits.append(_fit(design, gains, known + np.diag(noise + omega**2 + floor), tau))
-    weights = np.exp(np.array([fit[2] for fit in fits]) - max(fit[2] for fit in fits))
-    weights /= weights.sum()
-    means = np.array([fit[0] for fit in fits])
-    mean = weights @ means
-    variance = weights @ (np.array([fit[1] for fit in fits]) + means**2) - mean**2
+    floor = (1e-6 * spread) ** 2
+    mean, variance = _averaged(
+        [
+            _fit(design, gains, known + np.diag(noise + omega**2 + floor), tau)
+            for tau, omega in product(taus, omegas)
+        ]
+    )
     counts = design.sum(axis=0)
     effects = [
         Effect(name, float(mean[n]), math.sqrt(max(float(variance[n]), 0.0)), int(counts[n]))
@@ -258,6 +256,17 @@ def _fit(design: Array, gains: Array, noise: Array, tau: float) -> tuple[Array, 
     residual, scaled = white[:, 0], white[:, 1:]
     likelihood = -0.5 * float(residual @ residual) - float(np.log(np.diag(factor)).sum())
     return tau**2 * scaled.T @ residual, tau**2 - tau**4 * (scaled**2).sum(axis=0), likelihood
+
+
+def _averaged(fits: Sequence[tuple[Array, Array, float]]) -> tuple[Array, Array]:
+    """Mean and variance of a mixture of fits, each weighted by its marginal likelihood."""
+    import numpy as np
+
+    weights = np.exp(np.array([fit[2] for fit in fits]) - max(fit[2] for fit in fits))
+    weights /= weights.sum()
+    means, variances = np.array([fit[0] for fit in fits]), np.array([fit[1] for fit in fits])
+    mean = weights @ means
+    return mean, weights @ (variances + means**2) - mean**2
 
 
 def _origin(parent: str, parents: Mapping[str, str]) -> str:
