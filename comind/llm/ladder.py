@@ -71,10 +71,10 @@ def report_lines(reader: Reader) -> list[str]:
         lines.append(told)
     for facts in reader.all(EndpointFacts):
         known = facts.facts
-        window = f"{known['context_tokens']:,} tokens" if known.get("context_tokens") else "unknown"
+        window = known.get("context_tokens")
+        told = f"{window:,} tokens ({known.get('context_from')})" if window else "unknown"
         lines.append(
-            f"- {facts.model} at {facts.base_url}: context window {window} ({known.get('context_from')}), "
-            f"tokens {known.get('usage')}"
+            f"- {facts.model} at {facts.base_url}: context window {told}, tokens {known.get('usage')}"
         )
     return lines
 

@@ -108,11 +108,12 @@ def recall(profile: Profile, facts: EndpointFacts) -> None:
 def told(facts: EndpointFacts) -> str:
     """One line for people."""
     known = facts.facts
-    window = f"{known['context_tokens']:,} tokens" if known["context_tokens"] else "unknown"
     rate = f", about {known['tokens_per_second']:.3g} tokens/s" if known["tokens_per_second"] else ""
     parts = [
         f"{facts.model} at {urlsplit(facts.base_url).netloc} answers in {known['seconds']:.1f} s{rate}",
-        f"window {window} ({known['context_from']})" if known["context_tokens"] else "window unknown",
+        f"window {known['context_tokens']:,} tokens ({known['context_from']})"
+        if known["context_tokens"]
+        else "window unknown",
         f"tokens {known['usage']}" + (" with cached ones" if known["cached_tokens"] else ""),
     ]
     if known["temperature"] == "refused":
