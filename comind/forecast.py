@@ -209,7 +209,7 @@ class _Trajectory:
         for before, after in zip(self._points, self._points[1:], strict=False):
             low, high = getattr(before, kind), getattr(after, kind)
             if high > usable:
-                along = max(0.0, (usable - low) / (high - low))
+                along = 0.0 if low >= usable else (usable - low) / (high - low)
                 seconds = before.seconds + along * (after.seconds - before.seconds)
                 return Passing(kind, limit, seconds, after.round)
         return None

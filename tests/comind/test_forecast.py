@@ -167,6 +167,28 @@ def test_the_expected_value_is_near_the_truth_early_and_late(share: float) -> No
         assert seen.tokens.expected == pytest.approx(run.tokens, rel=0.4 if share < 0.5 else 0.1)
 
 
+@pytest.mark.parametrize("share", [0.15, 0.4, 0.6, 0.85, 0.99, 1.0])
+def test_whatever_is_left_and_spent_the_ranges_are_in_order(share: float) -> None:
+    """Under every limit: reached already, soon, or never; with no time left and with much."""
+    run = Simulated(seed=5, coders=2, rounds=2, steps=4)
+    with run.cut(share * run.seconds) as (reader, now):
+        [row] = reader.all(Run)
+        spent = sum(call.prompt_tokens + call.completion_tokens for call in reader.all(LlmCall))
+        for most in (None, 1, spent, int(spent / 0.9), run.tokens, 10**9):
+            for time_limit in (0.5 * run.seconds, run.seconds, 1e7):
+                for agent_most in (None, 1, 10_000):
+                    limits = {"max_tokens": most, "time_limit": time_limit, "agent_max_tokens": agent_most}
+                    with Store(reader.path) as store:
+                        store.save(replace(row, config={**row.config, **limits}))
+                    seen = forecast(reader, lambda: now)
+                    assert seen is not None
+                    assert seen.dollars is not None
+                    assert spent <= seen.tokens.low <= seen.tokens.expected <= seen.tokens.high
+                    assert seen.dollars.low <= seen.dollars.expected <= seen.dollars.high
+                    assert 0 <= seen.seconds_left.low <= seen.seconds_left.expected <= seen.seconds_left.high
+                    assert bool(seen.passes) == bool(seen.warning())
+
+
 def test_before_anything_was_done_and_after_the_end_there_is_no_forecast() -> None:
     run = Simulated()
     assert run.forecast(0.0) is None
