@@ -25,7 +25,7 @@ from comind.scores import Score, better_beyond_noise
 from comind.scripting import ScriptAgent, hints_from, prepare_view, script_drafts
 from comind.solutions import solution_script
 from comind.studying import analyze_sample, draw_sample
-from comind.verifying import verify_kernels, verifying_seconds
+from comind.verifying import most_promising, verify_kernels, verifying_seconds
 from comind.working import AgentAtWork, Workshop
 from kaggle_runner.errors import ComindError, LimitReached
 
@@ -82,12 +82,14 @@ class Coordinator:
         """Sampled kernels get a score of our own; script agents also need the view they are run on.
 
         Where agents write their own notebooks, only so many kernels are run as about a tenth of the time left
-        allows, and none near the end; the others wait for a later round.
+        allows, the most promising first, and none near the end; the others wait for a later round.
         """
         if self._config.coding == "script":
             await prepare_view(self._shop)
         if self._config.verify_kernels:
             seconds = verifying_seconds(self._shop.control.working_seconds_left, self._shop.cell_seconds)
+            higher = self._shop.evaluator.profile.higher_is_better
+            kernels = most_promising(kernels, higher=higher)
             if self._config.coding == "notebook":
                 share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
                 fitting = max(_AT_ONCE, int(_AT_ONCE * share / seconds))

@@ -111,6 +111,13 @@ def _seconds(shop: Workshop, agent: Agent) -> float:
     return cell.seconds if cell else 0.0
 
 
+def most_promising(kernels: Sequence[Kernel], *, higher: bool) -> list[Kernel]:
+    """By upstream's public score, best first, for where not all of them can be run; unscored ones last."""
+    scored = [kernel for kernel in kernels if kernel.public_score is not None]
+    scored.sort(key=lambda kernel: kernel.public_score or 0.0, reverse=higher)
+    return [*scored, *(kernel for kernel in kernels if kernel.public_score is None)]
+
+
 def verifying_seconds(seconds_left: float, cell_seconds: float) -> float:
     """What one kernel may take: a twentieth of the time left, between a minute and half an hour."""
     return min(cell_seconds, max(60.0, min(1800.0, seconds_left / 20)))
