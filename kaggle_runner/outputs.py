@@ -27,10 +27,10 @@ _TOKEN = re.compile(
     r"|(?P<move>[\n\r\b\t])"
     r"|\x1b\[(?P<arguments>[0-?]*)[ -/]*(?P<command>[@-~])"
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|\x1b[^\[\]]"
+    r"|\x1b[^\[\]\x1b]"
     r"|[\x00-\x1f\x7f]"
 )
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?)?$")
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?)?\Z")
 _PLAIN = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]*")
 
 

@@ -6,7 +6,7 @@ import tracemalloc
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaggle_runner.outputs import Ends, Transcript, clip, plain
@@ -92,6 +92,8 @@ def test_the_tail_is_the_end_of_what_is_seen() -> None:
     assert len(transcript.tail(10)) == 10
 
 
+@example("\x1b\x1b0", [2])
+@example("\x1b[\n0", [3])
 @given(st.text(alphabet="ab\n\r\b\t\x1b[]0;2KAmJ", max_size=60), st.lists(st.integers(1, 59), max_size=5))
 def test_the_view_does_not_depend_on_how_chunks_are_cut(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(text)]
