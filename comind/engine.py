@@ -138,7 +138,12 @@ class _EventStore(Store):
         event = super().event(kind, message, agent=agent, round=round, data=data)
         log.info("%s %s %s", event.kind, event.agent, event.message)
         if self._on_event is not None:
-            self._on_event(event)
+            try:
+                self._on_event(event)
+            except Exception:
+                # who watches must never end what is watched: the printer is dropped, the run goes on
+                log.exception("the printer failed and is left out from here on")
+                self._on_event = None
         return event
 
 
