@@ -18,12 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.aide_model import AideModel, PublicKernel
 from benchmarks.aide_process import install, run_aide
+from benchmarks.race_table import Scored, Side, race_table
 from benchmarks.slow_endpoint import Call, Latency, SlowEndpoint, serving
 from comind.clock import parse_stamp
 from comind.offline.reading import number_after, sections
@@ -39,45 +40,6 @@ from mle_live.shelf import prepare
 
 PLACES = {"easy": 5, "medium": 3, "hard": 1}
 """Which public kernel's score is the target."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A graded submission. `seconds` count from the start of the tool's process."""
-
-    seconds: float
-    public: float
-    private: float
-    what: str
-
-
-@dataclass(slots=True)
-class Side:
-    """One tool on one competition."""
-
-    name: str
-    scored: list[Scored] = field(default_factory=list)
-    steps: int = 0
-    failures: int = 0
-    calls: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def count(self, calls: Iterable[Call]) -> None:
-        made = list(calls)
-        self.calls = len(made)
-        self.tokens = sum(call.prompt_tokens + call.completion_tokens for call in made)
-
-    def first(self, target: float, higher: bool) -> Scored | None:
-        """The first submission at least as good as `target`."""
-        sign = 1 if higher else -1
-        hits = [one for one in self.scored if sign * one.public >= sign * target]
-        return min(hits, key=lambda one: one.seconds, default=None)
-
-    def best_by(self, seconds: float, higher: bool) -> float | None:
-        """The best public score of what was submitted within so many seconds."""
-        early = [one.public for one in self.scored if one.seconds <= seconds]
-        return (max if higher else min)(early, default=None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,24 +59,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One competition, with what both tools get: `seconds` each, and the endpoint."""
+
+    competition: Competition
+    state: Path
+    seconds: float
+    endpoint: SlowEndpoint
+
+
 def compare(slug: str, aide: Path, state: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Ours, then AIDE, then AIDE shown the community's kernels where that was asked for."""
+    """CoMind, then AIDE, then AIDE shown the community's kernels where that was asked for."""
     competition = load_competition(mle_live_root(state), slug)
-    seconds = 60.0 * options.minutes
+    higher = competition.higher_is_better
     load = os.getloadavg()[0]
     with serving(Latency(options.first_token, options.token)) as endpoint:
-        if options.reuse:
-            folder = RunFolder(options.reuse.resolve())
-            ours = run_as_recorded(folder, competition)
-        else:
-            folder, ours = run_comind(slug, endpoint, state, competition, seconds, options)
+        race = Race(competition, state, 60.0 * options.minutes, endpoint)
+        folder = RunFolder(options.reuse.resolve()) if options.reuse else None
+        folder, ours = (
+            (folder, as_recorded(folder, competition)) if folder else run_comind(race, options.rounds)
+        )
         sides = [ours]
         for arm in ("AIDE", "AIDE, shown the kernels")[: 1 + options.kernels]:
             model = aide_model(folder, slug, with_kernels=arm != "AIDE")
-            sides.append(run_aide_side(arm, aide, endpoint, model, folder, competition, state, seconds))
-    targets = target_scores(folder, competition.higher_is_better)
+            sides.append(run_aide_side(race, arm, aide, model, folder))
+    targets = target_scores(folder, higher)
     load = max(load, os.getloadavg()[0])
-    print(told(slug, competition, targets, sides, load), flush=True)
+    direction = "higher" if higher else "lower"
+    title = f"### {slug}: {competition.metric}, {direction} is better; load {load:.1f}"
+    print(race_table(title, targets, sides, higher), flush=True)
     return {
         "competition": slug, "minutes": options.minutes, "latency": [options.first_token, options.token],
         "load": load, "targets": targets, "sides": [asdict(side) for side in sides], "run": folder.id,
@@ -124,91 +98,78 @@ def compare(slug: str, aide: Path, state: Path, options: argparse.Namespace) -> 
 # --- the two tools
 
 
-def run_comind(
-    slug: str,
-    endpoint: SlowEndpoint,
-    state: Path,
-    competition: Competition,
-    seconds: float,
-    options: argparse.Namespace,
-) -> tuple[RunFolder, Side]:
-    side = Side("CoMind")
-    mark, started, clock = len(endpoint.calls), time.time(), time.monotonic()
-    _tell(f"CoMind on {slug}")
+def run_comind(race: Race, rounds: int) -> tuple[RunFolder, Side]:
+    """A headless run with four coders, and what came of it."""
+    mark, started, clock = len(race.endpoint.calls), time.time(), time.monotonic()
+    _tell(f"CoMind on {race.competition.slug}")
     done = subprocess.run(
-        [sys.executable, "-m", "comind_tui", "run", slug, "--model", OFFLINE_MODEL,
-         "--base-url", endpoint.url("comind"), "--coders", "4", "--rounds", str(options.rounds),
-         "--time-limit", f"{seconds:.0f}s", "--headless", "--json", "--state", str(state)],
+        [sys.executable, "-m", "comind_tui", "run", race.competition.slug, "--model", OFFLINE_MODEL,
+         "--base-url", race.endpoint.url("comind"), "--coders", "4", "--rounds", str(rounds),
+         "--time-limit", f"{race.seconds:.0f}s", "--headless", "--json", "--state", str(race.state)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
-    side.seconds = time.monotonic() - clock
+    seconds = time.monotonic() - clock
     if done.returncode:
         _tell(done.stdout.decode(errors="replace")[-2000:])
-    side.count(endpoint.calls[mark:])
-    folder = list_runs(state)[0]
-    _count_run(side, folder, competition, started)
-    return folder, side
+    folder = list_runs(race.state)[0]
+    side = _side_of_run(folder, race.competition, started, seconds)
+    return folder, side.spent(race.endpoint.calls[mark:])
 
 
-def run_as_recorded(folder: RunFolder, competition: Competition) -> Side:
+def as_recorded(folder: RunFolder, competition: Competition) -> Side:
     """A run that was made before. Its record starts about a second after its process did."""
     reader = Reader(folder.database)
-    run, side = reader.all(Run)[0], Side("CoMind")
-    side.seconds = run.seconds_used
-    side.count(
+    run = reader.all(Run)[0]
+    side = _side_of_run(folder, competition, parse_stamp(run.started_at).timestamp(), run.seconds_used)
+    return side.spent(
         Call("comind", call.kind, call.prompt_tokens, call.completion_tokens, call.seconds)
         for call in reader.all(LlmCall)
     )
-    _count_run(side, folder, competition, parse_stamp(run.started_at).timestamp())
-    return side
 
 
-def _count_run(side: Side, folder: RunFolder, competition: Competition, started: float) -> None:
-    """Its submissions, each dated by when its grade was stored; its cells and what failed of them."""
+def _side_of_run(folder: RunFolder, competition: Competition, started: float, seconds: float) -> Side:
+    """Its submissions, each dated by when its grade was stored; failures are cells and refused files."""
     reader = Reader(folder.database)
-    for one in reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'"):
-        after = parse_stamp(one.at).timestamp() - started
-        _grade(side, competition, folder.path / one.submission, after, one.id)
+    submitted = [
+        (folder.path / one.submission, parse_stamp(one.at).timestamp() - started, one.id)
+        for one in reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'")
+    ]
+    scored, refused = _graded(competition, submitted)
     cells = reader.all(Cell)
-    side.steps = len(cells)
-    side.failures += sum(cell.status != "ok" for cell in cells)
-    side.failures += reader.count(Evaluation, "success = 0")
+    failures = refused + sum(cell.status != "ok" for cell in cells) + reader.count(Evaluation, "success = 0")
+    return Side("CoMind", scored, steps=len(cells), failures=failures, seconds=seconds)
 
 
-def run_aide_side(
-    name: str,
-    aide: Path,
-    endpoint: SlowEndpoint,
-    model: AideModel,
-    folder: RunFolder,
-    competition: Competition,
-    state: Path,
-    seconds: float,
-) -> Side:
-    side = Side(name)
-    _tell(f"{name} on {competition.slug}")
-    endpoint.aide = model
-    mark = len(endpoint.calls)
-    work = state / "aide" / f"{competition.slug}-{'kernels' if model.kernels else 'plain'}"
-    ended = run_aide(aide, endpoint, data=folder.public, task=task_text(folder), work=work, seconds=seconds)
-    side.seconds, side.steps, side.failures = ended.seconds, ended.nodes, ended.buggy
-    side.count(endpoint.calls[mark:])
-    for submitted in ended.submissions:
-        _grade(side, competition, submitted.path, submitted.seconds, submitted.path.stem)
-    return side
+def run_aide_side(race: Race, name: str, aide: Path, model: AideModel, folder: RunFolder) -> Side:
+    """AIDE on the public split of `folder`; failures are its buggy nodes and refused files."""
+    _tell(f"{name} on {race.competition.slug}")
+    race.endpoint.aide = model
+    mark = len(race.endpoint.calls)
+    work = race.state / "aide" / f"{race.competition.slug}-{'kernels' if model.kernels else 'plain'}"
+    task = task_text(folder)
+    ended = run_aide(aide, race.endpoint, data=folder.public, task=task, work=work, seconds=race.seconds)
+    submitted = [(one.path, one.seconds, one.path.stem) for one in ended.submissions]
+    scored, refused = _graded(race.competition, submitted)
+    side = Side(name, scored, steps=ended.nodes, failures=ended.buggy + refused, seconds=ended.seconds)
+    return side.spent(race.endpoint.calls[mark:])
 
 
-def _grade(side: Side, competition: Competition, path: Path, seconds: float, what: str) -> None:
-    try:
-        grade = grade_file(competition, path)
-    except InvalidSubmission:
-        side.failures += 1
-        return
-    assert grade.public_score is not None and grade.private_score is not None, "the shelf has labels"
-    # the targets have five digits, as on a leaderboard
-    side.scored.append(
-        Scored(round(seconds, 1), round(grade.public_score, 5), round(grade.private_score, 5), what)
-    )
+def _graded(
+    competition: Competition, submitted: Iterable[tuple[Path, float, str]]
+) -> tuple[list[Scored], int]:
+    """Scores of (file, seconds, what), and how many files were refused."""
+    scored, refused = [], 0
+    for path, seconds, what in submitted:
+        try:
+            grade = grade_file(competition, path)
+        except InvalidSubmission:
+            refused += 1
+            continue
+        assert grade.public_score is not None and grade.private_score is not None, "the shelf has labels"
+        # the targets have five digits, as on a leaderboard
+        public, private = round(grade.public_score, 5), round(grade.private_score, 5)
+        scored.append(Scored(round(seconds, 1), public, private, what))
+    return scored, refused
 
 
 # --- what AIDE and its model are given
@@ -247,58 +208,6 @@ def _drafts_prompt(folder: RunFolder) -> dict[str, str]:
     """The sections of the first round's request for drafts."""
     call = Reader(folder.database).all(LlmCall, "kind = 'drafts'", order="at")[0]
     return sections(call.messages[-1]["content"])
-
-
-# --- the table
-
-
-def told(
-    slug: str, competition: Competition, targets: dict[str, float], sides: Sequence[Side], load: float
-) -> str:
-    """Markdown: a row a target, then what each side spent."""
-    higher = competition.higher_is_better
-    lines = [f"### {slug} ({competition.metric} {'↑' if higher else '↓'}, load {load:.1f})", ""]
-    lines += [
-        "| target | score | " + " | ".join(f"{side.name}, s" for side in sides) + " | ratio |",
-        "|---|---|" + "---|" * (len(sides) + 1),
-    ]
-    for name, target in targets.items():
-        hits = [side.first(target, higher) for side in sides]
-        seconds = [f"{hit.seconds:.0f}" if hit else "not reached" for hit in hits]
-        ratios = [_ratio(hits[0], hit, side) for hit, side in zip(hits[1:], sides[1:], strict=True)]
-        lines.append(f"| {name} | {target:g} | " + " | ".join(seconds) + f" | {', '.join(ratios)} |")
-    lines += [
-        "", "| | seconds | submissions | best public | its private | steps | failures | calls | tokens |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for side in sides:
-        ranked = sorted(side.scored, key=lambda one: one.public, reverse=higher)
-        best = f"{ranked[0].public:.5g} | {ranked[0].private:.5g}" if ranked else "none | none"
-        lines.append(
-            f"| {side.name} | {side.seconds:.0f} | {len(side.scored)} | {best} | {side.steps} |"
-            f" {side.failures} | {side.calls} | {side.tokens:,} |"
-        )
-    marks = [60 * minute for minute in range(1, int(max(side.seconds for side in sides)) // 60 + 1)]
-    lines += [
-        "",
-        "| best public so far, at s | " + " | ".join(map(str, marks)) + " |",
-        "|---|" + "---|" * len(marks),
-    ]
-    for side in sides:
-        best_by = (side.best_by(mark, higher) for mark in marks)
-        lines.append(
-            f"| {side.name} | " + " | ".join("–" if b is None else f"{b:.5g}" for b in best_by) + " |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _ratio(ours: Scored | None, theirs: Scored | None, side: Side) -> str:
-    """AIDE's seconds by ours; a bound where only one of the two arrived within the budget."""
-    if ours is None:
-        return "–" if theirs is None else "ours never"
-    if theirs is None:
-        return f"> {side.seconds / ours.seconds:.1f}"
-    return f"{theirs.seconds / ours.seconds:.1f}"
 
 
 def _tell(line: str) -> None:

@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from benchmarks.against_aide import Scored, Side
 from benchmarks.aide_model import AideModel, PublicKernel, adapted, read_memory, slug_of
+from benchmarks.race_table import Scored, Side, race_table
 from benchmarks.slow_endpoint import Latency, serving
 
 TASK = """Fruit: is it ripe?
@@ -206,3 +206,13 @@ def test_the_first_submission_that_reaches_the_target_counts_whatever_came_later
     assert missed is None
     lowest = side.first(0.7, False)
     assert lowest is not None and lowest.seconds == 3
+
+
+def test_the_table_says_how_many_times_ours_and_what_was_never_reached() -> None:
+    ours = Side("CoMind", [Scored(40, 0.9, 0.8, "k01-s01"), Scored(100, 0.8, 0.8, "r1-a1-s04")], seconds=200)
+    theirs = Side("AIDE", [Scored(120, 0.85, 0.8, "submission-01")], seconds=180)
+    table = race_table("### x", {"easy": 0.8, "hard": 0.9}, [ours, theirs], True).splitlines()
+    assert "| seconds to | easy (≥ 0.8) | hard (≥ 0.9) |" in table
+    assert "| CoMind | 40 | 40 |" in table
+    assert "| CoMind, own drafts alone | 100 | not reached |" in table
+    assert "| AIDE | 120 (3.0 ×) | not reached (> 4.5 ×) |" in table
