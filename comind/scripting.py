@@ -40,6 +40,8 @@ DIRECTIONS = (
     "the prediction: average the model's with that of a second, different model",
     "how the inputs are scaled, cleaned or encoded",
 )
+MENDING_TRIES = 2
+"""Failures in a row of which the next turn is asked to mend the last; then it is asked for something else."""
 LOST_TURNS = 4
 """Turns in a row without a readable reply after which an agent gives up."""
 _BYTES_BESIDE = 1_000_000
@@ -144,8 +146,9 @@ class ScriptAgent(ScriptAtWork):
             key = CallKey(self._agent.id, step, "change")
             try:
                 change = await propose_change(
-                    self._shop.desk, key, self._question(step), script=self._script, tried=self._known
-                )
+                    self._shop.desk, key, self._question(step), script=self._script,
+                    failed=self._broken.cell.code if self._broken else "", tried=self._known,
+                )  # fmt: skip
             except MalformedReply as error:
                 lost += 1
                 if lost == LOST_TURNS:
@@ -208,21 +211,34 @@ class ScriptAgent(ScriptAtWork):
 
     def _direction(self, step: int) -> str:
         """What kind of change is asked for: left to itself, a weak model proposes one thing for ever."""
-        if self._last_failure() and not self._lost:
+        if self._broken:
             return "mend what went wrong in the last try, or make a different change"
         return f"this time, change {DIRECTIONS[(step + self._agent.index - 2) % len(DIRECTIONS)]}"
 
+    @property
+    def _broken(self) -> Tried | None:
+        """The last try, when it failed and is worth mending: not for ever."""
+        failures = 0
+        for one in reversed(self._tried):
+            if one.cell.status == "ok" and one.evaluation and one.evaluation.success:
+                break
+            failures += 1
+        return self._tried[-1] if 0 < failures <= MENDING_TRIES else None
+
     def _last_failure(self) -> str:
-        """The lines that a failed change wrote last, with the lines of its script that they point to."""
-        if self._lost:
-            return f"the last reply could not be used: {self._lost}"
-        last = self._tried[-1] if self._tried else None
-        if last is None or (last.cell.status == "ok" and last.evaluation and last.evaluation.success):
-            return ""
-        if last.evaluation is not None:
-            return f"`{last.goal[:160]}` was not valid: {last.evaluation.message}"
-        told = quote(last.cell.output[-_ERROR_CHARACTERS:], _ERROR_CHARACTERS)
-        return f"`{last.goal[:160]}` ended with {last.cell.status} {last.cell.error_name}:\n<<<\n{told}\n>>>"
+        """What went wrong last: with the reply, or with the change, its new lines and what it wrote."""
+        parts = [f"the last reply could not be used: {self._lost}"] if self._lost else []
+        if broken := self._broken:
+            ended = f"ended with {broken.cell.status} {broken.cell.error_name}".strip()
+            if broken.evaluation is not None:
+                ended = f"was not valid: {broken.evaluation.message}"
+            new = quote(_new_lines(self._script, broken.cell.code), _ERROR_CHARACTERS)
+            told = quote(broken.cell.output[-_ERROR_CHARACTERS:], _ERROR_CHARACTERS)
+            parts.append(
+                f"`{broken.goal[:160]}` {ended}. It put these lines into the script:\n<<<\n{new}\n>>>\n"
+                f"and this is what came of it:\n<<<\n{told}\n>>>"
+            )
+        return "\n".join(parts)
 
     # --- the end
 
@@ -258,6 +274,12 @@ def _for_scripts(data: str) -> str:
     """The profile without what differs in the view, where validation rows are test rows."""
     lines = [line for line in data.splitlines() if not line.startswith("Validation ")]
     return "\n".join(lines)
+
+
+def _new_lines(script: str, changed: str) -> str:
+    """The lines of `changed` that `script` does not have."""
+    present = set(script.splitlines())
+    return "\n".join(line for line in changed.splitlines() if line not in present)
 
 
 def _cut(quoted: str, characters: int) -> str:

@@ -61,7 +61,8 @@ def _replaced(lines: list[str], edit: Edit) -> list[str]:
     old = [line for line in edit.old.splitlines() if line.strip()]
     if not old:
         raise MalformedReply("An <old> part is empty. Copy into it the lines of the script that change.")
-    places = _find(lines, old)
+    # remarks of the model's own among the copied lines are no part of the script
+    places = _find(lines, old) or _find(lines, [line for line in old if not line.lstrip().startswith("#")])
     if not places:
         raise MalformedReply(_missing(lines, old))
     if len(places) > 1:
@@ -70,13 +71,16 @@ def _replaced(lines: list[str], edit: Edit) -> list[str]:
             " Copy one line more, so that it is clear which are meant."
         )
     start, end = places[0]
-    shift = _indent(lines[start]) - _indent(old[0])
+    first = next((line for line in old if _plain(line) == _plain(lines[start])), old[0])
+    shift = _indent(lines[start]) - _indent(first)
     new = [_shifted(line, shift) for line in edit.new.splitlines()]
     return [*lines[:start], *new, *lines[end:]]
 
 
 def _find(lines: Sequence[str], old: Sequence[str]) -> list[tuple[int, int]]:
     """Where `old` stands in `lines`, as (first, one past the last); empty lines do not count."""
+    if not old:
+        return []
     wanted = [_plain(line) for line in old]
     filled = [(number, _plain(line)) for number, line in enumerate(lines) if line.strip()]
     found = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from comind.llm.asking import ask_parsed
@@ -16,7 +16,7 @@ from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, check_python, tag
 from comind.roles.coder import parse_turn
 from comind.roles.desk import Desk
-from comind.roles.edits import apply_edits, parse_edits
+from comind.roles.edits import Edit, apply_edits, parse_edits
 
 _ATTEMPTS = 2
 """A weak model that failed twice does better with a new question."""
@@ -29,27 +29,37 @@ class Change:
 
 
 async def propose_change(
-    desk: Desk, key: CallKey, values: Mapping[str, object], *, script: str, tried: Collection[str]
+    desk: Desk,
+    key: CallKey,
+    values: Mapping[str, object],
+    *,
+    script: str,
+    failed: str,
+    tried: Collection[str],
 ) -> Change:
-    """The next change of `script`; `tried` holds the `meaning` of scripts that were run before.
+    """The next change of `script`, or a repair of the `failed` one that was run last (empty: none failed).
+
+    `tried` holds the `meaning` of scripts that were run before.
 
     Raises MalformedReply when no attempt gave a whole script that is new.
     """
     messages = desk.prompts.opening("scripter", "change", values)
 
     def parse(text: str) -> Change:
-        return parse_change(text, script, tried)
+        return parse_change(text, script, failed, tried)
 
     return (await ask_parsed(desk.client, "coder", key, messages, parse, attempts=_ATTEMPTS)).value
 
 
-def parse_change(text: str, script: str, tried: Collection[str] = ()) -> Change:
-    """Edits of `script`, or a whole script. It must differ from it, and from those tried, in more than
-    comments, and write submission.csv."""
+def parse_change(text: str, script: str, failed: str = "", tried: Collection[str] = ()) -> Change:
+    """Edits of `script` (or else of `failed`), or a whole script.
+
+    The new script must write submission.csv, and differ in more than comments from `script` and those tried.
+    """
     edits = parse_edits(text) if script else []
     if edits:
         goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip() or "(no goal stated)"
-        changed = apply_edits(script, edits)
+        changed = _edited(script, failed, edits)
         if fault := check_python(changed):
             raise MalformedReply(f"With this change the script is not valid Python: {fault}")
     else:
@@ -61,6 +71,20 @@ def parse_change(text: str, script: str, tried: Collection[str] = ()) -> Change:
     if meaning(changed) in tried:
         raise MalformedReply(f"This change was tried before: {goal[:160]}. Change other lines.")
     return Change(goal, changed)
+
+
+def _edited(script: str, failed: str, edits: Sequence[Edit]) -> str:
+    """A model that mends an error edits the lines that it saw fail, although they never joined the script."""
+    try:
+        return apply_edits(script, edits)
+    except MalformedReply:
+        if not failed:
+            raise
+        try:
+            return apply_edits(failed, edits)
+        except MalformedReply:
+            pass
+        raise
 
 
 def _whole_script(text: str, *, edits_expected: bool) -> tuple[str, str]:

@@ -140,6 +140,7 @@ async def test_a_better_change_is_kept_and_a_worse_or_broken_one_is_told(world: 
     agent = await improve(world, replies, steps=4)
     assert agent.status == "finished" and agent.best_evaluation == f"{agent.id}-s03"
     second, third, fourth = world.model.shown[1:]
+    assert "pd.read_cvs" in third.partition("## Last try")[2]
     assert "predict zero" in second and "not better than" in second
     assert "AttributeError" in third and "read_cvs" in third
     assert LINE.splitlines()[3] in fourth
@@ -204,6 +205,15 @@ def test_edits_change_their_lines_whatever_the_indentation() -> None:
 def test_lines_that_stand_twice_must_be_told_apart() -> None:
     with pytest.raises(MalformedReply, match="2 times"):
         parse_change("<old>a = 1</old><new>a = 2</new>", "a = 1\nb = 1\na = 1\n# submission.csv\n")
+
+
+def test_the_failed_script_can_be_mended_and_own_remarks_are_no_lines_of_it() -> None:
+    script = "a = 1\nwrite('submission.csv')\n"
+    failed = "a = nump.array(1)\nwrite('submission.csv')\n"
+    text = "<goal>mend</goal><old>\n# this line failed\na = nump.array(1)\n</old><new>\na = 2\n</new>"
+    assert parse_change(text, script, failed).script == "a = 2\nwrite('submission.csv')\n"
+    with pytest.raises(MalformedReply, match="not in the script"):
+        parse_change(text, script)
 
 
 def test_marks_copied_from_the_prompt_are_not_code() -> None:
