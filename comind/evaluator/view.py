@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -78,7 +79,10 @@ def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> No
         for name in (VALIDATION_FILE, TEST_FILE):
             shutil.copyfile(submission, target / name)
         return
-    ids = table[id_column].map(_plain)
+    ids = table[id_column]
+    if not ids.isin(original).any():
+        ids = ids.map(_plain)
+    table[id_column] = ids
     is_validation = ids.isin(original)
     validation = table[is_validation].assign(**{id_column: ids[is_validation].map(original)})
     validation.to_csv(target / VALIDATION_FILE, index=False)
@@ -93,7 +97,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _plain(id: str) -> str:
-    """`7.0` is what pandas writes for the id 7 once a column held a gap."""
+    """`7.0` is what pandas writes for the id 7 once the column was one of floats."""
     return id.removesuffix(".0") if id.endswith(".0") and id[:-2].lstrip("-").isdigit() else id
 
 
@@ -102,7 +106,7 @@ def _view_ids(validation: list[str], test: set[str]) -> dict[str, str]:
     if test.isdisjoint(validation):
         return {id: id for id in validation}
     taken = test | set(validation)
-    if all(id.isdigit() for id in taken):
+    if all(re.fullmatch(r"[0-9]{1,18}", id) for id in taken):
         first = max(map(int, taken)) + 1
         return {id: str(first + n) for n, id in enumerate(validation)}
     prefix = "validation-"

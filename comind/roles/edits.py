@@ -14,10 +14,7 @@ from typing import NamedTuple
 
 from comind.llm.parsing import MalformedReply, strip_fences
 
-_EDIT = re.compile(
-    r"<\s*old\s*>(?P<old>.*?)<\s*/\s*old\s*>\s*<\s*new\s*>(?P<new>.*?)(?:<\s*/\s*new\s*>|(?=<\s*old\s*>)|\Z)",
-    re.I | re.S,
-)
+_MARK = re.compile(r"<[ \t]{0,9}(/?)[ \t]{0,9}(old|new)[ \t]{0,9}>", re.I)
 _MARKS = ("<<<", ">>>")
 _MOST = 10
 _LONGEST = 100_000
@@ -30,14 +27,25 @@ class Edit(NamedTuple):
 
 
 def parse_edits(text: str) -> list[Edit]:
-    """The edits of a reply in order; none when it holds no `<old>`…`<new>` pair."""
-    pairs = [Edit(_lines_of(one["old"]), _lines_of(one["new"])) for one in _EDIT.finditer(text[:_LONGEST])]
+    """The edits of a reply in order; none when it holds no `<old>`…`</old>` with `<new>` behind it.
+
+    A `<new>` part reaches to the next mark of any kind, or to the end. The text is cut at the marks once, so
+    that a flood of them takes linear time.
+    """
+    pieces = _MARK.split(text[:_LONGEST])
+    marks = [f"{slash}{name}".lower() for slash, name in zip(pieces[1::3], pieces[2::3], strict=True)]
+    texts = pieces[3::3]  # what follows each mark
+    pairs = [
+        Edit(_lines_of(texts[place]), _lines_of(texts[place + 2]))
+        for place in range(len(marks) - 2)
+        if marks[place : place + 3] == ["old", "/old", "new"] and not texts[place + 1].strip()
+    ]
     return pairs[:_MOST]
 
 
 def apply_edits(script: str, edits: Sequence[Edit]) -> str:
     """The changed script. MalformedReply names the first edit whose old lines are not in it, or are twice."""
-    lines = script.splitlines()
+    lines = _split(script.rstrip("\r\n"))
     for edit in edits:
         lines = _replaced(lines, edit)
     return "\n".join(lines) + "\n"
@@ -58,7 +66,7 @@ def _lines_of(text: str) -> str:
 
 
 def _replaced(lines: list[str], edit: Edit) -> list[str]:
-    old = [line for line in edit.old.splitlines() if line.strip()]
+    old = [line for line in _split(edit.old) if line.strip()]
     if not old:
         raise MalformedReply("An <old> part is empty. Copy into it the lines of the script that change.")
     # remarks of the model's own among the copied lines are no part of the script
@@ -72,8 +80,8 @@ def _replaced(lines: list[str], edit: Edit) -> list[str]:
         )
     start, end = places[0]
     first = next((line for line in old if _plain(line) == _plain(lines[start])), old[0])
-    shift = _indent(lines[start]) - _indent(first)
-    new = [_shifted(line, shift) for line in edit.new.splitlines()]
+    given, here = _margin(first), _margin(lines[start])
+    new = [_shifted(line, given, here) for line in _split(edit.new)]
     return [*lines[:start], *new, *lines[end:]]
 
 
@@ -99,15 +107,31 @@ def _missing(lines: Sequence[str], old: Sequence[str]) -> str:
     return f"The line `{lost[:200]}` of <old> is not in the script.{hint} Copy old lines exactly."
 
 
+def _split(text: str) -> list[str]:
+    """Lines as Python has them: `splitlines` would also cut a string at a form feed or a line separator."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if text else []
+
+
 def _plain(line: str) -> str:
     return " ".join(line.split())
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _margin(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
-def _shifted(line: str, shift: int) -> str:
-    if shift >= 0:
-        return " " * shift + line if line.strip() else line
-    return line[min(-shift, _indent(line)) :]
+def _shifted(line: str, given: str, here: str) -> str:
+    """`line`, written for old lines that begin with `given`, for where they begin with `here`.
+
+    Tabs and spaces are not mixed: a script with tabs is often quoted with spaces.
+    """
+    if given == here or not line.strip():
+        return line
+    if "\t" in given + here:
+        line, given = line.expandtabs(4), given.expandtabs(4)
+    text = line.lstrip()
+    deeper = len(_margin(line)) - len(given)
+    step = 4 if "\t" in here else 1
+    if deeper < 0:
+        return here[: max(0, len(here) + deeper // step)] + text
+    return here + ("\t" if step == 4 else " ") * (deeper // step) + " " * (deeper % step) + text

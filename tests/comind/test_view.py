@@ -99,3 +99,28 @@ def test_rows_without_an_id_cannot_be_told_apart(tmp_path: Path) -> None:
     public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
     with pytest.raises(BadCompetition, match="no column"):
         build_view(public, tmp_path / "view", tmp_path / "ids.json", "row")
+
+
+def test_ids_that_a_kernel_wrote_as_floats_are_given_back_in_both_files(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7, 5], validation_ids=[3, 1])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    (tmp_path / "s.csv").write_text("id,y\n7.0,7\n5.0,5\n3.0,3\n1.0,1\n")
+    divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "out", "id")
+    assert (tmp_path / "out" / "validation_submission.csv").read_text() == "id,y\n3,3\n1,1\n"
+    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n7,7\n5,5\n"
+
+
+def test_ids_that_end_like_floats_are_left_as_they_are(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=["7.0", "5.0"], validation_ids=["3.0", "1.0"])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    divide(tmp_path / "view" / "sample_submission.csv", tmp_path / "ids.json", tmp_path / "out", "id")
+    assert (tmp_path / "out" / "validation_submission.csv").read_text() == "id,y\n3.0,0\n1.0,0\n"
+    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n7.0,0\n5.0,0\n"
+
+
+@pytest.mark.parametrize("odd", ["²", "9" * 5000])
+def test_digits_that_are_no_numbers_do_not_end_the_run(tmp_path: Path, odd: str) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[odd, "1"], validation_ids=["1"])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    shown = pd.read_csv(tmp_path / "view" / "test.csv", dtype=str)
+    assert list(shown["id"]) == [odd, "1", "validation-1"]
