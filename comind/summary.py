@@ -74,7 +74,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
             **{name: reader.count(record) for name, record in _COUNTED.items()},
             "evaluations": reader.count(Evaluation, "id != ?", (BASELINE,)),
         },
-        "best": _best(best_standing(run, board), folder, run),
+        "best": _best(best_standing(run, board), reader, folder, run),
         "baseline_score": run.baseline.get("score"),
         "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal", "board")}
         if run.test
@@ -112,16 +112,18 @@ def _coder(agent: Agent, board: list[Standing]) -> dict[str, Any]:
     }
 
 
-def _best(standing: Standing | None, folder: RunFolder, run: Run) -> dict[str, Any] | None:
+def _best(standing: Standing | None, reader: Reader, folder: RunFolder, run: Run) -> dict[str, Any] | None:
     if standing is None:
         return None
     evaluation = standing.evaluation
+    agent = reader.get(Agent, evaluation.agent)
     final = folder.best / "submission.csv"
     is_final = evaluation.id == run.best_evaluation and final.is_file()
     return {
         **standing.score.as_dict(),
         "submission": folder.relative(final) if is_final else evaluation.submission,
         "agent": evaluation.agent,
+        "title": agent.title if agent else "",
         "round": evaluation.round,
     }
 

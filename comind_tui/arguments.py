@@ -7,7 +7,7 @@ import math
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from comind.config import DEFAULT_MAX_DOLLARS
+from comind.config import DEFAULT_MAX_DOLLARS, RunConfig
 from kaggle_runner.errors import UsageError
 
 EPILOG = """\
@@ -114,8 +114,10 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--replay", metavar="FILE|RUN", default=absent, help="replies of a recording instead of a model"
     )
-    group.add_argument("--model", metavar="M", default=absent, help="name of the model")
-    group.add_argument("--base-url", metavar="U", default=absent, help="OpenAI-compatible address")
+    group.add_argument("--model", metavar="M", default=absent, help=f"name of the model{_default('model')}")
+    group.add_argument(
+        "--base-url", metavar="U", default=absent, help="OpenAI-compatible address (default: OpenAI's)"
+    )
     group.add_argument(
         "--role-model",
         dest="role_models",
@@ -132,16 +134,35 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
         default=absent,
         help="answers when the model cannot any more; may be repeated, in order",
     )
-    group.add_argument("--preset", metavar="NAME", default=absent, help="paper or small-model")
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        default=absent,
+        help="paper or small-model (docs/settings.md)",
+    )
 
 
 def _add_size_options(group: argparse._ArgumentGroup) -> None:
     absent = argparse.SUPPRESS
-    group.add_argument("--coders", metavar="N", type=int, default=absent, help="coding agents side by side")
-    group.add_argument("--rounds", metavar="R", type=int, default=absent, help="rounds at most")
-    group.add_argument("--steps", metavar="N", type=int, default=absent, help="cells of one coding agent")
-    group.add_argument("--time-limit", metavar="2h", default=absent, help="for the whole run")
-    group.add_argument("--cell-time-limit", metavar="1h", default=absent, help="for one cell")
+    group.add_argument(
+        "--coders",
+        metavar="N",
+        type=int,
+        default=absent,
+        help=f"coding agents side by side{_default('coders')}",
+    )
+    group.add_argument(
+        "--rounds", metavar="R", type=int, default=absent, help=f"rounds at most{_default('rounds')}"
+    )
+    group.add_argument(
+        "--steps", metavar="N", type=int, default=absent, help=f"cells of one coding agent{_default('steps')}"
+    )
+    group.add_argument(
+        "--time-limit", metavar="2h", default=absent, help=f"for the whole run{_default('time_limit')}"
+    )
+    group.add_argument(
+        "--cell-time-limit", metavar="1h", default=absent, help=f"for one cell{_default('cell_time_limit')}"
+    )
     group.add_argument(
         "--max-cost",
         metavar="DOLLARS",
@@ -150,7 +171,11 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
         help=f"for model calls, or none (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
     )
     group.add_argument(
-        "--max-tokens", metavar="N", type=int, default=absent, help="prompt and completion tokens of the run"
+        "--max-tokens",
+        metavar="N",
+        type=int,
+        default=absent,
+        help="prompt and completion tokens of the run (default: no limit)",
     )
     group.add_argument(
         "--agent-max-cost", metavar="DOLLARS", type=float, default=absent, help="for one coding agent"
@@ -158,9 +183,22 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--agent-max-tokens", metavar="N", type=int, default=absent, help="for one coding agent"
     )
-    group.add_argument("--agent-time-limit", metavar="30m", default=absent, help="for one coding agent")
-    group.add_argument("--seed", metavar="S", type=int, default=absent)
-    group.add_argument("--executor", metavar="WHERE", default=absent, help="local, kaggle or ray")
+    group.add_argument(
+        "--agent-time-limit",
+        metavar="30m",
+        default=absent,
+        help="for one coding agent (default: its share of the run's)",
+    )
+    group.add_argument(
+        "--seed", metavar="S", type=int, default=absent, help=f"of what is drawn by chance{_default('seed')}"
+    )
+    group.add_argument("--executor", metavar="WHERE", default=absent, help="only local in this version")
+
+
+def _default(setting: str) -> str:
+    """` (default: …)`, for the end of a setting's help; presets may say otherwise."""
+    value = RunConfig(competition="").as_dict()[setting]
+    return f" (default: {f'{value / 3600:g}h' if setting.endswith('time_limit') else value})"
 
 
 def _money(text: str) -> float:

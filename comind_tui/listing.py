@@ -15,7 +15,7 @@ from typing import Any
 
 from comind.clock import utc_now
 from comind.ranking import standings
-from comind.records import Evaluation, Idea, Report, Run, score_from
+from comind.records import Agent, Evaluation, Idea, Report, Run, score_from
 from comind.runs import RunFolder, engine_alive, find_run, list_runs
 from comind.scores import Score, better_beyond_noise
 from comind.store.reader import Reader
@@ -163,7 +163,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
     ]
     if best:
         lines += [
-            ("found by", f"{best['agent']} in round {best['round']}"),
+            ("found by", _finder(best)),
             ("submission", str(from_here(folder.path / best["submission"]))),
         ]
     if test:
@@ -180,6 +180,12 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
     return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
 
 
+def _finder(best: dict[str, Any]) -> str:
+    """A public kernel's title says that it is one."""
+    where = f" in round {best['round']}" if best["round"] else ""
+    return f"{best['agent']}{where} ({best['title']})"
+
+
 def _cost_text(cost: dict[str, Any]) -> str:
     """What was spent of which limit, and what is foreseen."""
     spent = spent_tokens(cost["tokens"], cost["max_tokens"])
@@ -187,7 +193,8 @@ def _cost_text(cost: dict[str, Any]) -> str:
     seen = cost["forecast"]
     if seen is None:
         return text
-    name, form = ("dollars", dollars) if seen["dollars"] else ("tokens", tokens)
+    priced = seen["dollars"] is not None and seen["dollars"]["high"] > 0
+    name, form = ("dollars", dollars) if priced else ("tokens", tokens)
     low, expected, high = (form(seen[name][end]) for end in ("low", "expected", "high"))
     kind = "" if name == "dollars" else " tokens"
     return f"{text}; forecast {expected}{kind} ({low}–{high}) at the end"
@@ -221,7 +228,7 @@ def reports(arguments: Namespace) -> int:
     for report in found:
         scores = "  ".join(f"{name} {value:g}" for name, value in report.scores.items())
         print(one_line(f"[{report.id}] round {report.round}, {report.kind} {report.subject}: {report.title}"))
-        print(one_line(f"    local score {number(report.local_score)}  {scores}"))
+        print("    " + one_line(f"local score {number(report.local_score)}  {scores}"))
         print(textwrap.indent(clean(report.summary).strip(), "    "), end="\n\n")
     if not found:
         print("No report matches.", file=sys.stderr)
@@ -232,12 +239,14 @@ def leaderboard(arguments: Namespace) -> int:
     with open_run(arguments.state, arguments.run_id) as (reader, folder):
         run = reader.run() or Run(id=folder.id, competition="")
         board = standings(reader.all(Evaluation, "success = 1"))
+        titles = {agent.id: agent.title for agent in reader.all(Agent)}
     baseline = score_from(run.baseline, run.higher_is_better)
     entries = [
         {
             "place": place,
             "evaluation": one.evaluation.id,
             "agent": one.evaluation.agent,
+            "title": titles.get(one.evaluation.agent, ""),
             "round": one.evaluation.round,
             "step": one.evaluation.step,
             **one.score.as_dict(),
@@ -259,6 +268,7 @@ def leaderboard(arguments: Namespace) -> int:
             str(one.evaluation.round),
             str(one.evaluation.step),
             "yes" if _beats(one.score, baseline) else "within noise",
+            titles.get(one.evaluation.agent, ""),
         )
         for place, one in enumerate(board, start=1)
     ]
@@ -270,6 +280,7 @@ def leaderboard(arguments: Namespace) -> int:
         "ROUND",
         "STEP",
         "BEATS BASELINE",
+        "TITLE",
     )
     return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 

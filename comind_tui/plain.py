@@ -164,26 +164,25 @@ def tokens(count: int) -> str:
 
 
 def about(seconds: float) -> str:
-    """A time that is only guessed: `50s`, `40m`, `2.5h`."""
+    """A time that is only guessed: `50s`, `40m`, `2.5h`; never less than `10s`."""
     if seconds < 90:
-        return f"{10 * round(seconds / 10)}s"
+        return f"{max(10, 10 * round(seconds / 10))}s"
     return f"{seconds / 60:.0f}m" if seconds < 2 * 3600 else f"{seconds / 3600:.1f}h"
 
 
 def foreseen(forecast: Forecast | None) -> str:
-    """`forecast $3.10 ($2.40–$4.00) in 40m`, or which limit will end the run when; else empty."""
+    """`forecast $3.10 ($2.40–$4.00) in 40m`, or `dollars run out in 40m, round 2/3`; else empty."""
     if forecast is None:
         return ""
     passes = forecast.passes
     if passes is not None:
-        limit = (
-            dollars(passes.amount) if passes.limit == "dollars" else f"{tokens(int(passes.amount))} tokens"
-        )
-        return f"forecast: {limit} spent in {about(passes.seconds)}, round {passes.round}/{forecast.rounds}"
+        return f"{passes.limit} run out in {about(passes.seconds)}, round {passes.round}/{forecast.rounds}"
     in_time = f"in {about(forecast.seconds_left.expected)}"
     if forecast.dollars is not None and forecast.dollars.high > 0:
         low, expected, high = (dollars(value) for value in forecast.dollars)
         return f"forecast {expected} ({low}–{high}) {in_time}"
+    if not forecast.tokens.high:  # a replay asks nobody
+        return f"forecast: done {in_time}"
     low, expected, high = (_about_tokens(value) for value in forecast.tokens)
     return f"forecast {expected} tokens ({low}–{high}) {in_time}"
 

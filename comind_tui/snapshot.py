@@ -28,7 +28,9 @@ class Snapshot:
     run: Run | None = None
     alive: bool = False
     round: int = 0
-    """The round whose agents and cells are here."""
+    """The round whose agents and cells are here; 0 holds the public kernels that were run as they are."""
+    first_round: int = 0
+    """The earliest that has any."""
     agents: tuple[Agent, ...] = ()
     cells: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
     """Agent → its cells, oldest first."""
@@ -63,6 +65,12 @@ class Snapshot:
     def engine_gone(self) -> bool:
         """Whether the engine died before it could say how the run ended."""
         return self.run is not None and self.ended and self.run.status not in ENDED
+
+    @property
+    def winding_down(self) -> bool:
+        """Whether a living engine begins nothing new because money or tokens have ended."""
+        told = any(event.kind == "winding_down" for event in self.events)
+        return told and self.alive and self.status == "running"
 
     def state_of(self, agent: Agent) -> str:
         """The agent's status; without an engine nobody is at work, whatever was stored last."""
@@ -104,12 +112,14 @@ def read_snapshot(folder: RunFolder, round: int | None) -> Snapshot:
 def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
     everyone = reader.all(Agent)
     newest = max((agent.round for agent in everyone), default=0)
-    shown = newest if round is None else min(max(round, 1), newest)
+    oldest = min((agent.round for agent in everyone), default=0)
+    shown = newest if round is None else min(max(round, oldest), newest)
     agents = reader.all(Agent, "round = ?", (shown,), order='"index"')
     return Snapshot(
         run=reader.run(),
         alive=alive,
         round=shown,
+        first_round=oldest,
         agents=tuple(agents),
         cells={agent.id: tuple(reader.all(Cell, "agent = ?", (agent.id,), order="step")) for agent in agents},
         board=tuple(standings(reader.all(Evaluation, "success = 1"))),

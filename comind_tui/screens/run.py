@@ -41,21 +41,25 @@ CODE_LINES = 60
 HELP = """\
 RUN SCREEN
 
-1 … 6        agents, board, ideas, reports, monitor, plot
-arrows hjkl  choose an agent        Enter   open it: code, output, cells
-PgUp PgDn    pages of agents        [ ]     earlier and later round
-p            pause, or go on        i       add an idea for the next round
-x            stop the chosen agent  S       stop the whole run (both ask)
-/            search ideas or reports
-q, Ctrl+C    leave: back home if you came from there; the run goes on
-             (come back: comind-tui attach)
-Ctrl+P       command palette        ?       this help
+1 … 6         agents, board, ideas, reports, monitor, plot
+arrows hjkl   choose an agent   Enter  its code, output and cells
+PgUp PgDn     pages of agents   [ ]    earlier and later round
+p             pause, or go on   i      add an idea for next round
+x             stop the chosen agent (asks)
+S             stop the whole run (asks)
+/             search ideas or reports
+q, Ctrl+C     leave: back home if you came from there; the run
+              goes on (come back: comind-tui attach)
+Ctrl+P        command palette   ?      this help
 
 ● running  ◌ thinking  ◆ grading  ◇ reporting  ○ waiting
 ✓ finished  ■ stopped, or its engine is gone  ✗ failed  ‖ paused
 
-Scores are on the selection rows, with a 95 % interval; ★ is the run's choice.
-Baseline: "✓ beats" the sample submission beyond noise, or is within its "~ noise".
+k07 is a public kernel, run as it is on our split, before round 1;
+r2-a1 is the first agent of round 2.
+Scores are on the selection rows, with a 95 % interval; ★ is the
+run's choice. Baseline: "✓ beats" the sample submission beyond
+noise, or is within its "~ noise".
 """
 
 
@@ -215,9 +219,10 @@ class RunScreen(Screen[None]):
     def action_round(self, step: int) -> None:
         last = self.snapshot.run.round if self.snapshot.run else 0
         wanted = self.snapshot.round + step
-        if 1 <= wanted <= last:
+        if self.snapshot.first_round <= wanted <= last:
             self._round = None if wanted == last else wanted
-            self.notify(f"Agents of round {wanted}", markup=False)
+            told = f"Agents of round {wanted}" if wanted else "Public kernels, run as they are"
+            self.notify(told, markup=False)
             self.read()
 
     def action_pause(self) -> None:

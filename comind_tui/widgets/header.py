@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from comind.records import Run
 from comind_tui.glyphs import state, symbol
 from comind_tui.invocation import program
 from comind_tui.plain import (
@@ -84,7 +85,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
             f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
             _place(run.test),
         ),
-        (cost, used, foreseen(snapshot.forecast), _agents(snapshot), run.model),
+        (cost, used, foreseen(snapshot.forecast), run.model, _agents(snapshot), _why_ended(run)),
     )
     return Facts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
 
@@ -96,7 +97,15 @@ def _status(snapshot: Snapshot) -> str:
         return f"{state('engine gone')}: {program()} resume"
     if run.status == "preparing" and not snapshot.alive:
         return f"{state('preparing')} (its engine is starting; engine.log in its folder tells more)"
-    return f"{state(snapshot.shown_state)}{f': {run.status_detail}' if run.status_detail else ''}"
+    if snapshot.winding_down:
+        return f"{state('running')}, winding down"
+    why = f": {run.status_detail}" if run.status == "failed" and run.status_detail else ""
+    return f"{state(snapshot.shown_state)}{why}"
+
+
+def _why_ended(run: Run) -> str:
+    """Last of all facts: it may be long, and result and cost must not make room for it."""
+    return "" if run.status == "failed" else run.status_detail
 
 
 def _place(test: dict[str, Any]) -> str:
@@ -111,8 +120,9 @@ def _place(test: dict[str, Any]) -> str:
 
 def _agents(snapshot: Snapshot) -> str:
     kinds = Counter(snapshot.state_of(agent) for agent in snapshot.agents)
+    who = "agents" if snapshot.round else "public kernels"
     return (
-        "agents " + " ".join(f"{symbol(kind)}{count} {kind}" for kind, count in kinds.items())
+        f"{who} " + " ".join(f"{symbol(kind)}{count} {kind}" for kind, count in kinds.items())
         if kinds
         else ""
     )
@@ -131,16 +141,22 @@ def flow(parts: Sequence[str], width: int) -> list[str]:
 
 
 def fill(groups: Sequence[Sequence[str]], width: int) -> list[str]:
-    """A line a group. What does not fit begins the next group's line; at the last line it is left out."""
+    """A line a group. What does not fit begins the next group's line; on the last line it is left out."""
     lines: list[str] = []
     waiting: list[str] = []
     for group in groups:
         waiting += group
-        count = 1
-        while count < len(waiting) and cell_width(SEPARATOR.join(waiting[: count + 1])) <= width:
-            count += 1
-        lines.append(fit(SEPARATOR.join(waiting[:count]), width).rstrip())
-        waiting = waiting[count:]
+        is_last = len(lines) == len(groups) - 1
+        line: list[str] = []
+        for place, part in enumerate(waiting):
+            if not line or cell_width(SEPARATOR.join([*line, part])) <= width:
+                line.append(part)
+            elif not is_last:
+                waiting = waiting[place:]
+                break
+        else:
+            waiting = []
+        lines.append(fit(SEPARATOR.join(line), width).rstrip())
     return lines
 
 

@@ -47,7 +47,7 @@ def at_work(state: Path, price: float | None, **config: Any) -> Iterator[RunFold
     [
         (0.021, {}, ("$0.50 of $5.00 · 86.6k tokens · forecast $1.", " in 14m")),
         (0.021, {"max_cost": 0.7, "max_tokens": 1_500_000},
-         ("$0.50 of $0.70 · 86.6k of 1.5M tokens · forecast: $0.70 spent in 2m, round 2/4",)),
+         ("$0.50 of $0.70 · 86.6k of 1.5M tokens · dollars run out in 2m, round 2/4",)),
         (None, {"max_tokens": 2_000_000},
          ("price unknown · 86.6k of 2.0M tokens · forecast 238k tokens (", " in 14m")),
         (0.0, {"offline": True}, ("$0.00 · 86.6k tokens · forecast 238k tokens (", " in 14m")),
@@ -115,7 +115,7 @@ def test_a_run_that_ended_has_limits_and_no_forecast(finished_run: RunFolder) ->
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4, "0s"), (52, "50s"), (91, "2m"), (2405, "40m"), (7100, "118m"), (9000, "2.5h")]
+    ("seconds", "text"), [(4, "10s"), (52, "50s"), (91, "2m"), (2405, "40m"), (7100, "118m"), (9000, "2.5h")]
 )
 def test_guessed_times_are_round(seconds: float, text: str) -> None:
     assert about(seconds) == text
