@@ -26,6 +26,7 @@ from kaggle_runner.safe_files import safe_copy
 PUBLISHED_FILE_BYTES = 200_000_000
 PUBLISHED_BYTES = 500_000_000
 _PUBLISHED_FILES = 50
+_LONGEST_TITLE = 200
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _PUBLISHED_SUFFIXES = (
     ".csv", ".json", ".npy", ".npz", ".parquet", ".txt", ".pt", ".pth", ".safetensors", ".joblib"
@@ -62,7 +63,7 @@ async def take_snapshot(
             continue
         kernel = Kernel(
             id=ref,
-            title=info.title,
+            title=_one_line(info.title),
             author=info.author,
             source=source.text,
             votes=info.votes,
@@ -87,7 +88,7 @@ async def _discussions(kaggle: KaggleClient, slug: str, limit: int) -> list[Disc
         found.append(
             Discussion(
                 id=f"topic-{topic.id}",
-                title=topic.title,
+                title=_one_line(topic.title),
                 author=topic.author,
                 body="\n\n".join(parts),
                 votes=topic.votes,
@@ -196,6 +197,11 @@ def _output_names(workspace: Path) -> list[str]:
         return []  # an agent may take its own folder's permissions away
     plain = [name for name in names if _PLAIN_NAME.fullmatch(name) and name.endswith(_PUBLISHED_SUFFIXES)]
     return plain[:_PUBLISHED_FILES]
+
+
+def _one_line(title: str) -> str:
+    """Titles stand in prompts outside of quoted blocks, so that they must not begin lines of their own."""
+    return " ".join(title.split())[:_LONGEST_TITLE]
 
 
 def _stamp(moment: datetime | None) -> str:

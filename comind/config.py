@@ -148,6 +148,11 @@ class RunConfig:
             ("agent_time_limit", 10, 60 * 86400),
             ("agent_max_cost", 0, 10**6),
             ("agent_max_tokens", 0, 10**12),
+            ("max_tokens", 0, 10**12),
+            ("seed", 0, 2**32 - 1),
+            ("plateau_rounds", 0, 1000),
+            ("cpu_threads", 0, 4096),
+            ("memory_limit", 100_000_000, 10**15),
             ("temperature", 0, 2),
             ("context_tokens", 4096, 10_000_000),
             ("reply_tokens", 256, 1_000_000),
@@ -219,7 +224,7 @@ def parse_duration(text: str | float) -> float:
 def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
     if value is None and "None" in kind:
         return None
-    if key.endswith("time_limit"):
+    if key.endswith("time_limit") and isinstance(value, str | int | float):
         return parse_duration(value)
     if key == "max_cost" and str(value).lower() == "none":
         return math.inf
@@ -231,8 +236,17 @@ def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
     fits = isinstance(value, wanted[base]) and not (base in ("int", "float") and isinstance(value, bool))
     if not fits:
         raise ConfigError(f"{where}: {key} is {value!r}, but it must be of type {base}.")
+    if key in ("fallback_models", "role_models"):
+        _all_texts(key, value, where)
     number: Any = value
     return float(number) if base == "float" else number
+
+
+def _all_texts(key: str, value: Mapping[Any, Any] | list[Any], where: str) -> None:
+    parts = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
+    for part in parts:
+        if not isinstance(part, str):
+            raise ConfigError(f"{where}: {key} holds {part!r}, but it must be a text.")
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -174,9 +174,9 @@ class ScriptAgent(ScriptAtWork):
 
     def _remember(self, step: int, goal: str, verdict: str) -> None:
         """Each change joins the run's idea memory, with what it did."""
-        number = self._agent.round * 1000 + 500 + 40 * self._agent.index + step
+        number = self._agent.round * 100_000 + self._agent.index * 1000 + step
         idea = Idea(
-            id=f"idea-{number:04d}",
+            id=f"idea-{number}",
             round=self._agent.round,
             text=f"{goal} ({verdict})",
             path=self._draft.title,
@@ -350,6 +350,7 @@ def hints_from(discussions: Sequence[Discussion], titles: Sequence[str], charact
 
 def _remove(path: Path) -> None:
     """What an earlier script left there, whatever it is: only this script's submission may count."""
+    path.parent.chmod(0o755)  # it may have taken its own folder's permissions away
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

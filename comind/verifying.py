@@ -14,7 +14,7 @@ from dataclasses import replace
 from comind.community import publish_outputs
 from comind.records import Agent, Cell, Draft, Evaluation, Kernel
 from comind.roles.coder import SolutionReport
-from comind.scripting import AS_IT_IS, ScriptAtWork, prepare_view
+from comind.scripting import AS_IT_IS, SUBMISSION, ScriptAtWork, prepare_view
 from comind.working import Workshop
 from kaggle_runner.errors import BadCompetition, ComindError
 
@@ -25,7 +25,10 @@ class KernelRun(ScriptAtWork):
     """One kernel, one cell, no model."""
 
     async def _work(self) -> str:
+        self._update(step=1)
         cell, evaluation = await self._try(1, GOAL, self._draft.code)
+        if evaluation is None and cell.status == "ok":
+            return f"it left no {SUBMISSION} that can be read"
         if evaluation is None:
             return f"its script ended with {cell.status} {cell.error_name}".strip()
         return "" if evaluation.success else evaluation.message
@@ -71,6 +74,7 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
     try:
         agent = agent if agent.finished_at else await work.run()
     except ComindError as error:
+        shop.store.save(replace(work.agent, status="failed", stop_reason=error.message))
         shop.store.event("skipped", f"{kernel.id} could not be run: {error.message}", agent=agent.id)
         return kernel
     if shop.control.stop_reason():

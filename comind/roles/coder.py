@@ -23,6 +23,8 @@ _CODE = re.compile(r"<\s*code\s*>", re.I)
 _GOAL = re.compile(r"^[ \t]*(?P<goal><\s*goal\s*>)", re.I | re.M)
 _LEAST_PIPELINE = 40
 """Characters from which a reply to the short question for a report is one."""
+LONGEST_GOAL = 500
+"""Characters; a goal is shown whole in events, lists and prompts."""
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency", "confidence")
 
 
@@ -64,7 +66,7 @@ def parse_turn(text: str) -> Turn:
     fault = check_python(code) if code.strip() else ""
     if fault:
         raise MalformedReply(f"The cell is not valid Python: {fault}")
-    goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()
+    goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()[:LONGEST_GOAL]
     goal = goal or ("finished" if not code.strip() else "(no goal stated)")
     try:
         validation, test = _file(text, "validation_submission"), _file(text, "submission")

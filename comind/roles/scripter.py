@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply, check_python, tag
-from comind.roles.coder import parse_turn
+from comind.roles.coder import LONGEST_GOAL, parse_turn
 from comind.roles.desk import Desk
 from comind.roles.edits import Edit, apply_edits, parse_edits
 
@@ -58,7 +58,7 @@ def parse_change(text: str, script: str, failed: str = "", tried: Collection[str
     """
     edits = parse_edits(text) if script else []
     if edits:
-        goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip() or "(no goal stated)"
+        goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()[:LONGEST_GOAL] or "(no goal stated)"
         changed = _edited(script, failed, edits)
         if fault := check_python(changed):
             raise MalformedReply(f"With this change the script is not valid Python: {fault}")

@@ -18,7 +18,7 @@ from comind.records import Agent, Dataset, Evaluation, Event, Idea, Kernel, LlmC
 from comind.roles.desk import Brief, Desk
 from comind.roles.scripter import parse_change
 from comind.runs import RunFolder
-from comind.scripting import ScriptAgent, prepare_view, script_drafts
+from comind.scripting import ScriptAgent, _remove, prepare_view, script_drafts
 from comind.solutions import solution_script
 from comind.store import Store
 from comind.verifying import verify_kernels
@@ -121,6 +121,23 @@ async def test_kernels_are_run_as_they_are_and_scored_on_our_split(world: World)
     assert mean is not None and line is not None and line < mean / 2
     assert {one.id for one in world.store.all(Dataset)} == {"comind/k01", "comind/k03"}
     assert "AttributeError" in world.store.all(Event, "kind = 'verified' AND agent = 'k02'")[0].message
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "os.remove('submission.csv'); os.symlink('/etc/passwd', 'submission.csv')",
+        "os.remove('submission.csv'); os.mkfifo('submission.csv')",
+        "os.remove('submission.csv'); os.makedirs('submission.csv/a'); os.chmod('submission.csv', 0)",
+    ],
+)
+async def test_a_kernel_that_leaves_no_plain_file_is_told_and_harms_nobody(world: World, end: str) -> None:
+    world.store.save(kernel("trap", f"{MEAN}import os\n{end}\nos.chmod('.', 0)\n"))
+    [trap] = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    assert trap.verified == "failed"
+    assert "no submission.csv that can be read" in world.store.all(Event, "kind = 'verified'")[-1].message
+    _remove(world.shop.folder.workspace("k01") / "submission.csv")
+    assert not any(path.name == "submission.csv" for path in world.shop.folder.workspace("k01").iterdir())
 
 
 async def test_what_was_verified_is_not_run_again(world: World) -> None:
