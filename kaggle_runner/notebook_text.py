@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 _MARK = re.compile(r"^# %%(.*)$")
+_CELL_MAGIC = re.compile(r"%%(?P<name>\w+)(?P<rest>[^\n]*)")
+_HARMLESS = ("time", "timeit", "capture", "prun")
 
 
 def notebook_to_text(notebook_json: str) -> str:
@@ -19,11 +21,23 @@ def notebook_to_text(notebook_json: str) -> str:
         source = cell.get("source", "")
         text = ("".join(source) if isinstance(source, list) else str(source)).strip("\n")
         if cell.get("cell_type") == "code":
-            parts.append(f"# %%\n{text}")
+            parts.append(f"# %%\n{_as_script(text)}")
         elif text:
             comments = "\n".join(f"# {line}".rstrip() for line in text.splitlines())
             parts.append(f"# %% [markdown]\n{comments}")
     return "\n\n".join(parts) + "\n"
+
+
+def _as_script(cell: str) -> str:
+    """The cell as a part of one script: `%%` commands hold at the start of a cell only, so they are spelled
+    as calls, as nbconvert does, and those that only measure or silence are left out."""
+    magic = _CELL_MAGIC.match(cell)
+    if magic is None:
+        return cell
+    body = cell[magic.end() :].removeprefix("\n")
+    if magic["name"] in _HARMLESS:
+        return body
+    return f"get_ipython().run_cell_magic({magic['name']!r}, {magic['rest'].strip()!r}, {body!r})"
 
 
 def text_to_notebook(text: str, language: str = "python") -> dict[str, Any]:
