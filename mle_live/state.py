@@ -86,7 +86,7 @@ class ServerState:
 
     def ensure_user(self, username: str, token: str) -> User:
         """Add the user, or give an existing one this token."""
-        self._run(
+        self.run(
             "INSERT INTO users (username, token_hash) VALUES (?, ?) "
             "ON CONFLICT (username) DO UPDATE SET token_hash = excluded.token_hash",
             (username, _hash(token)),
@@ -96,7 +96,7 @@ class ServerState:
         return user
 
     def user_of_token(self, token: str) -> User | None:
-        rows = self._run("SELECT id, username FROM users WHERE token_hash = ?", (_hash(token),))
+        rows = self.run("SELECT id, username FROM users WHERE token_hash = ?", (_hash(token),))
         return User(rows[0]["id"], rows[0]["username"]) if rows else None
 
     def add_submission(
@@ -111,7 +111,7 @@ class ServerState:
         daily_limit: int,
     ) -> int | None:
         """Record a pending submission and return its reference; None when the day's limit is reached."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             if self._count_on_day(database, user, competition, created_at) >= daily_limit:
                 return None
             cursor = database.execute(
@@ -123,13 +123,13 @@ class ServerState:
             return cursor.lastrowid
 
     def complete(self, ref: int, public_score: float | None, private_score: float | None) -> None:
-        self._run(
+        self.run(
             "UPDATE submissions SET status='COMPLETE', error='', public_score=?, private_score=? WHERE ref=?",
             (public_score, private_score, ref),
         )
 
     def fail(self, ref: int, error: str) -> None:
-        self._run("UPDATE submissions SET status='ERROR', error=? WHERE ref=?", (error, ref))
+        self.run("UPDATE submissions SET status='ERROR', error=? WHERE ref=?", (error, ref))
 
     def submission(self, ref: int) -> StoredSubmission | None:
         found = self._select("ref = ?", (ref,))
@@ -160,7 +160,7 @@ class ServerState:
         return int(row[0])
 
     def _select(self, condition: str, values: tuple[Any, ...]) -> list[StoredSubmission]:
-        rows = self._run(
+        rows = self.run(
             "SELECT submissions.*, users.username FROM submissions JOIN users ON users.id = user_id"
             f" WHERE {condition} ORDER BY ref DESC",
             values,
@@ -173,12 +173,14 @@ class ServerState:
             for row in rows
         ]
 
-    def _run(self, statement: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
+    def run(self, statement: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
+        """One statement on its own, for the stores that share this file; its rows."""
         with self._lock:
             return self._database.execute(statement, values).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Several statements that happen together or not at all; nobody else writes meanwhile."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
