@@ -194,7 +194,7 @@ async def _read_or_standard(
     """The file that the model wrote; the standard one where a reply cannot hold a file or cannot be read."""
     if estimate_tokens(reference) > config.reply_tokens:
         asked.close()
-        why = f"replies of {config.reply_tokens} tokens cannot hold the file"
+        why = f"replies of {config.reply_tokens} tokens cannot hold the script that makes one"
     else:
         try:
             return await asked

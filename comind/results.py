@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from comind.store import Store
 from comind.upstream import Upstream
 from kaggle_runner.errors import KaggleError
 
+_UNRANKED_SHOWN = 60
+
 
 def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     """Fill best/ from the evaluation that the selection rows prefer; None when nothing valid was scored."""
@@ -28,11 +31,12 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     shutil.copyfile(folder.path / best.submission, folder.best / "submission.csv")
     draft = store.get(Draft, best.agent)
     title = draft.title if draft else best.agent
+    of_community = f" {draft.description}" if draft and draft.round == 0 else ""
     cells = solution_cells(store, best.agent, best.step)
     write_agent_notebook(folder.best / "solution.ipynb", cells, title=title)
     title = title.replace('"', "'").replace("\\", "/")  # it stands in a docstring
     head = (
-        f'"""{title}\n\nFrom agent {best.agent} of run {folder.id}, cells 1 to {best.step}.\n\n'
+        f'"""{title}\n\nFrom {best.agent} of run {folder.id}, cells 1 to {best.step}.{of_community}\n\n'
         f"It reads that run's split under /kaggle/input. To run it there and compare the result:\n"
         f'    comind-tui reproduce {folder.id}\n"""\n\n'
     )
@@ -137,7 +141,7 @@ def _rounds(store: Store) -> str:
         lines.append(f"- Community kernels, run as they are: {told}.")
     for round in sorted({one.round for one in evaluations if one.round}):
         now = select_best(one for one in evaluations if one.round == round)
-        before = select_best(one for one in evaluations if 0 < one.round < round)
+        before = select_best(one for one in evaluations if one.round < round)
         if now is None:
             lines.append(f"- Round {round}: nothing valid was scored.")
             continue
@@ -176,13 +180,16 @@ def _agents(store: Store) -> str:
 
 
 def _ideas(store: Store) -> str:
-    """People's ideas, then the ten that each round ranked highest."""
+    """People's ideas, then the ten that each round ranked highest; all where nothing ranks them."""
     lines = []
     for idea in store.all(Idea, "origin = 'person'"):
         fate = f"ranked {idea.rank}" if idea.rank else "kept, no round ranked it"
         lines.append(f"- from a person ({fate}): {idea.text}")
     for idea in store.all(Idea, "rank BETWEEN 1 AND 10 AND origin != 'person'", order="round, rank"):
         lines.append(f"- round {idea.round}, rank {idea.rank}: {idea.text}")
+    if not store.count(Idea, "rank > 0"):
+        tried = store.all(Idea, "origin != 'person'", order="round, id", limit=_UNRANKED_SHOWN)
+        lines += [f"- round {idea.round}: {idea.text}" for idea in tried]
     return "\n".join(lines) or "None."
 
 
@@ -195,9 +202,15 @@ def _evidence(store: Store) -> str:
     rows = []
     for one in effects:
         text = _cell(" ".join(texts.get(one.idea, one.idea).split())[:200])
-        rows.append(f"| {one.mean:+.2g} ± {one.sd:.1g} | {one.trials} | {one.verdict} | {text} |")
+        effect = f"{one.mean:+.{_places(one.sd)}f} ± {one.sd:.{_places(one.sd)}f}"
+        rows.append(f"| {effect} | {one.trials} | {one.verdict} | {text} |")
     head = "Change of the feedback score, positive is better, ± one standard deviation.\n\n"
     return head + "\n".join(["| effect | trials | verdict | idea |", "|---|---|---|---|", *rows])
+
+
+def _places(deviation: float) -> int:
+    """Decimals that show two digits of an uncertainty."""
+    return max(0, 1 - math.floor(math.log10(deviation))) if deviation > 0 else 5
 
 
 def _faults(store: Store) -> str:

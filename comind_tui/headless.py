@@ -21,6 +21,7 @@ from comind_tui.listing import summary_text
 from comind_tui.plain import duration, foreseen, interval, one_line, run_times, spending
 
 QUIET_SECONDS = 15.0
+_EARLIER_EVENTS = 50
 
 
 class Printer:
@@ -45,6 +46,16 @@ class Printer:
     ) -> None:
         self._done.set()
         self._heart.join()
+
+    def catch_up(self) -> None:
+        """The events that were recorded before the engine began."""
+        reader = Reader(self._folder.database)
+        try:
+            earlier = reader.last_events(_EARLIER_EVENTS)
+        finally:
+            reader.close()
+        for event in earlier:
+            self._write(event_line(event))
 
     def event(self, event: Event) -> None:
         """One line for one event: local time, round, agent, what happened.

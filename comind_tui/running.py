@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
 
         print(f"Preparing {config.competition} …", file=sys.stderr)
         folder = prepare_run(config, arguments.state, clock=utc_now)
-        return run_headless(folder, as_json=arguments.json)
+        return run_headless(folder, as_json=arguments.json, is_new=True)
     print(f"Preparing {config.competition} …", file=sys.stderr)
     return _watch(arguments.state, launch({"config": config.as_dict()}, arguments.state))
 
@@ -80,12 +80,17 @@ def reproduce(arguments: Namespace) -> int:
     return 0
 
 
-def run_headless(folder: RunFolder, *, as_json: bool) -> int:
-    """Engine in the foreground, progress on stderr, the result on stdout."""
+def run_headless(folder: RunFolder, *, as_json: bool, is_new: bool = False) -> int:
+    """Engine in the foreground, progress on stderr, the result on stdout.
+
+    Of a new run the preparation is told too: which endpoints answer, and what they can do.
+    """
     from comind.engine import run_engine
     from comind_tui.headless import Printer
 
     with Printer(folder, sys.stderr, clock=utc_now) as printer:
+        if is_new:
+            printer.catch_up()
         code: int = run_engine(folder, on_event=printer.event)
     printer.finish(sys.stdout, as_json=as_json)
     return code

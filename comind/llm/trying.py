@@ -32,6 +32,8 @@ RETRIES: Final[Mapping[FaultKind, int]] = {
     FaultKind.CUT: 1,
     FaultKind.OVERFLOW: 1,
 }
+_TRANSIENT_BESIDE_OTHERS: Final = 3
+"""Where another endpoint may answer meanwhile. A rate limit passes by itself: all tries are made."""
 CHECK_RETRIES: Final = {**RETRIES, FaultKind.TRANSIENT: 2, FaultKind.TIMEOUT: 0, FaultKind.BAD_REPLY: 1}
 _AT_ONCE: Final = (FaultKind.PARAMETER, FaultKind.CUT, FaultKind.OVERFLOW)
 _LONGEST_BACKOFF: Final = 64.0
@@ -114,6 +116,9 @@ class Trier:
     async def overcome(self, fault: Fault, line: Line, tries: Tries, *, beside_others: bool = False) -> None:
         """Returns when the call may be sent again; raises the fault when it may not."""
         if not tries.again(fault.kind) or not self._remedy(fault, line):
+            raise fault
+        is_away = fault.kind is FaultKind.TRANSIENT and not fault.throttled
+        if beside_others and is_away and tries.counts[fault.kind] > _TRANSIENT_BESIDE_OTHERS:
             raise fault
         if fault.kind in _AT_ONCE:
             return

@@ -88,6 +88,17 @@ async def test_an_endpoint_whose_tries_are_used_up_rests_and_is_tried_again(
         assert "answers again" in told[1]
 
 
+async def test_who_has_a_fallback_waits_seconds_for_a_server_that_is_away_and_not_minutes(
+    desk: OpenDesk, second: ScriptedModel
+) -> None:
+    def away(body: object, number: int) -> Scripted:
+        return http_error(503, "busy")
+
+    async with desk(away, fallbacks=[Endpoint("second", second.url)]) as d:
+        await d.ask(turn(1))
+        assert len(d.server.received) == 4
+
+
 async def test_rests_grow_while_an_endpoint_stays_away(desk: OpenDesk, second: ScriptedModel) -> None:
     async with desk(
         lambda body, number: http_error(503, "busy"), fallbacks=[Endpoint("second", second.url)]
