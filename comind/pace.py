@@ -21,6 +21,8 @@ _ERRORS = 1.3
 _LEAST_SPREAD = 0.1
 _UNSEEN_SPREAD = 0.3
 """Of a mean that was seen once."""
+_UNSEEN_STEPS = 0.9
+"""Before an agent has finished: some need all their steps, some a tenth of them."""
 _UNSEEN_SLOWEST = 1.3
 _DRAWN = 2
 """Mean steps that an agent's own pace is averaged with."""
@@ -179,7 +181,7 @@ def _steps_of_an_agent(agents: Sequence[Agent], most: int) -> tuple[float, float
     """Steps of agents that finished, or all they may have; and the relative error of that."""
     counts = [agent.step for agent in agents if agent.finished_at and agent.step]
     if not counts:
-        return float(most), _UNSEEN_SPREAD
+        return float(most), _UNSEEN_STEPS
     if len(counts) == 1:
         return float(counts[0]), _UNSEEN_SPREAD
     error = _ERRORS * stdev(counts) / math.sqrt(len(counts)) / fmean(counts)
