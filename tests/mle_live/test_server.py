@@ -283,7 +283,7 @@ def test_a_submission_left_pending_is_graded_when_the_server_comes_back(tmp_path
     with running_server(root, state) as server:
         ref = submit(server, submission_text(OFF_BY_ROW)).json()["ref"]
         first = server.service.state.submission(ref)
-        server.service.state._run("UPDATE submissions SET status='PENDING', public_score=NULL", ())
+        server.service.state.run("UPDATE submissions SET status='PENDING', public_score=NULL", ())
     with running_server(root, state) as server:
         wait_until_graded(server)
         assert server.service.state.submission(ref) == first
