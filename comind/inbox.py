@@ -1,4 +1,4 @@
-"""A person's commands to a running engine: small files, put into the run's inbox by atomic rename.
+"""A person's commands to a running engine: each a small file that one rename brings into its inbox.
 
 The sender is any process (the screen, a script); the engine takes each file once, journals it and answers
 with an event. Nothing here talks to the database.

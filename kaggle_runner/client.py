@@ -1,6 +1,6 @@
 """Kaggle for the rest of the program: competitions, data, kernels, discussions, submissions, leaderboards.
 
-kaggle.com and a loopback MLE-Live are the same thing at two addresses. Every method is a coroutine; the
+kaggle.com and MLE-Live on loopback differ in their address only. Every method is a coroutine; the
 work is done in threads. Failures are KaggleError with a hint. Pushing kernels is not here.
 """
 

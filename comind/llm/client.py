@@ -163,7 +163,7 @@ class ModelClient:
                     f"the price of {line.endpoint.model} at {line.endpoint.host} is not known, "
                     "so a dollar limit cannot be kept",
                     hint="give it in the config (prices: MODEL: {input: .., output: ..}, zeros for a server "
-                    "of your own), or limit tokens in place of dollars",
+                    "of your own), or limit tokens in place of dollars: --max-cost none --max-tokens N",
                 )
         learned, failed = [], {}
         for line in self._lines:
