@@ -13,12 +13,13 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig, from_mapping
+from comind.llm.parsing import without_surrogates
 from comind.records import EndpointFacts, LlmCall, Run
 from comind.runs import RunFolder, find_run
 from comind.store.reader import Reader
@@ -36,6 +37,8 @@ _OF_THE_MODEL = (
     "agent_max_cost", "agent_max_tokens", "requests_per_minute", "tokens_per_minute", "replay",
 )  # fmt: skip
 """Settings that say where replies came from and what they might cost: a replay needs none of them."""
+_TYPES: dict[str, tuple[type, ...]] = {"usage": (dict,), "seconds": (int, float)}
+"""Of a reply's fields; the others are texts."""
 _PACKAGES = ("comind", "openai", "ipykernel", "numpy", "pandas", "scipy", "scikit-learn", "torch")
 
 
@@ -149,7 +152,12 @@ def read_recording(path: Path) -> Recording:
             hint="`comind-tui recording RUN` writes one from a run.",
         )
     try:
-        replies = {line["key"]: Recorded(**line) for line in lines}
+        replies = {one.key: one for one in map(_from_line, lines)}
+        if len(replies) < (written := int(header["replies"])):
+            raise ConfigError(
+                f"The recording {path} was cut short: it holds {len(replies)} of {written} replies.",
+                hint="Copy it again; if replies were left out on purpose, mend the number in the first line.",
+            )
         return Recording(
             competition=str(header["competition"]), run=str(header["run"]), model=str(header["model"]),
             seed=int(header["seed"]), config=dict(header["config"]), packages=dict(header["packages"]),
@@ -285,6 +293,16 @@ def _secrets(environment: Mapping[str, str]) -> list[str]:
     return [value for value in values if len(value) >= _LEAST_SECRET]
 
 
+def _from_line(line: dict[str, Any]) -> Recorded:
+    """Raises TypeError for fields that are missing, unknown, or of another type than they are written in."""
+    one = Recorded(**line)
+    for name in Recorded.__dataclass_fields__:
+        wanted = _TYPES.get(name, (str,))
+        if not isinstance(getattr(one, name), wanted):
+            raise TypeError(f"{name} is {getattr(one, name)!r:.100}")
+    return replace(one, reply=without_surrogates(one.reply))
+
+
 def _documents(text: str, path: Path) -> Iterator[dict[str, Any]]:
     # not splitlines(): replies hold characters that it takes for ends of lines
     for number, line in enumerate(text.split("\n"), start=1):
@@ -292,7 +310,7 @@ def _documents(text: str, path: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             document = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"Line {number} of the recording {path} is not JSON: {error}.") from error
         if not isinstance(document, dict):
             raise ConfigError(f"Line {number} of the recording {path} is not a JSON object.")

@@ -149,6 +149,7 @@ def test_a_run_without_replies_cannot_be_recorded(tmp_path: Path) -> None:
         (b'{"format": "other"}\n', "not a recording"),
         (b"hello\n", "Line 1 .* is not JSON"),
         (b"[1]\n", "Line 1 .* is not a JSON object"),
+        (b"[" * 100_000, "Line 1 .* is not JSON"),
         (b'{"format": "comind-recording", "version": 99}\n', "this version can read"),
         (b'{"format": "comind-recording", "version": 1}\n', "lacks or misspells"),
         (b"\x1f\x8b\x08 broken", "cannot be read"),
@@ -160,6 +161,24 @@ def test_a_file_that_is_no_recording_is_refused_in_words(tmp_path: Path, data: b
     path = tmp_path / "r.jsonl"
     path.write_bytes(data)
     with pytest.raises(ConfigError, match=complaint):
+        read_recording(path)
+
+
+def test_a_recording_that_lost_its_last_lines_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    record_run(make_run(tmp_path / "state", replies=["one", "two", "three"])).write(path)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ConfigError, match="holds 2 of 3 replies"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize("field", ["reply", "key", "usage", "seconds"])
+def test_an_edited_reply_of_another_type_is_refused_before_the_run(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "r.jsonl"
+    record_run(make_run(tmp_path / "state")).write(path)
+    header, line = path.read_text().rstrip("\n").split("\n")
+    path.write_text(f"{header}\n{json.dumps({**json.loads(line), field: None})}\n")
+    with pytest.raises(ConfigError, match=f"misspells a field: {field} is None"):
         read_recording(path)
 
 
