@@ -1,4 +1,5 @@
-"""The `mle-live` command: serve, prepare, list and grade. Results go to stdout, narration to stderr.
+"""The `mle-live` command: serve, env, kaggle, prepare, list and grade. Results go to stdout, narration to
+stderr.
 
 Exit codes are those of `kaggle_runner.errors`. Heavy libraries are imported by the command that needs them.
 """
@@ -7,24 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kaggle_runner.errors import ComindError, UsageError
-
-if TYPE_CHECKING:
-    import uvicorn
-
-    from mle_live.competition import Competition
+from mle_live.cli_serve import CLIENT_COMMANDS, add_client_arguments, add_serve_arguments, serve
 
 DEFAULT_ROOT = Path("state/mle_live")
-TOKEN_VARIABLE = "MLE_LIVE_TOKEN"
-"""Where `serve` finds its user's token: not on the command line, where other users could read it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,31 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    serve = command("serve", "Serve prepared competitions on a loopback port.", _serve)
-    serve.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
-    serve.add_argument(
-        "--competition", action="append", default=[], metavar="SLUG", help="serve only these; repeatable"
-    )
-    serve.add_argument(
-        "--folder", action="append", default=[], type=Path, metavar="DIR", help="serve your own folder too"
-    )
-    serve.add_argument(
-        "--hide",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="no data of a --folder; repeatable",
-    )
-    serve.add_argument("--state", type=Path, metavar="DIR", help="users and submissions; default: the root")
-    serve.add_argument("--username", default="comind", help="the user that the token belongs to")
-    serve.add_argument("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
-    serve.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input ends")
-    serve.add_argument(
-        "--reveal-private",
-        action="store_true",
-        help="tell final results before the deadline (our own address only)",
-    )
+    add_serve_arguments(command("serve", "Serve prepared competitions on a loopback port.", serve))
+    for name, text, run in CLIENT_COMMANDS:
+        add_client_arguments(command(name, text, run))
 
     prepare = command("prepare", "Fetch and prepare competitions of the shelf.", _prepare)
     prepare.add_argument("slugs", nargs="+", metavar="SLUG")
@@ -92,63 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("file", type=Path, metavar="FILE")
     grade.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    from mle_live.server import build_server, listen, write_ready_file
-    from mle_live.service import Service
-
-    state_dir: Path = arguments.state or arguments.root
-    hidden = (arguments.root, state_dir, *arguments.hide)
-    competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, hidden)
-    token = os.environ.pop(TOKEN_VARIABLE, "")
-    given = bool(token)
-    token = token or secrets.token_urlsafe(24)
-    listener = listen(arguments.port)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    service = Service(competitions, state_dir, reveal_private=arguments.reveal_private)
-    service.state.ensure_user(arguments.username, token)
-    server = build_server(service)
-    if arguments.exit_with_stdin:
-        threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
-    if arguments.ready_file is not None:
-        # The socket already listens, so a client that comes early waits in its backlog.
-        write_ready_file(arguments.ready_file, url)
-    print(f"serving {', '.join(c.slug for c in competitions)} at {url}", file=sys.stderr)
-    if not given:
-        print(_how_to_reach(url, token), file=sys.stderr)
-    server.run(sockets=[listener])
-    return 0
-
-
-def _how_to_reach(url: str, token: str) -> str:
-    return (
-        "the official kaggle command reaches it with\n"
-        f"  export KAGGLE_API_ENVIRONMENT=LOCALHOST HTTP_PROXY={url} NO_PROXY= KAGGLE_API_TOKEN={token}"
-    )
-
-
-def _stop_with_stdin(server: uvicorn.Server) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    server.should_exit = True
-
-
-def _served_competitions(
-    root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
-) -> list[Competition]:
-    from mle_live.competition import load_competition, prepared_slugs
-    from mle_live.folder import load_folder
-
-    chosen = list(slugs) or ([] if folders else prepared_slugs(root))
-    competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
-    competitions += [load_folder(folder, hidden=hidden) for folder in folders]
-    if not competitions:
-        raise UsageError(
-            f"there is nothing to serve: no competition is prepared under {root}",
-            hint="`mle-live prepare SLUG` prepares one, or give your own with --folder DIR",
-        )
-    return competitions
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,14 @@
-"""UTC time as MLE-Live uses it: one clock type, one parser, one printer. It keeps no time of its own."""
+"""UTC time as MLE-Live uses it: one clock type and its three makes (the machine's, standing, running), one
+parser, one printer."""
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 Clock = Callable[[], datetime]
 
@@ -13,6 +18,58 @@ NO_DEADLINE = datetime(2100, 1, 1, tzinfo=UTC)
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def standing(moment: datetime) -> Clock:
+    """A clock that stands at `moment`: a past competition as it was then."""
+    return lambda: moment
+
+
+class RunningClock:
+    """Time that begins at `start` and runs `factor` times as fast as `real`: a competition is lived through.
+
+    How far it came is kept in the file `kept`: a server that was started again with the same start and factor
+    goes on from there, and while no server runs, the time stands still. Calls may come from any thread.
+    """
+
+    _SAVE_EVERY = timedelta(seconds=2)
+
+    def __init__(self, start: datetime, factor: float, kept: Path, real: Clock = utc_now) -> None:
+        self._factor = factor
+        self._real = real
+        self._kept = kept
+        self._mark = {"start": stamp(start), "factor": factor}
+        self._lock = threading.Lock()
+        self._from = max(start, self._reached() or start)
+        self._began = self._saved_at = real()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            real = self._real()
+            moment = self._from + (real - self._began) * self._factor
+            if real - self._saved_at >= self._SAVE_EVERY:
+                self._save(moment)
+                self._saved_at = real
+            return moment
+
+    def close(self) -> None:
+        """Keep the moment that was reached."""
+        with self._lock:
+            self._save(self._from + (self._real() - self._began) * self._factor)
+
+    def _reached(self) -> datetime | None:
+        try:
+            kept = json.loads(self._kept.read_text(encoding="utf-8"))
+            same = all(kept.get(name) == value for name, value in self._mark.items())
+            return parse_moment(kept["reached"]) if same else None
+        except (OSError, ValueError, KeyError, AttributeError):
+            return None  # nothing was kept, or not by us: the time begins at its start
+
+    def _save(self, moment: datetime) -> None:
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._kept.with_name(f"{self._kept.name}.{os.getpid()}.partial")
+        partial.write_text(json.dumps({**self._mark, "reached": stamp(moment)}) + "\n", encoding="utf-8")
+        partial.replace(self._kept)
 
 
 def stamp(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from kaggle_runner.errors import MachineError
-from mle_live.cli import TOKEN_VARIABLE
+from mle_live.environment import TOKEN_VARIABLE
 
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 10.0

@@ -20,6 +20,7 @@ import uvicorn
 from kagglesdk.security.types.oauth_service import IntrospectTokenResponse
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -30,6 +31,7 @@ from mle_live.api_community import CommunityCalls
 from mle_live.api_competitions import CompetitionCalls
 from mle_live.api_submissions import SubmissionCalls
 from mle_live.files import archive, find_file
+from mle_live.proxy import HostGuard, RefusingProxyProtocol
 from mle_live.service import Service
 from mle_live.state import User
 from mle_live.wire import Call, Method, RpcError, reached_address
@@ -50,6 +52,7 @@ def create_app(service: Service) -> Starlette:
 
     return Starlette(
         lifespan=lifespan,
+        middleware=[Middleware(HostGuard)],
         routes=[
             Route("/healthz", _healthy),
             Route("/api/v1/{service}/{method}", routes.call, methods=["POST"]),
@@ -241,7 +244,7 @@ def build_server(service: Service) -> uvicorn.Server:
     """
     config = uvicorn.Config(
         create_app(service),
-        http="httptools",
+        http=RefusingProxyProtocol,
         ws="none",
         lifespan="on",
         log_level="warning",

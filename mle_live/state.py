@@ -95,6 +95,9 @@ class ServerState:
         assert user is not None
         return user
 
+    def has_user(self, username: str) -> bool:
+        return bool(self.run("SELECT 1 FROM users WHERE username = ?", (username,)))
+
     def user_of_token(self, token: str) -> User | None:
         rows = self.run("SELECT id, username FROM users WHERE token_hash = ?", (_hash(token),))
         return User(rows[0]["id"], rows[0]["username"]) if rows else None

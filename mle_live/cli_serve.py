@@ -1,0 +1,217 @@
+"""The commands `serve`, `env` and `kaggle`: a server on a loopback port, and clients that reach it.
+
+Heavy libraries are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kaggle_runner.errors import UsageError
+from mle_live.environment import (
+    TOKEN_VARIABLE,
+    checked_username,
+    clear_serving,
+    client_home,
+    keep_token,
+    kept_token,
+    new_token,
+    run_kaggle,
+    serving_url,
+    shell_lines,
+    write_serving,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import uvicorn
+
+    from mle_live.clock import Clock
+    from mle_live.competition import Competition
+
+DEFAULT_USER = "comind"
+
+
+def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
+    add = serve.add_argument
+    add("--port", type=int, default=0, help="0 (the default) takes any free one")
+    add("--competition", action="append", default=[], metavar="SLUG", help="serve only these; repeatable")
+    add("--folder", action="append", default=[], type=Path, metavar="DIR", help="serve your own folder too")
+    add(
+        "--hide",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="no data of a --folder; repeatable",
+    )
+    add("--state", type=Path, metavar="DIR", help="users and submissions; default: the root")
+    add("--username", default=DEFAULT_USER, help="the user that the token belongs to")
+    add("--at", metavar="DATE", help="the clock stands at this moment (UTC) instead of today")
+    add("--live", type=float, metavar="FACTOR", help="the clock runs, this many times as fast, from --at on")
+    add("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
+    add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
+    text = "tell final results before the deadline (our own address only)"
+    add("--reveal-private", action="store_true", help=text)
+
+
+def add_client_arguments(client: argparse.ArgumentParser) -> None:
+    client.add_argument("--state", type=Path, metavar="DIR", help="as given to `serve`; default: the root")
+    client.add_argument(
+        "--username", default=DEFAULT_USER, help=f"made when it is new; default: {DEFAULT_USER}"
+    )
+    if client.prog.endswith("kaggle"):
+        client.add_argument(
+            "arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="the kaggle command's own"
+        )
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    from mle_live.clock import RunningClock
+    from mle_live.server import build_server, listen, write_ready_file
+    from mle_live.service import Service
+
+    state_dir: Path = arguments.state or arguments.root
+    hidden = (arguments.root, state_dir, *arguments.hide)
+    competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, hidden)
+    username = checked_username(arguments.username)
+    clock = _clock(arguments, competitions, state_dir)
+    given = os.environ.pop(TOKEN_VARIABLE, "")
+    listener = listen(arguments.port)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    service = Service(competitions, state_dir, clock=clock, reveal_private=arguments.reveal_private)
+    service.state.ensure_user(username, given or _own_token(state_dir, username))
+    server = build_server(service)
+    if arguments.exit_with_stdin:
+        threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+    if arguments.ready_file is not None:
+        # The socket already listens, so a client that comes early waits in its backlog.
+        write_ready_file(arguments.ready_file, url)
+    write_serving(state_dir, url)
+    print(f"serving {', '.join(c.slug for c in competitions)} at {url}", file=sys.stderr)
+    if not given:
+        print(_how_to_reach(arguments), file=sys.stderr)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        clear_serving(state_dir)
+        if isinstance(clock, RunningClock):
+            clock.close()
+    return 0
+
+
+def _own_token(state_dir: Path, username: str) -> str:
+    home = client_home(state_dir, username)
+    return kept_token(home) or new_token(home)
+
+
+def _how_to_reach(arguments: argparse.Namespace) -> str:
+    places = [f"--root {arguments.root}"] + ([f"--state {arguments.state}"] if arguments.state else [])
+    if arguments.username != DEFAULT_USER:
+        places.append(f"--username {arguments.username}")
+    return (
+        "the official kaggle command reaches it with\n"
+        f"  mle-live kaggle {' '.join(places)} competitions list\n"
+        f'  ( eval "$(mle-live env {" ".join(places)})"; kaggle competitions list )'
+    )
+
+
+def _clock(arguments: argparse.Namespace, competitions: Sequence[Competition], state_dir: Path) -> Clock:
+    from mle_live.clock import RunningClock, standing, utc_now
+
+    at: datetime | None = None if arguments.at is None else _moment(arguments.at)
+    if arguments.live is not None:
+        if not 0 < arguments.live <= 1e6:
+            raise UsageError(
+                f"--live {arguments.live:g} is not a factor", hint="give a number above 0, such as 60"
+            )
+        start = at or min(competition.enabled_date for competition in competitions)
+        return RunningClock(start, arguments.live, state_dir / "clock.json")
+    return utc_now if at is None else standing(at)
+
+
+def _moment(text: str) -> datetime:
+    from mle_live.clock import parse_moment
+
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--at {text!r} is not a date", hint="write 2026-03-01 or 2026-03-01T12:00:00Z"
+        ) from error
+
+
+def _stop_with_stdin(server: uvicorn.Server) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.should_exit = True
+
+
+def _served_competitions(
+    root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
+) -> list[Competition]:
+    from mle_live.competition import load_competition, prepared_slugs
+    from mle_live.folder import load_folder
+
+    chosen = list(slugs) or ([] if folders else prepared_slugs(root))
+    competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
+    competitions += [load_folder(folder, hidden=hidden) for folder in folders]
+    if not competitions:
+        raise UsageError(
+            f"there is nothing to serve: no competition is prepared under {root}",
+            hint="`mle-live prepare SLUG` prepares one, or give your own with --folder DIR",
+        )
+    return competitions
+
+
+# -- clients -------------------------------------------------------------------------------------------------
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    url, home = _client(arguments)
+    print("\n".join(shell_lines(url, home, os.environ)))
+    return 0
+
+
+def _kaggle(arguments: argparse.Namespace) -> int:
+    url, home = _client(arguments)
+    given: list[str] = arguments.arguments
+    return run_kaggle(given[1:] if given[:1] == ["--"] else given, url, home)
+
+
+def _client(arguments: argparse.Namespace) -> tuple[str, Path]:
+    """The running server's address and the home of the user's client, with a token that is valid there."""
+    from mle_live.state import ServerState
+
+    state_dir: Path = arguments.state or arguments.root
+    username = checked_username(arguments.username)
+    url = serving_url(state_dir)
+    home = client_home(state_dir, username)
+    given = os.environ.get(TOKEN_VARIABLE, "")
+    if given:
+        keep_token(home, given)
+    elif kept_token(home) is None:
+        state = ServerState(state_dir / "state.sqlite")
+        try:
+            if state.has_user(username):
+                raise UsageError(
+                    f"the token of {username!r} is known only to who started the server",
+                    hint=f"set {TOKEN_VARIABLE} to it, or take another --username",
+                )
+            state.ensure_user(username, new_token(home))
+        finally:
+            state.close()
+    return url, home
+
+
+CLIENT_COMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+    ("env", "Print the variables under which the official kaggle command reaches the server.", _env),
+    ("kaggle", "Run the official kaggle command against the server.", _kaggle),
+)
