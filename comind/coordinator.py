@@ -91,10 +91,17 @@ class Coordinator:
             higher = self._shop.evaluator.profile.higher_is_better
             kernels = most_promising(kernels, higher=higher)
             if self._config.coding == "notebook":
-                share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
-                fitting = max(_AT_ONCE, int(_AT_ONCE * share / seconds))
-                kernels = kernels[:fitting] if share >= _LEAST_SHARE else []
+                kernels = self._in_time(kernels, seconds)
             await verify_kernels(self._shop, kernels, seconds=seconds, at_once=_AT_ONCE)
+
+    def _in_time(self, kernels: Sequence[Kernel], seconds: float) -> Sequence[Kernel]:
+        """The first of them, as many as the time for verifying allows; people are told of the others."""
+        share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
+        count = max(_AT_ONCE, int(_AT_ONCE * share / seconds)) if share >= _LEAST_SHARE else 0
+        if left := [kernel for kernel in kernels[count:] if not kernel.verified]:
+            told = f"Of the sampled kernels {len(left)} cannot be run on our split in the time that is left"
+            self._store.event("not_verified", told)
+        return kernels[:count]
 
     async def _code(self, round: int, drafts: Sequence[Draft]) -> list[Agent]:
         """All agents of the round at once, each with an equal share of what time is left for it."""

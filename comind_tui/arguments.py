@@ -103,7 +103,9 @@ def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--config", metavar="FILE", help="a YAML file of settings; typed options win over it")
     parser.add_argument("--headless", action="store_true", help="in the foreground, plain lines, no screens")
     _add_model_options(parser.add_argument_group("the language model"))
-    _add_size_options(parser.add_argument_group("the size of the run"))
+    size = parser.add_argument_group("the size of the run")
+    _add_size_options(size)
+    _add_limits(size)
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
@@ -164,6 +166,14 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
         "--cell-time-limit", metavar="1h", default=absent, help=f"for one cell{_default('cell_time_limit')}"
     )
     group.add_argument(
+        "--seed", metavar="S", type=int, default=absent, help=f"of what is drawn by chance{_default('seed')}"
+    )
+    group.add_argument("--executor", metavar="WHERE", default=absent, help="only local in this version")
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    absent = argparse.SUPPRESS
+    group.add_argument(
         "--max-cost",
         metavar="DOLLARS",
         type=_money,
@@ -189,10 +199,6 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
         default=absent,
         help="for one coding agent (default: its share of the run's)",
     )
-    group.add_argument(
-        "--seed", metavar="S", type=int, default=absent, help=f"of what is drawn by chance{_default('seed')}"
-    )
-    group.add_argument("--executor", metavar="WHERE", default=absent, help="only local in this version")
 
 
 def _default(setting: str) -> str:

@@ -7,14 +7,14 @@ import shutil
 import sys
 import textwrap
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from comind.clock import utc_now
-from comind.ranking import standings
+from comind.ranking import Standing, standings
 from comind.records import Agent, Evaluation, Idea, Report, Run, score_from
 from comind.runs import RunFolder, engine_alive, find_run, list_runs
 from comind.scores import Score, better_beyond_noise
@@ -240,8 +240,32 @@ def leaderboard(arguments: Namespace) -> int:
         run = reader.run() or Run(id=folder.id, competition="")
         board = standings(reader.all(Evaluation, "success = 1"))
         titles = {agent.id: agent.title for agent in reader.all(Agent)}
+    if arguments.json:
+        print_json(_board_entries(board, run, titles))
+        return 0
     baseline = score_from(run.baseline, run.higher_is_better)
-    entries = [
+    rows = [
+        (
+            str(place),
+            interval(one.score),
+            str(one.score.rows),
+            one.evaluation.agent,
+            str(one.evaluation.round),
+            str(one.evaluation.step),
+            "yes" if _beats(one.score, baseline) else "within noise",
+            titles.get(one.evaluation.agent, ""),
+        )
+        for place, one in enumerate(board, start=1)
+    ]
+    metric = f"{run.metric} {arrow(run.higher_is_better)}"
+    headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BEATS BASELINE", "TITLE")
+    return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
+
+
+def _board_entries(board: Sequence[Standing], run: Run, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The leaderboard as JSON has it; a public kernel that was run as it is stands in round 0."""
+    baseline = score_from(run.baseline, run.higher_is_better)
+    return [
         {
             "place": place,
             "evaluation": one.evaluation.id,
@@ -256,33 +280,6 @@ def leaderboard(arguments: Namespace) -> int:
         }
         for place, one in enumerate(board, start=1)
     ]
-    if arguments.json:
-        print_json(entries)
-        return 0
-    rows = [
-        (
-            str(place),
-            interval(one.score),
-            str(one.score.rows),
-            one.evaluation.agent,
-            str(one.evaluation.round),
-            str(one.evaluation.step),
-            "yes" if _beats(one.score, baseline) else "within noise",
-            titles.get(one.evaluation.agent, ""),
-        )
-        for place, one in enumerate(board, start=1)
-    ]
-    headers = (
-        "#",
-        f"{run.metric} {arrow(run.higher_is_better)}",
-        "ROWS",
-        "AGENT",
-        "ROUND",
-        "STEP",
-        "BEATS BASELINE",
-        "TITLE",
-    )
-    return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 
 
 def _beats(score: Score, baseline: Score | None) -> bool:
