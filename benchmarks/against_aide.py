@@ -67,6 +67,7 @@ class Race:
     state: Path
     seconds: float
     endpoint: SlowEndpoint
+    aide_threads: int
 
 
 def compare(slug: str, aide: Path, state: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def compare(slug: str, aide: Path, state: Path, options: argparse.Namespace) -> 
     higher = competition.higher_is_better
     load = os.getloadavg()[0]
     with serving(Latency(options.first_token, options.token)) as endpoint:
-        race = Race(competition, state, 60.0 * options.minutes, endpoint)
+        race = Race(competition, state, 60.0 * options.minutes, endpoint, options.aide_threads)
         folder = RunFolder(options.reuse.resolve()) if options.reuse else None
         folder, ours = (
             (folder, as_recorded(folder, competition)) if folder else run_comind(race, options.rounds)
@@ -147,7 +148,10 @@ def run_aide_side(race: Race, name: str, aide: Path, model: AideModel, folder: R
     mark = len(race.endpoint.calls)
     work = race.state / "aide" / f"{race.competition.slug}-{'kernels' if model.kernels else 'plain'}"
     task = task_text(folder)
-    ended = run_aide(aide, race.endpoint, data=folder.public, task=task, work=work, seconds=race.seconds)
+    ended = run_aide(
+        aide, race.endpoint, data=folder.public, task=task, work=work, seconds=race.seconds,
+        threads=race.aide_threads,
+    )  # fmt: skip
     submitted = [(one.path, one.seconds, one.path.stem) for one in ended.submissions]
     scored, refused = _graded(race.competition, submitted)
     side = Side(name, scored, steps=ended.nodes, failures=ended.buggy + refused, seconds=ended.seconds)
@@ -224,6 +228,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, default=Path("state/bench"))
     parser.add_argument(
         "--venv", type=Path, help="where aideml is or shall be (default: in the state folder)"
+    )
+    parser.add_argument(
+        "--aide-threads", type=int, default=0, help="OpenMP threads of AIDE's scripts (default: all cores)"
     )
     parser.add_argument("--kernels", action="store_true", help="also run AIDE with the public kernels known")
     parser.add_argument("--reuse", type=Path, metavar="RUN", help="CoMind as in that run; AIDE on its split")

@@ -73,9 +73,19 @@ def install(venv: Path) -> Path:
 
 
 def run_aide(
-    command: Path, endpoint: SlowEndpoint, *, data: Path, task: str, work: Path, seconds: float
+    command: Path,
+    endpoint: SlowEndpoint,
+    *,
+    data: Path,
+    task: str,
+    work: Path,
+    seconds: float,
+    threads: int,
 ) -> Ended:
-    """Run AIDE on `data` for `seconds`, with its own defaults but for models, report and number of steps."""
+    """Run AIDE on `data` for `seconds`, with its own defaults but for models, report and number of steps.
+
+    `threads` limits its scripts' OpenMP; 0 leaves them all cores, as AIDE does.
+    """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "task.md").write_text(task, encoding="utf-8")
@@ -91,6 +101,8 @@ def run_aide(
         "PATH": os.environ["PATH"], "HOME": str(work.resolve()), "TERM": "dumb", "COLUMNS": "120",
         "OPENAI_BASE_URL": endpoint.url("aide"), "OPENAI_API_KEY": "unused",
     }  # fmt: skip
+    if threads:
+        environment["OMP_NUM_THREADS"] = str(threads)
     with (work / "aide.log").open("wb") as log:
         started, clock = time.time(), time.monotonic()
         process = subprocess.Popen(
