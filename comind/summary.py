@@ -67,6 +67,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         "metric": run.metric,
         "higher_is_better": run.higher_is_better,
         "status": shown_status(run, alive),
+        "status_detail": run.status_detail or None,
         "round": run.round,
         "rounds": run.rounds,
         "coders": [_coder(agent, board) for agent in reader.all(Agent, "round > 0", order='round, "index"')],

@@ -151,6 +151,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
     score = score_from(best, document["higher_is_better"]) if best else None
     lines = [
         ("run", f"{document['run']}  ({document['status']})"),
+        *([("ended", document["status_detail"])] if document["status_detail"] else []),
         (
             "competition",
             f"{document['competition']}  {document['metric']} {arrow(document['higher_is_better'])}",

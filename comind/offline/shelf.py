@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from comind.offline.reading import Modality
 
@@ -360,10 +360,6 @@ def find_recipe(text: str) -> Recipe | None:
         if recipe:
             return recipe
     return None
-
-
-def adjusted(recipe: Recipe, **params: object) -> Recipe:
-    return replace(recipe, params={**recipe.params, **params})
 
 
 def _parse(source: str) -> Recipe | None:
