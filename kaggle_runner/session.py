@@ -98,6 +98,11 @@ class NotebookSession:
         """True when a kernel holds this notebook's variables."""
         return self._kernel is not None and self._kernel.exit_code() is None
 
+    @property
+    def pid(self) -> int:
+        """The process above everything in the sandbox; 0 while there is none."""
+        return self._kernel.pid if self._kernel is not None else 0
+
     async def start(self) -> float:
         """Start the first kernel; seconds until it could run a cell. Raises SandboxUnavailable."""
         return 0.0 if self.alive else await self._launch()

@@ -29,8 +29,11 @@ from kaggle_runner.errors import MachineError
 from mle_live import extension
 from mle_live.api_community import CommunityCalls
 from mle_live.api_competitions import CompetitionCalls
+from mle_live.api_kernel_push import KernelPush
+from mle_live.api_kernels import KernelCalls
 from mle_live.api_submissions import SubmissionCalls
 from mle_live.files import archive, find_file
+from mle_live.kernel_stream import KernelStream
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
 from mle_live.service import Service
 from mle_live.state import User
@@ -59,6 +62,9 @@ def create_app(service: Service) -> Starlette:
             Route("/v1/{service}/{method}", routes.call, methods=["POST"]),
             Route("/_upload/{token}", routes.upload, methods=["PUT"]),
             Route("/_download/{signature}/{path:path}", routes.download, methods=["GET", "HEAD"]),
+            Route("/_kernel/{signature}/{session:int}/{name:path}", routes.kernels.output_file),
+            Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
+            Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/mle-live/v1/competitions/{slug}", routes.extension(_competition_facts)),
             Route("/mle-live/v1/competitions/{slug}/kernel-scores", routes.extension(_kernel_scores)),
             Route("/mle-live/v1/submissions/{ref:int}/result", routes.extension(_submission_result)),
@@ -75,10 +81,13 @@ def create_app(service: Service) -> Starlette:
 class _Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.kernels = KernelStream(service)
         self._methods: Mapping[str, Method] = {
             **CompetitionCalls(service).methods(),
             **SubmissionCalls(service).methods(),
             **CommunityCalls(service).methods(),
+            **KernelCalls(service).methods(),
+            **KernelPush(service).methods(),
         }
 
     async def call(self, request: Request) -> Response:
@@ -148,6 +157,10 @@ class _Routes:
             raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
         partial.replace(target)
         return Response(status_code=201)
+
+    async def kernel_log(self, request: Request) -> Response:
+        caller = await run_in_threadpool(self._caller, request)
+        return await self.kernels.follow_log(caller, request)
 
     async def download(self, request: Request) -> Response:
         """A data file or the zip of all, by an address that authorises itself. Ranges are answered."""

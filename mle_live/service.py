@@ -23,7 +23,10 @@ from mle_live.clock import Clock, utc_now
 from mle_live.community import Community, load_community
 from mle_live.competition import Competition
 from mle_live.grading import InvalidSubmission, grade_file
-from mle_live.state import ServerState
+from mle_live.kernel_inputs import KernelInputs
+from mle_live.kernel_runs import KernelLimits, KernelRuns, version_files
+from mle_live.kernel_store import KernelStore
+from mle_live.state import ServerState, User
 from mle_live.wire import Call, RpcError
 
 logger = logging.getLogger("mle_live")
@@ -58,6 +61,8 @@ class Service:
     clock: Clock = utc_now
     reveal_private: bool = False
     limits: Limits = field(default_factory=Limits)
+    kernel_limits: KernelLimits = field(default_factory=KernelLimits)
+    kernels: KernelRuns = field(init=False)
     state: ServerState = field(init=False)
     uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
     _by_slug: dict[str, Competition] = field(init=False)
@@ -87,8 +92,32 @@ class Service:
         for row in self.state.pending():
             if row.competition in self._by_slug:
                 self.grade_later(row.ref)
+        self.kernels = self._kernel_runs()
+        self.kernels.resume()
+
+    def _kernel_runs(self) -> KernelRuns:
+        folder = (self.state_dir / "kernels").resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        cache = self.state_dir.resolve() / "kernel-inputs"
+        shutil.rmtree(cache, ignore_errors=True)  # made again when needed, of the data as it is now
+        store = KernelStore(self.state)
+        inputs = KernelInputs(
+            self._by_slug,
+            store,
+            lambda kernel, version: version_files(folder, kernel.id, version),
+            cache,
+            self.dataset_folder,
+        )
+        labels = {c.solution_path.resolve().parent for c in self.competitions if c.solution_path}
+        hidden = (self.state_dir.resolve(), *sorted(labels))
+        return KernelRuns(store, inputs, folder, self.clock, self.kernel_limits, hidden)
+
+    def dataset_folder(self, user: User, ref: str) -> Path | None:
+        """The files of the dataset `owner/slug` at its newest version, None where `user` may not read it."""
+        return None
 
     def close(self) -> None:
+        self.kernels.close()
         self._grader.shutdown(wait=True, cancel_futures=True)
         self.state.close()
 

@@ -143,5 +143,5 @@ def test_wrong_names_and_tokens_fail_with_a_message(kaggle: Kaggle) -> None:
     assert stranger.returncode == 1 and "Traceback" not in stranger.stderr
     outside = kaggle("competitions", "download", SLUG, "-f", "../competition.yaml")
     assert outside.returncode == 1 and "File not found" in outside.stdout + outside.stderr
-    absent = kaggle("kernels", "status", "ann/starter")
+    absent = kaggle("models", "list")
     assert absent.returncode == 1 and "does not offer" in absent.stdout + absent.stderr

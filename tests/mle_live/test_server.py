@@ -196,7 +196,7 @@ def test_introspection_of_a_bad_token_is_inactive_not_an_error(server: RunningSe
 
 
 def test_calls_that_are_not_offered_or_not_readable_get_kaggles_error_body(server: RunningServer) -> None:
-    absent = rpc(server, "kernels.KernelsApiService/SaveKernel")
+    absent = rpc(server, "models.ModelApiService/CreateModel")
     assert (absent.status_code, absent.json()["code"]) == (501, 501)
     nowhere = get(server, "/api/v1/whatever")
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, 404)

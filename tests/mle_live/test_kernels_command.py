@@ -1,0 +1,91 @@
+"""Pushed kernels through the official `kaggle` command, unmodified, in proxy mode."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+
+Kaggle = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("server")
+    with running_server(make_root(folder / "root"), folder / "state") as running:
+        yield running
+
+
+@pytest.fixture
+def kaggle(server: RunningServer, tmp_path: Path) -> Kaggle:
+    """Run `kaggle …` in a home of its own; https goes nowhere, so no credential can leave the machine."""
+
+    def run(*arguments: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("kaggle")), *arguments],
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+                "KAGGLE_API_TOKEN": token,
+                "HTTP_PROXY": server.url,
+                "HTTPS_PROXY": "http://127.0.0.1:9",
+                "NO_PROXY": "",
+            },
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+
+    return run
+
+
+def write_kernel(folder: Path, code: str, **metadata: Any) -> Path:
+    """A folder that `kaggle kernels push -p` takes."""
+    settings = {
+        "id": "alice/first-script",
+        "title": "First script",
+        "code_file": "code.py",
+        "language": "python",
+        "kernel_type": "script",
+        "is_private": "true",
+        "enable_internet": "false",
+        "competition_sources": [SLUG],
+        **metadata,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "code.py").write_text(code)
+    (folder / "kernel-metadata.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_script_is_pushed_followed_and_its_output_downloaded(kaggle: Kaggle, tmp_path: Path) -> None:
+    code = f"""
+import os, shutil
+print("rows:", len(open("/kaggle/input/{SLUG}/train.csv").readlines()))
+os.makedirs("models")
+open("models/weights.txt", "w").write("1 2 3")
+shutil.copy("/kaggle/input/{SLUG}/sample_submission.csv", "submission.csv")
+"""
+    pushed = kaggle("kernels", "push", "-p", str(write_kernel(tmp_path / "k", code)))
+    assert "Kernel version 1 successfully pushed" in pushed.stdout, pushed.stdout + pushed.stderr
+    followed = kaggle("kernels", "logs", "-f", "alice/first-script")
+    assert "rows: 61" in followed.stdout, followed.stdout + followed.stderr
+    status = kaggle("kernels", "status", "alice/first-script")
+    assert "KernelWorkerStatus.COMPLETE" in status.stdout, status.stdout + status.stderr
+    fetched = kaggle("kernels", "output", "alice/first-script", "-p", "out")
+    assert fetched.returncode == 0, fetched.stdout + fetched.stderr
+    assert (tmp_path / "out" / "models" / "weights.txt").read_text() == "1 2 3"
+    assert (tmp_path / "out" / "submission.csv").read_text().startswith("id,target")
+    log = json.loads((tmp_path / "out" / "first-script.log").read_text())
+    assert {"stream_name", "time", "data"} == set(log[0])
+    assert any(event["stream_name"] == "stdout" and "rows: 61" in event["data"] for event in log)
