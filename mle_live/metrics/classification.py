@@ -20,6 +20,11 @@ def accuracy(truth: Array, prediction: Array) -> float:
     return float((truth == prediction).all(axis=1).mean())
 
 
+def top1_error(truth: Array, prediction: Array) -> float:
+    """Share of rows that are wrong, 1 - accuracy (sklearn.metrics.zero_one_loss; inaturalist-2019)."""
+    return 1.0 - accuracy(truth, prediction)
+
+
 def balanced_accuracy(truth: Array, prediction: Array) -> float:
     """Mean recall over the classes of the truth (sklearn.metrics.balanced_accuracy_score)."""
     hits, true_counts, _ = _class_counts(truth, prediction)
@@ -29,12 +34,12 @@ def balanced_accuracy(truth: Array, prediction: Array) -> float:
 
 def roc_auc(truth: Array, prediction: Array) -> float:
     """Area under the ROC curve by the rank-sum identity, ties sharing ranks (sklearn's roc_auc_score)."""
-    return _auc(truth[:, 0], prediction[:, 0])
+    return area_under_curve(truth[:, 0], prediction[:, 0])
 
 
 def mean_column_roc_auc(truth: Array, prediction: Array) -> float:
     """Unweighted mean of the columns' areas (roc_auc_score with average="macro")."""
-    return float(np.mean([_auc(truth[:, i], prediction[:, i]) for i in range(truth.shape[1])]))
+    return float(np.mean([area_under_curve(truth[:, i], prediction[:, i]) for i in range(truth.shape[1])]))
 
 
 def average_precision(truth: Array, prediction: Array) -> float:
@@ -101,7 +106,8 @@ def matthews_corrcoef(truth: Array, prediction: Array) -> float:
     return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
 
 
-def _auc(truth: Array, prediction: Array) -> float:
+def area_under_curve(truth: Array, prediction: Array) -> float:
+    """ROC AUC of one column of 0/1 labels, shape (rows,), by the sum of ranks; NaN without both classes."""
     positives = truth.sum()
     negatives = len(truth) - positives
     if positives == 0 or negatives == 0:

@@ -1,10 +1,11 @@
-"""What a metric is. The formulas are in `classification` and `regression`, the table in `registry`."""
+"""What a metric is. The formulas lie in modules by subject, the table of all of them in `registry`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,18 @@ from kaggle_runner.errors import ComindError
 
 Array = npt.NDArray[np.float64]
 """Shape (rows, columns); labels are held as whole numbers."""
-Reader = Callable[[pd.DataFrame, pd.DataFrame, Sequence[str]], tuple[Array, Array]]
-Formula = Callable[[Array, Array], float]
+Table = npt.NDArray[Any]
+"""An `Array`, or an object array whose rows hold parsed texts; either can be indexed by rows."""
+Reader = Callable[[pd.DataFrame, pd.DataFrame, Sequence[str]], tuple[Table, Table]]
+Formula = Callable[[Any, Any], float]
 
 
 class InvalidPredictions(ComindError):
     """The predictions cannot be scored.
 
     `code` is one of `missing_column`, `row_count`, `nan`, `infinite`, `not_a_number`, `out_of_range`,
-    `unknown_label`, `constant`. `row_positions` are 0-based positions of offending rows (empty when the
-    whole column is meant). The message holds no value of the truth.
+    `unknown_label`, `constant`, `malformed`. `row_positions` are 0-based positions of offending rows
+    (empty when the whole column is meant). The message holds no value of the truth.
     """
 
     def __init__(self, code: str, message: str, row_positions: list[int] | None = None) -> None:
@@ -43,6 +46,8 @@ class Metric:
     """The value that the truth itself gets."""
     read: Reader
     formula: Formula
+    texts: bool = False
+    """Predictions are texts (lists, spans, masks, boxes): never parsed as numbers; empty is a prediction."""
 
     def check(self, prediction: pd.DataFrame, truth: pd.DataFrame, target_columns: Sequence[str]) -> None:
         """Raise InvalidPredictions when `prediction` cannot be scored; row order must be the truth's."""
@@ -50,8 +55,8 @@ class Metric:
 
     def arrays(
         self, truth: pd.DataFrame, prediction: pd.DataFrame, target_columns: Sequence[str]
-    ) -> tuple[Array, Array]:
-        """Truth and prediction as checked numbers, ready for `formula` (also on a selection of rows)."""
+    ) -> tuple[Table, Table]:
+        """Truth and prediction as checked tables, ready for `formula` (also on a selection of rows)."""
         if len(truth) == 0:
             raise ValueError("a score needs at least one row")
         if len(truth) != len(prediction):

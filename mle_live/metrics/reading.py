@@ -16,7 +16,7 @@ SHOWN_ROWS = 1000
 
 def numbers(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
     """Real numbers on both sides."""
-    return _true_numbers(truth, columns), _predicted_numbers(prediction, columns)
+    return true_numbers(truth, columns), predicted_numbers(prediction, columns)
 
 
 def non_negative(
@@ -26,7 +26,7 @@ def non_negative(
     expected, predicted = numbers(truth, prediction, columns)
     if (expected < 0).any():
         raise ValueError("the truth holds negative values: a logarithmic error is undefined")
-    _refuse(predicted < 0, "out_of_range", "predictions must not be negative", columns)
+    refuse(predicted < 0, "out_of_range", "predictions must not be negative", columns)
     return expected, predicted
 
 
@@ -44,7 +44,7 @@ def varying(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str
 def ratings(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
     """Whole numbers on both sides."""
     expected, predicted = numbers(truth, prediction, columns)
-    _refuse(predicted != np.round(predicted), "unknown_label", "ratings must be whole numbers", columns)
+    refuse(predicted != np.round(predicted), "unknown_label", "ratings must be whole numbers", columns)
     return expected, predicted
 
 
@@ -52,7 +52,7 @@ def ranks_of_positive(
     truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
 ) -> tuple[Array, Array]:
     """Truth 0/1, prediction any number that is larger where the positive class is more likely."""
-    return _true_binary(truth, columns), _predicted_numbers(prediction, columns)
+    return true_binary(truth, columns), predicted_numbers(prediction, columns)
 
 
 def probabilities(
@@ -61,14 +61,14 @@ def probabilities(
     """Truth 0/1, prediction a probability of 1."""
     expected, predicted = ranks_of_positive(truth, prediction, columns)
     outside = (predicted < 0) | (predicted > 1)
-    _refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
+    refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
     return expected, predicted
 
 
 def flags(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
     """0/1 decisions on both sides."""
-    expected, predicted = _true_binary(truth, columns), _predicted_labels(truth, prediction, columns)
-    _refuse((predicted != 0) & (predicted != 1), "unknown_label", "decisions must be 0 or 1", columns)
+    expected, predicted = true_binary(truth, columns), _predicted_labels(truth, prediction, columns)
+    refuse((predicted != 0) & (predicted != 1), "unknown_label", "decisions must be 0 or 1", columns)
     return expected, predicted
 
 
@@ -79,13 +79,13 @@ def class_probabilities(
 
     The truth is either one-hot in the same columns, or a single column whose labels are the columns' names.
     """
-    predicted = _predicted_numbers(prediction, columns)
+    predicted = predicted_numbers(prediction, columns)
     outside = (predicted < 0) | (predicted > 1)
-    _refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
+    refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
     totals = predicted.sum(axis=1, keepdims=True)
-    _refuse(totals == 0, "out_of_range", "the probabilities of a row must not all be 0", columns)
+    refuse(totals == 0, "out_of_range", "the probabilities of a row must not all be 0", columns)
     if all(column in truth.columns for column in columns):
-        expected = _true_numbers(truth, columns)
+        expected = true_numbers(truth, columns)
     else:
         label_column = truth.columns[-1]
         names = truth[label_column].astype(str).to_numpy()
@@ -127,18 +127,18 @@ def _numeric_labels(expected: pd.Series[Any], predicted: pd.Series[Any], column:
     whole = bool((expected.astype(float) % 1 == 0).all())
     if whole:
         fractions = (values % 1 != 0)[:, None]
-        _refuse(fractions, "unknown_label", "class labels must be whole numbers, not probabilities", [column])
+        refuse(fractions, "unknown_label", "class labels must be whole numbers, not probabilities", [column])
     return values
 
 
-def _true_numbers(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
+def true_numbers(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
     values = truth[list(columns)].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise ValueError("the truth holds missing or infinite values")
     return values
 
 
-def _true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
+def true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
     """0/1; of two other labels the one that sorts last is positive, as in scikit-learn."""
     result = []
     for column in columns:
@@ -154,7 +154,7 @@ def _true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
 
 
 def _predicted_labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
-    """Predicted flags in the coding that `_true_binary` uses."""
+    """Predicted flags in the coding that `true_binary` uses."""
     result: list[Array] = []
     for column in columns:
         _refuse_missing(prediction[column], column)
@@ -164,12 +164,12 @@ def _predicted_labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Se
         classes = [str(label) for label in sorted(truth[column].unique())]
         given = prediction[column].astype(str)
         known = given.isin(classes).to_numpy()
-        _refuse(~known[:, None], "unknown_label", "predictions must be class labels", [column])
+        refuse(~known[:, None], "unknown_label", "predictions must be class labels", [column])
         result.append((given == classes[1]).to_numpy().astype(float))
     return np.column_stack(result)
 
 
-def _predicted_numbers(prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
+def predicted_numbers(prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
     result = []
     for column in columns:
         _refuse_missing(prediction[column], column)
@@ -185,16 +185,16 @@ def _to_numbers(values: pd.Series[Any], column: str) -> Array:
         text = values.astype(str).str.strip().replace({"True": "1", "False": "0"})
         parsed = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
         unread = np.isnan(parsed)[:, None]
-        _refuse(unread, "not_a_number", "predictions must be numbers", [column])
-    _refuse(np.isinf(parsed)[:, None], "infinite", "predictions must be finite", [column])
+        refuse(unread, "not_a_number", "predictions must be numbers", [column])
+    refuse(np.isinf(parsed)[:, None], "infinite", "predictions must be finite", [column])
     return parsed
 
 
 def _refuse_missing(values: pd.Series[Any], column: str) -> None:
-    _refuse(values.isna().to_numpy()[:, None], "nan", "predictions must not be empty or NaN", [column])
+    refuse(values.isna().to_numpy()[:, None], "nan", "predictions must not be empty or NaN", [column])
 
 
-def _refuse(bad: np.ndarray[Any, Any], code: str, rule: str, columns: Sequence[str]) -> None:
+def refuse(bad: np.ndarray[Any, Any], code: str, rule: str, columns: Sequence[str]) -> None:
     """Raise for the rows in which any column of `bad` (rows, columns) is true."""
     if not bad.any():
         return

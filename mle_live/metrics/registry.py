@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from kaggle_runner.errors import UsageError
+from mle_live.metrics import boxes, boxes3d, distances, masks, regression, sequences
 from mle_live.metrics import classification as classes
+from mle_live.metrics import probabilities as chances
 from mle_live.metrics import reading as read
-from mle_live.metrics import regression
 from mle_live.metrics.metric import Formula, Metric, Reader
 
 HIGHER, LOWER = True, False
 
 
-def _metric(title: str, higher: bool, perfect: float, reader: Reader, formula: Formula) -> Metric:
+def _metric(
+    title: str, higher: bool, perfect: float, reader: Reader, formula: Formula, *, texts: bool = False
+) -> Metric:
     return Metric(
         name=formula.__name__,
         title=title,
@@ -23,10 +27,18 @@ def _metric(title: str, higher: bool, perfect: float, reader: Reader, formula: F
         perfect=perfect,
         read=reader,
         formula=formula,
+        texts=texts,
     )
 
 
-_ALL = (
+def _of_texts(title: str, higher: bool, perfect: float, reader: Reader, formula: Formula) -> Metric:
+    return _metric(title, higher, perfect, reader, formula, texts=True)
+
+
+_BEST_LOG_MAE = math.log(distances.SMALLEST_GROUP_ERROR)
+_BEST_LIKELIHOOD = -math.log(math.sqrt(2) * distances.SMALLEST_CONFIDENCE)
+
+_COMMON = (
     _metric("Area under the ROC curve", HIGHER, 1.0, read.ranks_of_positive, classes.roc_auc),
     _metric("Mean column-wise ROC AUC", HIGHER, 1.0, read.ranks_of_positive, classes.mean_column_roc_auc),
     _metric("Average precision", HIGHER, 1.0, read.ranks_of_positive, classes.average_precision),
@@ -51,7 +63,118 @@ _ALL = (
     _metric("Spearman correlation", HIGHER, 1.0, read.varying, regression.spearman_r),
 )  # fmt: skip
 
-METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
+_OF_SINGLE_COMPETITIONS = (
+    _metric(
+        "Mean column-wise Spearman correlation", HIGHER, 1.0, read.varying, regression.mean_column_spearman
+    ),
+    _metric("Top-1 error", LOWER, 0.0, read.labels, classes.top1_error),
+    _metric("Probabilistic F1", HIGHER, 1.0, read.probabilities, chances.probabilistic_f1),
+    _metric("Kullback-Leibler divergence", LOWER, 0.0, chances.read_distributions, chances.kl_divergence),
+    _metric(
+        "Weighted multi-label log loss",
+        LOWER,
+        0.0,
+        chances.read_exam_levels,
+        chances.weighted_multilabel_log_loss,
+    ),
+    _metric(
+        "Label-weighted label-ranking average precision", HIGHER, 1.0, read.ranks_of_positive, chances.lwlrap
+    ),
+    _metric(
+        "Weighted AUC by true positive rate",
+        HIGHER,
+        1.0,
+        read.ranks_of_positive,
+        chances.weighted_roc_auc_tpr_bands,
+    ),
+    _metric(
+        "AUC with bias penalties by identity", HIGHER, 1.0, chances.read_toxicity, chances.jigsaw_bias_auc
+    ),
+    _metric(
+        "Log of mean absolute error, averaged over groups",
+        LOWER,
+        _BEST_LOG_MAE,
+        distances.read_by_type,
+        distances.group_mean_log_mae,
+    ),
+    _metric(
+        "Modified Laplace log likelihood",
+        HIGHER,
+        _BEST_LIKELIHOOD,
+        distances.read_measure_and_confidence,
+        distances.laplace_log_likelihood,
+    ),
+    _metric("Mean angular error", LOWER, 0.0, read.numbers, distances.mean_angular_error),
+    _metric(
+        "Mean of median and 95th percentile of distances",
+        LOWER,
+        0.0,
+        distances.read_places,
+        distances.haversine_p50_p95_mean,
+    ),
+    _of_texts("Mean Levenshtein distance", LOWER, 0.0, sequences.read_distances, sequences.mean_levenshtein),
+    _of_texts(
+        "Normalised Levenshtein distance of sequences",
+        LOWER,
+        0.0,
+        sequences.read_gesture_distances,
+        sequences.normalised_levenshtein,
+    ),
+    _of_texts("Word-level Jaccard score", HIGHER, 1.0, sequences.read_word_overlap, sequences.word_jaccard),
+    _of_texts(
+        "Micro-averaged F1 of label sets",
+        HIGHER,
+        1.0,
+        sequences.read_tag_counts,
+        sequences.micro_f1_multilabel,
+    ),
+    _of_texts("Mean F1 of label sets", HIGHER, 1.0, sequences.read_tag_counts, sequences.mean_f1_multilabel),
+    _of_texts("Mean average precision at 5", HIGHER, 1.0, sequences.ranked_hits(5), sequences.map_at_5),
+    _of_texts("Mean average precision at 12", HIGHER, 1.0, sequences.ranked_hits(12), sequences.map_at_12),
+    _of_texts(
+        "Kendall tau of orders", HIGHER, 1.0, sequences.read_inversions, sequences.kendall_tau_orderings
+    ),
+    _of_texts("Micro F1 of answer spans", HIGHER, 1.0, sequences.read_spans, sequences.micro_f1_qa_spans),
+    _of_texts("Mean Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.mean_dice_rle),
+    _of_texts("Global Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.global_dice_rle),
+    _of_texts("Mean F0.5 of masks", HIGHER, 1.0, masks.read_areas, masks.fbeta_half_pixels),
+    _of_texts(
+        "Mean precision of masks over IoU thresholds",
+        HIGHER,
+        1.0,
+        masks.read_salt_areas,
+        masks.mean_precision_iou_thresholds,
+    ),
+    _of_texts(
+        "Dice coefficient and 3D Hausdorff distance",
+        HIGHER,
+        1.0,
+        masks.read_volumes,
+        masks.dice_plus_3d_hausdorff,
+    ),
+    _of_texts(
+        "PASCAL VOC mean average precision at IoU > 0.5",
+        HIGHER,
+        1.0,
+        boxes.read_detections(0.5),
+        boxes.voc_map_iou_50,
+    ),
+    _of_texts(
+        "PASCAL VOC mean average precision at IoU > 0.4",
+        HIGHER,
+        1.0,
+        boxes.read_detections(0.4),
+        boxes.voc_map_iou_40,
+    ),
+    _of_texts("F1 of points in boxes", HIGHER, 1.0, boxes.read_points, boxes.f1_point_in_box_detection),
+    _of_texts(
+        "Mean average precision of 3D boxes", HIGHER, 1.0, boxes3d.read_scenes, boxes3d.map_3d_iou_50_95
+    ),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {metric.name: metric for metric in (*_COMMON, *_OF_SINGLE_COMPETITIONS)}
+)
 
 
 def get_metric(name: str) -> Metric:

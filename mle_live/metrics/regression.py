@@ -67,3 +67,8 @@ def pearson_r(truth: Array, prediction: Array) -> float:
 def spearman_r(truth: Array, prediction: Array) -> float:
     """Pearson's correlation of ranks, ties sharing ranks, averaged over columns (scipy.stats.spearmanr)."""
     return pearson_r(rankdata(truth, axis=0), rankdata(prediction, axis=0))
+
+
+def mean_column_spearman(truth: Array, prediction: Array) -> float:
+    """Mean of the columns' Spearman correlations (scipy.stats.spearmanr; google-quest-challenge)."""
+    return spearman_r(truth, prediction)
