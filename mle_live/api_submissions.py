@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,6 +12,7 @@ from kagglesdk.competitions.types.competition_enums import SubmissionGroup
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from mle_live.api_competitions import SERVICE
+from mle_live.api_kernels import KernelCalls, denied
 from mle_live.clock import wire_time
 from mle_live.competition import Competition
 from mle_live.service import PendingUpload, Service
@@ -21,6 +23,7 @@ from mle_live.wire import Call, Method, RpcError, page_of
 class SubmissionCalls:
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._kernels = KernelCalls(service)
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -28,6 +31,9 @@ class SubmissionCalls:
             for name, method in {
                 "StartSubmissionUpload": Method(messages.ApiStartSubmissionUploadRequest, self.start_upload),
                 "CreateSubmission": Method(messages.ApiCreateSubmissionRequest, self.create),
+                "CreateCodeSubmission": Method(
+                    messages.ApiCreateCodeSubmissionRequest, self.create_from_kernel
+                ),
                 "GetSubmission": Method(messages.ApiGetSubmissionRequest, self.get),
                 "ListSubmissions": Method(messages.ApiListSubmissionsRequest, self.list_submissions),
                 "GetSubmissionLimits": Method(messages.ApiGetSubmissionLimitsRequest, self.limits),
@@ -37,11 +43,7 @@ class SubmissionCalls:
     def start_upload(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name or "")
         name = PurePosixPath(request.file_name.replace("\\", "/")).name
-        if not name.lower().endswith(".csv"):
-            raise RpcError(400, f"A submission is a .csv file; got {name!r}")
-        most = self._service.limits.submission_bytes
-        if not 0 < request.content_length <= most:
-            raise RpcError(400, f"The file has {request.content_length} bytes; 1 to {most} are accepted")
+        self._check(name, request.content_length)
         upload = PendingUpload(call.user.id, competition.slug, name, request.content_length)
         response = messages.ApiStartSubmissionUploadResponse()
         response.token = self._service.begin_upload(upload)
@@ -52,30 +54,70 @@ class SubmissionCalls:
         service, competition = self._service, self._service.competition(request.competition_name)
         token = request.blob_file_tokens
         upload, path = service.take_upload(token, call, competition.slug)
-        ref = service.state.add_submission(
+        description = request.submission_description or ""
+        try:
+            ref = self._add(call, competition, upload.file_name, upload.size, description)
+        except RpcError:
+            service.return_upload(token, upload)
+            raise
+        path.replace(service.submission_path(ref))
+        service.grade_later(ref)
+        response = messages.ApiCreateSubmissionResponse()
+        response.message, response.ref = f"Successfully submitted to {competition.title}", ref
+        return response
+
+    def create_from_kernel(self, call: Call, request: Any) -> Any:
+        """Submit an output file of a finished version of the caller's own kernel: graded like an upload."""
+        service, competition = self._service, self._service.competition(request.competition_name)
+        owner, slug, number = request.kernel_owner, request.kernel_slug, request.kernel_version
+        pushed = self._kernels.find(call, owner, slug, str(number) if number else None)
+        if pushed is None or pushed.kernel.owner_id != call.user.id:
+            raise denied()
+        if pushed.version.status != "COMPLETE":
+            raise RpcError(
+                400,
+                f"Version {pushed.version.number} of {pushed.kernel.ref} is {pushed.version.status}; "
+                "only a version that ran to its end (COMPLETE) can be submitted.",
+            )
+        name = request.file_name or "submission.csv"
+        file = service.kernels.files(pushed.kernel.id, pushed.version).find_output(name)
+        if file is None:
+            raise RpcError(404, f"Version {pushed.version.number} has no output file {name!r}")
+        self._check(name, file.size)
+        ref = self._add(call, competition, name, file.size, request.submission_description or "")
+        shutil.copyfile(file.path, service.submission_path(ref))
+        service.grade_later(ref)
+        response = messages.ApiCreateCodeSubmissionResponse()
+        response.message, response.ref = f"Successfully submitted to {competition.title}", ref
+        return response
+
+    def _add(self, call: Call, competition: Competition, name: str, size: int, description: str) -> int:
+        """Record a submission whose file comes to `submission_path`. RpcError 400 at the day's limit."""
+        allowed = competition.max_daily_submissions
+        ref = self._service.state.add_submission(
             call.user,
             competition.slug,
             created_at=call.now,
-            file_name=upload.file_name,
-            total_bytes=upload.size,
-            description=request.submission_description or "",
-            daily_limit=competition.max_daily_submissions,
+            file_name=name,
+            total_bytes=size,
+            description=description,
+            daily_limit=allowed,
         )
         if ref is None:
-            service.return_upload(token, upload)
-            allowed = competition.max_daily_submissions
             raise RpcError(
                 400,
                 f"Submission not allowed: your team has used its daily submission allowance ({allowed}). "
                 "It resets at midnight UTC.",
             )
-        target = service.submission_path(ref)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
-        service.grade_later(ref)
-        response = messages.ApiCreateSubmissionResponse()
-        response.message, response.ref = f"Successfully submitted to {competition.title}", ref
-        return response
+        self._service.submission_path(ref).parent.mkdir(parents=True, exist_ok=True)
+        return ref
+
+    def _check(self, name: str, size: int) -> None:
+        if not name.lower().endswith(".csv"):
+            raise RpcError(400, f"A submission is a .csv file; got {name!r}")
+        most = self._service.limits.submission_bytes
+        if not 0 < size <= most:
+            raise RpcError(400, f"The file has {size} bytes; 1 to {most} are accepted")
 
     def get(self, call: Call, request: Any) -> Any:
         return self._message(call, own_submission(self._service, call, request.ref))

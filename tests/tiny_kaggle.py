@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mle_live.competition import Competition, load_competition
+from mle_live.kernel_runs import KernelLimits
 from mle_live.server import build_server, listen
 from mle_live.service import Limits, Service
 
@@ -143,6 +144,7 @@ def running_server(
     now: datetime = NOW,
     reveal_private: bool = False,
     limits: Limits | None = None,
+    kernel_limits: KernelLimits | None = None,
 ) -> Iterator[RunningServer]:
     """The real server on a free port in a thread; its clock stands at `now`, alice owns TOKEN."""
     if isinstance(competitions, Path):
@@ -153,6 +155,7 @@ def running_server(
         clock=lambda: now,
         reveal_private=reveal_private,
         limits=limits or Limits(),
+        kernel_limits=kernel_limits or KernelLimits(),
     )
     service.state.ensure_user("alice", TOKEN)
     listener = listen(0)
