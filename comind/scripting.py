@@ -24,6 +24,7 @@ from comind.prompts import quote
 from comind.ranking import best_of_each_agent, standings
 from comind.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
 from comind.roles.coder import SolutionReport
+from comind.roles.edits import example_edit
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.scores import Score, better, better_beyond_noise
 from comind.working import AgentAtWork, Workshop
@@ -204,10 +205,15 @@ class ScriptAgent(ScriptAtWork):
             or "nothing yet",
             "failed": self._last_failure(),
             "direction": self._direction(step),
+            "example": self._example(step),
             "limits": limits_text(
                 step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds)
             ),
         }
+
+    def _example(self, step: int) -> dict[str, str]:
+        goal, edit = example_edit(self._script, step + self._agent.index - 2)
+        return {"goal": goal, "old": edit.old, "new": edit.new}
 
     def _direction(self, step: int) -> str:
         """What kind of change is asked for: left to itself, a weak model proposes one thing for ever."""

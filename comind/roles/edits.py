@@ -16,6 +16,9 @@ from comind.llm.parsing import MalformedReply, strip_fences
 
 _MARK = re.compile(r"<[ \t]{0,9}(/?)[ \t]{0,9}(old|new)[ \t]{0,9}>", re.I)
 _MARKS = ("<<<", ">>>")
+_NO_SETTINGS = {"axis", "cv", "header", "n_jobs", "ndim", "nrows", "random_state", "seed", "verbose"}
+"""Numbers that are no settings of a model."""
+_SETTING = re.compile(r"(?<=[(,\s])(?P<name>[A-Za-z_]\w{0,40})=(?P<value>\d{1,9}(?:\.\d{1,9})?)(?=[,)\s]|$)")
 _MOST = 10
 _LONGEST = 100_000
 """Characters of a reply that are searched: a flood of opening tags must not cost quadratic time."""
@@ -49,6 +52,28 @@ def apply_edits(script: str, edits: Sequence[Edit]) -> str:
     for edit in edits:
         lines = _replaced(lines, edit)
     return "\n".join(lines) + "\n"
+
+
+def example_edit(script: str, turn: int) -> tuple[str, Edit]:
+    """An edit of this very script that would run: weak models copy examples, so the copy must be a fair try.
+
+    A number that a call is given is doubled or halved, another one each turn; the goal comes first.
+    """
+    places = [
+        (line, found)
+        for line in script.splitlines()
+        for found in _SETTING.finditer(line)
+        if found["name"] not in _NO_SETTINGS and not line.lstrip().startswith(("#", "def ", "import "))
+    ]
+    if not places:
+        lines = [line for line in script.splitlines() if line.strip()] or ["pass"]
+        return "say in one sentence what changes", Edit(lines[-1], lines[-1])
+    line, found = places[turn % len(places)]
+    halve = turn // len(places) % 2 == 1 and float(found["value"]) > 1
+    value = float(found["value"]) * (0.5 if halve else 2)
+    shown = str(round(value)) if "." not in found["value"] else f"{value:g}"
+    changed = f"{line[: found.start('value')]}{shown}{line[found.end('value') :]}"
+    return f"try {found['name']}={shown}", Edit(line.strip(), changed.strip())
 
 
 def without_marks(code: str) -> str:

@@ -17,6 +17,7 @@ from comind.llm.parsing import MalformedReply, check_python, tag
 from comind.roles.coder import LONGEST_GOAL, parse_turn
 from comind.roles.desk import Desk
 from comind.roles.edits import Edit, apply_edits, parse_edits
+from comind.roles.imports import with_missing_imports
 
 _ATTEMPTS = 2
 """A weak model that failed twice does better with a new question."""
@@ -64,6 +65,12 @@ def parse_change(text: str, script: str, failed: str = "", tried: Collection[str
             raise MalformedReply(f"With this change the script is not valid Python: {fault}")
     else:
         goal, changed = _whole_script(text, edits_expected=bool(script))
+    changed, unknown = with_missing_imports(changed)
+    unknown = [name for name in unknown if name not in with_missing_imports(script)[1]]
+    if unknown:
+        raise MalformedReply(
+            f"`{unknown[0]}` is defined nowhere in the script. Import or define it in the new lines."
+        )
     if "submission.csv" not in changed:
         raise MalformedReply("The script does not write submission.csv any more. Its last lines must stay.")
     if meaning(changed) == meaning(script):

@@ -16,6 +16,7 @@ from comind.llm.parsing import MalformedReply
 from comind.prompts import Prompts
 from comind.records import Agent, Dataset, Evaluation, Event, Idea, Kernel, LlmCall, Report
 from comind.roles.desk import Brief, Desk
+from comind.roles.edits import example_edit
 from comind.roles.scripter import parse_change
 from comind.runs import RunFolder
 from comind.scripting import ScriptAgent, _remove, prepare_view, script_drafts
@@ -231,6 +232,27 @@ def test_the_failed_script_can_be_mended_and_own_remarks_are_no_lines_of_it() ->
     assert parse_change(text, script, failed).script == "a = 2\nwrite('submission.csv')\n"
     with pytest.raises(MalformedReply, match="not in the script"):
         parse_change(text, script)
+
+
+def test_the_example_is_a_change_of_this_very_script_and_another_one_each_turn() -> None:
+    script = "m = SVC(C=10, tol=0.5)\np = cross_val_score(m, cv=3)\nwrite('submission.csv')\n"
+    goals = [example_edit(script, turn)[0] for turn in range(4)]
+    assert goals == ["try C=20", "try tol=1", "try C=5", "try tol=1"]
+    goal, edit = example_edit(script, 0)
+    copied = f"<goal>{goal}</goal><old>\n{edit.old}\n</old><new>\n{edit.new}\n</new>"
+    changed = parse_change(copied.replace("SVC", "dict"), script.replace("SVC", "dict"))
+    assert changed.goal == "try C=20" and "dict(C=20, tol=0.5)" in changed.script
+
+
+def test_a_forgotten_import_is_added_and_an_unknown_name_is_asked_about() -> None:
+    text = "<goal>g</goal><old>y = 1</old><new>y = RandomForestRegressor().fit(np.ones(3))</new>"
+    script = "x = 0\ny = 1\nprint('submission.csv')\n"
+    changed = parse_change(text, script).script
+    assert changed.startswith(
+        "from sklearn.ensemble import RandomForestRegressor\nimport numpy as np\nx = 0\n"
+    )
+    with pytest.raises(MalformedReply, match="`shfit` is defined nowhere"):
+        parse_change("<old>y = 1</old><new>y = shfit(x)</new>", script)
 
 
 def test_marks_copied_from_the_prompt_are_not_code() -> None:
