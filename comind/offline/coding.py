@@ -10,10 +10,6 @@ from comind.llm.parsing import tag
 from comind.offline.reading import (
     Messages,
     number_after,
-    read_data,
-    read_files,
-    read_metric,
-    read_packages,
     sections,
 )
 from comind.offline.recipes.fallback import constant_cell, simple_cell
@@ -47,13 +43,7 @@ def next_turn(messages: Messages) -> str:
     opening = next((m["content"] for m in messages if "# Task: implement" in m.get("content", "")), "")
     parts = sections(opening)
     limits = parts.get("Limits", "")
-    problem = Problem(
-        metric=read_metric(parts.get("Metric", "")),
-        data=read_data(parts.get("Data", "")),
-        files=read_files(parts.get("Files", "")),
-        packages=read_packages(parts.get("Machine", "")),
-        seconds=number_after("seconds for one cell:", limits, 60.0),
-    )
+    problem = Problem.of(parts)
     seconds = number_after("seconds left for this agent:", limits, 120.0)
     recipe = scaled(recipe_of(parts.get("Draft", ""), problem), seconds, problem.data.train_rows)
     seen = last_observation(messages)

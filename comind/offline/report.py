@@ -10,10 +10,6 @@ from comind.offline.coding import recipe_of
 from comind.offline.reading import (
     Messages,
     quoted,
-    read_data,
-    read_files,
-    read_metric,
-    read_packages,
     sections,
     task_message,
 )
@@ -33,12 +29,7 @@ class Measured:
 def report_reply(messages: Messages) -> str:
     opening = next((m["content"] for m in messages if "# Task: implement" in m.get("content", "")), "")
     parts = sections(opening)
-    problem = Problem(
-        read_metric(parts.get("Metric", "")),
-        read_data(parts.get("Data", "")),
-        read_files(parts.get("Files", "")),
-        packages=read_packages(parts.get("Machine", "")),
-    )
+    problem = Problem.of(parts)
     recipe = recipe_of(parts.get("Draft", ""), problem)
     evaluations = sections(task_message(messages)[1]).get("Evaluations", "")
     measured = read_measured(messages, evaluations)

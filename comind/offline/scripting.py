@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from comind.offline.reading import (
-    number_after,
-    read_data,
-    read_files,
-    read_metric,
-    read_packages,
-    sections,
-)
+from comind.offline.reading import sections
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import variants_for
@@ -22,14 +15,7 @@ _STEPS = ("load", "features", "predict")
 def change_reply(text: str) -> str:
     """The first variant that was not tried yet; when all were, the first again with another seed."""
     parts = sections(text)
-    limits = parts.get("Limits", "")
-    problem = Problem(
-        metric=read_metric(parts.get("Metric", "")),
-        data=read_data(parts.get("Data", "")),
-        files=read_files(parts.get("Files", "")),
-        packages=read_packages(parts.get("Machine", "")),
-        seconds=number_after("seconds for one cell:", limits, 60.0),
-    )
+    problem = Problem.of(parts)
     tried = parts.get("Tried", "") + parts.get("Last try", "")
     variants = variants_for(problem.data.modality, problem.data.train_rows, problem.packages)
     start = crc32(parts.get("Script", "").encode()) % len(variants)  # agents begin at different places

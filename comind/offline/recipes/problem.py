@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from comind.offline.reading import Data, Files, Metric
+from comind.offline.reading import (
+    Data,
+    Files,
+    Metric,
+    number_after,
+    read_data,
+    read_files,
+    read_metric,
+    read_packages,
+)
 
 Kind = Literal["classes", "flags", "numbers"]
 """classes: one column of labels. flags: several 0/1 columns. numbers: one or more real columns."""
@@ -47,6 +57,17 @@ class Problem:
     """What one cell may take."""
     packages: frozenset[str] = frozenset()
     """Names of the installed ones that the machine's description lists."""
+
+    @classmethod
+    def of(cls, parts: Mapping[str, str]) -> Problem:
+        """From a prompt's sections by their headings; what is missing is taken for ordinary."""
+        return cls(
+            metric=read_metric(parts.get("Metric", "")),
+            data=read_data(parts.get("Data", "")),
+            files=read_files(parts.get("Files", "")),
+            seconds=number_after("seconds for one cell:", parts.get("Limits", ""), 60.0),
+            packages=read_packages(parts.get("Machine", "")),
+        )
 
     @property
     def kind(self) -> Kind:
