@@ -159,7 +159,7 @@ def _entry(listing: dict[str, Any], model: str) -> dict[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else None
 
 
 def _window_in_table(endpoint: Endpoint) -> int | None:

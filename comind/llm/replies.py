@@ -122,8 +122,12 @@ def _usage(completion: ChatCompletion, content: str, prompt_estimate: int) -> Us
     )
 
 
+_NO_COUNT = 10**12
+"""No reply has so many tokens, and the store cannot hold every number that JSON can."""
+
+
 def _count(usage: object, *path: str) -> int:
     """A field of the usage object, which the SDK does not validate: anything but a count is 0."""
     for name in path:
         usage = getattr(usage, name, None)
-    return usage if isinstance(usage, int) and usage > 0 else 0
+    return usage if isinstance(usage, int) and 0 < usage < _NO_COUNT else 0

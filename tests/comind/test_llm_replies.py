@@ -141,3 +141,11 @@ async def test_an_in_process_transport_answers_in_place_of_the_network(tmp_path:
         call = (await client.ask("coder", KEY, QUESTION)).call
         await client.aclose()
     assert (call.reply, call.model, call.dollars) == ("recipe", "recipes, no language model", 0.0)
+
+
+async def test_a_count_beyond_measure_is_estimated_instead(desk: OpenDesk) -> None:
+    usage = {"prompt_tokens": 10**30, "completion_tokens": 10**30, "total_tokens": 2 * 10**30}
+    async with desk([Scripted("12 rows", usage=usage)]) as d:
+        await d.ask()
+        [call] = d.calls()
+    assert 0 < call.prompt_tokens < 1000 and 0 < call.completion_tokens < 100
