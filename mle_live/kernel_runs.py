@@ -114,7 +114,8 @@ class KernelRuns:
         if self._thread is None:
             self._loop.close()
             return
-        self._ask_loop(self._stop())
+        with contextlib.suppress(TimeoutError):  # the server ends all the same
+            self._ask_loop(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_SECONDS)
         self._loop.close()

@@ -94,7 +94,7 @@ def add_bob(server: RunningServer) -> Pusher:
 
 
 def notebook_text(*cells: str) -> str:
-    """A notebook as the client sends it: sources joined, no outputs. A cell that begins with # is Markdown."""
+    """A notebook as the client sends it, without outputs. A cell that begins with # is Markdown."""
     blocks = [
         {"cell_type": "markdown", "metadata": {}, "source": cell}
         if cell.startswith("#")
@@ -103,5 +103,5 @@ def notebook_text(*cells: str) -> str:
     ]
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     return json.dumps(
-        {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": blocks}
+        {"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": kernel}, "cells": blocks}
     )

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.mle_live.pushing import Pusher, notebook_text
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server, wait_until_graded
 
 Kaggle = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -89,3 +90,55 @@ shutil.copy("/kaggle/input/{SLUG}/sample_submission.csv", "submission.csv")
     log = json.loads((tmp_path / "out" / "first-script.log").read_text())
     assert {"stream_name", "time", "data"} == set(log[0])
     assert any(event["stream_name"] == "stdout" and "rows: 61" in event["data"] for event in log)
+
+
+def test_a_notebook_is_pushed_listed_pulled_submitted_and_deleted(
+    kaggle: Kaggle, server: RunningServer, tmp_path: Path
+) -> None:
+    folder = write_kernel(
+        tmp_path / "n",
+        notebook_text(
+            f"import shutil; shutil.copy('/kaggle/input/{SLUG}/sample_submission.csv', 'submission.csv')"
+        ),
+        id="alice/first-notebook",
+        title="First notebook",
+        kernel_type="notebook",
+    )
+    assert "successfully pushed" in kaggle("kernels", "push", "-p", str(folder), "-t", "600").stdout
+    assert Pusher(server).wait("first-notebook") == ("COMPLETE", "")
+    listed = kaggle("kernels", "list", "-m", "--csv")
+    assert "alice/first-notebook" in listed.stdout, listed.stdout + listed.stderr
+    files = kaggle("kernels", "files", "alice/first-notebook", "--csv")
+    assert {line.split(",")[0] for line in files.stdout.splitlines()[1:]} >= {
+        "__notebook__.ipynb",
+        "submission.csv",
+    }
+    pulled = kaggle("kernels", "pull", "alice/first-notebook/1", "-p", "pulled", "-m")
+    assert pulled.returncode == 0, pulled.stdout + pulled.stderr
+    assert json.loads((tmp_path / "pulled" / "first-notebook.ipynb").read_text())["cells"]
+    metadata = json.loads((tmp_path / "pulled" / "kernel-metadata.json").read_text())
+    assert metadata["competition_sources"] == [SLUG] and metadata["is_private"] is True
+    version = ("-k", "alice/first-notebook", "-v", "1", "-f", "submission.csv")
+    sent = kaggle("competitions", "submit", SLUG, *version, "-m", "code")
+    assert "Successfully submitted" in sent.stdout, sent.stdout + sent.stderr
+    wait_until_graded(server)
+    gone = kaggle("kernels", "delete", "alice/first-notebook", "-y")
+    assert "deleted successfully" in gone.stdout, gone.stdout + gone.stderr
+    missing = kaggle("kernels", "status", "alice/first-notebook")
+    assert missing.returncode == 1 and "Cannot access kernel" in missing.stdout + missing.stderr
+
+
+def test_the_command_tells_why_a_push_was_refused(kaggle: Kaggle, tmp_path: Path) -> None:
+    folder = write_kernel(
+        tmp_path / "r", "print(1)", id="alice/wants-a-tpu", title="Wants a TPU", enable_tpu=True
+    )
+    assert "Kernel push error: This server has no TPU" in kaggle("kernels", "push", "-p", str(folder)).stdout
+    folder = write_kernel(
+        tmp_path / "s",
+        "print(1)",
+        id="alice/odd-source",
+        title="Odd source",
+        kernel_sources=["bob/nothing-here"],
+    )
+    told = kaggle("kernels", "push", "-p", str(folder)).stdout
+    assert "not valid kernel sources" in told and "bob/nothing-here" in told
