@@ -118,7 +118,7 @@ def run_comind(race: Race, rounds: int) -> tuple[RunFolder, Side]:
 
 
 def as_recorded(folder: RunFolder, competition: Competition) -> Side:
-    """A run that was made before. Its record starts about a second after its process did."""
+    """A run that was made before. Its record starts once the endpoint was probed: some seconds too few."""
     reader = Reader(folder.database)
     run = reader.all(Run)[0]
     side = _side_of_run(folder, competition, parse_stamp(run.started_at).timestamp(), run.seconds_used)
