@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mle_live.clock import Clock
     from mle_live.competition import Competition
+    from mle_live.kernel_runs import KernelLimits
 
 DEFAULT_USER = "comind"
 
@@ -58,6 +59,9 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--live", type=float, metavar="FACTOR", help="the clock runs, this many times as fast, from --at on")
     add("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
+    add("--kernels", type=int, default=2, metavar="N", help="pushed kernels that run at once; default: 2")
+    add("--kernel-hours", type=float, default=12.0, metavar="H", help="the longest run of one; default: 12")
+    add("--kernel-memory", type=float, metavar="GB", help="of one; default: half of the machine's")
     text = "tell final results before the deadline (our own address only)"
     add("--reveal-private", action="store_true", help=text)
 
@@ -84,9 +88,16 @@ def serve(arguments: argparse.Namespace) -> int:
     username = checked_username(arguments.username)
     clock = _clock(arguments, competitions, state_dir)
     given = os.environ.pop(TOKEN_VARIABLE, "")
+    kernel_limits = _kernel_limits(arguments)
     listener = listen(arguments.port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    service = Service(competitions, state_dir, clock=clock, reveal_private=arguments.reveal_private)
+    service = Service(
+        competitions,
+        state_dir,
+        clock=clock,
+        reveal_private=arguments.reveal_private,
+        kernel_limits=kernel_limits,
+    )
     service.state.ensure_user(username, given or _own_token(state_dir, username))
     server = build_server(service)
     if arguments.exit_with_stdin:
@@ -105,6 +116,22 @@ def serve(arguments: argparse.Namespace) -> int:
         if isinstance(clock, RunningClock):
             clock.close()
     return 0
+
+
+def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
+    from mle_live.kernel_runs import KernelLimits
+
+    given: float | None = arguments.kernel_memory
+    if arguments.kernels < 1 or arguments.kernel_hours <= 0 or (given is not None and given <= 0):
+        raise UsageError(
+            "--kernels, --kernel-hours and --kernel-memory must be above 0",
+            hint="kernels run when somebody pushes them; leave the options out for the usual limits",
+        )
+    return KernelLimits(
+        at_once=arguments.kernels,
+        seconds=max(1, round(arguments.kernel_hours * 3600)),
+        memory_bytes=None if given is None else round(given * 1e9),
+    )
 
 
 def _own_token(state_dir: Path, username: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner import processes
+from mle_live.cli import main
 from mle_live.competition import load_competition
 from mle_live.kernel_runs import KernelLimits
 from tests.mle_live.pushing import Pusher, add_bob
@@ -213,6 +214,31 @@ def test_after_a_restart_what_ran_is_an_error_and_what_waited_runs(tmp_path: Pat
         assert status == "ERROR" and why.startswith("The server was restarted")
         assert alice.wait("was-waiting") == ("COMPLETE", "")
         assert "at last" in alice.log("was-waiting")
+
+
+@pytest.mark.parametrize("option", ["--kernels=0", "--kernel-hours=-1", "--kernel-memory=0"])
+def test_limits_that_let_no_kernel_run_are_refused(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--root", str(make_root(tmp_path)), option]) == 2
+    assert "must be above 0" in capsys.readouterr().err
+
+
+def test_datasets_are_mounted_by_name_and_another_of_that_name_with_its_owner(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    for owner in ("ann", "bob"):
+        (files / owner / "rows").mkdir(parents=True)
+        (files / owner / "rows" / "who.txt").write_text(owner)
+    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+        server.service.kernels.inputs.dataset_folder = lambda user, ref: (
+            files / ref if user.username == "alice" and (files / ref).is_dir() else None
+        )
+        alice = Pusher(server)
+        code = "for n in ('rows', 'bob-rows'): print(n, open(f'/kaggle/input/{n}/who.txt').read())"
+        pushed = alice.push("Uses data", code, datasetDataSources=["ann/rows", "bob/rows", "eve/rows"])
+        assert pushed["invalidDatasetSources"] == ["eve/rows"]
+        assert alice.wait("uses-data") == ("COMPLETE", "")
+        assert "rows ann\nbob-rows bob" in alice.log("uses-data")
 
 
 SEARCH = f"""
