@@ -99,7 +99,7 @@ class KernelCalls:
             author_tier="novice",
             created_at=version.created_at,
             votes=0,
-            public_score=None,
+            public_score=self._best_score(kernel, settings.competitions),
             language=settings.language,
             kernel_type=settings.kernel_type,
             code_path=self._service.kernels.files(kernel.id, version).source,
@@ -108,6 +108,15 @@ class KernelCalls:
             competitions=settings.competitions,
         )
         return _Row(record, PushedVersion(kernel, version))
+
+    def _best_score(self, kernel: PushedKernel, competitions: tuple[str, ...]) -> float | None:
+        """Its best public score, in the first of its competitions to which an output was submitted."""
+        for competition in self._service.competitions:
+            if competition.slug in competitions:
+                scores = self._service.kernels.store.public_scores(kernel, competition.slug)
+                if scores:
+                    return max(scores) if competition.higher_is_better else min(scores)
+        return None
 
     def get_kernel(self, call: Call, request: Any) -> Any:
         pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)

@@ -86,6 +86,7 @@ class SubmissionCalls:
         self._check(name, file.size)
         ref = self._add(call, competition, name, file.size, request.submission_description or "")
         shutil.copyfile(file.path, service.submission_path(ref))
+        service.kernels.store.submitted(pushed.kernel, ref)
         service.grade_later(ref)
         response = messages.ApiCreateCodeSubmissionResponse()
         response.message, response.ref = f"Successfully submitted to {competition.title}", ref

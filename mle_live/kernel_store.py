@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS kernel_versions (
     settings TEXT NOT NULL,
     UNIQUE (kernel_id, number)
 );
+CREATE TABLE IF NOT EXISTS kernel_submissions (
+    ref INTEGER PRIMARY KEY REFERENCES submissions(ref),
+    kernel_id INTEGER NOT NULL
+);
 CREATE INDEX IF NOT EXISTS kernel_versions_by_status ON kernel_versions (status, session);
 """
 
@@ -220,6 +224,21 @@ class KernelStore:
                 (session,),
             ).fetchall()
             return "CANCEL_REQUESTED" if asked else None
+
+    # -- submissions -------------------------------------------------------------------------------------
+
+    def submitted(self, kernel: PushedKernel, ref: int) -> None:
+        """Remember that the submission `ref` is an output of the kernel."""
+        self._state.run("INSERT INTO kernel_submissions VALUES (?, ?)", (ref, kernel.id))
+
+    def public_scores(self, kernel: PushedKernel, competition: str) -> list[float]:
+        """What the kernel's outputs scored on the public board of the competition."""
+        rows = self._state.run(
+            "SELECT public_score FROM kernel_submissions JOIN submissions USING (ref)"
+            " WHERE kernel_id = ? AND competition = ? AND public_score IS NOT NULL",
+            (kernel.id, competition),
+        )
+        return [float(row[0]) for row in rows]
 
     def _kernels(self, condition: str, values: tuple[Any, ...]) -> list[PushedKernel]:
         rows = self._state.run(

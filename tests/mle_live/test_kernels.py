@@ -276,7 +276,12 @@ def test_the_output_of_a_finished_version_is_submitted(
     alice: Pusher, bob: Pusher, server: RunningServer
 ) -> None:
     good = submission_text([value + 25.0 for value in CANARY])
-    alice.run("Code submission", f"open('submission.csv', 'w').write({good!r})")
+    alice.run(
+        "Code submission",
+        f"open('submission.csv', 'w').write({good!r})",
+        competitionDataSources=[SLUG],
+        isPrivate=False,
+    )
 
     def submit(who: Pusher, **change: object) -> requests.Response:
         body = {"competitionName": SLUG, "kernelOwner": "alice", "kernelSlug": "code-submission"}
@@ -292,6 +297,9 @@ def test_the_output_of_a_finished_version_is_submitted(
     wait_until_graded(server)
     row = server.service.state.submission(accepted.json()["ref"])
     assert row is not None and (row.status, row.public_score) == ("COMPLETE", 25.0)
+    order = {"competition": SLUG, "sortBy": "SCORE_ASCENDING"}
+    listed = bob.call("ListKernels", **order).json()["kernels"]
+    assert [k["ref"] for k in listed][:3] == ["ann/strong", "alice/code-submission", "ann/starter"]
     assert submit(alice, kernelVersion=2).status_code == 404
     assert submit(alice, fileName="other.csv").status_code == 404
     assert submit(alice, fileName="../source.py").status_code == 404
