@@ -60,7 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         "competition", metavar="COMPETITION", help="a prepared competition, or a folder's path"
     )
     grade.add_argument("file", type=Path, metavar="FILE")
-    grade.add_argument("--json", action="store_true", help="print JSON")
+    grade.add_argument("--json", action="store_true", help="print JSON: MLE-bench's report, and a rank")
+    grade.add_argument(
+        "--compat",
+        choices=["mle-bench"],
+        help="score as MLE-bench's own grader does, its known faults included",
+    )
     return parser
 
 
@@ -110,11 +115,10 @@ def _competitions(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    from mle_live.board import load_board
+    from mle_live.clock import utc_now
     from mle_live.competition import load_competition
     from mle_live.folder import load_folder
-    from mle_live.grading import grade_file
-    from mle_live.medals import standing
+    from mle_live.grade_report import grade_report, report_lines
 
     named = arguments.competition
     folder = Path(named)
@@ -123,39 +127,13 @@ def _grade(arguments: argparse.Namespace) -> int:
         if "/" in named or folder.is_dir()
         else load_competition(arguments.root, named)
     )
-    if not arguments.file.is_file():
+    if not arguments.file.is_file() and not arguments.json:
         raise UsageError(f"there is no file {arguments.file}", hint="give the path of a submission CSV")
-    grade = grade_file(competition, arguments.file)
-    board = load_board(competition)
-    place = None
-    if grade.private_score is not None:
-        scores = [team.private_score for team in board]
-        place = standing(grade.private_score, scores, competition.higher_is_better)
-    report = {
-        "competition": competition.slug,
-        "metric": competition.metric,
-        "higher_is_better": competition.higher_is_better,
-        "public_score": grade.public_score,
-        "private_score": grade.private_score,
-        "public_rows": grade.public_rows,
-        "private_rows": grade.private_rows,
-        "board": competition.board,
-        "rank": place.rank if place else None,
-        "teams": place.teams if place else len(board),
-        "win_rate": place.win_rate if place else None,
-        "medal": place.medal if place else None,
-        "above_median": place.above_median if place else None,
-    }
+    report, refusal = grade_report(competition, arguments.file, now=utc_now(), compat=arguments.compat)
     if arguments.json:
-        print(json.dumps(report, indent=2))
-    elif grade.private_score is None:
-        print(f"{competition.slug}: the file is valid; there are no labels here to score it")
-    else:
-        direction = "higher" if competition.higher_is_better else "lower"
-        print(f"{competition.metric} ({direction} is better)")
-        print(f"public {grade.public_score}  private {grade.private_score}")
-        if place:
-            print(
-                f"rank {place.rank} of {place.teams} ({competition.board} board), {place.medal or 'no'} medal"
-            )
+        print(json.dumps(report, indent=2, allow_nan=False))
+    if refusal is not None:
+        raise refusal
+    if not arguments.json:
+        print("\n".join(report_lines(report)))
     return 0

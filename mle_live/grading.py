@@ -46,28 +46,42 @@ class Grade:
     private_rows: int
 
 
-def read_submission(path: Path, id_column: str) -> pd.DataFrame:
-    """A submission's CSV with ids as text; only an empty field is missing ("NA" may be a label)."""
+def read_submission(path: Path, id_column: str, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """A submission's CSV with ids as text; only an empty field is missing ("NA" may be a label).
+
+    `texts` are columns that are never parsed as numbers. An `id_column` of several names joined by `+` makes
+    an id of several columns, joined alike.
+    """
     import pandas as pd
 
+    parts = id_column.split("+")
+    as_text = dict.fromkeys([id_column, *parts, *texts], str)
     try:
-        return pd.read_csv(path, dtype={id_column: str}, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=[""])
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise InvalidSubmission(
             "unreadable",
             f"the file is not a readable CSV ({error})",
             hint="write it with to_csv(index=False)",
         ) from error
+    if id_column not in table and len(parts) > 1 and all(part in table for part in parts):
+        table[id_column] = table[parts[0]].str.cat(table[parts[1:]], sep="+")
+    return table
 
 
-def read_solution(path: Path, id_column: str) -> pd.DataFrame:
-    """The solution of a competition: id (text), targets, and `Usage` (Public or Private)."""
+def read_solution(path: Path, id_column: str, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The solution of a competition: id (text), targets, `Usage`, and what the metric needs besides.
+
+    `Usage` is Public, Private or Ignored: ignored rows must be predicted, and are not scored.
+    """
     try:
-        solution = read_submission(path, id_column)
+        solution = read_submission(path, id_column, texts)
     except InvalidSubmission as error:
         raise GraderFailed(f"the solution {path} cannot be read: {error.message}") from error
     if id_column not in solution or "Usage" not in solution:
         raise GraderFailed(f"the solution {path} lacks its id or its Usage column", hint="prepare it again")
+    if solution[id_column].isna().any() or solution[id_column].duplicated().any():
+        raise GraderFailed(f"the solution {path} has missing or repeated ids", hint="prepare it again")
     return solution
 
 
@@ -148,13 +162,13 @@ def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, competiti
     targets = list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
     prediction = align(truth.index.tolist(), submission, competition)
-    numeric = [name for name in targets if truth[name].dtype.kind in "iufb"]
-    prediction = require_values(prediction, numeric)
+    if not metric.texts:
+        numeric = [name for name in targets if name not in truth or truth[name].dtype.kind in "iufb"]
+        prediction = require_values(prediction, numeric)
     usage = truth["Usage"].str.lower()
-    truth = truth[targets]
+    truth = truth.drop(columns="Usage")
     judged_ids = truth.index  # the ids that a refusal's row positions count in
     try:
-        metric.check(prediction, truth, targets)
         scores: dict[str, float | None] = {}
         rows: dict[str, int] = {}
         for part in ("public", "private"):
@@ -176,15 +190,31 @@ def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, competiti
     return Grade(scores["public"], scores["private"], rows["public"], rows["private"])
 
 
+def read_both(competition: Competition, path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The solution of a competition that has one, and a submission file, as `grade_submission` takes them."""
+    assert competition.solution_path is not None
+    texts = text_columns(competition)
+    submission = read_submission(path, competition.id_column, texts)
+    return read_solution(competition.solution_path, competition.id_column, texts), submission
+
+
+def text_columns(competition: Competition) -> tuple[str, ...]:
+    """Target columns that are text whatever they look like ("0012" is no number)."""
+    from mle_live.metrics import get_metric
+
+    return competition.target_columns if get_metric(competition.metric).texts else ()
+
+
 def grade_file(competition: Competition, path: Path) -> Grade:
     """Score a submission file. Without labels the file is checked against the sample, and no score given."""
-    submission = read_submission(path, competition.id_column)
     if competition.solution_path is not None:
-        solution = read_solution(competition.solution_path, competition.id_column)
+        solution, submission = read_both(competition, path)
         return grade_submission(solution, submission, competition)
-    sample = read_submission(competition.sample_submission, competition.id_column)
+    texts = text_columns(competition)
+    submission = read_submission(path, competition.id_column, texts)
+    sample = read_submission(competition.sample_submission, competition.id_column, texts)
     prediction = align(sample[competition.id_column].tolist(), submission, competition)
-    require_values(
-        prediction, [name for name in competition.target_columns if sample[name].dtype.kind in "iufb"]
-    )
+    if not texts:
+        numeric = [name for name in competition.target_columns if sample[name].dtype.kind in "iufb"]
+        require_values(prediction, numeric)
     return Grade(None, None, 0, 0)

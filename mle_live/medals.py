@@ -20,11 +20,16 @@ _ROUNDING = 5
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A score's place among `teams` others. `win_rate` lies in [0, 1]; ties favour the score."""
+    """A score's place among `teams` others.
+
+    `win_rate` in [0, 1] is the share of teams that are not better, so ties favour the score; `percentile` in
+    [0, 100] counts a tie as half a team beaten.
+    """
 
     rank: int
     teams: int
     win_rate: float
+    percentile: float
     medal: Medal | None
     above_median: bool
 
@@ -51,22 +56,24 @@ def medal_thresholds(board: Sequence[float], higher_is_better: bool) -> dict[Med
 
 
 def standing(score: float, board: Sequence[float], higher_is_better: bool) -> Standing | None:
-    """The place of `score` on `board` (any order); None when the board has no scores.
+    """The place of `score` on `board` (any order); None when the board or the score is empty (NaN).
 
     A tie with a medal's threshold earns the medal; above the median is strict.
     """
     others = [row for row in board if not math.isnan(row)]
-    if not others:
+    if not others or math.isnan(score):
         return None
     rounded = round(score, _ROUNDING)
     sign = 1.0 if higher_is_better else -1.0
     better = sum(1 for row in others if sign * row > sign * rounded)
+    tied = sum(1 for row in others if row == rounded)
     thresholds = medal_thresholds(others, higher_is_better)
     medal = next((name for name, limit in thresholds.items() if sign * rounded >= sign * limit), None)
     return Standing(
         rank=better + 1,
         teams=len(others),
         win_rate=1.0 - better / len(others),
+        percentile=100.0 * (len(others) - better - tied / 2) / len(others),
         medal=medal,
         above_median=sign * rounded > sign * median(others),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -153,3 +154,36 @@ def test_a_score_is_rounded_before_it_is_compared_and_nan_rows_do_not_count() ->
     assert place is not None and (place.rank, place.teams) == (1, 2)
     assert standing(1.0, [math.nan], True) is None and standing(1.0, [], True) is None
     assert medal_thresholds([3.0, 1.0, 2.0], False)["gold"] == 1.0
+
+
+def test_ignored_rows_must_be_predicted_and_are_not_scored(tmp_path: Path) -> None:
+    labels = SOLUTION.replace("003,4.5,Public", "003,,Ignored").replace("004,6.0,Private", "004,6.0,Ignored")
+    assert grade(tmp_path, rows(r003="99", r004="-7"), solution=labels) == (0.0, 0.0)
+    with pytest.raises(InvalidSubmission, match="'003'"):
+        grade(tmp_path, rows(r003=""), solution=labels)
+    with pytest.raises(InvalidSubmission, match="'004'"):
+        grade(tmp_path, rows().replace("004,6.0\n", ""), solution=labels)
+
+
+def test_texts_that_look_like_numbers_keep_their_zeros_and_may_be_empty(tmp_path: Path) -> None:
+    labels = "id,target,Usage\n001,0706,Private\n002,0012,Private\n"
+    assert grade(tmp_path, "id,target\n002,0012\n001,706\n", metric="map_at_5", solution=labels)[1] == 0.5
+    assert grade(tmp_path, "id,target\n002,\n001,\n", metric="map_at_5", solution=labels)[1] == 0.0
+
+
+def test_an_id_of_two_columns_is_joined_and_aligned(tmp_path: Path) -> None:
+    spec = replace(competition(tmp_path), id_column="trip+time")
+    solution = pd.DataFrame(
+        {"trip+time": ["a+1", "a+2"], "trip": ["a", "a"], "target": [1.0, 2.0], "Usage": "Private"}
+    )
+    path = tmp_path / "pairs.csv"
+    path.write_text("trip,time,target\na,2,2\na,1,1\n")
+    assert grade_submission(solution, read_submission(path, "trip+time"), spec).private_score == 0.0
+    path.write_text("trip,time,target\na,2,2\n,1,1\n")
+    with pytest.raises(InvalidSubmission, match="line 3"):
+        grade_submission(solution, read_submission(path, "trip+time"), spec)
+
+
+def test_a_solution_with_repeated_ids_is_the_graders_fault(tmp_path: Path) -> None:
+    with pytest.raises(GraderFailed, match="repeated"):
+        grade(tmp_path, rows(), solution=SOLUTION + "000,1,Public\n")
