@@ -146,7 +146,8 @@ async def _watched_session(
         try:
             yield session, crowded
         finally:
-            watching.cancel()
+            if not crowded.is_set():  # else it is closing the session, and must come to its end
+                watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
 

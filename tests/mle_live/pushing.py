@@ -6,7 +6,7 @@ import json
 import textwrap
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
@@ -16,11 +16,18 @@ KERNELS = "kernels.KernelsApiService"
 BOB = "token-of-bob"
 
 
+class Address(Protocol):
+    """Where a server is reached: a RunningServer, or an MleLiveProcess."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Pusher:
     """One user of `server`. Bodies and answers are the wire's own JSON."""
 
-    server: RunningServer
+    server: Address
     user: str = "alice"
     token: str = TOKEN
 
@@ -95,7 +102,7 @@ def add_bob(server: RunningServer) -> Pusher:
 
 def notebook_text(*cells: str) -> str:
     """A notebook as the client sends it, without outputs. A cell that begins with # is Markdown."""
-    blocks = [
+    blocks: list[dict[str, Any]] = [
         {"cell_type": "markdown", "metadata": {}, "source": cell}
         if cell.startswith("#")
         else {"cell_type": "code", "metadata": {}, "source": cell, "outputs": [], "execution_count": None}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +17,13 @@ from kaggle_runner import processes
 from mle_live.cli import main
 from mle_live.competition import load_competition
 from mle_live.kernel_runs import KernelLimits
+from mle_live.process import MleLiveProcess
 from tests.mle_live.pushing import Pusher, add_bob
-from tests.tiny_kaggle import CANARY, SLUG, RunningServer, make_root, running_server
+from tests.tiny_kaggle import CANARY, SLUG, TOKEN, RunningServer, make_root, running_server
 
 TIGHT = KernelLimits(
     at_once=1,
-    seconds=20,
+    seconds=90,
     memory_bytes=400 << 20,
     working_bytes=64_000_000,
     log_bytes=50_000,
@@ -43,9 +46,13 @@ def alice(server: RunningServer) -> Pusher:
     return Pusher(server)
 
 
-def sandboxes() -> list[int]:
-    """Descendants of this process that are alive: a server in a thread starts nothing but sandboxes."""
-    return processes.tree(os.getpid())[1:]
+def sandboxes() -> list[str]:
+    """Command lines of what this process started: a server in a thread starts nothing but sandboxes."""
+    return [
+        line.replace(b"\0", b" ").decode(errors="replace")
+        for pid in processes.tree(os.getpid())[1:]
+        if (line := Path(f"/proc/{pid}/cmdline").read_bytes())  # empty for one that ended and was not reaped
+    ]
 
 
 def test_a_kernel_that_never_ends_is_ended_at_its_limit(alice: Pusher) -> None:
@@ -186,12 +193,12 @@ def test_kernels_wait_for_their_turn_and_only_so_many(alice: Pusher) -> None:
     assert sandboxes() == []
 
 
-def test_a_run_is_cancelled_by_its_session(alice: Pusher) -> None:
+def test_a_run_is_cancelled_by_its_session(alice: Pusher, server: RunningServer) -> None:
     alice.push("To be stopped", "import time\nprint('up', flush=True)\ntime.sleep(60)")
     while "up" not in (log := alice.log("to-be-stopped")):
         time.sleep(0.1)
     session = int(log.splitlines()[0].rpartition(" ")[2])
-    bob = add_bob(alice.server)
+    bob = add_bob(server)
     assert bob.call("CancelKernelSession", kernelSessionId=session).status_code == 403
     assert alice.call("CancelKernelSession", kernelSessionId=session).json() == {}
     assert alice.status("to-be-stopped")[0] == "CANCEL_ACKNOWLEDGED"
@@ -239,6 +246,21 @@ def test_datasets_are_mounted_by_name_and_another_of_that_name_with_its_owner(tm
         assert pushed["invalidDatasetSources"] == ["eve/rows"]
         assert alice.wait("uses-data") == ("COMPLETE", "")
         assert "rows ann\nbob-rows bob" in alice.log("uses-data")
+
+
+async def test_nothing_of_a_kernel_is_left_when_its_server_is_killed(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    async with MleLiveProcess(
+        root, slug=SLUG, log_path=tmp_path / "log", token=TOKEN, username="alice"
+    ) as process:
+        alice = Pusher(process)
+        alice.push("Outlives nobody", "import time\nprint('up', flush=True)\ntime.sleep(100)")
+        while "up" not in alice.log("outlives-nobody"):
+            await asyncio.sleep(0.1)
+        members = processes.tree(process.pid)
+        assert len(members) > 1
+        os.kill(process.pid, signal.SIGKILL)
+        assert await processes.gone(members, 20)
 
 
 SEARCH = f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import nbformat
 import pytest
@@ -209,12 +210,9 @@ def test_an_output_address_holds_for_its_file_only(alice: Pusher, server: Runnin
 
 def test_private_kernels_of_others_do_not_exist(alice: Pusher, bob: Pusher) -> None:
     alice.run("Private work", "open('secret.txt', 'w').write('s3cret')")
-    calls = {
-        "GetKernel": {}, "GetKernelSessionStatus": {}, "ListKernelSessionOutput": {}, "ListKernelFiles": {},
-        "DeleteKernel": {},
-    }  # fmt: skip
-    for method, body in calls.items():
-        answer = bob.call(method, userName="alice", kernelSlug="private-work", **body)
+    runs = ("GetKernelSessionStatus", "ListKernelSessionOutput", "ListKernelFiles")
+    for method in ("GetKernel", *runs, "DeleteKernel"):
+        answer = bob.call(method, userName="alice", kernelSlug="private-work")
         assert answer.status_code == 403 and "denied" in answer.json()["message"], method
     download = {"ownerSlug": "alice", "kernelSlug": "private-work", "filePath": "secret.txt"}
     assert bob.call("DownloadKernelOutput", **download).status_code == 403
@@ -283,7 +281,7 @@ def test_the_output_of_a_finished_version_is_submitted(
         isPrivate=False,
     )
 
-    def submit(who: Pusher, **change: object) -> requests.Response:
+    def submit(who: Pusher, **change: Any) -> requests.Response:
         body = {"competitionName": SLUG, "kernelOwner": "alice", "kernelSlug": "code-submission"}
         return requests.post(
             f"{server.url}/api/v1/competitions.CompetitionApiService/CreateCodeSubmission",
