@@ -8,6 +8,7 @@ are `comind.studying`, `comind.proposing`, `comind.drafting`, `comind.coding` an
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ _VERIFYING_SHARE = 0.1
 """Of the time that is left, for running kernels in one round."""
 _LEAST_SHARE = 10.0
 """Seconds; with less, the agents need all that is left."""
+_LEAST_SECONDS = 20.0
+"""For one kernel, in however short a run."""
 
 
 class Coordinator:
@@ -81,27 +84,22 @@ class Coordinator:
     async def _verify(self, kernels: Sequence[Kernel]) -> None:
         """Sampled kernels get a score of our own; script agents also need the view they are run on.
 
-        Where agents write their own notebooks, only so many kernels are run as about a tenth of the time left
-        allows, the most promising first, and none near the end; the others wait for a later round.
+        Where agents write their own notebooks, kernels are begun for about a tenth of the time left, the most
+        promising first, and none near the end; the others wait for a later round.
         """
         if self._config.coding == "script":
             await prepare_view(self._shop)
-        if self._config.verify_kernels:
-            seconds = verifying_seconds(self._shop.control.working_seconds_left, self._shop.cell_seconds)
-            higher = self._shop.evaluator.profile.higher_is_better
-            kernels = most_promising(kernels, higher=higher)
-            if self._config.coding == "notebook":
-                kernels = self._in_time(kernels, seconds)
-            await verify_kernels(self._shop, kernels, seconds=seconds, at_once=_AT_ONCE)
-
-    def _in_time(self, kernels: Sequence[Kernel], seconds: float) -> Sequence[Kernel]:
-        """The first of them, as many as the time for verifying allows; people are told of the others."""
-        share = _VERIFYING_SHARE * self._shop.control.working_seconds_left
-        count = max(_AT_ONCE, int(_AT_ONCE * share / seconds)) if share >= _LEAST_SHARE else 0
-        if left := [kernel for kernel in kernels[count:] if not kernel.verified]:
-            told = f"Of the sampled kernels {len(left)} cannot be run on our split in the time that is left"
-            self._store.event("not_verified", told)
-        return kernels[:count]
+        if not self._config.verify_kernels:
+            return
+        left = self._shop.control.working_seconds_left
+        seconds, within = verifying_seconds(left, self._shop.cell_seconds), math.inf
+        if self._config.coding == "notebook":
+            share = _VERIFYING_SHARE * left
+            within = share if share >= _LEAST_SHARE else -1.0
+            seconds = min(seconds, max(_LEAST_SECONDS, 2 * share))
+        higher = self._shop.evaluator.profile.higher_is_better
+        kernels = most_promising(kernels, higher=higher)
+        await verify_kernels(self._shop, kernels, seconds=seconds, within=within, at_once=_AT_ONCE)
 
     async def _code(self, round: int, drafts: Sequence[Draft]) -> list[Agent]:
         """All agents of the round at once, each with an equal share of what time is left for it."""

@@ -135,9 +135,11 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
 
     Raises ConfigError, ModelRefused or ModelUnavailable with what to do.
     """
-    endpoints = _endpoints(config, environment)
     budget = Budget(
-        clock=clock, max_dollars=_max_dollars(config, endpoints), agent_max_dollars=config.agent_max_cost
+        clock=clock,
+        max_dollars=_max_dollars(config, environment),
+        is_default_cap=config.max_cost is None,
+        agent_max_dollars=config.agent_max_cost,
     )
     remarks: list[str] = []
     client = _client(
@@ -148,6 +150,7 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
     finally:
         await client.aclose()
     effective_context(config, facts)
+    endpoints = _endpoints(config, environment)
     label = ", ".join(dict.fromkeys(endpoints[role].name for role in ROLES))
     return Checked(label, [] if config.offline else facts, remarks)
 
@@ -199,11 +202,10 @@ async def open_models(
         recording = read_recording(RunFolder(store.path.parent).recording)
         yield ModelDesk(RecordedModel(recording, StoredCalls(store), clock), Budget(clock=clock))
         return
-    endpoints = _endpoints(config, environment)
-    limit = _max_dollars(config, endpoints)
     budget = Budget(
         clock=clock,
-        max_dollars=limit,
+        max_dollars=_max_dollars(config, environment),
+        is_default_cap=config.max_cost is None,
         max_tokens=config.max_tokens,
         agent_max_dollars=config.agent_max_cost,
         agent_max_tokens=config.agent_max_tokens,
@@ -239,13 +241,15 @@ def _endpoints(config: RunConfig, environment: Mapping[str, str]) -> dict[str, E
     return endpoints_by_role(config.model, config.base_url or None, config.role_models, environment)
 
 
-def _max_dollars(config: RunConfig, endpoints: Mapping[str, Endpoint]) -> float | None:
-    """What the person set; else a default where every price is known, since no other limit can be kept."""
+def _max_dollars(config: RunConfig, environment: Mapping[str, str]) -> float | None:
+    """What the person set; else a default where any price is known: what can be capped is capped."""
     if config.max_cost is not None:
         return None if math.isinf(config.max_cost) else config.max_cost
+    if config.offline:
+        return None
     book = PriceBook(parse_prices(config.prices))
-    known = all(book.knows(endpoint) for endpoint in set(endpoints.values()))
-    return DEFAULT_MAX_DOLLARS if known else None
+    asked = [*_endpoints(config, environment).values(), *_fallbacks(config, environment)]
+    return DEFAULT_MAX_DOLLARS if any(book.knows(endpoint) for endpoint in asked) else None
 
 
 def _fallbacks(config: RunConfig, environment: Mapping[str, str]) -> list[Endpoint]:

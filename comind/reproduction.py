@@ -41,7 +41,10 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
     """Raises RunNotFound without a best solution, NotReproduced with what the script said or changed."""
     script = folder.best / "solution.py"
     if not script.is_file():
-        raise RunNotFound(f"Run {folder.id} has no best/solution.py.", hint="It is written when a run ends with a valid submission.")
+        raise RunNotFound(
+            f"Run {folder.id} has no best/solution.py.",
+            hint="It is written when a run ends with a valid submission.",
+        )
     mounts, name, id_column = _mounts(folder)
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)

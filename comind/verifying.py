@@ -8,6 +8,7 @@ dataset that agents may blend.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -41,11 +42,12 @@ class KernelRun(ScriptAtWork):
 
 
 async def verify_kernels(
-    shop: Workshop, kernels: Sequence[Kernel], *, seconds: float, at_once: int = 2
+    shop: Workshop, kernels: Sequence[Kernel], *, seconds: float, within: float = math.inf, at_once: int = 2
 ) -> list[Kernel]:
-    """Run those kernels that were not run yet, each at most `seconds`; what came of it is in the records.
+    """Run those kernels that were not run yet, in order, each at most `seconds`; the records say what came.
 
-    A kernel that fails is marked so; only a stop of the run ends this early. Returns the kernels, verified.
+    None is begun more than `within` seconds from now; people are told of those left out, which a later round
+    may run. A kernel that fails is marked so; only a stop of the run ends this early.
     """
     if not kernels:
         return []
@@ -56,14 +58,21 @@ async def verify_kernels(
             shop.store.event("skipped", f"No kernel was verified: {error.message}")
         return list(kernels)
     slots = asyncio.Semaphore(at_once)
+    last_start = shop.control.seconds_used + within
 
     async def one(kernel: Kernel) -> Kernel:
         if kernel.verified:
             return kernel
         async with slots:
-            return await _verify(shop, kernel, seconds)
+            late = shop.control.seconds_used > last_start
+            return kernel if late else await _verify(shop, kernel, seconds)
 
-    return list(await asyncio.gather(*(one(kernel) for kernel in kernels)))
+    verified = list(await asyncio.gather(*(one(kernel) for kernel in kernels)))
+    left_out = sum(not kernel.verified for kernel in verified)
+    if left_out and not shop.control.stop_reason():
+        told = f"Of the sampled kernels {left_out} cannot be run on our split in the time that is left"
+        shop.store.event("not_verified", told)
+    return verified
 
 
 async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:

@@ -118,8 +118,11 @@ class Budget:
         agent_max_dollars: float | None = None,
         agent_max_tokens: int | None = None,
         deadline: datetime | None = None,
+        is_default_cap: bool = False,
     ) -> None:
+        """`is_default_cap`: nobody asked for `max_dollars`; calls of unknown price pass it, uncounted."""
         self.limits = Limits(max_dollars, max_tokens)
+        self._lets_unpriced_pass = is_default_cap
         self.agent_limits = Limits(agent_max_dollars, agent_max_tokens)
         self.deadline = deadline
         self.total = Tally()
@@ -132,7 +135,8 @@ class Budget:
     @property
     def limits_dollars(self) -> bool:
         """Whether every call's price must be known."""
-        return self.limits.dollars is not None or self.agent_limits.dollars is not None
+        asked = self.limits.dollars is not None and not self._lets_unpriced_pass
+        return asked or self.agent_limits.dollars is not None
 
     def of(self, agent: str) -> Tally:
         """What one agent spent so far; an empty tally for one that never asked."""
@@ -239,8 +243,9 @@ class Budget:
 
     def _run_fits(self, asked: _Asked, worst: Usage) -> bool:
         usable = 1.0 if asked.report else 1.0 - REPORTS_SHARE
+        uncounted = self._lets_unpriced_pass and asked.dollars_of(worst) is None
         limits = Limits(
-            None if self.limits.dollars is None else self.limits.dollars * usable,
+            None if self.limits.dollars is None or uncounted else self.limits.dollars * usable,
             None if self.limits.tokens is None else int(self.limits.tokens * usable),
         )
         return _fits(limits, self.total, self._open, asked, worst)

@@ -147,3 +147,14 @@ async def test_a_window_that_only_a_refusal_names_is_learned_and_told(desk: Open
         assert len(d.server.received) == 1, "a window that is known costs no further request"
         [(kind, message)] = d.told
         assert kind == "model_window" and "4,096" in message
+
+
+async def test_a_default_cap_holds_for_priced_models_and_lets_unpriced_ones_pass(desk: OpenDesk) -> None:
+    cap = {"max_dollars": 0.001, "is_default_cap": True}
+    async with desk(["ok", "ok"], budget=cap) as d:
+        assert await d.client.check()
+        assert (await d.ask()).call.dollars is None
+    async with desk(["ok"], prices={"scripted": Price(1.0, 10_000.0)}, budget=cap) as d:
+        with pytest.raises(LimitReached):
+            await d.ask(CallKey("r1-a2", 1, "turn"))
+        assert d.server.received == []
