@@ -114,7 +114,7 @@ class CompetitionCalls:
     def get_leaderboard(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         part = self._shown_part(call, competition, public_wanted=bool(request.override_public))
-        board = ranked(self._service.board(competition), part, competition.higher_is_better)
+        board = ranked(self._service.board(competition, call.now), part, competition.higher_is_better)
         rows, following = page_of(board, request.page_size or 50, request.page_token)
         response = messages.ApiGetLeaderboardResponse()
         for _, team in rows:
@@ -131,7 +131,8 @@ class CompetitionCalls:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["Rank", "TeamId", "TeamName", "LastSubmissionDate", "Score", "TeamMemberUserNames"])
-        for rank, team in ranked(self._service.board(competition), part, competition.higher_is_better):
+        board = self._service.board(competition, call.now)
+        for rank, team in ranked(board, part, competition.higher_is_better):
             date = team.submitted_at.strftime("%Y-%m-%d %H:%M:%S")
             writer.writerow([rank, team.id, team.name, date, f"{team.score(part):.5f}", team.name])
         packed = io.BytesIO()
@@ -152,7 +153,7 @@ class CompetitionCalls:
         service = self._service
         own = service.state.submissions(competition.slug, call.user)
         entered = bool(best_of_users(own, competition.higher_is_better))
-        board = service.board(competition)
+        board = service.board(competition, call.now)
         message = messages.ApiCompetition()
         message.id = zlib.crc32(competition.slug.encode())
         message.ref = message.url = f"https://www.kaggle.com/competitions/{competition.slug}"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mle_live.clock import Clock
     from mle_live.competition import Competition
     from mle_live.kernel_runs import KernelLimits
+    from mle_live.service import Limits
 
 DEFAULT_USER = "comind"
 
@@ -57,6 +58,15 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--username", default=DEFAULT_USER, help="the user that the token belongs to")
     add("--at", metavar="DATE", help="the clock stands at this moment (UTC) instead of today")
     add("--live", type=float, metavar="FACTOR", help="the clock runs, this many times as fast, from --at on")
+    add("--calls-per-minute", type=float, metavar="N", help="a user's limit; more are answered with 429")
+    add(
+        "--gpu-hours",
+        type=float,
+        default=30.0,
+        metavar="H",
+        help="the weekly quota that is told; default: 30",
+    )
+    add("--tpu-hours", type=float, default=20.0, metavar="H", help="the same for TPUs; default: 20")
     add("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     add("--kernels", type=int, default=2, metavar="N", help="pushed kernels that run at once; default: 2")
@@ -88,7 +98,7 @@ def serve(arguments: argparse.Namespace) -> int:
     username = checked_username(arguments.username)
     clock = _clock(arguments, competitions, state_dir)
     given = os.environ.pop(TOKEN_VARIABLE, "")
-    kernel_limits = _kernel_limits(arguments)
+    limits, kernel_limits = _limits(arguments), _kernel_limits(arguments)
     listener = listen(arguments.port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     service = Service(
@@ -96,6 +106,7 @@ def serve(arguments: argparse.Namespace) -> int:
         state_dir,
         clock=clock,
         reveal_private=arguments.reveal_private,
+        limits=limits,
         kernel_limits=kernel_limits,
     )
     service.state.ensure_user(username, given or _own_token(state_dir, username))
@@ -132,6 +143,15 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
         seconds=max(1, round(arguments.kernel_hours * 3600)),
         memory_bytes=None if given is None else round(given * 1e9),
     )
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    from mle_live.service import Limits
+
+    rate: float | None = arguments.calls_per_minute
+    if rate is not None and rate <= 0:
+        raise UsageError(f"--calls-per-minute {rate:g} is not a limit", hint="give a number above 0")
+    return Limits(calls_per_minute=rate, gpu_hours=arguments.gpu_hours, tpu_hours=arguments.tpu_hours)
 
 
 def _own_token(state_dir: Path, username: str) -> str:

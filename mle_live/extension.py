@@ -29,6 +29,7 @@ def competition_facts(service: Service, call: Call, slug: str) -> dict[str, Any]
         "modality": competition.modality,
         "board": competition.board,
         "teams": len(service.snapshot(competition)),
+        "votes_are_dated": service.votes_are_dated(competition),
         "has_labels": competition.solution_path is not None,
         "license": competition.license,
         "source": competition.source,
@@ -71,7 +72,8 @@ def submission_result(service: Service, call: Call, ref: int) -> dict[str, Any]:
         "private": None,
     }
     if row.public_score is not None:
-        public = standing(row.public_score, [team.public_score for team in teams], higher)
+        there = [team.public_score for team in teams if team.submitted_at <= call.now]
+        public = standing(row.public_score, there, higher)
         result["public"] = _as_dict(public)
     if row.private_score is not None and service.private_is_open(competition, call.now):
         private = standing(row.private_score, [team.private_score for team in teams], higher)

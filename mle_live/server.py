@@ -26,9 +26,11 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from kaggle_runner.errors import MachineError
-from mle_live import extension
-from mle_live.api_community import CommunityCalls
+from mle_live import api_posts, extension
+from mle_live.api_account import AccountCalls
 from mle_live.api_competitions import CompetitionCalls
+from mle_live.api_datasets import DatasetCalls
+from mle_live.api_discussions import DiscussionCalls
 from mle_live.api_kernel_push import KernelPush
 from mle_live.api_kernels import KernelCalls
 from mle_live.api_submissions import SubmissionCalls
@@ -41,6 +43,7 @@ from mle_live.wire import Call, Method, RpcError, reached_address
 
 logger = logging.getLogger("mle_live")
 
+_TOPICS = "/mle-live/v1/competitions/{slug}/topics"
 _NO_CREDENTIALS = "Unauthenticated: no valid API token or key came with the request"
 
 
@@ -62,12 +65,17 @@ def create_app(service: Service) -> Starlette:
             Route("/v1/{service}/{method}", routes.call, methods=["POST"]),
             Route("/_upload/{token}", routes.upload, methods=["PUT"]),
             Route("/_download/{signature}/{path:path}", routes.download, methods=["GET", "HEAD"]),
+            Route("/_blob/{token}", service.blobs.put, methods=["PUT"]),
+            Route("/_dataset/{signature}/{kind}/{id:int}/{version:int}/{name:path}", routes.datasets.send),
             Route("/_kernel/{signature}/{session:int}/{name:path}", routes.kernels.output_file),
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/mle-live/v1/competitions/{slug}", routes.extension(_competition_facts)),
             Route("/mle-live/v1/competitions/{slug}/kernel-scores", routes.extension(_kernel_scores)),
             Route("/mle-live/v1/submissions/{ref:int}/result", routes.extension(_submission_result)),
+            Route(_TOPICS, routes.posting(_post_topic), methods=["POST"]),
+            Route(_TOPICS + "/{topic:int}/messages", routes.posting(_post_message), methods=["POST"]),
+            Route("/mle-live/v1/votes", routes.posting(_vote), methods=["POST", "DELETE"]),
         ],
         exception_handlers={
             RpcError: _rpc_error,
@@ -82,10 +90,13 @@ class _Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.kernels = KernelStream(service)
+        self.datasets = DatasetCalls(service)
         self._methods: Mapping[str, Method] = {
             **CompetitionCalls(service).methods(),
             **SubmissionCalls(service).methods(),
-            **CommunityCalls(service).methods(),
+            **DiscussionCalls(service).methods(),
+            **self.datasets.methods(),
+            **AccountCalls(service).methods(),
             **KernelCalls(service).methods(),
             **KernelPush(service).methods(),
         }
@@ -119,6 +130,9 @@ class _Routes:
         user = self._user(request.headers.get("authorization", ""))
         if user is None:
             raise RpcError(401, _NO_CREDENTIALS)
+        wait = self._service.rates.wait_for(user.id)
+        if wait:
+            raise RpcError(429, f"Too many requests; try again in {wait} s", {"Retry-After": str(wait)})
         return Call(user, self._service.clock(), reached_address(request))
 
     def _user(self, authorization: str) -> User | None:
@@ -187,6 +201,27 @@ class _Routes:
             return JSONResponse(await run_in_threadpool(read, self._service, caller, request))
 
         return answer
+
+    def posting(self, write: Callable[[Service, Call, Request, dict[str, Any]], dict[str, Any]]) -> Any:
+        async def answer(request: Request) -> Response:
+            caller = await run_in_threadpool(self._caller, request)
+            body = await _json_body(request, self._service.limits.request_bytes)
+            return JSONResponse(await run_in_threadpool(write, self._service, caller, request, body))
+
+        return answer
+
+
+def _post_topic(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    return api_posts.post_topic(service, call, request.path_params["slug"], body)
+
+
+def _post_message(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    slug, topic = request.path_params["slug"], request.path_params["topic"]
+    return api_posts.post_message(service, call, slug, topic, body)
+
+
+def _vote(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    return api_posts.vote(service, call, body, taken_back=request.method == "DELETE")
 
 
 def _competition_facts(service: Service, call: Call, request: Request) -> dict[str, Any]:

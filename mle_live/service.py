@@ -18,14 +18,18 @@ from datetime import datetime
 from pathlib import Path
 
 from kaggle_runner.errors import ComindError, UsageError
+from mle_live.blobs import BlobStore
 from mle_live.board import Team, best_of_users, load_board
 from mle_live.clock import Clock, utc_now
 from mle_live.community import Community, load_community
 from mle_live.competition import Competition
+from mle_live.datasets import DatasetBounds, DatasetStore
 from mle_live.grading import InvalidSubmission, grade_file
 from mle_live.kernel_inputs import KernelInputs
 from mle_live.kernel_runs import KernelLimits, KernelRuns, version_files
 from mle_live.kernel_store import KernelStore
+from mle_live.posts import PostStore
+from mle_live.rates import RateLimit
 from mle_live.state import ServerState, User
 from mle_live.wire import Call, RpcError
 
@@ -38,10 +42,16 @@ GRADER_FAULT = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes that the server accepts."""
+    """Sizes in bytes that the server accepts, calls a user may make, accelerator hours a week it tells of."""
 
     submission_bytes: int = 500 * 2**20
     request_bytes: int = 2**20
+    blob_bytes: int = 20 * 2**30
+    """All unfinished uploads of a user together."""
+    datasets: DatasetBounds = field(default_factory=DatasetBounds)
+    calls_per_minute: float | None = None
+    gpu_hours: float = 30.0
+    tpu_hours: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,10 @@ class Service:
     kernel_limits: KernelLimits = field(default_factory=KernelLimits)
     kernels: KernelRuns = field(init=False)
     state: ServerState = field(init=False)
+    blobs: BlobStore = field(init=False)
+    datasets: DatasetStore = field(init=False)
+    posts: PostStore = field(init=False)
+    rates: RateLimit = field(init=False)
     uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
     _by_slug: dict[str, Competition] = field(init=False)
     _communities: dict[str, Community] = field(init=False)
@@ -84,6 +98,10 @@ class Service:
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
+        self.blobs = BlobStore(self.state, self.state_dir / "blobs", self.limits.blob_bytes)
+        self.datasets = DatasetStore(self.state, self.state_dir / "datasets", self.limits.datasets)
+        self.posts = PostStore(self.state)
+        self.rates = RateLimit(self.limits.calls_per_minute)
         # Uploads that were not submitted before the last stop: their tokens are gone with it.
         shutil.rmtree(self.state_dir / "uploads", ignore_errors=True)
         self._secret = secrets.token_bytes(32)
@@ -114,7 +132,9 @@ class Service:
 
     def dataset_folder(self, user: User, ref: str) -> Path | None:
         """The files of the dataset `owner/slug` at its newest version, None where `user` may not read it."""
-        return None
+        owner, _, slug = ref.partition("/")
+        dataset = self.datasets.readable(user, owner, slug.split("/")[0])
+        return None if dataset is None else self.datasets.folder(dataset, dataset.newest).resolve()
 
     def close(self) -> None:
         self.kernels.close()
@@ -131,14 +151,20 @@ class Service:
         return found
 
     def community(self, competition: Competition, call: Call) -> Community:
-        """What its community had published at the time of the call."""
-        return self._communities[competition.slug].at(call.now)
+        """What its community had published at the time of the call, users of this server included."""
+        return self.posts.joined(competition.slug, self._communities[competition.slug].at(call.now), call.now)
 
-    def board(self, competition: Competition) -> list[Team]:
-        """The snapshot's teams and one team for each user with a scored submission in time."""
+    def votes_are_dated(self, competition: Competition) -> bool:
+        """True when recorded votes are counted as of the call's time; else they are the export's."""
+        return self._communities[competition.slug].votes_are_dated
+
+    def board(self, competition: Competition, moment: datetime) -> list[Team]:
+        """The snapshot's teams that had submitted by `moment`, and one team for each user with a scored
+        submission in time."""
         rows = self.state.submissions(competition.slug)
-        in_time = [row for row in rows if row.created_at <= competition.deadline]
-        return [*self.snapshot(competition), *best_of_users(in_time, competition.higher_is_better)]
+        in_time = [row for row in rows if row.created_at <= min(moment, competition.deadline)]
+        teams = [team for team in self.snapshot(competition) if team.submitted_at <= moment]
+        return [*teams, *best_of_users(in_time, competition.higher_is_better)]
 
     def snapshot(self, competition: Competition) -> tuple[Team, ...]:
         return self._boards[competition.slug]
