@@ -58,6 +58,8 @@ class Sandbox:
     cpu_threads: int = 1
     hidden: tuple[Path, ...] = ()
     """Folders and files of the host (a state folder) that stay unseen wherever the system or Python lies."""
+    batch: bool = False
+    """Told to the code as Kaggle does: it is run from top to bottom, and nobody is there to look."""
 
     def command(
         self,
@@ -84,7 +86,7 @@ class Sandbox:
             mounts=mounts,
             writable={WORKING: self.workspace} | dict(writable or {}),
             cwd=WORKING,
-            environment={"KAGGLE_KERNEL_RUN_TYPE": "Interactive"},
+            environment={"KAGGLE_KERNEL_RUN_TYPE": "Batch" if self.batch else "Interactive"},
             python=python,
             gpus=self.gpus,
             cpu_threads=self.cpu_threads,

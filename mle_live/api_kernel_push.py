@@ -52,18 +52,16 @@ class KernelPush:
         if waiting >= runs.limits.waiting_a_user:
             raise PushRefused(f"Maximum batch CPU session count of {runs.limits.waiting_a_user} reached.")
         run = request.kernel_execution_type != KernelExecutionType.QUICK_SAVE
-        saved = runs.store.save(kernel, settings, created_at=call.now, run=run)
+        text = _text(request)
+        saved = runs.save(kernel, settings, text, created_at=call.now, run=run)
+        if saved is None:  # perhaps made by the same user at this very moment
+            saved = runs.save(self._kernel(call, request), settings, text, created_at=call.now, run=run)
         if saved is None:
             raise PushRefused(
                 f'The requested title "{kernel.title}" is already in use by a notebook. '
                 "Please choose another title."
             )
         kernel, version = saved
-        files = runs.files(kernel.id, version)
-        files.folder.mkdir(parents=True)
-        files.source.write_text(_text(request), encoding="utf-8", errors="replace")
-        if run:
-            runs.submit(version)
         response.ref, response.kernel_id = f"/code/{kernel.ref}", kernel.id
         response.url = f"https://www.kaggle.com/code/{kernel.ref}"
         response.version_number = version.number

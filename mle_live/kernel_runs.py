@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from mle_live.clock import Clock
 from mle_live.kernel_files import KernelLog, VersionFiles, keep_outputs, remove
 from mle_live.kernel_inputs import KernelInputs
 from mle_live.kernel_process import Outcome, RunLimits, read_notebook, run_notebook, run_script
-from mle_live.kernel_store import RESTARTED, KernelStore, KernelVersion, PushedKernel, RunStatus
+from mle_live.kernel_store import (
+    RESTARTED,
+    KernelSettings,
+    KernelStore,
+    KernelVersion,
+    PushedKernel,
+    RunStatus,
+)
 from mle_live.state import User
 
 logger = logging.getLogger("mle_live")
@@ -73,6 +81,21 @@ class KernelRuns:
 
     def files(self, kernel_id: int, version: KernelVersion) -> VersionFiles:
         return version_files(self.state_dir, kernel_id, version)
+
+    def save(
+        self, kernel: PushedKernel, settings: KernelSettings, text: str, *, created_at: datetime, run: bool
+    ) -> tuple[PushedKernel, KernelVersion] | None:
+        """Add a version (see `KernelStore.save`), its source first, and queue its run."""
+
+        def write_source(kernel_id: int, number: int) -> None:
+            files = VersionFiles(self.state_dir / str(kernel_id) / str(number), settings.kernel_type)
+            files.folder.mkdir(parents=True, exist_ok=True)
+            files.source.write_text(text, encoding="utf-8", errors="replace")
+
+        saved = self.store.save(kernel, settings, created_at=created_at, run=run, before=write_source)
+        if saved is not None and run:
+            self.submit(saved[1])
+        return saved
 
     def resume(self) -> None:
         """After a start of the server: what ran is an error, what waited waits again."""
@@ -185,6 +208,7 @@ class KernelRuns:
             gpus=None if settings.gpu else (),
             cpu_threads=max(1, machine.cpus // self.limits.at_once),
             hidden=self.hidden,
+            batch=True,
         )
         limits = RunLimits(
             seconds=settings.seconds,

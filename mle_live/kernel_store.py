@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -121,11 +122,18 @@ class KernelStore:
         return self._kernels("owner_id = ? OR NOT is_private", (user.id,))
 
     def save(
-        self, kernel: PushedKernel, settings: KernelSettings, *, created_at: datetime, run: bool
+        self,
+        kernel: PushedKernel,
+        settings: KernelSettings,
+        *,
+        created_at: datetime,
+        run: bool,
+        before: Callable[[int, int], None],
     ) -> tuple[PushedKernel, KernelVersion] | None:
         """Add a version to `kernel` (id 0: a new one), with its slug, title and privacy as given.
 
-        None when another kernel of the owner has the slug.
+        `before` is called with the kernel's id and the version's number before anybody can see them. None
+        when another kernel of the owner has the slug.
         """
         values = (kernel.slug, kernel.title, kernel.is_private)
         status: RunStatus = "QUEUED" if run else "NEW_SCRIPT"
@@ -145,10 +153,12 @@ class KernelStore:
                     kernel_id = int(cursor.lastrowid or 0)
                 cursor = database.execute(
                     "INSERT INTO kernel_versions (kernel_id, number, created_at, status, settings)"
-                    " SELECT ?, ifnull(max(number), 0) + 1, ?, ?, ? FROM kernel_versions WHERE kernel_id = ?",
+                    " SELECT ?, ifnull(max(number), 0) + 1, ?, ?, ? FROM kernel_versions WHERE kernel_id = ?"
+                    " RETURNING session, number",
                     (kernel_id, stamp(created_at), status, json.dumps(asdict(settings)), kernel_id),
                 )
-                session = int(cursor.lastrowid or 0)
+                session, number = cursor.fetchone()
+                before(kernel_id, number)
         except sqlite3.IntegrityError:
             return None
         saved, version = self.kernel(kernel_id), self.session(session)

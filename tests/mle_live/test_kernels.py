@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import nbformat
@@ -304,6 +306,29 @@ def test_the_output_of_a_finished_version_is_submitted(
     assert submit(bob).status_code == 403
     alice.run("Code submission", "raise SystemExit(1)")
     assert "only a version that ran to its end" in submit(alice, kernelVersion=2).json()["message"]
+
+
+def test_pushes_at_the_same_time_are_versions_of_one_kernel(alice: Pusher) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        pushed = list(pool.map(lambda n: alice.push("Same moment", f"print('push', {n})"), range(12)))
+    assert sorted(answer.get("versionNumber", 0) for answer in pushed) == list(range(1, 13))
+    assert len({answer["kernelId"] for answer in pushed}) == 1
+    alice.wait("same-moment")
+    for version in range(1, 13):
+        while (state := alice.status("same-moment", versionLabel=f"v{version}")[0]) in ("QUEUED", "RUNNING"):
+            time.sleep(0.1)
+        assert state == "COMPLETE"
+
+
+def test_a_run_is_told_that_it_is_a_batch_and_an_error_that_is_meant_does_not_end_it(alice: Pusher) -> None:
+    told = "import os; print('type', os.environ['KAGGLE_KERNEL_RUN_TYPE'], os.getcwd())"
+    alice.run("Batch script", told)
+    notebook = json.loads(notebook_text("1 / 0", told))
+    notebook["cells"][0]["metadata"] = {"tags": ["raises-exception"]}
+    alice.push("Batch notebook", json.dumps(notebook), kernelType="notebook")
+    assert alice.wait("batch-notebook") == ("COMPLETE", "")
+    for slug in ("batch-script", "batch-notebook"):
+        assert "type Batch /kaggle/working" in alice.log(slug)
 
 
 def test_a_notebook_whose_text_is_source_lists_runs_too(alice: Pusher) -> None:
