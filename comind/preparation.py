@@ -65,7 +65,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
     metric = get_metric(str(known["metric"])) if known else None
     if metric is None:
         # kaggle.com names its metric in words only
-        metric = recognise(competition.metric) or recognise(description)
+        metric = recognise(competition.metric, plain=True) or recognise(description, plain=True)
     higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():

@@ -135,7 +135,7 @@ def _choose_metric(
             )
         return MetricChoice(metric.name, metric.higher_is_better, SETTINGS)
     section = evaluation_section(description)
-    recognised = recognise(section) if section else recognise(description)
+    recognised = recognise(section or description, plain=True)
     if recognised is not None:
         found = f"the description names {recognised.title}"
         return MetricChoice(recognised.name, recognised.higher_is_better, found)

@@ -166,7 +166,7 @@ def _histograms(solution: pd.DataFrame, submission: pd.DataFrame, competition: C
 
 
 def _same_order_needed(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
-    """F0.5 of masks: rows in another order are refused, and so is an empty mask; two empty ones score 0."""
+    """F0.5 of masks: rows in another order than the solution's are refused, and so is an empty mask."""
     if solution[competition.id_column].tolist() != submission[competition.id_column].tolist():
         raise InvalidSubmission("grader_error", "MLE-bench's grader wants the rows in its own order")
     (target,) = competition.target_columns

@@ -48,6 +48,8 @@ class Metric:
     formula: Formula
     texts: bool = False
     """Predictions are texts (lists, spans, masks, boxes): never parsed as numbers; empty is a prediction."""
+    own_form: bool = False
+    """The truth holds more than the target columns, or in another form (groups, sizes, listed answers)."""
 
     def check(self, prediction: pd.DataFrame, truth: pd.DataFrame, target_columns: Sequence[str]) -> None:
         """Raise InvalidPredictions when `prediction` cannot be scored; row order must be the truth's."""

@@ -16,9 +16,21 @@ from mle_live.metrics.metric import Formula, Metric, Reader
 
 HIGHER, LOWER = True, False
 
+_OF_OWN_FORM = frozenset({
+    "weighted_multilabel_log_loss", "jigsaw_bias_auc", "group_mean_log_mae",
+    "laplace_log_likelihood", "haversine_p50_p95_mean", "micro_f1_qa_spans",
+    "dice_plus_3d_hausdorff", "voc_map_iou_50", "voc_map_iou_40", "f1_point_in_box_detection", "map_3d_iou_50_95",
+})  # fmt: skip
+
 
 def _metric(
-    title: str, higher: bool, perfect: float, reader: Reader, formula: Formula, *, texts: bool = False
+    title: str,
+    higher: bool,
+    perfect: float,
+    reader: Reader,
+    formula: Formula,
+    *,
+    texts: bool = False,
 ) -> Metric:
     return Metric(
         name=formula.__name__,
@@ -28,6 +40,7 @@ def _metric(
         read=reader,
         formula=formula,
         texts=texts,
+        own_form=formula.__name__ in _OF_OWN_FORM,
     )
 
 

@@ -30,6 +30,36 @@ from mle_live.metrics import recognise
         ("RMSLE", "rmsle"),
         ("Evaluated on R² (coefficient of determination).", "r2"),
         ("Submissions are evaluated by area under the precision-recall curve.", "average_precision"),
+        ("Scored by the mean column-wise Spearman's correlation coefficient.", "mean_column_spearman"),
+        ("Scored by a weighted AUC that favours low false positive rates.", "weighted_roc_auc_tpr_bands"),
+        ("The metric joins the overall AUC with three bias AUCs.", "jigsaw_bias_auc"),
+        ("Evaluated by Mean Average Precision @ 5 (MAP@5).", "map_at_5"),
+        ("Evaluated by MAP@12 over all customers.", "map_at_12"),
+        ("Scored by mean average precision of 3D bounding volumes.", "map_3d_iou_50_95"),
+        ("Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.4.", "voc_map_iou_40"),
+        ("Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5.", "voc_map_iou_50"),
+        ("Scored by the mean average precision at several IoU thresholds.", "mean_precision_iou_thresholds"),
+        ("The metric is lwlrap.", "lwlrap"),
+        ("Evaluated by the Dice coefficient and the 3D Hausdorff distance.", "dice_plus_3d_hausdorff"),
+        ("Scored by a Dice coefficient in its F0.5 form.", "fbeta_half_pixels"),
+        ("Evaluated by the **global** Dice coefficient of all pixels.", "global_dice_rle"),
+        ("Evaluated by the mean Dice coefficient.", "mean_dice_rle"),
+        ("Evaluated by the probabilistic F1 score (pF1).", "probabilistic_f1"),
+        ("Scored by a modified version of the F1 score of points.", "f1_point_in_box_detection"),
+        ("Scored by micro F1 over long and short answers.", "micro_f1_qa_spans"),
+        ("Evaluated by the micro averaged F1 score.", "micro_f1_multilabel"),
+        ("The evaluation metric is Mean F1-Score.", "mean_f1_multilabel"),
+        ("Scored by the normalised Levenshtein distance.", "normalised_levenshtein"),
+        ("Evaluated by the mean Levenshtein distance.", "mean_levenshtein"),
+        ("The metric is the word-level Jaccard score.", "word_jaccard"),
+        ("Evaluated by the Kendall tau correlation of the orders.", "kendall_tau_orderings"),
+        ("Evaluated by the Kullback-Leibler divergence.", "kl_divergence"),
+        ("Scored by a modified Laplace Log Likelihood.", "laplace_log_likelihood"),
+        ("Evaluated by the mean angular error.", "mean_angular_error"),
+        ("Scored by the mean of the 50th and 95th percentile distance errors.", "haversine_p50_p95_mean"),
+        ("Evaluated by the log of the mean absolute error of each type.", "group_mean_log_mae"),
+        ("Scored by a weighted multi-label logarithmic loss.", "weighted_multilabel_log_loss"),
+        ("The metric is the top-1 classification error.", "top1_error"),
     ],
 )  # fmt: skip
 def test_recognises_the_usual_sentences(text, name):
@@ -75,3 +105,10 @@ def test_says_nothing_when_no_evaluation_is_spoken_of():
     assert recognise(story + "A colleague once mentioned accuracy in passing. " + story) is None
     assert recognise("") is None
     assert recognise("Submissions are evaluated by our jury.") is None
+
+
+def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain():
+    boxes = "Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5."
+    assert recognise(boxes) is not None and recognise(boxes, plain=True) is None
+    metric = recognise("Evaluated by MAP@5.", plain=True)
+    assert metric is not None and metric.name == "map_at_5"
