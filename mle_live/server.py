@@ -37,13 +37,16 @@ from mle_live.api_submissions import SubmissionCalls
 from mle_live.files import archive, find_file
 from mle_live.kernel_stream import KernelStream
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
+from mle_live.rules import ASKING
 from mle_live.service import Service
 from mle_live.state import User
 from mle_live.wire import Call, Method, RpcError, reached_address
+from mle_live.wire_types import read_message
 
 logger = logging.getLogger("mle_live")
 
-_TOPICS = "/mle-live/v1/competitions/{slug}/topics"
+_COMPETITION = "/mle-live/v1/competitions/{slug}"
+_TOPICS = f"{_COMPETITION}/topics"
 _NO_CREDENTIALS = "Unauthenticated: no valid API token or key came with the request"
 
 
@@ -75,6 +78,7 @@ def create_app(service: Service) -> Starlette:
             Route("/mle-live/v1/submissions/{ref:int}/result", routes.extension(_submission_result)),
             Route(_TOPICS, routes.posting(_post_topic), methods=["POST"]),
             Route(_TOPICS + "/{topic:int}/messages", routes.posting(_post_message), methods=["POST"]),
+            Route(f"{_COMPETITION}/rules", routes.posting(_accept_rules), methods=["POST"]),
             Route("/mle-live/v1/votes", routes.posting(_vote), methods=["POST", "DELETE"]),
         ],
         exception_handlers={
@@ -112,11 +116,17 @@ class _Routes:
         if method is None:
             raise RpcError(501, f"MLE-Live does not offer {name}")
         try:
-            message = method.request_type.from_dict(body)
+            message = read_message(method.request_type, body)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RpcError(400, f"{name}: a field of the request cannot be read ({error})") from error
+        if name in ASKING:
+            await run_in_threadpool(self._check_rules, caller, message.competition_name or "")
         answer = await run_in_threadpool(method.answer, caller, message)
         return answer if isinstance(answer, Response) else JSONResponse(answer.to_dict())
+
+    def _check_rules(self, caller: Call, slug: str) -> None:
+        if not self._service.rules.accepted(caller.user, self._service.competition(slug).slug):
+            raise RpcError(403, "You must accept this competition's rules before you can take part in it")
 
     def _introspect(self, body: dict[str, Any]) -> Response:
         # The client has no handler for a 401 here: a bad token is "not active", with status 200.
@@ -218,6 +228,10 @@ def _post_topic(service: Service, call: Call, request: Request, body: dict[str, 
 def _post_message(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     slug, topic = request.path_params["slug"], request.path_params["topic"]
     return api_posts.post_message(service, call, slug, topic, body)
+
+
+def _accept_rules(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    return api_posts.accept_rules(service, call, request.path_params["slug"])
 
 
 def _vote(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:

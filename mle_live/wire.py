@@ -18,6 +18,7 @@ from mle_live.state import User
 Item = TypeVar("Item")
 
 MAX_PAGE = 200
+_LONGEST_TOKEN = 20
 
 
 class RpcError(Exception):
@@ -68,8 +69,8 @@ def page_of(
     if size == -1:
         return list(items), ""
     length = min(size or 20, MAX_PAGE)
-    if token and not token.isdecimal():
-        raise RpcError(400, f"Invalid page token {token!r}")
+    if token and not (token.isdecimal() and len(token) < _LONGEST_TOKEN):
+        raise RpcError(400, f"Invalid page token {token[:_LONGEST_TOKEN]!r}")
     if length < 1:
         raise RpcError(400, f"Invalid page size {size!r}")
     start = int(token) if token else (max(page or 1, 1) - 1) * length
