@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kagglesdk.competitions.types import competition_api_service as messages
+from kagglesdk.competitions.types.competition_enums import CompetitionListTab, CompetitionSortBy
 from kagglesdk.datasets.databundles.types import databundle_api_types as tree
 from starlette.responses import RedirectResponse, Response
 
@@ -44,6 +45,9 @@ class CompetitionCalls:
                 "DownloadDataFile": Method(messages.ApiDownloadDataFileRequest, self.download_file),
                 "DownloadDataFiles": Method(messages.ApiDownloadDataFilesRequest, self.download_files),
                 "GetLeaderboard": Method(messages.ApiGetLeaderboardRequest, self.get_leaderboard),
+                "ListTeamPublicSubmissions": Method(
+                    messages.ApiListTeamPublicSubmissionsRequest, self.list_team_submissions
+                ),
                 "DownloadLeaderboard": Method(
                     messages.ApiDownloadLeaderboardRequest, self.download_leaderboard
                 ),
@@ -53,11 +57,26 @@ class CompetitionCalls:
     def list_competitions(self, call: Call, request: Any) -> Any:
         words = (request.search or "").lower()
         found = [c for c in self._service.competitions if words in f"{c.slug} {c.title}".lower()]
+        if request.group == CompetitionListTab.COMPETITION_LIST_TAB_ENTERED:
+            found = [c for c in found if self._service.state.submissions(c.slug, call.user)]
+        found = self._sorted(call, found, request.sort_by)
         rows, following = page_of(found, request.page_size, request.page_token, request.page)
         response = messages.ApiListCompetitionsResponse()
         response.competitions = [self._competition(call, competition) for competition in rows]
         response.next_page_token = following
         return response
+
+    def _sorted(self, call: Call, found: list[Competition], order: Any) -> list[Competition]:
+        match order:
+            case CompetitionSortBy.COMPETITION_SORT_BY_EARLIEST_DEADLINE:
+                return sorted(found, key=lambda c: c.deadline)
+            case CompetitionSortBy.COMPETITION_SORT_BY_LATEST_DEADLINE:
+                return sorted(found, key=lambda c: c.deadline, reverse=True)
+            case CompetitionSortBy.COMPETITION_SORT_BY_RECENTLY_CREATED:
+                return sorted(found, key=lambda c: c.enabled_date, reverse=True)
+            case CompetitionSortBy.COMPETITION_SORT_BY_NUMBER_OF_TEAMS:
+                return sorted(found, key=lambda c: -len(self._service.board(c, call.now)))
+        return found
 
     def get_competition(self, call: Call, request: Any) -> Any:
         return self._competition(call, self._service.competition(request.competition_name))
@@ -123,6 +142,20 @@ class CompetitionCalls:
             row.submission_date, row.score = wire_time(team.submitted_at), f"{team.score(part):.5f}"
             response.submissions = [*response.submissions, row]
         response.next_page_token = following
+        return response
+
+    def list_team_submissions(self, call: Call, request: Any) -> Any:
+        """The submission that stands on the public board for a team; there is one at most."""
+        response = messages.ApiListTeamPublicSubmissionsResponse()
+        for competition in self._service.competitions:
+            for team in self._service.board(competition, call.now):
+                if team.id == request.team_id and not response.submissions:
+                    row = messages.ApiPublicSubmission()
+                    row.id, row.date_submitted = team.id, wire_time(team.submitted_at)
+                    row.public_score = f"{team.public_score:.5f}"
+                    response.submissions = [row]
+        if not response.submissions:
+            raise RpcError(404, f"Team not found: {request.team_id}")
         return response
 
     def download_leaderboard(self, call: Call, request: Any) -> Response:

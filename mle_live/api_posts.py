@@ -1,9 +1,10 @@
-"""MLE-Live's own addresses for what Kaggle's public protocol cannot do: topics, replies and votes.
+"""MLE-Live's own addresses for what Kaggle's public protocol cannot do: topics, replies, votes, rules.
 
     POST   /mle-live/v1/competitions/{slug}/topics                {"title", "text"}    → {"id", "url"}
     POST   /mle-live/v1/competitions/{slug}/topics/{id}/messages  {"text", "parent"?}  → {"id"}
     POST   /mle-live/v1/votes                                     {"kind", "ref"}      → {"votes"}
     DELETE /mle-live/v1/votes                                     {"kind", "ref"}      → {"votes"}
+    POST   /mle-live/v1/competitions/{slug}/rules                 {}                   → {"accepted"}
 
 `kind` is topic, message, kernel or dataset; `ref` is an id, or `owner/slug`. One vote a user, and none for
 one's own.
@@ -56,6 +57,11 @@ def vote(service: Service, call: Call, body: dict[str, Any], *, taken_back: bool
     else:
         service.posts.vote(call.user, kind, ref, call.now)
     return {"votes": _votes(service, call, kind, ref)}
+
+
+def accept_rules(service: Service, call: Call, slug: str) -> dict[str, Any]:
+    service.rules.accept(call.user, service.competition(slug).slug, call.now)
+    return {"accepted": True}
 
 
 def _find(service: Service, call: Call, kind: Kind, ref: str) -> tuple[str, str] | None:

@@ -58,6 +58,7 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--username", default=DEFAULT_USER, help="the user that the token belongs to")
     add("--at", metavar="DATE", help="the clock stands at this moment (UTC) instead of today")
     add("--live", type=float, metavar="FACTOR", help="the clock runs, this many times as fast, from --at on")
+    add("--rules", action="store_true", help="a competition's rules must be accepted before taking part")
     add("--calls-per-minute", type=float, metavar="N", help="a user's limit; more are answered with 429")
     add(
         "--gpu-hours",
@@ -151,7 +152,12 @@ def _limits(arguments: argparse.Namespace) -> Limits:
     rate: float | None = arguments.calls_per_minute
     if rate is not None and rate <= 0:
         raise UsageError(f"--calls-per-minute {rate:g} is not a limit", hint="give a number above 0")
-    return Limits(calls_per_minute=rate, gpu_hours=arguments.gpu_hours, tpu_hours=arguments.tpu_hours)
+    return Limits(
+        calls_per_minute=rate,
+        rules_required=arguments.rules,
+        gpu_hours=arguments.gpu_hours,
+        tpu_hours=arguments.tpu_hours,
+    )
 
 
 def _own_token(state_dir: Path, username: str) -> str:

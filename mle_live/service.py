@@ -30,6 +30,7 @@ from mle_live.kernel_runs import KernelLimits, KernelRuns, version_files
 from mle_live.kernel_store import KernelStore
 from mle_live.posts import PostStore
 from mle_live.rates import RateLimit
+from mle_live.rules import RulesStore
 from mle_live.state import ServerState, User
 from mle_live.wire import Call, RpcError
 
@@ -50,6 +51,8 @@ class Limits:
     """All unfinished uploads of a user together."""
     datasets: DatasetBounds = field(default_factory=DatasetBounds)
     calls_per_minute: float | None = None
+    rules_required: bool = False
+    """Whether rules must be accepted before data are downloaded or predictions sent."""
     gpu_hours: float = 30.0
     tpu_hours: float = 20.0
 
@@ -77,6 +80,7 @@ class Service:
     blobs: BlobStore = field(init=False)
     datasets: DatasetStore = field(init=False)
     posts: PostStore = field(init=False)
+    rules: RulesStore = field(init=False)
     rates: RateLimit = field(init=False)
     uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
     _by_slug: dict[str, Competition] = field(init=False)
@@ -101,6 +105,7 @@ class Service:
         self.blobs = BlobStore(self.state, self.state_dir / "blobs", self.limits.blob_bytes)
         self.datasets = DatasetStore(self.state, self.state_dir / "datasets", self.limits.datasets)
         self.posts = PostStore(self.state)
+        self.rules = RulesStore(self.state, required=self.limits.rules_required)
         self.rates = RateLimit(self.limits.calls_per_minute)
         # Uploads that were not submitted before the last stop: their tokens are gone with it.
         shutil.rmtree(self.state_dir / "uploads", ignore_errors=True)
@@ -125,6 +130,7 @@ class Service:
             lambda kernel, version: version_files(folder, kernel.id, version),
             cache,
             self.dataset_folder,
+            self.rules.accepted,
         )
         labels = {c.solution_path.resolve().parent for c in self.competitions if c.solution_path}
         hidden = (self.state_dir.resolve(), *sorted(labels))
