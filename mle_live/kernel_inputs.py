@@ -42,13 +42,15 @@ class KernelInputs:
     files_of: Callable[[PushedKernel, KernelVersion], VersionFiles]
     cache: Path
     dataset_folder: DatasetFolder
+    may_enter: Callable[[User, str], bool]
+    """Whether the user has accepted the rules of the competition, where they must be."""
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def find(self, user: User, settings: KernelSettings) -> Sources:
         """Everything that `settings` names and `user` may read."""
         mounts: dict[str, Path] = {}
-        competitions = [c for c in settings.competitions if c in self.competitions]
-        for slug in competitions:
+        entered = {c for c in settings.competitions if c in self.competitions and self.may_enter(user, c)}
+        for slug in sorted(entered):
             mounts[slug] = self._competition_folder(self.competitions[slug])
         datasets = {ref: self.dataset_folder(user, ref) for ref in settings.datasets}
         kernels = {ref: self._kernel_output(user, ref) for ref in settings.kernels}
@@ -60,7 +62,7 @@ class KernelInputs:
                 mounts[name if name not in mounts else f"{owner}-{name}"] = folder
         return Sources(
             mounts,
-            tuple(c for c in settings.competitions if c not in self.competitions),
+            tuple(c for c in settings.competitions if c not in entered),
             tuple(ref for ref, folder in datasets.items() if folder is None),
             tuple(ref for ref, folder in kernels.items() if folder is None),
         )

@@ -107,10 +107,10 @@ async def run_notebook(
             if cell.get("cell_type") != "code" or not source.strip():
                 continue
             left = limits.seconds - (time.monotonic() - started)
+            if left <= 0:
+                return Outcome(_too_long(limits), executed)
             cell_log = folder / f"cell-{number}.log"
-            cell_limits = CellLimits(
-                max(left, 1.0), limits.memory_bytes, limits.working_bytes, limits.log_bytes
-            )
+            cell_limits = CellLimits(left, limits.memory_bytes, limits.working_bytes, limits.log_bytes)
             async with _Follower(cell_log, log):
                 result = await session.execute(source, log_path=cell_log, limits=cell_limits)
             cell["outputs"], cell["execution_count"] = result.outputs, result.execution_count

@@ -18,8 +18,9 @@ from mle_live.cli import main
 from mle_live.competition import load_competition
 from mle_live.kernel_runs import KernelLimits
 from mle_live.process import MleLiveProcess
+from mle_live.service import Limits
 from tests.mle_live.pushing import Pusher, add_bob
-from tests.tiny_kaggle import CANARY, SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import CANARY, NOW, SLUG, TOKEN, RunningServer, make_root, running_server
 
 TIGHT = KernelLimits(
     at_once=1,
@@ -73,6 +74,13 @@ def test_a_notebook_that_never_ends_is_ended_at_its_limit(alice: Pusher) -> None
     status, why = alice.wait("endless-notebook")
     assert status == "ERROR" and "longer than its limit of 3 s" in why
     assert "begun" in alice.log("endless-notebook") and sandboxes() == []
+
+
+def test_the_limit_is_that_of_all_cells_together(alice: Pusher) -> None:
+    cells = ["import time", *["time.sleep(0.8)"] * 10, "open('late.txt', 'w')"]
+    alice.push_notebook("Many cells", *cells, sessionTimeoutSeconds=4)
+    assert alice.wait("many-cells")[1] == "The kernel ran longer than its limit of 4 s and was ended."
+    assert "late.txt" not in alice.output_names("many-cells")
 
 
 def test_a_timeout_above_the_servers_is_cut(alice: Pusher, server: RunningServer) -> None:
@@ -261,6 +269,23 @@ async def test_nothing_of_a_kernel_is_left_when_its_server_is_killed(tmp_path: P
         assert len(members) > 1
         os.kill(process.pid, signal.SIGKILL)
         assert await processes.gone(members, 20)
+
+
+def test_data_of_a_competition_whose_rules_are_not_accepted_are_not_mounted(tmp_path: Path) -> None:
+    limits = Limits(rules_required=True)
+    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
+        alice = Pusher(server)
+        code = "import os\nprint('inputs', os.listdir('/kaggle/input'))"
+        told = alice.push("Not entered", code, competitionDataSources=[SLUG])
+        assert told["invalidCompetitionSources"] == [SLUG]
+        assert alice.wait("not-entered") == ("COMPLETE", "") and "inputs []" in alice.log("not-entered")
+        user = server.service.state.user_of_token(TOKEN)
+        assert user is not None
+        server.service.rules.accept(user, SLUG, NOW)
+        assert "invalidCompetitionSources" not in alice.push(
+            "Not entered", code, competitionDataSources=[SLUG]
+        )
+        assert alice.wait("not-entered") == ("COMPLETE", "") and SLUG in alice.log("not-entered")
 
 
 SEARCH = f"""
