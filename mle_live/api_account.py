@@ -111,6 +111,7 @@ class AccountCalls:
                 search_text(dataset), votes.get(dataset.ref, 0), dataset.versions[0].created_at,
                 dataset.newest.created_at, dataset.is_private,
             )  # fmt: skip
+        votes = self._service.posts.votes("kernel", call.now)
         store = self._service.kernels.store
         for pushed in store.visible(call.user):
             version = store.version(pushed)
@@ -118,7 +119,7 @@ class AccountCalls:
                 text = f"{pushed.ref} {pushed.title}"
                 yield _Found(
                     DocumentType.KERNEL, pushed.id, pushed.ref, pushed.title, pushed.owner, text,
-                    0, version.created_at, version.created_at, pushed.is_private,
+                    votes.get(pushed.ref, 0), version.created_at, version.created_at, pushed.is_private,
                 )  # fmt: skip
 
 

@@ -86,11 +86,16 @@ class KernelCalls:
     def _pushed_rows(self, call: Call, request: Any) -> list[_Row]:
         store = self._service.kernels.store
         found = [(kernel, store.version(kernel)) for kernel in store.visible(call.user)]
-        rows = [self._pushed_row(kernel, version) for kernel, version in found if version is not None]
+        votes = self._service.posts.votes("kernel", call.now)
+        rows = [
+            self._pushed_row(kernel, version, votes.get(kernel.ref, 0))
+            for kernel, version in found
+            if version is not None
+        ]
         competition = request.competition
         return [row for row in rows if not competition or competition in row.kernel.competitions]
 
-    def _pushed_row(self, kernel: PushedKernel, version: KernelVersion) -> _Row:
+    def _pushed_row(self, kernel: PushedKernel, version: KernelVersion, votes: int) -> _Row:
         settings = version.settings
         record = Kernel(
             ref=kernel.ref,
@@ -98,7 +103,7 @@ class KernelCalls:
             author=kernel.owner,
             author_tier="novice",
             created_at=version.created_at,
-            votes=0,
+            votes=votes,
             public_score=self._best_score(kernel, settings.competitions),
             language=settings.language,
             kernel_type=settings.kernel_type,
@@ -120,7 +125,11 @@ class KernelCalls:
 
     def get_kernel(self, call: Call, request: Any) -> Any:
         pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)
-        row = self._published(call, request) if pushed is None else self._pushed_row(*pushed)
+        if pushed is None:
+            row = self._published(call, request)
+        else:
+            votes = self._service.posts.votes("kernel", call.now)
+            row = self._pushed_row(*pushed, votes.get(pushed.kernel.ref, 0))
         response = messages.ApiGetKernelResponse()
         response.metadata = _metadata(row)
         response.blob = messages.ApiKernelBlob()

@@ -277,6 +277,35 @@ def test_an_interrupted_upload_goes_on_where_it_stopped(server: RunningServer) -
     assert requests.put(address, headers=question, timeout=30).status_code == 404  # used up
 
 
+@pytest.mark.parametrize(
+    ("header", "body", "status"),
+    [
+        ("bytes x-y/10", b"x", 400),
+        ("bytes 5-3/10", b"x", 400),
+        ("bytes 0-10/10", b"x", 400),
+        ("bytes 0-4/11", b"x", 400),
+        ("items 0-4/10", b"x", 400),
+        ("bytes 0-9/10", b"x" * 11, 413),
+        ("", b"x" * 11, 413),
+        ("", b"x" * 9, 308),
+        ("bytes 3-9/10", b"x" * 7, 308),
+        ("", b"x" * 10, 200),
+    ],
+)
+def test_uploads_take_what_was_announced_and_no_more(
+    server: RunningServer, header: str, body: bytes, status: int
+) -> None:
+    start = {"type": "DATASET", "name": "a.bin", "contentLength": 10}
+    begun = rpc(server, "blobs.BlobApiService/StartBlobUpload", start).json()
+    headers = {"Content-Range": header} if header else {}
+    assert requests.put(begun["createUrl"], data=body, headers=headers, timeout=30).status_code == status
+    assert requests.put(f"{server.url}/_blob/..%2fstate.sqlite", data=b"x", timeout=30).status_code == 404
+    if status != 200:
+        files = {"slug": "my-rows", "title": "Rows of mine", "files": [{"token": begun["token"]}]}
+        unfinished = rpc(server, f"{DATASETS}/CreateDataset", files)
+        assert unfinished.status_code == 400 and "not complete" in unfinished.json()["message"]
+
+
 def _send_and_hang_up(server: RunningServer, address: str, part: bytes, whole: int) -> None:
     host, path = address.removeprefix("http://").split("/", 1)
     name, port = host.split(":")

@@ -15,6 +15,7 @@ import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
 from mle_live.service import Limits
+from tests.mle_live.pushing import Pusher
 from tests.tiny_kaggle import NOW, SLUG, TOKEN, RunningServer, make_root, running_server
 
 COMPETITIONS = "competitions.CompetitionApiService"
@@ -104,6 +105,17 @@ def test_recorded_topics_kernels_and_messages_take_replies_and_votes(server: Run
     assert [m["id"] for m in rpc(server, f"{COMPETITIONS}/ListTopicMessages", body)["messages"]][1] == 7001
     gone = own(server, "votes", {"kind": "topic", "ref": 7}, method="DELETE")
     assert gone.json() == {"votes": 5}
+
+
+def test_a_pushed_kernel_and_a_public_dataset_take_votes_of_others(server: RunningServer) -> None:
+    Pusher(server).push("Public one", "print(1)", isPrivate=False, kernelExecutionType="QUICK_SAVE")
+    Pusher(server).push("Private one", "print(1)", kernelExecutionType="QUICK_SAVE")
+    assert own(server, "votes", {"kind": "kernel", "ref": "alice/public-one"}, BOB).json() == {"votes": 1}
+    assert own(server, "votes", {"kind": "kernel", "ref": "alice/private-one"}, BOB).status_code == 404
+    assert own(server, "votes", {"kind": "kernel", "ref": "alice/public-one"}).status_code == 400
+    assert own(server, "votes", {"kind": "dataset", "ref": "alice/no-such"}, BOB).status_code == 404
+    listed = rpc(server, "kernels.KernelsApiService/ListKernels", {"user": "alice"}, BOB)["kernels"]
+    assert [(kernel["ref"], kernel["totalVotes"]) for kernel in listed] == [("alice/public-one", 1)]
 
 
 def test_posts_that_cannot_be_are_refused(server: RunningServer) -> None:

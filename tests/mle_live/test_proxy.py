@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,27 +33,33 @@ from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_ser
 MLE_LIVE = [sys.executable, "-m", "mle_live"]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A root that a real `mle-live serve` process serves, with a real key of somebody in the environment."""
-    folder = make_root(tmp_path_factory.mktemp("proxy") / "root")
-    log = folder / "log"
+@contextmanager
+def serving(root: Path, *options: str) -> Iterator[str]:
+    """The address of a real `mle-live serve` process over `root`."""
+    log = root / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*MLE_LIVE, "serve", "--root", str(folder), "--at", "2026-06-01", "--exit-with-stdin"],
+            [*MLE_LIVE, "serve", "--root", str(root), "--exit-with-stdin", *options],
             stdin=subprocess.PIPE,
             stderr=out,
         )
     try:
-        while not (folder / "serving.json").is_file():
+        while not (root / "serving.json").is_file():
             assert process.poll() is None, log.read_text()
             time.sleep(0.05)
-        yield folder
+        yield serving_url(root)
     finally:
         assert process.stdin is not None
         process.stdin.close()
         process.wait(30)
-    assert not (folder / "serving.json").exists()
+    assert not (root / "serving.json").exists()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = make_root(tmp_path_factory.mktemp("proxy") / "root")
+    with serving(folder, "--at", "2026-06-01"):
+        yield folder
 
 
 def mle_live(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -192,6 +200,43 @@ def test_a_server_that_is_gone_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="does not answer"):
         serving_url(tmp_path)
     assert mle_live("kaggle", "--root", str(tmp_path), "competitions", "list").returncode == 3
+
+
+def test_a_competition_is_lived_through(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    with serving(root, "--live", "864000") as url:  # ten days a second, from the day the competition opened
+        token = kept_token(client_home(root, "comind"))
+        seen = 0
+        while seen < 20:  # teams enter from the 1st to the 20th of February
+            answer = requests.post(
+                f"{url}/api/v1/competitions.CompetitionApiService/GetLeaderboard",
+                json={"competitionName": SLUG, "pageSize": 200},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=10,
+            )
+            teams = len(answer.json().get("submissions", []))
+            assert teams >= seen
+            seen = teams
+            time.sleep(0.1)
+    reached = json.loads((root / "clock.json").read_text())
+    assert reached["start"].startswith("2026-01-01") and reached["reached"] >= "2026-02-20"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--at", "tomorrow"),
+        ("--live", "0"),
+        ("--live", "-1"),
+        ("--calls-per-minute", "0"),
+        ("--username", "../x"),
+    ],
+)
+def test_settings_of_the_server_that_make_no_sense_are_refused(
+    tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    refused = mle_live("serve", "--root", str(make_root(tmp_path / "root")), *wrong)
+    assert refused.returncode == 2 and wrong[1] in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_user_names_that_lead_elsewhere_are_refused_and_tokens_are_replaced(tmp_path: Path) -> None:
