@@ -12,7 +12,7 @@ import copy
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,8 @@ SCRIPT_INSIDE = "/kaggle/src/script.py"
 """Where Kaggle puts a script; tracebacks name it."""
 
 _PIECE = 1 << 18
-_PUMP_SECONDS = 0.05
+_LOG_SECONDS = 0.1
 _LINE_SECONDS = 0.3
-_LONGEST_LINE = 1 << 14
 _WATCH_SECONDS = 0.25
 _LAST_WORDS = 2000
 
@@ -70,10 +69,8 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Run
     )
     assert process.stdout is not None and process.stderr is not None
     processes.prefer_for_oom(process.pid)
-    pumps = [
-        asyncio.create_task(_pump(process.stdout, "stdout", log)),
-        asyncio.create_task(_pump(process.stderr, "stderr", log)),
-    ]
+    pipes = (_Pipe("stdout", process.stdout), _Pipe("stderr", process.stderr))
+    writing = asyncio.create_task(_write_log(pipes, log))
     ended = asyncio.create_task(process.wait())
     try:
         broken = await _watch(process.pid, sandbox.workspace, ended, limits)
@@ -83,7 +80,8 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Run
             process.kill()
         await process.wait()
         await processes.gone(members)
-        _, said = await asyncio.gather(*pumps)
+        await writing
+    said = pipes[1].last
     if process.returncode == 1 and said.startswith("bwrap: "):
         raise SandboxUnavailable(f"the sandbox did not start: {said.strip()}", hint=bubblewrap.explain(said))
     if broken or process.returncode == 0:
@@ -170,28 +168,48 @@ async def _watch(pid: int, workspace: Path, ended: asyncio.Task[int], limits: Ru
         disk.close()
 
 
-async def _pump(stream: asyncio.StreamReader, name: Stream, log: KernelLog) -> str:
-    """Write all that comes to the log, a few pieces a second and where it can in whole lines; its end."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    last = waiting = ""
-    while True:
-        try:
-            chunk = await asyncio.wait_for(stream.read(_PIECE), _LINE_SECONDS if waiting else None)
-        except TimeoutError:  # a line that goes on later, as progress bars do
-            log.write(name, waiting)
-            waiting = ""
-            continue
-        text = decoder.decode(chunk, final=not chunk)
-        lines, end, waiting = (waiting + text).rpartition("\n")
-        log.write(name, lines + end)
-        if len(waiting) > _LONGEST_LINE:
-            log.write(name, waiting)
-            waiting = ""
-        last = (last + text)[-_LAST_WORDS:]
-        if not chunk:
-            log.write(name, waiting)
-            return last
-        await asyncio.sleep(_PUMP_SECONDS)  # small writes come together; a flood waits for its reader
+class _Pipe:
+    """What came through one of a script's streams and is not in the log yet."""
+
+    def __init__(self, name: Stream, stream: asyncio.StreamReader) -> None:
+        self.name, self._stream = name, stream
+        self.since = 0.0
+        self._waiting = self.last = ""
+
+    async def read(self) -> None:
+        """Take all that comes, and let the script wait when it is too fast for the log."""
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        while chunk := await self._stream.read(_PIECE):
+            self._add(decoder.decode(chunk))
+            while len(self._waiting) > _PIECE:
+                await asyncio.sleep(_LOG_SECONDS)
+        self._add(decoder.decode(b"", final=True))
+
+    def _add(self, text: str) -> None:
+        if not self._waiting:
+            self.since = time.monotonic()
+        self._waiting += text
+        self.last = (self.last + text)[-_LAST_WORDS:]
+
+    def take(self, *, everything: bool) -> str:
+        """Whole lines; also the rest when it is long, or has waited long, as progress bars do."""
+        late = time.monotonic() - self.since > _LINE_SECONDS
+        if everything or late or len(self._waiting) > _PIECE:
+            taken, self._waiting = self._waiting, ""
+        else:
+            lines, end, self._waiting = self._waiting.rpartition("\n")
+            taken = lines + end
+        return taken
+
+
+async def _write_log(pipes: Sequence[_Pipe], log: KernelLog) -> None:
+    """Until both streams end: what came first is written first, a few times a second."""
+    reading = asyncio.gather(*(pipe.read() for pipe in pipes))
+    while not reading.done():
+        await asyncio.wait({reading}, timeout=_LOG_SECONDS)
+        for pipe in sorted(pipes, key=lambda pipe: pipe.since):
+            log.write(pipe.name, pipe.take(everything=reading.done()))
+    await reading
 
 
 class _Follower:
@@ -214,7 +232,7 @@ class _Follower:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(2 * _PUMP_SECONDS)
+            await asyncio.sleep(_LOG_SECONDS)
             self._copy()
 
     def _copy(self) -> bool:

@@ -139,6 +139,31 @@ def test_a_quick_save_does_not_run(alice: Pusher) -> None:
     assert alice.log("quick-save") == ""
 
 
+def test_the_log_has_lines_of_both_streams_in_their_order(alice: Pusher) -> None:
+    code = """
+        import sys, time
+        for number in range(5):
+            print("out", number)
+            time.sleep(0.02)
+            print("err", number, file=sys.stderr)
+            time.sleep(0.02)
+        print("half a line ", end="", flush=True)
+        time.sleep(1)
+        print("and its end")
+        """
+    alice.run("Both streams", code)
+    events = json.loads(alice.at("both-streams", "ListKernelSessionOutput")["log"])
+    said = [event["data"] for event in events]
+    assert "half a line " in said and "and its end\n" in said
+    of_stream = {
+        name: "".join(e["data"] for e in events[1:] if e["stream_name"] == name)
+        for name in ("stdout", "stderr")
+    }
+    assert of_stream["stderr"] == "".join(f"err {n}\n" for n in range(5))
+    assert of_stream["stdout"].startswith("".join(f"out {n}\n" for n in range(5)))
+    assert alice.log("both-streams").index("out 0") < alice.log("both-streams").index("err 0")
+
+
 def test_a_failing_script_tells_why_and_keeps_what_it_wrote(alice: Pusher) -> None:
     code = "open('half.txt', 'w').write('half')\nundefined_name"
     status, why = alice.run("Failing script", code)
