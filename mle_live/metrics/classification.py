@@ -7,10 +7,12 @@ scikit-learn's function of the same meaning.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import rankdata
 
 from mle_live.metrics.metric import Array
 
+_FEW_CODES = 1000
 PROBABILITY_FLOOR = 1e-15
 """Probabilities are cut to [floor, 1 - floor] before a logarithm, as Kaggle's log losses do."""
 
@@ -118,13 +120,24 @@ def area_under_curve(truth: Array, prediction: Array) -> float:
 
 def _class_counts(truth: Array, prediction: Array) -> tuple[Array, Array, Array]:
     """Hits, rows in the truth and rows in the prediction for each class seen on either side."""
-    rows = len(truth)
-    classes, codes = np.unique(np.concatenate([truth[:, 0], prediction[:, 0]]), return_inverse=True)
-    true_codes, predicted_codes = codes[:rows], codes[rows:]
-    size = len(classes)
+    true_codes, predicted_codes = _class_codes(truth[:, 0], prediction[:, 0])
+    size = int(max(true_codes.max(), predicted_codes.max())) + 1
     hits = np.bincount(true_codes[true_codes == predicted_codes], minlength=size).astype(float)
     true_counts = np.bincount(true_codes, minlength=size).astype(float)
-    return hits, true_counts, np.bincount(predicted_codes, minlength=size).astype(float)
+    predicted_counts = np.bincount(predicted_codes, minlength=size).astype(float)
+    seen = true_counts + predicted_counts > 0
+    return hits[seen], true_counts[seen], predicted_counts[seen]
+
+
+def _class_codes(truth: Array, prediction: Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Small whole codes that agree between the two sides, with gaps at most as many as rows."""
+    low = min(truth.min(), prediction.min())
+    if max(truth.max(), prediction.max()) - low < max(len(truth), _FEW_CODES):
+        codes = [(side - low).astype(np.intp) for side in (truth, prediction)]
+        if all((code == side - low).all() for code, side in zip(codes, (truth, prediction), strict=True)):
+            return codes[0], codes[1]
+    _, mixed = np.unique(np.concatenate([truth, prediction]), return_inverse=True)
+    return mixed[: len(truth)], mixed[len(truth) :]
 
 
 def _class_f1(truth: Array, prediction: Array) -> tuple[Array, Array]:

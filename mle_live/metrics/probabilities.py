@@ -41,20 +41,21 @@ def read_distributions(
 ) -> tuple[Array, Array]:
     """Votes a class, scaled to shares of a row; probabilities that already sum to 1 a row."""
     votes, predicted = read.non_negative(truth, prediction, columns)
-    read.refuse(predicted > 1, "out_of_range", "probabilities must lie between 0 and 1", columns)
-    off = np.abs(predicted.sum(axis=1, keepdims=True) - 1) > _SUM_TOLERANCE
+    read.within(predicted, 0.0, 1.0, "probabilities must lie between 0 and 1", columns)
+    off = np.abs(np.einsum("ij->i", predicted)[:, None] - 1) > _SUM_TOLERANCE
     read.refuse(off, "out_of_range", "the probabilities of a row must sum to 1", columns)
-    totals = votes.sum(axis=1, keepdims=True)
+    totals = np.einsum("ij->i", votes)[:, None]
     if (totals == 0).any():
         raise ValueError("each row of the truth needs votes")
-    return votes / totals, predicted
+    return votes if (totals == 1).all() else votes / totals, predicted
 
 
 def kl_divergence(truth: Array, prediction: Array) -> float:
     """Mean over rows of Σ t log(t / p), p cut to [1e-15, 1 - 1e-15] (Kaggle's metric, scipy's rel_entr)."""
-    p = np.clip(prediction, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    ratio = np.divide(truth, p, out=np.ones_like(p), where=truth > 0)
-    return float((truth * np.log(ratio)).sum(axis=1).mean())
+    voted = truth > 0
+    shares = truth[voted]
+    p = np.clip(prediction[voted], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return float((shares * np.log(shares / p)).sum() / len(truth))
 
 
 def read_exam_levels(

@@ -24,9 +24,9 @@ def non_negative(
 ) -> tuple[Array, Array]:
     """Numbers ≥ 0 on both sides, as logarithmic errors need them."""
     expected, predicted = numbers(truth, prediction, columns)
-    if (expected < 0).any():
+    if expected.min() < 0:
         raise ValueError("the truth holds negative values: a logarithmic error is undefined")
-    refuse(predicted < 0, "out_of_range", "predictions must not be negative", columns)
+    within(predicted, 0.0, np.inf, "predictions must not be negative", columns)
     return expected, predicted
 
 
@@ -60,8 +60,7 @@ def probabilities(
 ) -> tuple[Array, Array]:
     """Truth 0/1, prediction a probability of 1."""
     expected, predicted = ranks_of_positive(truth, prediction, columns)
-    outside = (predicted < 0) | (predicted > 1)
-    refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
+    within(predicted, 0.0, 1.0, "probabilities must lie between 0 and 1", columns)
     return expected, predicted
 
 
@@ -80,8 +79,7 @@ def class_probabilities(
     The truth is either one-hot in the same columns, or a single column whose labels are the columns' names.
     """
     predicted = predicted_numbers(prediction, columns)
-    outside = (predicted < 0) | (predicted > 1)
-    refuse(outside, "out_of_range", "probabilities must lie between 0 and 1", columns)
+    within(predicted, 0.0, 1.0, "probabilities must lie between 0 and 1", columns)
     totals = predicted.sum(axis=1, keepdims=True)
     refuse(totals == 0, "out_of_range", "the probabilities of a row must not all be 0", columns)
     if all(column in truth.columns for column in columns):
@@ -132,10 +130,28 @@ def _numeric_labels(expected: pd.Series[Any], predicted: pd.Series[Any], column:
 
 
 def true_numbers(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
-    values = truth[list(columns)].to_numpy(dtype=float)
-    if not np.isfinite(values).all():
+    values = _block(truth, columns)
+    if values is None:
+        values = truth[list(columns)].to_numpy(dtype=float)
+    if not all_finite(values):
         raise ValueError("the truth holds missing or infinite values")
     return values
+
+
+def all_finite(values: Array) -> bool:
+    """Whether no value is NaN or infinite; the sum tells it at once unless it overflows itself."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
+def _block(frame: pd.DataFrame, columns: Sequence[str]) -> Array | None:
+    """The columns as one array without a copy where that is possible; None unless all are plain numbers."""
+    if not all(isinstance(kind, np.dtype) and kind.kind in "iufb" for kind in frame.dtypes[list(columns)]):
+        return None
+    if len(columns) == 1:
+        return np.asarray(frame[columns[0]].to_numpy(dtype=float)[:, None])
+    chosen = frame if list(frame.columns) == list(columns) else frame[list(columns)]
+    return np.asarray(chosen.to_numpy(dtype=float))
 
 
 def true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
@@ -170,11 +186,21 @@ def _predicted_labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Se
 
 
 def predicted_numbers(prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
+    """Finite numbers, shape (rows, columns); refuses what is none, column by column."""
+    values = _block(prediction, columns)
+    if values is not None and all_finite(values):
+        return values
     result = []
     for column in columns:
         _refuse_missing(prediction[column], column)
         result.append(_to_numbers(prediction[column], column))
     return np.column_stack(result)
+
+
+def within(values: Array, low: float, high: float, rule: str, columns: Sequence[str]) -> None:
+    """Refuse rows with a value outside [low, high] as `out_of_range`."""
+    if values.min() < low or values.max() > high:
+        refuse((values < low) | (values > high), "out_of_range", rule, columns)
 
 
 def _to_numbers(values: pd.Series[Any], column: str) -> Array:

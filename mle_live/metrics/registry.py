@@ -19,7 +19,8 @@ HIGHER, LOWER = True, False
 _OF_OWN_FORM = frozenset({
     "weighted_multilabel_log_loss", "jigsaw_bias_auc", "group_mean_log_mae",
     "laplace_log_likelihood", "haversine_p50_p95_mean", "micro_f1_qa_spans",
-    "dice_plus_3d_hausdorff", "voc_map_iou_50", "voc_map_iou_40", "f1_point_in_box_detection", "map_3d_iou_50_95",
+    "dice_plus_3d_hausdorff", "voc_map_iou_50", "voc_map_iou_40", "f1_point_in_box_detection",
+    "map_3d_iou_50_95",
 })  # fmt: skip
 
 
