@@ -205,7 +205,7 @@ class ScriptAgent(ScriptAtWork):
             or "nothing yet",
             "failed": self._last_failure(),
             "direction": self._direction(step),
-            "example": self._example(step),
+            **self._example(step),
             "limits": limits_text(
                 step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds)
             ),
@@ -213,7 +213,7 @@ class ScriptAgent(ScriptAtWork):
 
     def _example(self, step: int) -> dict[str, str]:
         goal, edit = example_edit(self._script, step + self._agent.index - 2)
-        return {"goal": goal, "old": edit.old, "new": edit.new}
+        return {"example_goal": goal, "example_old": edit.old, "example_new": edit.new}
 
     def _direction(self, step: int) -> str:
         """What kind of change is asked for: left to itself, a weak model proposes one thing for ever."""

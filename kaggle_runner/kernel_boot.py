@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections import defaultdict, deque
@@ -192,7 +193,25 @@ class BoundedKernel(IPythonKernel):
         return reply
 
 
+def end_with_engine() -> None:
+    """The engine holds the other end of stdin and writes nothing: when it is gone, so is this kernel."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def wait() -> None:
+        try:
+            while os.read(lifeline, 1):
+                pass
+        finally:
+            os._exit(1)
+
+    threading.Thread(target=wait, name="engine-watch", daemon=True).start()
+
+
 def main(connection_file: str) -> None:
+    end_with_engine()
     # A parent that blocks SIGINT hands the block down, and no cell could be interrupted.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     # An interrupt goes to the kernel's process group only when the kernel leads one.

@@ -45,6 +45,7 @@ class KernelProcess:
         self._manager = manager
         self._report = report
         self._client: AsyncKernelClient | None = None
+        self._lifeline = -1
         self.pid = 0
 
     @classmethod
@@ -77,9 +78,15 @@ class KernelProcess:
 
     async def _start(self) -> None:
         pipe = self._report.write_end
+        # The kernel ends when this pipe does. bwrap's own --die-with-parent misses an engine that is killed
+        # between two of its forks.
+        read_end, self._lifeline = os.pipe()
         try:
-            await self._manager.start_kernel(env=dict(MINIMAL_ENVIRONMENT), cwd="/", stdout=pipe, stderr=pipe)
+            await self._manager.start_kernel(
+                env=dict(MINIMAL_ENVIRONMENT), cwd="/", stdin=read_end, stdout=pipe, stderr=pipe
+            )
         finally:
+            os.close(read_end)
             self._report.started()
         process = self._process()
         assert process is not None
@@ -157,9 +164,10 @@ class KernelProcess:
             await self._manager.shutdown_kernel(now=True)
         await processes.gone(members)
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        for descriptor in (self._lock, self._lifeline):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lock = self._lifeline = -1
 
 
 class _OneSpec(KernelSpecManager):

@@ -41,7 +41,8 @@ def variables(role: str, part: str) -> set[str]:
 def test_every_opening_fits_with_more_material_than_there_is_room(window: int, kind: str) -> None:
     prompts = Prompts(most_tokens=prompt_tokens(window))
     for role, part in OPENINGS:
-        values = dict.fromkeys(variables(role, part), MATERIAL[kind]) | {"count": 4}
+        values = dict.fromkeys(variables(role, part), MATERIAL[kind])
+        values |= {"count": "4", "example_goal": "try C=2"}  # these two stand within a line
         messages = prompts.opening(role, part, values)
         assert estimate_prompt_tokens(messages) <= prompt_tokens(window), (role, part)
         assert messages[0]["content"] == prompts.render(role, "system")

@@ -39,7 +39,8 @@ LINE = MEAN.replace(
 )
 ZERO = MEAN.replace('train["price"].mean()', "0.0")
 BROKEN = MEAN.replace("pd.read_csv", "pd.read_cvs", 1)
-FORGETS = MEAN.replace("import pandas as pd\n", "")
+LEAVES = LINE + "leftover = True\n"
+FINDS = LINE.replace("test[[", 'if "leftover" in globals(): test[[')
 
 
 def reply(goal: str, script: str) -> str:
@@ -170,11 +171,11 @@ async def test_a_better_change_is_kept_and_a_worse_or_broken_one_is_told(world: 
 
 async def test_every_script_starts_in_a_fresh_kernel_with_no_old_submission(world: World) -> None:
     silent = 'print("submission.csv is not written")\n'
-    replies = [reply("a line", LINE), reply("forget the import", FORGETS), reply("write nothing", silent)]
+    replies = [reply("a line", LEAVES), reply("find the rest", FINDS), reply("write nothing", silent)]
     agent = await improve(world, replies, steps=3)
     evaluations = world.store.all(Evaluation, "agent = ?", (agent.id,))
     assert [one.step for one in evaluations] == [1]
-    assert "NameError" in world.model.shown[2]
+    assert "wrote no submission.csv" in world.model.shown[2]
 
 
 async def test_only_the_best_script_itself_reproduces_the_result(world: World) -> None:

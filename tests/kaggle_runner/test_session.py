@@ -342,6 +342,17 @@ asyncio.run(main())
         kernel_process._sweep(left)  # as a later engine would; folders of other living engines stay
 
 
+async def test_a_kernel_ends_with_the_engines_end_of_its_lifeline(tmp_path: Path) -> None:
+    """Also where the sandbox was not told of the engine's death: it died between two of bwrap's forks."""
+    async with bench(tmp_path) as lab:
+        await lab.run("x = 1")
+        kernel = lab.notebook._kernel
+        assert kernel is not None and kernel.exit_code() is None
+        os.close(kernel._lifeline)
+        kernel._lifeline = -1
+        assert await processes.gone(processes.tree(kernel.pid), seconds=10)
+
+
 async def test_a_cancelled_cell_ends_its_kernel(tmp_path: Path) -> None:
     async with bench(tmp_path) as lab:
         cell = asyncio.create_task(lab.run("print('on', flush=True)\nwhile True: pass"))
