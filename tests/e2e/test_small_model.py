@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,21 @@ def test_the_best_script_runs_again_and_writes_the_same(outcome: Any) -> None:
     done = comind("reproduce", shown["run"], "--json", state=state)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["largest_difference"] == 0.0
+
+
+def test_a_real_small_models_recorded_replies_beat_the_sample_again(
+    prepared_root: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Imperfect replies and all: some cannot be read, some scripts fail, and what works is scored anew."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "mle_live").symlink_to(prepared_root("digits-5k"))
+    recording = Path(__file__).parents[1] / "recordings" / "small_model" / "script_agents.jsonl"
+    done = comind("run", "--replay", str(recording), "--steps", "3", "--json", state=state)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    own = [one["best_score"] for one in shown["coders"] if one["best_score"] is not None]
+    assert own and max(own) > shown["best"]["interval"][0] > shown["baseline_score"]
+    [model] = shown["models"]
+    assert model["model"].startswith("recording of ") and model["unreadable"] > 0
+    assert shown["cost"]["tokens"] == 0
