@@ -235,8 +235,9 @@ class Comparison:
     """Recorded, but not asked for in the replay."""
 
     def __str__(self) -> str:
+        why = " (prompts tell the time that is left)" if self.different else ""
         told = f"Replayed {self.same + self.different} replies: {self.same} prompts as recorded, "
-        told += f"{self.different} different"
+        told += f"{self.different} different{why}"
         return told + (f"; {self.not_asked} recorded replies were not asked for" if self.not_asked else "")
 
 

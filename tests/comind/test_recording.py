@@ -219,7 +219,10 @@ async def test_prompts_as_recorded_and_others_are_counted(tmp_path: Path) -> Non
     await model.ask("proposer", key(2), [{"role": "user", "content": "99 s left"}])
     counted = compare(recording, list(log.kept.values()))
     assert (counted.same, counted.different, counted.not_asked) == (1, 1, 1)
-    assert "2 replies: 1 prompts as recorded, 1 different; 1 recorded" in str(counted)
+    assert (
+        "2 replies: 1 prompts as recorded, 1 different (prompts tell the time that is left); 1 recorded"
+        in str(counted)
+    )
 
 
 def test_half_a_surrogate_pair_counts_as_the_store_keeps_it(tmp_path: Path) -> None:
