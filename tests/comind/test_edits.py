@@ -46,11 +46,15 @@ def test_the_inner_of_two_opening_marks_counts_and_an_unclosed_new_part_ends_at_
 @pytest.mark.parametrize("flood", ["<old>", "<old></old>", "<old></old><new>", "<old", "< old >a</old>\n"])
 def test_a_flood_of_marks_takes_linear_time(flood: str) -> None:
     def seconds(length: int) -> float:
-        started = time.process_time()
-        parse_edits((flood * length)[:length])
-        return time.process_time() - started
+        """The best of three, in this thread alone: a collection or a busy host only ever makes one longer."""
+        tries = []
+        for _ in range(3):
+            started = time.thread_time()
+            parse_edits((flood * length)[:length])
+            tries.append(time.thread_time() - started)
+        return min(tries)
 
-    assert seconds(96_000) < 60 * max(seconds(6_000), 0.005)  # 16 times the text; 256 were it squared
+    assert seconds(96_000) < 80 * max(seconds(6_000), 0.005)  # 16 times the text; 256 were it squared
 
 
 def test_everything_may_be_taken_away_but_the_last_old_line_must_exist() -> None:

@@ -39,7 +39,7 @@ CELLS = {
     "after exits": "print('kept is', kept)",
     "deaf": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
     "after deaf": "print(kept)",
-    "suicide": "import os\nprint('last words', flush=True)\nos.kill(os.getpid(), 9)",
+    "suicide": "import os, time\nprint('last words', flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), 9)",
     "hog": "hoard = []\nwhile True: hoard.append(bytearray(20_000_000))",
     "quits": "quit()",
     "exit": "exit()",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.mle_live.official_command import Kaggle
 from tests.tiny_kaggle import (
     CANARY,
     ROWS,
     SLUG,
-    TOKEN,
     RunningServer,
     make_root,
     running_server,
@@ -23,39 +20,12 @@ from tests.tiny_kaggle import (
     wait_until_graded,
 )
 
-Kaggle = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
     with running_server(make_root(folder / "root"), folder / "state") as running:
         yield running
-
-
-@pytest.fixture
-def kaggle(server: RunningServer, tmp_path: Path) -> Kaggle:
-    """Run `kaggle …` in a home of its own; https goes nowhere, so no credential can leave the machine."""
-
-    def run(*arguments: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("kaggle")), *arguments],
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-                "KAGGLE_API_TOKEN": token,
-                "HTTP_PROXY": server.url,
-                "HTTPS_PROXY": "http://127.0.0.1:9",
-                "NO_PROXY": "",
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
 
 
 def test_competitions_and_files_are_listed(kaggle: Kaggle) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.mle_live.official_command import Kaggle
 from tests.mle_live.pushing import Pusher, notebook_text
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server, wait_until_graded
-
-Kaggle = Callable[..., subprocess.CompletedProcess[str]]
+from tests.tiny_kaggle import SLUG, RunningServer, make_root, running_server, wait_until_graded
 
 
 @pytest.fixture(scope="module")
@@ -23,31 +19,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
     with running_server(make_root(folder / "root"), folder / "state") as running:
         yield running
-
-
-@pytest.fixture
-def kaggle(server: RunningServer, tmp_path: Path) -> Kaggle:
-    """Run `kaggle …` in a home of its own; https goes nowhere, so no credential can leave the machine."""
-
-    def run(*arguments: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("kaggle")), *arguments],
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-                "KAGGLE_API_TOKEN": token,
-                "HTTP_PROXY": server.url,
-                "HTTPS_PROXY": "http://127.0.0.1:9",
-                "NO_PROXY": "",
-            },
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-
-    return run
 
 
 def write_kernel(folder: Path, code: str, **metadata: Any) -> Path:
