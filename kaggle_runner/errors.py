@@ -9,6 +9,9 @@
     │   └── StateUnwritable
     ├── ServiceError                 3: something outside refused or is away; the same call may work later
     │   ├── KaggleError              Kaggle or MLE-Live
+    │   │   ├── KernelRefused        a push that was not taken: quota, sessions, sources
+    │   │   └── SubmissionRefused    the governor or Kaggle does not take a submission
+    │   ├── AccountBusy              another process is at the same account
     │   └── ModelError               the language model's endpoint
     │       ├── ModelRefused         wrong key, unknown model, no quota: asking again will not help
     │       └── ModelUnavailable     time-outs, 429, 5xx, broken replies after all tries
@@ -77,6 +80,22 @@ class KaggleError(ServiceError):
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class KernelRefused(KaggleError):
+    """A pushed kernel was not taken. `full`: the sessions or the quota are used up, later it may be."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0, full: bool = False) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.full = full
+
+
+class SubmissionRefused(KaggleError):
+    """A submission was not sent, or not taken."""
+
+
+class AccountBusy(ServiceError):
+    pass
 
 
 class ModelError(ServiceError):
