@@ -1,7 +1,7 @@
 """What belongs to a Kaggle account rather than to a run: `state/kaggle.sqlite`.
 
 Several processes write here (engines, the commands, a screen), so every write is one short transaction, and
-what must not happen twice at once (a submission, the start of a session) is done under a lock file. The tables
+what must not happen twice at once (a submission, the start of a session) is done under a lock file. Tables
 belong to the modules that use them: submissions to `governor`, kernels to `sessions`, ranks to `ranks`.
 """
 
@@ -54,9 +54,7 @@ class AccountBook:
     def require(self, table: str, columns: Mapping[str, type], pk: str | tuple[str, ...]) -> None:
         """Make the table, and columns that an older version did not know. `account` is among the columns."""
         with self.writing():
-            self._database.table(table).create(  # type: ignore[attr-defined]
-                {"account": str, **columns}, pk=pk, if_not_exists=True
-            )
+            self._database.table(table).create({"account": str, **columns}, pk=pk, if_not_exists=True)
             known = self._database.table(table).columns_dict
             for name, kind in columns.items():
                 if name not in known:
