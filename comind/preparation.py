@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from comind.briefing import Room, competition_text, machine_text, metric_text
 from comind.clock import Clock
@@ -164,23 +165,38 @@ async def _split_and_check(
 ) -> None:
     """The evaluator's model writes the split; a version that fails its checks goes back with the reason.
 
-    The standard split is what is used where the model's reply cannot be read, and tried last of all.
+    The standard split is what most models choose, so it is made and checked while the first one thinks. It is
+    also what is used where the model's reply cannot be read, and tried last of all.
     """
     fraction = config.validation_fraction or validation_fraction(profile.train_rows)
     reference = source = standard_split_source(profile)
+    standard: asyncio.Task[_Tried] | None = asyncio.create_task(_try_ahead(evaluator, reference, fraction))
     fault = ""
-    for attempt in range(1, _ATTEMPTS + 1):
-        key = CallKey("evaluator", attempt, "split")
-        asked = evaluator_role.write_split(
-            desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
-        )
-        source = await _read_or_standard(asked, reference, config, store)
-        fault = await _split_fault(evaluator, source, fraction, store)
-        if not fault:
+    try:
+        for attempt in range(1, _ATTEMPTS + 1):
+            key = CallKey("evaluator", attempt, "split")
+            asked = evaluator_role.write_split(
+                desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
+            )
+            source = await _read_or_standard(asked, reference, config, store)
+            ahead = await standard if standard else None  # it writes where the model's own version goes
+            standard = None
+            usable = ahead if source == reference else None
+            tried = usable or await _try_split(evaluator, source, fraction)
+            fault = tried.fault
+            if not fault:
+                store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
+                return
+            store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
+    finally:
+        if standard:
+            standard.cancel()
+            await asyncio.gather(standard, return_exceptions=True)
+    if source != reference:
+        tried = await _try_split(evaluator, reference, fraction)
+        if not tried.fault:
+            store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
             return
-        store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
-    if source != reference and not await _split_fault(evaluator, reference, fraction, store):
-        return
     raise EvaluatorRejected(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
         hint="Each version's fault is among the run's events. Unusual data may need Kaggle's ordinary shape; "
@@ -204,12 +220,24 @@ async def _read_or_standard(
     return reference
 
 
-async def _split_fault(evaluator: Evaluator, source: str, fraction: float, store: Store) -> str:
-    """Why this version is rejected; empty when the split is made and passed its checks."""
+class _Tried(NamedTuple):
+    """Why a version of the split is rejected; empty when it was made and passed so many checks."""
+
+    fault: str
+    checks: int = 0
+
+
+async def _try_split(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
     try:
         await evaluator.split(source, fraction=fraction)
-        checks = await evaluator.check()
+        return _Tried("", len(await evaluator.check()))
     except EvaluatorRejected as error:
-        return error.message
-    store.event("evaluator", f"The split and the metric passed {len(checks)} checks")
-    return ""
+        return _Tried(error.message)
+
+
+async def _try_ahead(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
+    """The same, and the sample submission's grade, which the evaluator remembers."""
+    tried = await _try_split(evaluator, source, fraction)
+    if not tried.fault:
+        await evaluator.baseline()
+    return tried

@@ -11,8 +11,8 @@ import re
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mle_live.patience import PatientProtocol
 from mle_live.wire import RpcError
 
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -34,7 +34,7 @@ class HostGuard:
         await self._app(scope, receive, send)
 
 
-class RefusingProxyProtocol(HttpToolsProtocol):
+class RefusingProxyProtocol(PatientProtocol):
     """HTTP/1.1 that refuses CONNECT with a sentence in the status line, which clients show to people."""
 
     def data_received(self, data: bytes) -> None:

@@ -112,6 +112,9 @@ class Grader:
         """Refuse empty fields, and text, NaN and infinities where the labels are numbers (in place)."""
         for column in prediction.columns:
             values = prediction[column]
+            if getattr(self.metric, "texts", False):
+                prediction[column] = values.fillna("")  # no boxes, no mask, no words: an answer like another
+                continue
             if values.isna().any():
                 raise BadPredictions("nan", prediction.index[values.isna()].tolist())
             if column in like and not pd.api.types.is_numeric_dtype(like[column]):

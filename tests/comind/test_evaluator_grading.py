@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comind.evaluator.evaluator import Evaluator
+from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.grader import Grader, feedback_rows
 from comind.evaluator.messages import PROBLEMS, failure_message, known_code, public_ids
 from comind.records import Evaluation
@@ -176,6 +176,22 @@ def test_a_number_of_hundreds_of_digits_is_infinite_and_no_fault_of_the_metric(
     paths = {"validation": workspace / "validation.csv", "test": workspace / "submission.csv"}
     price_of_first("1" * 400)(paths["validation"])
     assert grader.grade({"name": "files", **paths})["code"] == "infinite"
+
+
+def test_an_empty_text_is_an_answer_where_the_metric_reads_texts(tmp_path: Path) -> None:
+    said = [f"words of row {n}" for n in range(40)]
+    pd.DataFrame({"id": range(40), "said": said}).to_csv(tmp_path / "truth.csv", index=False)
+    (tmp_path / "evaluate.py").write_text(known_metric_source("word_jaccard"), encoding="utf-8")
+    empty = pd.DataFrame({"id": range(40), "said": ["", *said[1:]]})
+    empty.to_csv(tmp_path / "submission.csv", index=False)
+    request = {
+        "truth": tmp_path / "truth.csv", "evaluate": tmp_path / "evaluate.py",
+        "sample_submission": tmp_path / "submission.csv", "id_column": "id", "targets": ["said"],
+        "group": None, "seed": 7, "samples": 20, "seconds": 5, "whole": True, "cases": [],
+    }  # fmt: skip
+    paths = {"validation": tmp_path / "submission.csv", "test": tmp_path / "submission.csv"}
+    answer = Grader(request).grade({"name": "files", **paths})
+    assert answer["success"] and answer["whole"]["score"] == pytest.approx(39 / 40)
 
 
 def pipe_instead(path: Path) -> None:
