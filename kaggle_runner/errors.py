@@ -75,11 +75,16 @@ class ServiceError(ComindError):
 
 
 class KaggleError(ServiceError):
-    """A call to Kaggle or MLE-Live failed. `status` is the HTTP status, 0 when none arrived."""
+    """A call to Kaggle or MLE-Live failed. `status` is the HTTP status, 0 when none arrived.
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    `maybe_done`: the call would have changed something at Kaggle, and its answer never came. Look there
+    before it is repeated.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0, maybe_done: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.maybe_done = maybe_done
 
 
 class KernelRefused(KaggleError):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 SubmissionStatus = Literal["pending", "complete", "error"]
+KernelState = Literal["queued", "running", "complete", "error", "cancelled"]
+DatasetState = Literal["ready", "processing", "failed", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class Competition:
     entered: bool
     rank: int | None
     tags: tuple[str, ...]
+    max_team_size: int = 0
+    """0 where Kaggle does not say."""
+    submissions_disabled: bool = False
+    team_merger_deadline: datetime | None = None
+    new_entrant_deadline: datetime | None = None
+    """Nobody can join after it."""
+    license: str = ""
+    """Of the data, where Kaggle says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +133,134 @@ class BoardRow:
     team: str
     score: float
     submitted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardTeam:
+    """One row of the downloaded leaderboard. `members` are user names; ranks are Kaggle's own."""
+
+    rank: int
+    team_id: int
+    team: str
+    members: tuple[str, ...]
+    score: float
+    """NaN where the team has no readable score."""
+    submitted_at: datetime | None
+    submissions: int | None
+    """How many the team has made, where the board says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratorQuota:
+    """Seconds of one kind of accelerator in this week."""
+
+    used: float
+    reserved: float
+    """Held by sessions that run now."""
+    allowed: float
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.allowed - self.used - self.reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of the week's accelerators, and when the week ends."""
+
+    gpu: AcceleratorQuota
+    tpu: AcceleratorQuota
+    refresh_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPush:
+    """A kernel to be saved and run. Its slug must be what Kaggle makes of its title."""
+
+    slug: str
+    title: str
+    """5 to 50 characters."""
+    text: str
+    """Python source, or the JSON text of a notebook."""
+    kernel_type: Literal["notebook", "script"] = "notebook"
+    datasets: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+    competitions: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    accelerator: str = ""
+    """A machine shape such as `NvidiaTeslaT4` or `TpuV5E8`; empty for the CPU."""
+    internet: bool = False
+    docker_image: str = ""
+    seconds: int | None = None
+    """The session's time-out; it can only be below Kaggle's own."""
+    private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PushedVersion:
+    """What became of a push. `ref` is what Kaggle called the kernel, which may differ from the wish."""
+
+    ref: str
+    url: str
+    version: int
+    refused_sources: tuple[str, ...]
+    """Sources that do not exist or may not be read; the run goes without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """A kernel as Kaggle keeps it: its newest version and the machine that it asked for."""
+
+    ref: str
+    version: int
+    accelerator: str
+    """The machine shape Kaggle noted, which may be a substitute; empty for the CPU or when it is not told."""
+    gpu: bool
+    internet: bool
+    private: bool
+    docker_image: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStatus:
+    """The state of one version's run. `failure` is Kaggle's reason, for errors."""
+
+    state: KernelState
+    failure: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("complete", "error", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A piece of a run's output: `stdout` or `stderr`, seconds since the start, and the text."""
+
+    stream: str
+    time: float
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelOutput:
+    """What a run left: names of all its files, where the wanted ones lie now, and why some do not."""
+
+    names: tuple[str, ...]
+    saved: dict[str, Path]
+    left_out: dict[str, str]
+    """Wanted files that were not fetched, each with the reason."""
+    log: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """A dataset's head; `ref` is owner/slug, `size` in bytes (0 when Kaggle does not say)."""
+
+    ref: str
+    title: str
+    license: str
+    size: int
+    version: int
+    updated_at: datetime | None
+    url: str

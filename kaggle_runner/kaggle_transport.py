@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from kagglesdk.blobs.services.blob_api_service import BlobApiClient
 from kagglesdk.competitions.services.competition_api_service import CompetitionApiClient
+from kagglesdk.datasets.services.dataset_api_service import DatasetApiClient
 from kagglesdk.kaggle_env import KaggleEnv
 from kagglesdk.kaggle_http_client import KaggleHttpClient
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
+from kagglesdk.security.services.oauth_service import OAuthClient
 from requests.adapters import HTTPAdapter
 
 from kaggle_runner.errors import ConfigError, KaggleError
+from kaggle_runner.kaggle_faults import Failed, ForeignHost, explain
 
 Answer = TypeVar("Answer")
 Credentials = str | tuple[str, str]
@@ -25,7 +30,6 @@ Credentials = str | tuple[str, str]
 
 KAGGLE_URL = "https://api.kaggle.com"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_PASSING_TROUBLE = (429, 500, 502, 503, 504)
 _LONGEST_WAIT = 120.0
 
 
@@ -54,6 +58,9 @@ class Wire(NamedTuple):
     session: requests.Session
     competitions: CompetitionApiClient
     kernels: KernelsApiClient
+    datasets: DatasetApiClient
+    blobs: BlobApiClient
+    oauth: OAuthClient
 
 
 class KaggleTransport:
@@ -67,6 +74,7 @@ class KaggleTransport:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retries: Retries = DEFAULT_RETRIES,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -83,94 +91,92 @@ class KaggleTransport:
         self._timeouts = timeouts
         self._retries = retries
         self._sleep = sleep
+        self._now = now
+        self.clock_offset: float | None = None
+        """The server's clock minus ours in seconds, by its newest answer; None before the first."""
 
-    def read(self, what: str, call: Callable[[Wire], Answer]) -> Answer:
+    def read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors."""
         wait = self._retries.first_wait
         for attempt in range(1, self._retries.tries + 1):
             try:
                 return self._once(call)
-            except _Failed as failure:
+            except Failed as failure:
                 if attempt == self._retries.tries or not failure.may_pass:
-                    raise self._explain(what, failure) from failure.cause
+                    raise self._explained(what, failure, competition) from failure.cause
                 self._sleep(min(max(wait, failure.retry_after), _LONGEST_WAIT))
                 wait *= 2
         raise AssertionError("unreachable")
 
-    def write(self, what: str, call: Callable[[Wire], Answer]) -> Answer:
-        """Run `call` exactly once: a repeated write could happen twice."""
+    def write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
+        """Run `call` exactly once: a repeated write could happen twice.
+
+        Where its answer did not come, the KaggleError says `maybe_done`.
+        """
         try:
             return self._once(call)
-        except _Failed as failure:
-            raise self._explain(what, failure) from failure.cause
+        except Failed as failure:
+            raise self._explained(what, failure, competition, write=True) from failure.cause
 
     def _once(self, call: Callable[[Wire], Answer]) -> Answer:
-        with _BoundHttpClient(self.base_url, self._credentials, self._timeouts) as http:
+        client = _BoundHttpClient(self.base_url, self._credentials, self._timeouts, self._note_date)
+        with client as http:
             session = http._session
+            wire = Wire(
+                http,
+                session,
+                CompetitionApiClient(http),
+                KernelsApiClient(http),
+                DatasetApiClient(http),
+                BlobApiClient(http),
+                OAuthClient(http),
+            )
             try:
-                return call(Wire(http, session, CompetitionApiClient(http), KernelsApiClient(http)))
+                return call(wire)
             except requests.HTTPError as error:
-                raise _Failed(error, error.response) from error
+                raise Failed(error, error.response) from error
             except requests.JSONDecodeError as error:
-                raise _Failed(error, None, unreadable=True) from error
+                raise Failed(error, None, unreadable=True) from error
             except requests.RequestException as error:
-                raise _Failed(error, None) from error
+                raise Failed(error, None) from error
             except (KeyError, TypeError, ValueError) as error:
                 # kagglesdk raises these on messages that it cannot read: a page of HTML, an unknown enum
-                raise _Failed(error, None, unreadable=True) from error
+                raise Failed(error, None, unreadable=True) from error
 
-    def _explain(self, what: str, failure: _Failed) -> KaggleError:
-        place = self.base_url
-        if failure.status:
-            text = failure.text or "no message"
-            hint = _hint(failure.status, text)
-            return KaggleError(f"{what}: {text} (HTTP {failure.status})", hint=hint, status=failure.status)
-        if failure.unreadable:
-            message = f"{what}: the answer of {place} cannot be read ({type(failure.cause).__name__})"
-            return KaggleError(message, hint="is this the address of Kaggle's API, with nothing in between?")
-        reason = "no answer in time" if isinstance(failure.cause, requests.Timeout) else "no connection"
-        if isinstance(failure.cause, _ForeignHost):
-            return KaggleError(f"{what}: {failure.cause}", hint=f"only {place} may be called")
-        return KaggleError(
-            f"{what}: {reason} ({place})",
-            hint="is MLE-Live running?" if self.is_loopback else "check the network, then try again",
+    def _note_date(self, response: requests.Response) -> None:
+        """Keep how far the server's clock is ahead, by an answer of the configured host."""
+        try:
+            said = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except ValueError:
+            return
+        self.clock_offset = said - self._now()
+
+    def _explained(self, what: str, failure: Failed, competition: str, *, write: bool = False) -> KaggleError:
+        return explain(
+            what,
+            failure,
+            place=self.base_url,
+            loopback=self.is_loopback,
+            competition=competition,
+            write=write,
         )
-
-
-class _ForeignHost(requests.RequestException):
-    """A request was about to leave for a host that is not the configured one."""
-
-
-class _Failed(Exception):
-    """One failed try, with what is needed to decide on another and to explain it."""
-
-    def __init__(
-        self, cause: Exception, response: requests.Response | None, *, unreadable: bool = False
-    ) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-        self.status = response.status_code if response is not None else 0
-        self.text = str(cause)
-        self.unreadable = unreadable
-        header = response.headers.get("Retry-After", "") if response is not None else ""
-        self.retry_after = float(header) if header.isdecimal() else 0.0
-
-    @property
-    def may_pass(self) -> bool:
-        if self.status:
-            return self.status in _PASSING_TROUBLE
-        return not self.unreadable and not isinstance(self.cause, _ForeignHost)
 
 
 class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has no types
     """kagglesdk's client, bound to one address and one user whatever the environment says."""
 
-    def __init__(self, base_url: str, credentials: Credentials, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        timeouts: Timeouts,
+        note: Callable[[requests.Response], None] = lambda _: None,
+    ) -> None:
         env = KaggleEnv.PROD if base_url == KAGGLE_URL else KaggleEnv.LOCAL
         super().__init__(env=env, user_agent="comind")
         self._endpoint = base_url
         self._credentials = credentials
-        self._adapter = _BoundAdapter(base_url, timeouts)
+        self._adapter = _BoundAdapter(base_url, timeouts, note)
 
     def _init_session(self) -> Any:
         if self._session is None:
@@ -198,8 +204,9 @@ class _BoundAdapter(HTTPAdapter):
     without credentials. A loopback server may send us nowhere else at all.
     """
 
-    def __init__(self, base_url: str, timeouts: Timeouts) -> None:
+    def __init__(self, base_url: str, timeouts: Timeouts, note: Callable[[requests.Response], None]) -> None:
         super().__init__()
+        self._note = note
         self._home = urlsplit(base_url)
         self.is_loopback = self._home.hostname in _LOOPBACK
         self._timeouts = timeouts
@@ -209,26 +216,10 @@ class _BoundAdapter(HTTPAdapter):
         at_home = (target.scheme, target.netloc) == (self._home.scheme, self._home.netloc)
         has_credentials = "Authorization" in request.headers
         if not at_home and (self.is_loopback or has_credentials or target.scheme != "https"):
-            raise _ForeignHost(f"refused to call {target.scheme}://{target.netloc}", request=request)
+            raise ForeignHost(f"refused to call {target.scheme}://{target.netloc}", request=request)
         if options.get("timeout") is None:
             options["timeout"] = tuple(self._timeouts)
-        return super().send(request, *args, **options)
-
-
-def _hint(status: int, text: str) -> str:
-    words = text.lower()
-    if status == 401:
-        return "the API token is not valid here; make a new one under kaggle.com → Settings → API"
-    if "allowance" in words or ("daily" in words and "limit" in words):
-        return "the day's submissions are used up; the count starts again at midnight UTC"
-    if status == 403 and "kernels.get" not in words:
-        return "open the competition's page once, join it and accept its rules, then try again"
-    if status in (403, 404):
-        return "check the name; it is the last part of the page's address"
-    if status == 429:
-        return "Kaggle asks for fewer calls; wait some minutes"
-    if status == 501:
-        return "this server does not offer that call"
-    if status >= 500:
-        return "the trouble is on the server's side; try again later"
-    return "see the message"
+        response = super().send(request, *args, **options)
+        if at_home:
+            self._note(response)
+        return response

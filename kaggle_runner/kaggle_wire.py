@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import requests
-from kagglesdk.competitions.types import competition_api_service as competitions
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import KernelInfo, Submission, SubmissionStatus, TopicMessage
-from kaggle_runner.kaggle_transport import Wire
 
 _CHUNK = 2**20
 
@@ -73,9 +71,16 @@ def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
 
 
 def save_body(
-    response: requests.Response, target: Path, progress: Callable[[int, int | None], None] | None
+    response: requests.Response,
+    target: Path,
+    progress: Callable[[int, int | None], None] | None,
+    *,
+    most_bytes: int | None = None,
 ) -> None:
-    """Stream a download into `target`. Raises requests.ConnectionError when the body ends early."""
+    """Stream a download into `target`.
+
+    Raises requests.ConnectionError when the body ends early, KaggleError when it has more than `most_bytes`.
+    """
     header = response.headers.get("Content-Length")
     expected = int(header) if header else None
     done = 0
@@ -83,36 +88,12 @@ def save_body(
         for chunk in response.iter_content(_CHUNK):
             file.write(chunk)
             done += len(chunk)
+            if most_bytes is not None and done > most_bytes:
+                raise KaggleError(f"the download has more than {most_bytes} bytes", hint="raise the limit")
             if progress is not None:
                 progress(done, expected)
     if expected is not None and done != expected:
         raise requests.ConnectionError(f"the download ended after {done} of {expected} bytes")
-
-
-def upload_and_submit(wire: Wire, slug: str, file: Path, message: str) -> int:
-    """The three steps of a submission. Raises KaggleError when the server gives no reference."""
-    start = competitions.ApiStartSubmissionUploadRequest()
-    start.competition_name, start.file_name = slug, file.name
-    status = file.stat()
-    start.content_length, start.last_modified_epoch_seconds = status.st_size, int(status.st_mtime)
-    upload = wire.competitions.start_submission_upload(start)
-    with file.open("rb") as body:
-        # Prepared without the session: the address is its own permission, credentials stay at home.
-        request = requests.Request("PUT", upload.create_url, data=body).prepare()
-        settings = wire.session.merge_environment_settings(upload.create_url, {}, None, None, None)
-        answer = wire.session.send(request, **settings)
-    if answer.status_code not in (200, 201):
-        raise http_error(answer)
-    create = competitions.ApiCreateSubmissionRequest()
-    create.competition_name, create.blob_file_tokens = slug, upload.token
-    create.submission_description = message
-    created = wire.competitions.create_submission(create)
-    if not created.ref:
-        raise KaggleError(
-            f"submission to {slug}: {created.message or 'the server gave no reference'}",
-            hint="look at the competition's submissions before trying again",
-        )
-    return int(created.ref)
 
 
 def http_error(response: requests.Response) -> requests.HTTPError:

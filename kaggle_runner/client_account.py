@@ -1,0 +1,44 @@
+"""The Kaggle client's calls about the user: the name behind the credentials, and the server's clock."""
+
+from __future__ import annotations
+
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+from kaggle_runner.client_base import ClientBase
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle_faults import SETTINGS_PAGE
+
+
+class AccountCalls(ClientBase):
+    _name: str = ""
+
+    async def username(self) -> str:
+        """The user's name; asked once. Raises KaggleError (status 401) for a token that is not valid."""
+        if not self._name:
+            if isinstance(self._credentials, str):
+                self._name = await self._introspect(self._credentials)
+            else:
+                self._name = self._credentials[0]
+        return self._name
+
+    async def _introspect(self, token: str) -> str:
+        request = IntrospectTokenRequest()
+        request.token = token
+        found = await self._read("API token", lambda wire: wire.oauth.introspect_token(request))
+        if not found.active or not found.username:
+            raise KaggleError(
+                f"the API token is not valid at {self.base_url}",
+                hint=f"make a new one under {SETTINGS_PAGE} → API"
+                if not self.is_loopback
+                else "COMIND_KAGGLE_TOKEN must be the token that the server was started with",
+                status=401,
+            )
+        return str(found.username)
+
+    async def clock_offset(self) -> float:
+        """The server's clock minus ours in seconds, by the newest answer's Date; whole seconds are told."""
+        if self._transport.clock_offset is None:
+            request = IntrospectTokenRequest()
+            request.token = self._credentials if isinstance(self._credentials, str) else ""
+            await self._read("the server's clock", lambda wire: wire.oauth.introspect_token(request))
+        return self._transport.clock_offset or 0.0

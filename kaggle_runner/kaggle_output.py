@@ -1,0 +1,117 @@
+"""What a kernel's run left at Kaggle: its log as lines, and its files saved within bounds.
+
+Names and sizes come from code that ran elsewhere, so they are not trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import requests
+
+from kaggle_runner.client_base import Progress
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle_records import LogLine
+from kaggle_runner.kaggle_transport import Wire
+from kaggle_runner.kaggle_wire import http_error, save_body
+
+_LONGEST_NAME = 1000
+
+
+def read_log(text: str) -> list[LogLine]:
+    """The lines of a run's log: a JSON array, one event a line; a run that was ended may leave half of it."""
+    try:
+        events = json.loads(text) if text.strip() else []
+    except ValueError:
+        events = [_event(line) for line in text.splitlines()]
+    if not isinstance(events, list):
+        events = [events]
+    return [
+        LogLine(str(event.get("stream_name", "")), _seconds(event.get("time")), str(event.get("data", "")))
+        for event in events
+        if isinstance(event, dict)
+    ]
+
+
+def _event(line: str) -> Any:
+    """One line of a log that is no whole array; what is not an event is a line of output itself."""
+    line = line.strip().strip("[,]").strip()
+    if not line:
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {"stream_name": "stdout", "data": line + "\n"}
+
+
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+class OutputFolder:
+    """A folder that takes output files, `most_bytes` of them in all."""
+
+    def __init__(self, dest: Path, most_bytes: int) -> None:
+        self._dest = dest
+        self._most = most_bytes
+        self._taken = 0
+        self.saved: dict[str, Path] = {}
+        self.left_out: dict[str, str] = {}
+
+    def fetch(self, wire: Wire, name: str, url: str, progress: Progress | None) -> None:
+        """Save the file at a signed address, which is called without credentials."""
+        if self._place(name) is None:
+            return
+        request = requests.Request("GET", url).prepare()
+        settings = wire.session.merge_environment_settings(url, {}, True, None, None)
+        with wire.session.send(request, **settings) as response:
+            if response.status_code >= 400:
+                raise http_error(response)
+            self.save(name, response, progress)
+
+    def save(self, name: str, response: requests.Response, progress: Progress | None) -> None:
+        """Save a response's body as `name`, unless that is more than there is room for."""
+        place = self._place(name)
+        if place is None:
+            return
+        length = response.headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() else None
+        room = self._most - self._taken
+        if size is not None and size > room:
+            self.left_out[name] = f"{size} bytes are more than the {room} that are left of {self._most}"
+            return
+        if size is None or not (place.is_file() and place.stat().st_size == size):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial = place.with_name(f"{place.name}.partial")
+            before = self._taken
+            try:
+                save_body(
+                    response,
+                    partial,
+                    None if progress is None else lambda done, _: progress(before + done, None),
+                    most_bytes=room,
+                )
+                partial.replace(place)
+            except KaggleError as error:  # more bytes came than were announced
+                self.left_out[name] = error.message
+                return
+            finally:
+                partial.unlink(missing_ok=True)
+        self._taken += place.stat().st_size
+        self.saved[name] = place
+        self.left_out.pop(name, None)
+
+    def _place(self, name: str) -> Path | None:
+        """Where the file goes; None, with the reason noted, for a name that cannot be used."""
+        parts = PurePosixPath(name).parts
+        wrong = not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
+        if wrong or len(name) > _LONGEST_NAME or not name.isprintable():
+            self.left_out[name] = "its name cannot be used here"
+            return None
+        place = self._dest.joinpath(*parts)
+        if not place.resolve().is_relative_to(self._dest.resolve()):
+            self.left_out[name] = "its name leads out of the folder"
+            return None
+        return place
