@@ -96,7 +96,9 @@ class SubmissionCalls(ClientBase):
         found = await self._read(
             slug, lambda wire: wire.competitions.get_submission_limits(request), competition=slug
         )
-        return SubmissionLimits(found.num_today, found.num_total, found.num_allowed_now)
+        return SubmissionLimits(
+            found.num_today, found.num_total, found.num_allowed_now, bool(found.limited_by_total)
+        )
 
 
 def _upload(wire: Wire, slug: str, file: Path) -> str:

@@ -117,11 +117,13 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLimits:
-    """Submissions of this UTC day, of all days, and how many are allowed now."""
+    """The team's submissions of this UTC day and of all days, and how many are allowed now."""
 
     today: int
     total: int
     allowed_now: int
+    limited_by_total: bool = False
+    """`allowed_now` is what is left of a limit on all days together."""
 
 
 @dataclass(frozen=True, slots=True)
