@@ -36,7 +36,7 @@ from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
-from comind.upstream import Upstream, open_upstream, resolve_slug
+from comind.upstream import Upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
@@ -59,7 +59,7 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(_check_machine())
-    config = config.anchored()
+    config = settled(config, os.environ).anchored()
     recording = recording_of(config.replay, state, slug) if config.replay else None
     checked = None if recording else asyncio.run(check_models(config, os.environ, clock))
     label = recording.label if recording else checked.label if checked else ""

@@ -1,6 +1,7 @@
-"""Which Kaggle a run talks to: an MLE-Live child for shelf competitions and folders, else kaggle.com itself.
+"""Which Kaggle a run talks to: its own MLE-Live child for shelf competitions and folders, else a Kaggle.
 
-The same client speaks to both; only the address and the credentials differ.
+The same client speaks to all; only the address and the credentials differ. An address that was named
+(--kaggle-url, COMIND_KAGGLE_URL) takes every slug, those of the shelf too.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig
 from comind.runs import RunFolder
 from kaggle_runner.client import KaggleClient
-from kaggle_runner.errors import ComindError, UnknownCompetition
-
-KAGGLE_URL = "https://api.kaggle.com"
+from kaggle_runner.errors import ConfigError, UnknownCompetition
+from kaggle_runner.kaggles import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,55 @@ def mle_live_root(state: Path) -> Path:
     return state / "mle_live"
 
 
+def settled(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """The settings with what the environment decides written into them: a resumed run goes there again.
+
+    Raises ConfigError where a folder is to go to a Kaggle, and for an address that cannot be meant.
+    """
+    config = _as_folder(config, environment)
+    if config.is_folder:
+        if config.kaggle_url:
+            raise ConfigError(
+                f"{config.competition!r} is a folder: it is served by the run itself, not by --kaggle-url.",
+                hint="Leave --kaggle-url out, or name the competition by its slug there.",
+            )
+        return config
+    if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
+        return replace(config, kaggle_url=chosen(environment, config.kaggle_url).url)
+    return config
+
+
 def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str]) -> str:
     """The competition's slug, after every check that costs nothing.
 
-    Raises UnknownCompetition or BadCompetition with what to do; touches nothing on disk.
+    Raises UnknownCompetition, BadCompetition or ConfigError with what to do; touches nothing on disk.
     """
     from mle_live.folder import load_folder
+
+    config = settled(config, environment)
+    if config.is_folder:
+        local = Path(config.competition).expanduser().resolve()
+        return load_folder(local, hidden=(state.resolve(),)).slug
+    upstream_kaggle(config, environment)
+    return config.competition
+
+
+def upstream_kaggle(config: RunConfig, environment: Mapping[str, str]) -> Kaggle | None:
+    """The Kaggle that a slug's run talks to; None for the run's own MLE-Live child.
+
+    Raises ConfigError where credentials are missing, UnknownCompetition where only the shelf can be meant.
+    """
     from mle_live.shelf import list_shelf
 
-    local = Path(config.competition).expanduser().resolve()
-    hidden = (state.resolve(),)
     if config.is_folder:
-        return load_folder(local, hidden=hidden).slug
+        return None
+    if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
+        return chosen(environment, config.kaggle_url)
     shelf = [entry.slug for entry in list_shelf()]
-    if config.competition in shelf or kaggle_credentials(environment):
-        return config.competition
-    if local.is_dir():
-        return load_folder(local, hidden=hidden).slug
+    if config.competition in shelf:
+        return None
+    if kaggle_credentials(environment):
+        return chosen(environment)
     raise UnknownCompetition(
         f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
         hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
@@ -59,18 +91,16 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     )
 
 
-def kaggle_credentials(environment: Mapping[str, str]) -> str | tuple[str, str] | None:
-    """A token, or a user name with its key, from the environment or ~/.kaggle; None when there is neither."""
-    token = environment.get("KAGGLE_API_TOKEN", "").strip()
-    if token:
-        path = Path(token)
-        return path.read_text(encoding="utf-8").strip() if len(token) < 200 and path.is_file() else token
-    if environment.get("KAGGLE_USERNAME") and environment.get("KAGGLE_KEY"):
-        return environment["KAGGLE_USERNAME"], environment["KAGGLE_KEY"]
-    home = Path(environment.get("HOME", "~")).expanduser() / ".kaggle"
-    if (home / "access_token").is_file():
-        return (home / "access_token").read_text(encoding="utf-8").strip()
-    return None
+def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """A bare name that only a folder here can be meant by becomes that folder's path."""
+    from mle_live.shelf import list_shelf
+
+    named = config.is_folder or config.kaggle_url or environment.get(URL_VARIABLE, "").strip()
+    if named or config.competition in {entry.slug for entry in list_shelf()}:
+        return config
+    if kaggle_credentials(environment) or not Path(config.competition).expanduser().is_dir():
+        return config
+    return replace(config, competition=f"./{config.competition}")
 
 
 @asynccontextmanager
@@ -82,27 +112,29 @@ async def open_upstream(
     `tell` is given a line for each step of a preparation, on the event loop.
     """
     from mle_live.process import MleLiveProcess
-    from mle_live.shelf import list_shelf, prepare
+    from mle_live.shelf import prepare
 
+    # Where it goes was settled when the run was made; a variable set since must not lead a resumed run away.
+    environment = {name: value for name, value in os.environ.items() if name != URL_VARIABLE}
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is not None:
+        yield Upstream(kaggle.client(), config.competition, simulated=False)
+        return
     root = mle_live_root(state)
-    shelf = {entry.slug for entry in list_shelf()}
-    local = Path(config.competition).expanduser()
-    if not config.is_folder and config.competition in shelf:
+    if config.is_folder:
+        # a state folder inside the user's folder is not part of the data
+        local = Path(config.competition).expanduser().resolve()
+        source: dict[str, Any] = {"folder": local, "hidden": (state.resolve(),)}
+        slug = resolve_slug(config, state, environment)
+    else:
         loop = asyncio.get_running_loop()
 
         def progress(line: str) -> None:
             loop.call_soon_threadsafe(tell, line)
 
         await asyncio.to_thread(prepare, config.competition, root, progress=progress)
-        source: dict[str, Any] = {"slug": config.competition}
+        source = {"slug": config.competition}
         slug = config.competition
-    elif config.is_folder or local.is_dir():
-        # a state folder inside the user's folder is not part of the data
-        source = {"folder": local.resolve(), "hidden": (state.resolve(),)}
-        slug = resolve_slug(config, state, {})
-    else:
-        yield _kaggle(config)
-        return
     token = secrets.token_hex(16)
     process = MleLiveProcess(
         root,
@@ -114,12 +146,3 @@ async def open_upstream(
     )
     async with process as server:
         yield Upstream(KaggleClient(server.url, token), slug, simulated=True)
-
-
-def _kaggle(config: RunConfig) -> Upstream:
-    credentials = kaggle_credentials(os.environ)
-    if credentials is None:
-        raise ComindError(
-            "The Kaggle credentials this run began with are gone.", hint="Set KAGGLE_API_TOKEN."
-        )
-    return Upstream(KaggleClient(KAGGLE_URL, credentials), config.competition, simulated=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from mle_live.environment import (
     run_kaggle,
     serving_url,
     shell_lines,
+    token_path,
     write_serving,
 )
 
@@ -120,7 +122,7 @@ def serve(arguments: argparse.Namespace) -> int:
     write_serving(state_dir, url)
     print(f"serving {', '.join(c.slug for c in competitions)} at {url}", file=sys.stderr)
     if not given:
-        print(_how_to_reach(arguments), file=sys.stderr)
+        print(_how_to_reach(arguments, url, client_home(state_dir, username)), file=sys.stderr)
     try:
         server.run(sockets=[listener])
     finally:
@@ -165,7 +167,7 @@ def _own_token(state_dir: Path, username: str) -> str:
     return kept_token(home) or new_token(home)
 
 
-def _how_to_reach(arguments: argparse.Namespace) -> str:
+def _how_to_reach(arguments: argparse.Namespace, url: str, home: Path) -> str:
     places = [f"--root {arguments.root}"] + ([f"--state {arguments.state}"] if arguments.state else [])
     if arguments.username != DEFAULT_USER:
         places.append(f"--username {arguments.username}")
@@ -173,6 +175,8 @@ def _how_to_reach(arguments: argparse.Namespace) -> str:
         "the official kaggle command reaches it with\n"
         f"  mle-live kaggle {' '.join(places)} competitions list\n"
         f'  ( eval "$(mle-live env {" ".join(places)})"; kaggle competitions list )'
+        "\ncomind-tui reaches it with\n"
+        f"  export COMIND_KAGGLE_URL={url} COMIND_KAGGLE_TOKEN={shlex.quote(str(token_path(home)))}"
     )
 
 

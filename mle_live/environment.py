@@ -82,7 +82,7 @@ def client_home(state_dir: Path, username: str) -> Path:
 
 
 def kept_token(home: Path) -> str | None:
-    path = _token_path(home)
+    path = token_path(home)
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
@@ -94,19 +94,20 @@ def new_token(home: Path) -> str:
 
 
 def keep_token(home: Path, token: str) -> None:
-    partial = _token_path(home).with_suffix(".partial")
+    partial = token_path(home).with_suffix(".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(token + "\n")
-    partial.replace(_token_path(home))
+    partial.replace(token_path(home))
 
 
 def _serving_path(state_dir: Path) -> Path:
     return state_dir / "serving.json"
 
 
-def _token_path(home: Path) -> Path:
+def token_path(home: Path) -> Path:
+    """Where a client's home keeps its token, as the official client looks for it."""
     return home / ".kaggle" / "access_token"
 
 
@@ -123,7 +124,7 @@ def client_variables(url: str, home: Path) -> dict[str, str]:
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),  # unfinished uploads are remembered there by path, for all users alike
         "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-        "KAGGLE_API_TOKEN": str(_token_path(home)),
+        "KAGGLE_API_TOKEN": str(token_path(home)),
         "KAGGLE_CONFIG_DIR": str(home / ".kaggle"),
     }
     for name in _PROXIES:
