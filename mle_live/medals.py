@@ -1,7 +1,7 @@
 """Where a score would stand on a leaderboard: rank, win rate, medal, above the median.
 
-Medal positions and the tie rule are MLE-bench's (Chan et al., "MLE-bench", 2024, grading rules); the win
-rate is CoMind's (share of teams that are not strictly better). A pure module: numbers in, numbers out.
+The medal table is `kaggle_runner.medals`; the tie rule is MLE-bench's (Chan et al., "MLE-bench", 2024, grading
+rules); the win rate is CoMind's (share of teams that are not strictly better). A pure module.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
 
-Medal = Literal["gold", "silver", "bronze"]
+from kaggle_runner.medals import Medal, medal_positions
 
 _ROUNDING = 5
 """Digits to which a score is rounded before it is compared; the board stays as it is."""
@@ -32,21 +31,6 @@ class Standing:
     percentile: float
     medal: Medal | None
     above_median: bool
-
-
-def medal_positions(teams: int) -> dict[Medal, int]:
-    """The last 1-based position that earns each medal on a board of `teams` >= 1 rows."""
-    if teams < 1:
-        raise ValueError("a board without teams has no medals")
-    small_silver, small_bronze = max(1, teams // 5), max(1, teams * 2 // 5)
-    if teams < 100:
-        return {"gold": max(1, teams // 10), "silver": small_silver, "bronze": small_bronze}
-    if teams < 250:
-        return {"gold": 10, "silver": small_silver, "bronze": small_bronze}
-    gold = 10 + teams // 500
-    if teams < 1000:
-        return {"gold": gold, "silver": 50, "bronze": 100}
-    return {"gold": gold, "silver": max(1, teams // 20), "bronze": max(1, teams // 10)}
 
 
 def medal_thresholds(board: Sequence[float], higher_is_better: bool) -> dict[Medal, float]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from kaggle_runner.medals import medal_positions
 from mle_live.competition import Competition
 from mle_live.grading import GraderFailed, InvalidSubmission, grade_file, grade_submission, read_submission
-from mle_live.medals import medal_positions, medal_thresholds, standing
+from mle_live.medals import medal_thresholds, standing
 
 SOLUTION = "id,target,Usage\n" + "".join(
     f"{i:03},{i * 1.5},{'Public' if i % 2 else 'Private'}\n" for i in range(10)

@@ -1,0 +1,161 @@
+"""The competitions of one Kaggle as a person sees them, kept in the account's database.
+
+Lists open from what was kept, at once and without network; asking again is one call for those entered and one
+for the others. Also kept: whose token it is, so that an account's history can be read offline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.client import KaggleClient
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle_records import Competition
+from kaggle_runner.kaggle_transport import Credentials, Retries, Timeouts
+from kaggle_runner.kaggles import Kaggle
+
+Clock = Callable[[], datetime]
+
+MOST = 60
+"""Competitions asked of each list."""
+LIST_SECONDS = 25.0
+"""After which a list that has not come is given up."""
+_QUICK = {"timeouts": Timeouts(connect=5.0, read=10.0), "retries": Retries(tries=2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A competition of a Kaggle. `rank` is the user's own; deadline in seconds since 1970."""
+
+    source: str
+    slug: str
+    title: str
+    metric: str
+    category: str
+    reward: str
+    deadline: float | None
+    teams: int
+    entered: bool
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one Kaggle listed at the moment `at`; None when it was never reached."""
+
+    source: str
+    competitions: tuple[Listed, ...] = ()
+    at: float | None = None
+    trouble: str = ""
+    """Why it could not be asked this time; the competitions are older ones then."""
+
+
+def database_of(state: Path) -> Path:
+    return state / "kaggle.sqlite"
+
+
+def kept(kaggle: Kaggle, database: Path) -> Listing:
+    """The last list that came, without asking; empty when there is none."""
+    if not database.exists():
+        return Listing(kaggle.name)
+    with _book(kaggle, database) as book:
+        found = book.rows("SELECT at, document FROM catalogue WHERE account = ?", (book.account,))
+    if not found:
+        return Listing(kaggle.name)
+    try:
+        rows = tuple(Listed(**row) for row in json.loads(found[0]["document"]))
+    except (TypeError, ValueError):  # another version wrote it; the next list replaces it
+        return Listing(kaggle.name)
+    return Listing(kaggle.name, rows, found[0]["at"])
+
+
+async def refreshed(
+    kaggle: Kaggle, database: Path, clock: Clock, *, search: str = "", seconds: float = LIST_SECONDS
+) -> Listing:
+    """Ask for the list; entered competitions stand first. Never raises for a Kaggle that is away.
+
+    Then the last list comes back with `trouble`. Results of a `search` are not kept.
+    """
+    client = kaggle.client(**_QUICK)
+    try:
+        async with asyncio.timeout(seconds):
+            entered = await client.competitions(search, entered=True, limit=MOST)
+            others = await client.competitions(search, limit=MOST)
+    except KaggleError as error:
+        return _older(kaggle, database, search, error.message)
+    except TimeoutError:
+        return _older(kaggle, database, search, f"no answer within {seconds:g} s")
+    rows = {one.slug: _listed(kaggle.name, one) for one in others}
+    rows = {one.slug: _listed(kaggle.name, one, entered=True) for one in entered} | {
+        slug: row for slug, row in rows.items() if slug not in {one.slug for one in entered}
+    }
+    listing = Listing(kaggle.name, tuple(rows.values()), clock().timestamp())
+    if not search:
+        _keep(kaggle, database, listing)
+    return listing
+
+
+async def account_of(kaggle: Kaggle, database: Path, client: KaggleClient) -> str:
+    """The key of the account's rows. Asks whose token it is once; later the database knows."""
+    if not isinstance(kaggle.credentials, str):
+        return account_name(kaggle.credentials[0], kaggle.url)
+    with _book(kaggle, database) as book:
+        found = book.rows("SELECT username FROM kaggle_users WHERE account = ?", (book.account,))
+        if found:
+            return account_name(found[0]["username"], kaggle.url)
+        username = await client.username()
+        with book.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO kaggle_users VALUES (?, ?)", (book.account, username))
+    return account_name(username, kaggle.url)
+
+
+def _older(kaggle: Kaggle, database: Path, search: str, trouble: str) -> Listing:
+    last = kept(kaggle, database)
+    words = search.casefold()
+    rows = tuple(row for row in last.competitions if words in f"{row.slug} {row.title}".casefold())
+    return Listing(kaggle.name, rows, last.at, trouble)
+
+
+def _listed(source: str, found: Competition, *, entered: bool = False) -> Listed:
+    return Listed(
+        source=source,
+        slug=found.slug,
+        title=found.title,
+        metric=found.metric,
+        category=found.category,
+        reward=found.reward,
+        deadline=found.deadline.timestamp() if found.deadline else None,
+        teams=found.team_count,
+        entered=entered or found.entered,
+        rank=found.rank,
+    )
+
+
+def _keep(kaggle: Kaggle, database: Path, listing: Listing) -> None:
+    document = json.dumps([asdict(row) for row in listing.competitions])
+    with _book(kaggle, database) as book, book.writing() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO catalogue VALUES (?, ?, ?)", (book.account, listing.at, document)
+        )
+
+
+def _book(kaggle: Kaggle, database: Path) -> AccountBook:
+    """Keyed by the credentials, since a token does not tell its user without network."""
+    book = AccountBook(database, account_name(fingerprint(kaggle.credentials), kaggle.url))
+    book.require("catalogue", {"at": float, "document": str}, pk="account")
+    book.require("kaggle_users", {"username": str}, pk="account")
+    return book
+
+
+def fingerprint(credentials: Credentials) -> str:
+    """What tells two tokens apart without telling either."""
+    if not isinstance(credentials, str):
+        return credentials[0]
+    return "token-" + hashlib.sha256(credentials.encode()).hexdigest()[:16]

@@ -1,0 +1,121 @@
+"""Live ranks: one look at a competition's board, and a polite watch that looks again and again.
+
+    look = await look_once(client, book, "titanic", clock)
+
+What a board says is worked out in `rank_movement`, kept in `rank_book`. Nothing is shown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kaggle_runner.account import AccountBook
+from kaggle_runner.client import KaggleClient
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle_records import BoardTeam, Competition, SubmissionLimits
+from kaggle_runner.medals import medal_of
+from kaggle_runner.rank_book import RankBook
+from kaggle_runner.rank_movement import direction, neighbours, own_place, rows_of, zones
+from kaggle_runner.rank_records import LIVE, Look, Moves, Row
+
+Clock = Callable[[], datetime]
+
+_REFUSALS = (400, 401, 403, 404, 501)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What hardly changes while one watches: asked once, and again after a while."""
+
+    slug: str
+    username: str
+    competition: Competition
+    facts: dict[str, Any]
+    """MLE-Live's own: direction and kind of board. Empty for kaggle.com."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The server's answers that one look is made of, at the moment `at`."""
+
+    head: Head
+    table: list[BoardTeam]
+    limits: SubmissionLimits | None
+    at: datetime
+
+
+async def look_once(
+    client: KaggleClient, book: AccountBook, slug: str, clock: Clock, *, team: str = ""
+) -> Look:
+    """Ask, compare with the account's history of this competition, and store it there.
+
+    The own team is the one with the client's user among its members, or the one called `team`. Raises
+    KaggleError.
+    """
+    head = await ask_head(client, slug)
+    return record(book, await ask(client, head, clock), team=team)
+
+
+async def ask_head(client: KaggleClient, slug: str) -> Head:
+    """Who we are, and what the competition is."""
+    competition = await client.competition(slug)
+    facts = await client.extension_competition(slug) or {}
+    return Head(slug, await client.username(), competition, facts)
+
+
+async def ask(client: KaggleClient, head: Head, clock: Clock) -> Asked:
+    """The whole board in one download, and the submissions that are left."""
+    table = await client.leaderboard_table(head.slug)
+    return Asked(head, table, await _limits(client, head.slug), clock())
+
+
+async def _limits(client: KaggleClient, slug: str) -> SubmissionLimits | None:
+    try:
+        return await client.submission_limits(slug)
+    except KaggleError as error:
+        if error.status in _REFUSALS:  # not entered, rules not accepted: the board can be seen all the same
+            return None
+        raise
+
+
+def record(book: AccountBook, asked: Asked, *, team: str = "") -> Look:
+    """The look with its movement, once the book has it."""
+    rows = rows_of(asked.table)
+    return RankBook(book, asked.head.slug, team).record(assess(asked, rows, team=team), rows)
+
+
+def assess(asked: Asked, rows: list[Row], *, team: str = "") -> Look:
+    """What the answers say by themselves, without history."""
+    place = own_place(asked.table, asked.head.username, team)
+    own = None if place is None else rows[place]
+    higher = direction(rows)
+    higher = asked.head.facts.get("higher_is_better") if higher is None else higher
+    competition = asked.head.competition
+    return Look(
+        competition=asked.head.slug,
+        at=asked.at.timestamp(),
+        board=asked.head.facts.get("board") or LIVE,
+        higher_is_better=higher,
+        teams=len(rows),
+        own=own,
+        medal=medal_of(own.rank, len(rows)) if own else None,
+        zones=zones(rows, own.score if own else None, higher),
+        neighbours=neighbours(rows, place),
+        moves=Moves(),
+        since_last=None,
+        since_day=None,
+        submissions_today=asked.limits.today if asked.limits else None,
+        submissions_left=left_today(asked.limits, competition, asked.at),
+        deadline=competition.deadline.timestamp() if competition.deadline else None,
+    )
+
+
+def left_today(limits: SubmissionLimits | None, competition: Competition, now: datetime) -> int | None:
+    """Submissions that are left of this UTC day; none after the deadline."""
+    if limits is None:
+        return None
+    over = competition.deadline is not None and now > competition.deadline
+    return 0 if over or competition.submissions_disabled else limits.allowed_now
