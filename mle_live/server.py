@@ -13,6 +13,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaggle_runner.errors import MachineError
 from mle_live import api_posts, extension
@@ -61,7 +64,7 @@ def create_app(service: Service) -> Starlette:
 
     return Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(HostGuard)],
+        middleware=[Middleware(HostGuard), Middleware(_ClockDate, clock=service.clock)],
         routes=[
             Route("/healthz", _healthy),
             Route("/api/v1/{service}/{method}", routes.call, methods=["POST"]),
@@ -88,6 +91,23 @@ def create_app(service: Service) -> Starlette:
             Exception: _internal_error,
         },
     )
+
+
+class _ClockDate:
+    """Answers bear the date of the competitions' clock, so that a client's deadlines are the server's."""
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], datetime]) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._clock().astimezone(UTC), usegmt=True).encode()
+                message["headers"] = [*message["headers"], (b"date", date)]
+            await send(message)
+
+        await self._app(scope, receive, send_dated)
 
 
 class _Routes:
@@ -312,6 +332,7 @@ def build_server(service: Service) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,  # _ClockDate adds it
         timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)

@@ -13,6 +13,7 @@ from kaggle_runner.kaggle_transport import Retries
 from tests.tiny_kaggle import (
     CANARY,
     DEADLINE,
+    NOW,
     ROWS,
     SLUG,
     TOKEN,
@@ -145,3 +146,56 @@ async def test_extension_tells_metric_and_direction(client: KaggleClient) -> Non
 
 async def test_kaggle_itself_is_never_asked_for_the_extension() -> None:
     assert await KaggleClient("https://api.kaggle.com", "t").extension_competition(SLUG) is None
+
+
+async def test_competitions_are_listed_and_those_entered_alone(client: KaggleClient, tmp_path: Path) -> None:
+    listed = await client.competitions()
+    assert [competition.slug for competition in listed] == [SLUG]
+    assert (listed[0].max_team_size, listed[0].submissions_disabled) == (1, False)
+    assert listed[0].team_merger_deadline == listed[0].new_entrant_deadline == DEADLINE
+    assert await client.competitions("no such words") == []
+    assert await client.competitions(entered=True) == []
+    file = tmp_path / "submission.csv"
+    file.write_text(submission_text([1.0] * ROWS))
+    await client.wait_for_submission(await client.submit(SLUG, file, ""), 30)
+    assert [competition.slug for competition in await client.competitions(entered=True)] == [SLUG]
+
+
+async def test_the_whole_board_comes_in_one_table(client: KaggleClient, tmp_path: Path) -> None:
+    file = tmp_path / "submission.csv"
+    file.write_text(submission_text([value + 25.0 for value in CANARY]))
+    await client.wait_for_submission(await client.submit(SLUG, file, "first"), 30)
+    table = await client.leaderboard_table(SLUG)
+    board = await client.leaderboard(SLUG)
+    assert [(team.rank, team.team_id, team.team, team.score) for team in table] == [
+        (row.rank, row.team_id, row.team, row.score) for row in board
+    ]
+    assert table[2].members == ("alice",) and table[2].submitted_at == NOW
+
+
+async def test_the_user_is_known_by_token_and_by_key(client: KaggleClient, server: RunningServer) -> None:
+    assert await client.username() == "alice"
+    assert await KaggleClient(server.url, ("alice", TOKEN)).username() == "alice"
+    with pytest.raises(KaggleError) as stranger:
+        await KaggleClient(server.url, "wrong-token").username()
+    assert stranger.value.status == 401 and "COMIND_KAGGLE_TOKEN" in stranger.value.hint
+
+
+async def test_the_clock_is_the_servers(client: KaggleClient) -> None:
+    from datetime import UTC, datetime
+
+    offset = await client.clock_offset()
+    assert abs((NOW - datetime.now(UTC)).total_seconds() - offset) < 600
+
+
+async def test_rules_that_are_not_accepted_are_said_with_their_page(tmp_path: Path) -> None:
+    from mle_live.service import Limits
+
+    limits = Limits(rules_required=True)
+    with (
+        running_server(make_root(tmp_path / "r"), tmp_path / "s", limits=limits) as server,
+        pytest.raises(KaggleError) as refusal,
+    ):
+        await KaggleClient(server.url, TOKEN).download_all(SLUG, tmp_path / "data")
+    assert refusal.value.status == 403
+    assert f"https://www.kaggle.com/competitions/{SLUG}/rules" in refusal.value.hint
