@@ -1,0 +1,79 @@
+"""A small world for tests of submissions: candidates as files, a book, a competition of three a day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kaggle_runner.account import AccountBook
+from kaggle_runner.client import KaggleClient
+from kaggle_runner.governor import Governor, Patience
+from kaggle_runner.kaggle_transport import Retries
+from kaggle_runner.submission_file import inspect
+from kaggle_runner.submission_records import Candidate, FileFacts, LocalScore
+from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
+
+LIMIT = 3
+QUICK = Patience(settle=0.3, poll=0.05, away=0.5)
+SAMPLE = submission_text([0.0] * ROWS)
+
+
+def write_candidate(
+    folder: Path,
+    name: str,
+    value: float,
+    *,
+    noise: float = 1.0,
+    predictions: Sequence[float] = (),
+    higher: bool = False,
+) -> Candidate:
+    """A file of predictions that all equal `value` (or are given), with the local score `value` ± `noise`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, sample = folder / f"{name}.csv", folder / "sample.csv"
+    sample.write_text(SAMPLE)
+    path.write_text(submission_text(list(predictions) or [value + row for row in range(ROWS)]))
+    score = LocalScore(value, value - noise, value + noise, 100, higher)
+    return Candidate(run="run-1", evaluation=name, path=path, score=score, facts=inspect(path, sample))
+
+
+def imagined(name: str, value: float, noise: float, *, content: str = "", higher: bool = True) -> Candidate:
+    """A candidate without a file, for the policy alone."""
+    facts = FileFacts(
+        sha256=f"sha {content or name}", content=f"{content or name:>064}"[::-1], rows=10, bytes=99
+    )
+    score = LocalScore(value, value - noise, value + noise, 100, higher)
+    return Candidate(run="run-1", evaluation=name, path=Path(f"{name}.csv"), score=score, facts=facts)
+
+
+@contextmanager
+def three_a_day(folder: Path, *, now: datetime | None = None) -> Iterator[RunningServer]:
+    """The tiny competition on a real server, at the machine's time, with three submissions a day."""
+    root = make_root(folder / "root")
+    settings = root / "competitions" / SLUG / "competition.yaml"
+    settings.write_text(
+        settings.read_text()
+        .replace("max_daily_submissions: 4", f"max_daily_submissions: {LIMIT}")
+        .replace("deadline: 2027-01-01T00:00:00Z", "deadline: 2126-01-01T00:00:00Z")
+    )
+    with running_server(root, folder / "server", now=now or utc_now()) as server:
+        yield server
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def client_of(url: str) -> KaggleClient:
+    return KaggleClient(url, TOKEN, retries=Retries(tries=3, first_wait=0.01))
+
+
+def open_book(folder: Path) -> AccountBook:
+    return AccountBook(folder / "state" / "kaggle.sqlite", "alice@here")
+
+
+def governor(
+    book: AccountBook, url: str, *, patience: Patience = QUICK, clock: Callable[[], datetime] = utc_now
+) -> Governor:
+    return Governor(book, client_of(url), SLUG, clock=clock, patience=patience)
