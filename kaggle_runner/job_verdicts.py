@@ -1,0 +1,55 @@
+"""What the end of a Kaggle job means, from Kaggle's state, the notebook's own notes and the log. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from kaggle_runner.gathering import PROGRESS, Progress
+from kaggle_runner.job_records import JobState
+from kaggle_runner.kaggle_records import KernelOutput, KernelStatus, LogLine
+
+_RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)
+_CARDS = {
+    "NvidiaTeslaT4": "T4", "NvidiaTeslaT4Highmem": "T4", "NvidiaTeslaP100": "P100", "NvidiaL4": "L4",
+    "NvidiaL4X1": "L4", "NvidiaTeslaA100": "A100", "NvidiaH100": "H100", "NvidiaRtxPro6000": "RTX PRO 6000",
+}  # fmt: skip
+"""Machine shapes, and what nvidia-smi calls their cards."""
+
+
+def words(log: Sequence[LogLine]) -> str:
+    return "".join(line.data for line in log)
+
+
+def told(output: KernelOutput) -> Progress | None:
+    path = output.saved.get(PROGRESS)
+    return None if path is None else readtold(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def verdict(status: KernelStatus, progress: Progress | None, log: Sequence[LogLine]) -> tuple[JobState, str]:
+    if progress is not None and progress.failed is not None:
+        return "error", f"Cell {progress.failed.number} failed. {progress.failed.error}"
+    if progress is not None and progress.out_of_time:
+        return "timed out", "Its cells took longer than its session may; it stopped a little before the end."
+    if status.state == "complete":
+        return "complete", ""
+    if status.state == "cancelled":
+        return "timed out", status.failure or "Kaggle ended it at its time-out, or somebody stopped it."
+    if _RAN_OUT.search(status.failure):
+        return "timed out", status.failure
+    last = next((line for line in reversed(words(log).splitlines()) if line.strip()), "")
+    return "error", status.failure or last or "Kaggle says that it failed, and no more."
+
+
+def substitute(accelerator: str, progress: Progress | None) -> str:
+    """A sentence when the machine that ran was not the one that was asked for."""
+    if not accelerator or progress is None:
+        return ""
+    if accelerator.lower().startswith("tpu"):
+        given, right = progress.tpu or ", ".join(progress.gpus), bool(progress.tpu)
+    else:
+        given = ", ".join(progress.gpus)
+        right = bool(progress.gpus) and _CARDS.get(accelerator, "") in given
+    return (
+        "" if right else f"It asked for {accelerator} and ran on {given or 'a machine without accelerator'}."
+    )

@@ -1,0 +1,122 @@
+"""Kernels of one account as the account book knows them: what was to be pushed, what runs, what it cost.
+
+A row is written before the push and kept true until the run has ended, so that an engine that was killed, and
+other engines, know what Kaggle is busy with. Nothing is asked of Kaggle here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from kaggle_runner.account import AccountBook
+
+KernelState = Literal[
+    "intended", "queued", "running", "complete", "error", "cancelled", "timed out", "refused", "lost"
+]
+UNFINISHED = ("intended", "queued", "running")
+_TABLE = "kernels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelRow:
+    """One push under its slug. Moments are aware UTC, None while they have not come."""
+
+    slug: str
+    content: str
+    """The hash of everything that was pushed: the same content is never pushed twice."""
+    ref: str
+    """owner/slug as Kaggle named it; as it should be named until then."""
+    version: int = 0
+    """0 until Kaggle confirmed the push."""
+    baseline: int = 0
+    """The version that stood there before the push; 0 when there was none."""
+    pushes: int = 0
+    """How often this content was sent."""
+    url: str = ""
+    run: str = ""
+    agent: str = ""
+    purpose: str = ""
+    accelerator: str = ""
+    """The machine shape that was asked for; empty for the CPU."""
+    reserved_seconds: float = 0.0
+    charged_seconds: float = 0.0
+    state: KernelState = "intended"
+    failure: str = ""
+    abandoned: bool = False
+    """Nobody waits for it any more; what it writes is ignored, what it uses is counted."""
+    requested_at: datetime | None = None
+    pushed_at: datetime | None = None
+    started_at: datetime | None = None
+    """When it was first seen running."""
+    ended_at: datetime | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        return self.state in UNFINISHED
+
+
+class KernelBook:
+    """The table `kernels` of an account book. Use it from the book's thread."""
+
+    def __init__(self, book: AccountBook, clock: Callable[[], datetime]) -> None:
+        self.book, self.clock = book, clock
+        kinds = {"int": int, "float": float, "bool": int}
+        columns = {field.name: kinds.get(str(field.type), str) for field in fields(KernelRow)}
+        book.require(_TABLE, columns, pk=("account", "slug"))
+
+    def find(self, slug: str) -> KernelRow | None:
+        found = self._rows("slug = ?", (slug,))
+        return found[0] if found else None
+
+    def unfinished(self) -> list[KernelRow]:
+        """What is to be pushed, waits or runs, abandoned ones too; oldest first."""
+        marks = ", ".join("?" * len(UNFINISHED))
+        return self._rows(f"state IN ({marks}) ORDER BY requested_at", UNFINISHED)
+
+    def of_run(self, run: str) -> list[KernelRow]:
+        """Everything that a run pushed, oldest first."""
+        return self._rows("run = ? ORDER BY requested_at", (run,))
+
+    def write(self, row: KernelRow) -> KernelRow:
+        """Insert or replace the row of its slug."""
+        values = {name: _stored(value) for name, value in asdict(row).items()}
+        with self.book.writing() as database:
+            database.table(_TABLE).upsert({"account": self.book.account, **values}, pk=("account", "slug"))
+        return row
+
+    def change(self, row: KernelRow, **changes: Any) -> KernelRow:
+        """The row with `changes`, written. What another process set (`abandoned`) stays set."""
+        known = self.find(row.slug)
+        abandoned = row.abandoned or (known is not None and known.content == row.content and known.abandoned)
+        return self.write(replace(row, **{"abandoned": abandoned, **changes}))
+
+    def abandon(self, slug: str) -> KernelRow | None:
+        """Note that nobody waits for the run any more; Kaggle has no cancel. None where there is no such row."""
+        row = self.find(slug)
+        return None if row is None else self.write(replace(row, abandoned=True))
+
+    def _rows(self, condition: str, values: tuple[Any, ...]) -> list[KernelRow]:
+        found = self.book.rows(
+            f"SELECT * FROM {_TABLE} WHERE account = ? AND {condition}", (self.book.account, *values)
+        )
+        return [_row(record) for record in found]
+
+
+_MOMENTS = ("requested_at", "pushed_at", "started_at", "ended_at")
+
+
+def _row(record: dict[str, Any]) -> KernelRow:
+    values = {field.name: record[field.name] for field in fields(KernelRow)}
+    for name in _MOMENTS:
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    values["abandoned"] = bool(values["abandoned"])
+    return KernelRow(**values)
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    return int(value) if isinstance(value, bool) else value
