@@ -157,7 +157,9 @@ def final_picks(scored: Sequence[SentSubmission], *, higher: bool) -> tuple[Pick
     others = [row for row in scored if row.token != first.token and _differ(first, row)]
     if not others:
         return (Pick(first, why),)
-    second = min(others, key=lambda row: _place(row, by_public) + _place(row, by_local))
+    second = min(
+        others, key=lambda row: (_place(row, by_public) + _place(row, by_local), _place(row, by_local))
+    )
     return Pick(first, why), Pick(second, "the next best by both scores whose predictions differ")
 
 

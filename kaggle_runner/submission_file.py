@@ -44,7 +44,7 @@ def inspect(path: Path, sample: Path) -> FileFacts:
         what = f"the sample submission {sample} cannot be read, so nothing can be checked: {error}"
         return FileFacts(digest, digest, 0, size, problems=(what,))
     try:
-        table = _read(path)
+        table = _read(path, str(model.columns[0]))
     except (OSError, ValueError) as error:
         return FileFacts(digest, digest, 0, size, problems=(f"it is no readable CSV: {error}",))
     problems = _problems(table, model)
@@ -88,14 +88,14 @@ def _digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """The table with its first column, the id, as text; only an empty field is missing."""
+def _read(path: Path, key: str = "") -> pd.DataFrame:
+    """The table with the id `key` (else its first column) as text; only an empty field is missing."""
     import pandas as pd
 
     head = pd.read_csv(path, nrows=0)
     if len(head.columns) < 2:
         raise ValueError("it has no column besides the id")
-    return pd.read_csv(path, dtype={head.columns[0]: str}, keep_default_na=False, na_values=[""])
+    return pd.read_csv(path, dtype={key or head.columns[0]: str}, keep_default_na=False, na_values=[""])
 
 
 def _problems(table: pd.DataFrame, model: pd.DataFrame) -> list[str]:
