@@ -1,4 +1,4 @@
-"""What the end of a Kaggle job means, from Kaggle's state, the notebook's own notes and the log. Pure functions."""
+"""What the end of a Kaggle job means: Kaggle's state, the notebook's own notes, the log. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def words(log: Sequence[LogLine]) -> str:
 
 def told(output: KernelOutput) -> Progress | None:
     path = output.saved.get(PROGRESS)
-    return None if path is None else readtold(path.read_text(encoding="utf-8", errors="replace"))
+    return None if path is None else read_progress(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def verdict(status: KernelStatus, progress: Progress | None, log: Sequence[LogLine]) -> tuple[JobState, str]:

@@ -94,7 +94,7 @@ class KernelBook:
         return self.write(replace(row, **{"abandoned": abandoned, **changes}))
 
     def abandon(self, slug: str) -> KernelRow | None:
-        """Note that nobody waits for the run any more; Kaggle has no cancel. None where there is no such row."""
+        """Note that nobody waits for the run any more: Kaggle has no cancel. None where no row is."""
         row = self.find(slug)
         return None if row is None else self.write(replace(row, abandoned=True))
 
