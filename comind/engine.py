@@ -39,9 +39,11 @@ from comind.store import Store
 from comind.upstream import Upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
-from kaggle_runner.errors import ComindError, LimitReached, ModelError, SandboxUnavailable
+from kaggle_runner.errors import ComindError, LimitReached, ModelError
+from kaggle_runner.fence import close_to_others
+from kaggle_runner.inside_kaggle import is_session, seconds_left, with_secrets
 from kaggle_runner.machine import describe_machine
-from kaggle_runner.sandbox import Sandbox, probe
+from kaggle_runner.sandbox import Sandbox, require_sandbox
 from kaggle_runner.session import NotebookSession
 
 _INBOX_SECONDS = 0.5
@@ -58,10 +60,10 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
     Raises a ComindError that names the first thing wrong; nothing is on disk then.
     """
     slug = resolve_slug(config, state, os.environ)
-    asyncio.run(_check_machine())
+    asyncio.run(require_sandbox())
     config = settled(config, os.environ).anchored()
     recording = recording_of(config.replay, state, slug) if config.replay else None
-    checked = None if recording else asyncio.run(check_models(config, os.environ, clock))
+    checked = None if recording else asyncio.run(check_models(config, with_secrets(os.environ), clock))
     label = recording.label if recording else checked.label if checked else ""
     Prompts().parts("coder")
     folder = create_run(state, new_run_id(state, slug, clock()))
@@ -81,12 +83,6 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
         if checked is not None:
             record_check(store, checked)
     return folder
-
-
-async def _check_machine() -> None:
-    report = await probe()
-    if not report.ok:
-        raise SandboxUnavailable(report.detail, hint=report.hint)
 
 
 def start_engine(folder: RunFolder) -> int:
@@ -175,7 +171,7 @@ class _Engine:
                 "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
             )
         watching = watch_limits(self._store, self._control, utc_now)
-        chores = (self._serve_inbox(), self._heartbeat(), watching)
+        chores = (self._serve_inbox(), self._heartbeat(), watching, self._watch_session())
         errands = [asyncio.create_task(chore) for chore in chores]
         try:
             await self._compete()
@@ -200,9 +196,10 @@ class _Engine:
 
     async def _compete(self) -> None:
         """Prepare, run the rounds, finish."""
+        await self._confine()
         async with (
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
-            open_models(self._config, os.environ, self._store, utc_now) as models,
+            open_models(self._config, with_secrets(os.environ), self._store, utc_now) as models,
         ):
             prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
             desk = Desk(Timely(models.client, self._control), prompts)
@@ -216,6 +213,14 @@ class _Engine:
                 Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
             )
             await self._finish(upstream, reason)
+
+    async def _confine(self) -> None:
+        """See that agent code can be confined; tell of it where that is done in the second-best way."""
+        report = await require_sandbox()
+        if report.tier == "fence":
+            await asyncio.to_thread(close_to_others, self._state)
+            facts: dict[str, object] = {"labels_readable": report.labels_readable}
+            self._store.event("sandbox", report.detail[:1].upper() + report.detail[1:], data=facts)
 
     def _tell_preparation(self, line: str) -> None:
         self._store.event("prepare", line)
@@ -357,6 +362,15 @@ class _Engine:
         while True:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             self._save_clock()
+
+    async def _watch_session(self) -> None:
+        """Inside Kaggle the session ends at its hour: wind down before, so that the next one can resume."""
+        if not is_session(os.environ):
+            return
+        await asyncio.sleep(seconds_left(os.environ))
+        told = "The Kaggle session ends soon: agents wind down, and the next session resumes the run"
+        self._store.event("stopping", told)
+        self._control.stop("the Kaggle session ended")
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -27,7 +27,7 @@ whatever the engine's environment holds (API keys) must not be handed to it."""
 _OLDEST = (0, 8, 0)  # the first version with --disable-userns
 
 _SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_SYSTEM_FILES = (
+SYSTEM_FILES = (
     "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl/certs",
     "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/ca-trust", "/etc/pki/tls/certs",
     "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/ca-certificates",
@@ -55,12 +55,14 @@ _OTHER_GPUS = ("/dev/kfd", "/dev/dri", "/dev/dxg")
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
-    """Whether agent code can be confined here; `tier` is stored with the run."""
+    """Whether agent code can be confined here, by what, and what is open all the same."""
 
     ok: bool
-    tier: Literal["bubblewrap", "none"]
+    tier: Literal["bubblewrap", "fence", "none"]
     detail: str
     hint: str
+    labels_readable: bool = False
+    """Agent code can read what every user of the system may: an attached competition, labels and all."""
 
 
 def find_bubblewrap() -> Path:
@@ -122,12 +124,15 @@ async def probe() -> SandboxReport:
     return SandboxReport(False, "none", f"{binary} cannot make a sandbox: {complaint}", explain(complaint))
 
 
-async def require_sandbox() -> SandboxReport:
-    """`probe`, or SandboxUnavailable with the reason and the way out."""
-    report = await probe()
-    if not report.ok:
-        raise SandboxUnavailable(report.detail, hint=report.hint)
-    return report
+@functools.lru_cache(maxsize=8)
+def works(search_path: str) -> bool:
+    """Whether a sandbox starts here at all. It blocks for some 10 ms, once for each PATH."""
+    try:
+        command = [str(_find_on_linux(search_path)), *namespaces(), *system_mounts(), "--", "/bin/true"]
+    except SandboxUnavailable:
+        return False
+    done = subprocess.run(command, env=MINIMAL_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode == 0
 
 
 def explain(complaint: str) -> str:
@@ -172,7 +177,7 @@ def system_mounts() -> list[str]:
             arguments += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             arguments += ["--ro-bind", str(folder), str(folder)]
-    for file in _SYSTEM_FILES:
+    for file in SYSTEM_FILES:
         arguments += ["--ro-bind-try", file, file]
     arguments += ["--proc", "/proc"]
     for name in _PROC_COVERED:

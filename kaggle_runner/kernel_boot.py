@@ -220,6 +220,8 @@ def main(connection_file: str) -> None:
     # ipykernel finds the stream's class by name; __main__ will be the notebook.
     sys.modules["comind_kernel_boot"] = sys.modules[__name__]
     del sys.path[0]  # this program's folder; the shell puts the notebook's there
+    # Where a filter refuses sockets, forked workers print nowhere; that is no crash to report.
+    warnings.filterwarnings("ignore", message="Couldn't bind IOPub Pipe")
     crash_report = os.fdopen(os.dup(2), "w")
     application = IPKernelApp.instance(
         connection_file=connection_file,

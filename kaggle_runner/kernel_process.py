@@ -21,11 +21,11 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from kaggle_runner import processes
-from kaggle_runner.bubblewrap import MINIMAL_ENVIRONMENT, explain
+from kaggle_runner.bubblewrap import MINIMAL_ENVIRONMENT
 from kaggle_runner.crash_report import CrashReport
 from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.outputs import plain
-from kaggle_runner.sandbox import Sandbox
+from kaggle_runner.sandbox import Sandbox, explain
 
 BOOT_PROGRAM = Path(__file__).with_name("kernel_boot.py")
 BOOT_INSIDE = "/run/comind/kernel_boot.py"

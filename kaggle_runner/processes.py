@@ -97,8 +97,11 @@ def _ram_disks(pids: Sequence[int]) -> int:
     for name in _TMPFS:
         path = f"/proc/{pids[-1]}/root/{name}"
         try:
+            device = os.stat(path).st_dev  # noqa: PTH116
+            if device == Path("/", name).stat().st_dev:
+                continue  # a fenced process has the system's own: what lies there is not its alone
             disk = os.statvfs(path)
-            used[os.stat(path).st_dev] = (disk.f_blocks - disk.f_bfree) * disk.f_frsize  # noqa: PTH116
+            used[device] = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         except OSError:
             continue
     return sum(used.values())

@@ -2,7 +2,8 @@
 
 Inside it looks like a Kaggle notebook: /kaggle/input/<name> read-only, /kaggle/working writable. There is
 no network, no other process, no file of the host beyond the system and Python, and no variable of the engine.
-The mechanics are in `bubblewrap.py`; live notebooks are in `session.py`.
+The mechanics are in `bubblewrap.py`; live notebooks are in `session.py`. Inside a Kaggle session, where no
+namespaces can be had, `fence.py` serves instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,8 +20,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from kaggle_runner import bubblewrap, processes
-from kaggle_runner.bubblewrap import SandboxReport, find_bubblewrap, probe, require_sandbox
+from kaggle_runner import bubblewrap, fence, inside_kaggle, processes
+from kaggle_runner.bubblewrap import SandboxReport, find_bubblewrap
 from kaggle_runner.disk import DiskWatch
 from kaggle_runner.errors import SandboxUnavailable
 
@@ -91,7 +93,40 @@ class Sandbox:
             gpus=self.gpus,
             cpu_threads=self.cpu_threads,
             hidden=self.hidden,
+            box=self._box,
         )
+
+    def localized(self, code: str) -> str:
+        """The code of a cell, with Kaggle's folders as they are called where there are no mounts."""
+        return fence.localized(code, self._box) if needs_fence() else code
+
+    @property
+    def _box(self) -> Path:
+        return fence.box_of(self.workspace, self.hidden)
+
+
+def needs_fence() -> bool:
+    """True in a Kaggle session that allows no namespaces. On a person's machine the fence is never used."""
+    return inside_kaggle.is_session(os.environ) and not bubblewrap.works(os.environ.get("PATH", os.defpath))
+
+
+async def probe() -> SandboxReport:
+    """Whether agent code can be confined here, tried out; what stands in the way when it cannot."""
+    report = await bubblewrap.probe()
+    return report if report.ok or not needs_fence() else await fence.probe()
+
+
+async def require_sandbox() -> SandboxReport:
+    """`probe`, or SandboxUnavailable with the reason and the way out."""
+    report = await probe()
+    if not report.ok:
+        raise SandboxUnavailable(report.detail, hint=report.hint)
+    return report
+
+
+def explain(complaint: str) -> str:
+    """What to do when a sandbox did not start."""
+    return "" if complaint.startswith(fence.COMPLAINT) else bubblewrap.explain(complaint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +167,10 @@ async def run_script(
     folders inside it. Returns also for scripts that fail or are killed (returncode 137); raises
     SandboxUnavailable when the sandbox itself cannot be made.
     """
+    box = fence.new_box(hidden)
     command = _confined(
         argv, mounts=mounts, writable=writable, cwd=cwd, environment=environment or {}, python=None,
-        gpus=gpus, cpu_threads=cpu_threads, hidden=hidden,
+        gpus=gpus, cpu_threads=cpu_threads, hidden=hidden, box=box,
     )  # fmt: skip
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -155,14 +191,20 @@ async def run_script(
         # Also on cancellation: nothing of a script may outlive the call.
         await _end(process)
         stdout, stderr = await asyncio.gather(out, err)
-    if process.returncode == 1 and stderr.startswith("bwrap: "):
-        raise SandboxUnavailable(
-            f"the sandbox did not start: {stderr.strip()}", hint=bubblewrap.explain(stderr)
-        )
+        if box.exists():
+            await asyncio.to_thread(_take_down, box, list(writable.values()))
+    if process.returncode == 1 and stderr.startswith(("bwrap: ", fence.COMPLAINT)):
+        raise SandboxUnavailable(f"the sandbox did not start: {stderr.strip()}", hint=explain(stderr))
     return Completed(
         process.returncode if process.returncode is not None and process.returncode >= 0 else 137,
         stdout, stderr, broken.timed_out, time.monotonic() - started, broken.out_of_memory, broken.disk_fault,
     )  # fmt: skip
+
+
+def _take_down(box: Path, written: Sequence[Path]) -> None:
+    for folder in written:
+        fence.give_back_links(folder, box)
+    shutil.rmtree(box, ignore_errors=True)
 
 
 class _Broken(NamedTuple):
@@ -237,9 +279,16 @@ def _confined(
     gpus: tuple[int, ...] | None,
     cpu_threads: int,
     hidden: Sequence[Path],
+    box: Path,
 ) -> list[str]:
     interpreter = python or Path(sys.executable)
     devices = bubblewrap.gpu_mounts(gpus)
+    variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
+    if needs_fence():
+        return fence.command(
+            argv, box=box, mounts=mounts, writable=writable, cwd=cwd, environment=variables,
+            python=interpreter, gpus=gpus, hidden=hidden,
+        )  # fmt: skip
     layers = (
         [*bubblewrap.system_mounts(), *devices],
         bubblewrap.python_mounts(interpreter),
@@ -254,7 +303,6 @@ def _confined(
     for place in dict.fromkeys(covered):
         command += ["--remount-ro", place]  # else a RAM disk that no limit counts
     command += ["--remount-ro", "/", "--chdir", cwd, "--clearenv"]
-    variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
     for name, value in variables.items():
         command += ["--setenv", name, value]
     return [*command, "--", *argv]

@@ -240,7 +240,7 @@ class NotebookSession:
         cell.memory = kernel.memory_bytes()
         disk = DiskWatch(self._sandbox.workspace, kernel.pid, cell.limits.workspace_bytes)
         await disk.begin()
-        message = kernel.client.execute(code, allow_stdin=False)
+        message = kernel.client.execute(self._sandbox.localized(code), allow_stdin=False)
         idle = asyncio.create_task(_gather_outputs(kernel.client, message, cell.outputs))
         reply = asyncio.create_task(_await_reply(kernel.client, message))
         try:
