@@ -1,4 +1,7 @@
-"""`comind-tui doctor`: what this machine has, what it lacks, and how to get it. It changes nothing."""
+"""`comind-tui doctor`: what this machine has, what it lacks, and how to get it. It changes nothing.
+
+With `--competition` also everything that taking part in it at a Kaggle needs (kaggle_runner.preflight).
+"""
 
 from __future__ import annotations
 
@@ -10,44 +13,65 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
 
 from comind_tui.listing import print_json, terminal_width
 from comind_tui.plain import labelled
 from kaggle_runner.errors import ComindError
+from kaggle_runner.findings import Finding, Verdict
 
-Verdict = Literal["ok", "missing", "optional"]
 _MARKS: dict[Verdict, str] = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
 _LEAST_DISK_GB = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report. `missing` stops every run; `optional` only what it names."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    hint: str = ""
-
-
 def doctor(arguments: Namespace) -> int:
-    """Print every finding; 0 when a run is possible offline, else 4."""
+    """Print every finding; 0 when what was asked about is possible, 4 when the machine lacks something for
+    any run, 3 when only the Kaggle that was asked about does not let us."""
     findings = examine(arguments.state, base_url=arguments.base_url or os.environ.get("OPENAI_BASE_URL", ""))
+    url = getattr(arguments, "kaggle_url", "")
+    asked = bool(arguments.competition or url)
+    at_kaggle = examine_kaggle(url, arguments.competition, arguments.state) if asked else []
     possible = all(one.verdict != "missing" for one in findings)
+    ready = all(one.verdict != "missing" for one in at_kaggle)
+    code = 4 if not possible else 0 if ready else 3
     if arguments.json:
-        print_json({"ok": possible, "findings": [asdict(one) for one in findings]})
-        return 0 if possible else 4
+        shown = {"ok": code == 0, "findings": [asdict(one) for one in findings]}
+        print_json({**shown, "kaggle": [asdict(one) for one in at_kaggle]} if asked else shown)
+        return code
+    _print(findings)
+    print("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
+    if asked:
+        print()
+        _print(at_kaggle)
+        what = arguments.competition or "This Kaggle"
+        print(f"{what} is ready to be used." if ready else f"{what} cannot be used yet; see MISSING above.")
+    return code
+
+
+def _print(findings: list[Finding]) -> None:
     width = terminal_width()
     for one in findings:
         print(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width, whole=False))
         if one.hint and one.verdict != "ok":
             print(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
-    print("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
-    return 0 if possible else 4
+
+
+def examine_kaggle(url: str, competition: str, state: Path) -> list[Finding]:
+    """The whole chain to a Kaggle: address, credentials, user, and the competition where one is named."""
+    from kaggle_runner.kaggles import chosen
+    from kaggle_runner.preflight import preflight, reached
+
+    try:
+        kaggle = chosen(os.environ, url)
+    except ComindError as error:
+        return [Finding("credentials", "missing", error.message, error.hint)]
+    found = Finding("credentials", "ok", f"{kaggle.kind} for {kaggle.name}, from {kaggle.source}")
+    client = kaggle.client()
+    if not competition:
+        return [found, *asyncio.run(reached(client))]
+    return [found, *asyncio.run(preflight(client, competition, purpose="push", folder=state))]
 
 
 def examine(state: Path, *, base_url: str) -> list[Finding]:
@@ -169,11 +193,15 @@ def _endpoint(base_url: str) -> Finding:
 
 
 def _kaggle_token() -> Finding:
-    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle"))
-    named = [name for name in ("KAGGLE_API_TOKEN", "KAGGLE_KEY") if os.environ.get(name)]
-    files = [path for name in ("kaggle.json", "access_token") if (path := folder / name).is_file()]
-    if named or files:
-        return Finding("kaggle token", "ok", f"found in {(named or files)[0]}")
+    from kaggle_runner.kaggles import configured
+
+    try:
+        kaggles = configured(os.environ)
+    except ComindError as error:
+        return Finding("kaggle token", "optional", error.message, error.hint)
+    if kaggles:
+        told = "; ".join(f"{one.kind} for {one.name}, from {one.source}" for one in kaggles)
+        return Finding("kaggle token", "ok", f"{told} (checked with --competition SLUG)")
     hint = "Only kaggle.com needs one: kaggle.com/settings → API. Competitions of `competitions` need none."
     return Finding("kaggle token", "optional", "none found", hint)
 

@@ -47,6 +47,10 @@ class ClientBase:
         """True for a server on this machine, which is MLE-Live."""
         return self._transport.is_loopback
 
+    @property
+    def credentials_kind(self) -> str:
+        return "API token" if isinstance(self._credentials, str) else "user name and legacy key"
+
     async def _read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Repeated after passing trouble."""
         return await asyncio.to_thread(self._transport.read, what, call, competition=competition)

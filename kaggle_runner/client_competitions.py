@@ -12,6 +12,7 @@ from kagglesdk.competitions.types import competition_api_service as competitions
 from kagglesdk.competitions.types.competition_enums import CompetitionListTab
 
 from kaggle_runner.client_base import ClientBase, Progress
+from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_archive import unpack
 from kaggle_runner.kaggle_board import read_board
 from kaggle_runner.kaggle_records import BoardRow, BoardTeam, Competition, DataFile
@@ -85,6 +86,30 @@ class CompetitionCalls(ClientBase):
             archive = Path(folder) / "data.zip"
             await self._read(f"download of {slug}", fetch, competition=slug)
             await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
+
+    async def may_download(self, slug: str) -> bool | None:
+        """Whether the data can be had, which Kaggle grants to who has accepted the rules; None without data.
+
+        A download of the smallest file is opened, and closed before its bytes come.
+        """
+        listed = await self.files(slug)
+        if not listed:
+            return None
+        request = competitions.ApiDownloadDataFileRequest()
+        request.competition_name = slug
+        request.file_name = min(listed, key=lambda file: file.size).name
+
+        def probe(wire: Wire) -> None:
+            # Answers to be streamed are left unread: only the status counts.
+            wire.competitions.download_data_file(request).close()
+
+        try:
+            await self._read(f"data of {slug}", probe, competition=slug)
+        except KaggleError as error:
+            if error.status == 403:
+                return False
+            raise
+        return True
 
     async def leaderboard(self, slug: str, limit: int = 20_000) -> list[BoardRow]:
         """The public leaderboard, best first; equal scores share a rank."""

@@ -30,7 +30,9 @@ Credentials = str | tuple[str, str]
 
 KAGGLE_URL = "https://api.kaggle.com"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LONGEST_WAIT = 120.0
+_LONGEST_WAIT = 30.0
+_LONGEST_ASKED_WAIT = 120.0  # what a server may ask for with Retry-After
+_TRIES_OF_A_STRANGER = 3
 
 
 class Timeouts(NamedTuple):
@@ -41,9 +43,12 @@ class Timeouts(NamedTuple):
 
 
 class Retries(NamedTuple):
-    """How often a read is tried in all, and the first wait in seconds; later waits double."""
+    """How often a read is tried in all, and the first wait in seconds; later ones double up to half a minute.
 
-    tries: int = 5
+    The default outlasts a server that is away for a minute.
+    """
+
+    tries: int = 9
     first_wait: float = 0.5
 
 
@@ -96,16 +101,21 @@ class KaggleTransport:
         """The server's clock minus ours in seconds, by its newest answer; None before the first."""
 
     def read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
-        """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors."""
+        """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors.
+
+        A server that has never answered gets three tries: its address may be a typing mistake.
+        """
         wait = self._retries.first_wait
         for attempt in range(1, self._retries.tries + 1):
             try:
                 return self._once(call)
             except Failed as failure:
-                if attempt == self._retries.tries or not failure.may_pass:
+                known = failure.status or self.clock_offset is not None
+                tries = self._retries.tries if known else min(self._retries.tries, _TRIES_OF_A_STRANGER)
+                if attempt >= tries or not failure.may_pass:
                     raise self._explained(what, failure, competition) from failure.cause
-                self._sleep(min(max(wait, failure.retry_after), _LONGEST_WAIT))
-                wait *= 2
+                self._sleep(max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT)))
+                wait = min(wait * 2, _LONGEST_WAIT)
         raise AssertionError("unreachable")
 
     def write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:

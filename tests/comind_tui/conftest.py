@@ -14,7 +14,10 @@ from tests.comind_tui import sample_run
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, no state folder and no colour setting of whoever runs the tests."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "COMIND_STATE", "NO_COLOR", "KAGGLE_API_TOKEN"):
+    for name in (
+        "OPENAI_API_KEY", "OPENAI_BASE_URL", "COMIND_STATE", "NO_COLOR", "KAGGLE_API_TOKEN",
+        "KAGGLE_USERNAME", "KAGGLE_KEY", "COMIND_KAGGLE_URL", "COMIND_KAGGLE_TOKEN",
+    ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
 
