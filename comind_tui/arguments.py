@@ -83,7 +83,21 @@ def build_parser() -> Parser:
         "-o", "--output", metavar="FILE", help="default: RUN.jsonl.gz here; gzipped when it ends in .gz"
     )
     made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
+    made["doctor"].add_argument(
+        "--competition", metavar="SLUG", default="", help="also check all that taking part in it at Kaggle needs"
+    )
+    add_kaggle_url(made["doctor"])
     return parser
+
+
+def add_kaggle_url(parser: argparse.ArgumentParser) -> None:
+    """`--kaggle-url`, for every command that talks to a Kaggle; absent when it was not typed."""
+    parser.add_argument(
+        "--kaggle-url",
+        metavar="URL",
+        default=argparse.SUPPRESS,
+        help="which Kaggle (default: $COMIND_KAGGLE_URL, else kaggle.com)",
+    )
 
 
 def _state_option(parser: Parser) -> None:
