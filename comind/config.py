@@ -92,6 +92,8 @@ class RunConfig:
     """Seconds of one coding agent; None is its share of the run's time."""
     seed: int = 0
     executor: Executor = "local"
+    kaggle_url: str = ""
+    """Another address that speaks Kaggle's protocol; empty: see comind.upstream."""
     top_kernels: int = 10
     """Kernels taken from each of upstream's two lists, by votes and by score (k_kernel)."""
     top_discussions: int = 10
