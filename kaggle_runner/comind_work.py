@@ -10,6 +10,7 @@ Not kept: settings inside libraries, open files, running threads. The state is r
 
 import hashlib
 import importlib
+import io
 import json
 import os
 import pickle
@@ -109,9 +110,14 @@ class Work:
             print(f"[comind] cell {self.position + 1} {state} after {seconds} s", flush=True)
         self.note["cells"].append({"state": state, "seconds": seconds})
         self.position += 1
-        if state == "ok" and self.unkept_seconds >= max(self.plan["worth"], 10 * self.keeping_seconds):
+        if state == "ok" and self.is_worth_keeping():
             self.keep()
         self.write_note()
+
+    def is_worth_keeping(self) -> bool:
+        """Whether running again would take much longer than keeping; `worth` 0 keeps after every cell."""
+        worth: float = self.plan["worth"]
+        return not worth or self.unkept_seconds >= max(worth, 10 * self.keeping_seconds)
 
     def failure(self, result: Any) -> str:
         """Note the failed cell, and let the notebook go on to its end."""
@@ -315,6 +321,11 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
     def persistent_id(self, thing: Any) -> str | None:
         return self.named.get(id(thing))
 
+    def reducer_override(self, thing: Any) -> Any:
+        if isinstance(thing, io.IOBase) and thing.closed:  # `with open(…) as file` leaves one behind
+            return _closed_file, ()
+        return super().reducer_override(thing)
+
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: Any, shell: Any) -> None:
@@ -323,6 +334,12 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, name: str) -> Any:
         return self.named[name]
+
+
+def _closed_file() -> io.StringIO:
+    file = io.StringIO()
+    file.close()
+    return file
 
 
 def _files() -> list[Path]:

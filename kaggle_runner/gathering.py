@@ -7,6 +7,7 @@ sent or run here. A session's notes come out of agents' code: they are read as t
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -32,7 +33,7 @@ _STATES = ("ok", "error", "carried", "not run", "out of time")
 _WORTH_SECONDS = 60.0
 _MOST_KEPT_BYTES = 4_000_000_000
 _LONGEST_TEXT = 20_000
-_MARGIN_SHARE, _LONGEST_MARGIN = 0.1, 300.0
+_LEAST_MARGIN, _LONGEST_MARGIN = 60.0, 300.0
 _CELL_MARK = re.compile(r"^\[comind\] cell (\d+) (begins|carried|not run|\w[\w ]* after .*)$")
 
 
@@ -157,8 +158,7 @@ def longest(works: Iterable[CarriedWork], cells: Sequence[str], slug: str) -> Ca
     def fits(work: CarriedWork) -> bool:
         if not 0 < work.cells <= len(sources) or chain[work.cells - 1] != work.chain:
             return False
-        words = set(re.findall(r"\w+", "\n".join(sources[work.cells :])))
-        return words.isdisjoint(work.lost)
+        return all(_names(source).isdisjoint(work.lost) for source in sources[work.cells :])
 
     return max(filter(fits, works), key=lambda work: work.cells, default=None)
 
@@ -210,6 +210,20 @@ def cell_logs(log: Iterable[LogLine]) -> dict[int, str]:
     return {number: "".join(lines) for number, lines in texts.items()}
 
 
+def _names(source: str) -> set[str]:
+    """Names that a cell may read, also those in strings; all its words where it is not plain Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return set(re.findall(r"\w+", source))
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return read | {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
 def _chain(sources: Sequence[str], slug: str) -> list[str]:
     """A hash for each cell, of the data's name and all cells up to it."""
     running = hashlib.sha256(slug.encode())
@@ -221,8 +235,10 @@ def _chain(sources: Sequence[str], slug: str) -> list[str]:
 
 
 def _working_seconds(seconds: float | None) -> float:
-    """When the work ends in a session of `seconds`: early enough to write what shall be kept."""
-    return 0.0 if seconds is None else max(1.0, seconds - min(_MARGIN_SHARE * seconds, _LONGEST_MARGIN))
+    """When the work ends in a session of `seconds`, which began before it: early enough to keep what it did."""
+    if seconds is None:
+        return 0.0
+    return seconds - min(seconds / 3, max(_LEAST_MARGIN, min(0.1 * seconds, _LONGEST_MARGIN)))
 
 
 def _data_cells(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kaggle_runner.gathering import PROGRESS, Progress
+from kaggle_runner.gathering import PROGRESS, Progress, read_progress
 from kaggle_runner.job_records import JobState
 from kaggle_runner.kaggle_records import KernelOutput, KernelStatus, LogLine
 
 _RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)
+_NEARLY = 0.9
 _CARDS = {
     "NvidiaTeslaT4": "T4", "NvidiaTeslaT4Highmem": "T4", "NvidiaTeslaP100": "P100", "NvidiaL4": "L4",
     "NvidiaL4X1": "L4", "NvidiaTeslaA100": "A100", "NvidiaH100": "H100", "NvidiaRtxPro6000": "RTX PRO 6000",
@@ -18,15 +19,20 @@ _CARDS = {
 
 
 def words(log: Sequence[LogLine]) -> str:
+    """All text of a log."""
     return "".join(line.data for line in log)
 
 
 def told(output: KernelOutput) -> Progress | None:
+    """The notes that the notebook left, where it left readable ones."""
     path = output.saved.get(PROGRESS)
     return None if path is None else read_progress(path.read_text(encoding="utf-8", errors="replace"))
 
 
-def verdict(status: KernelStatus, progress: Progress | None, log: Sequence[LogLine]) -> tuple[JobState, str]:
+def verdict(
+    status: KernelStatus, progress: Progress | None, log: Sequence[LogLine], *, ran: float, allowed: float
+) -> tuple[JobState, str]:
+    """The job's state and why it failed. It `ran` about so many of its `allowed` seconds."""
     if progress is not None and progress.failed is not None:
         return "error", f"Cell {progress.failed.number} failed. {progress.failed.error}"
     if progress is not None and progress.out_of_time:
@@ -34,7 +40,9 @@ def verdict(status: KernelStatus, progress: Progress | None, log: Sequence[LogLi
     if status.state == "complete":
         return "complete", ""
     if status.state == "cancelled":
-        return "timed out", status.failure or "Kaggle ended it at its time-out, or somebody stopped it."
+        if ran >= _NEARLY * allowed:
+            return "timed out", status.failure or f"Kaggle ended it at its time-out of {allowed:.0f} s."
+        return "cancelled", status.failure or "It was stopped at Kaggle."
     if _RAN_OUT.search(status.failure):
         return "timed out", status.failure
     last = next((line for line in reversed(words(log).splitlines()) if line.strip()), "")

@@ -336,7 +336,14 @@ class _Runner:
         if progress is not None and self.job.mark and progress.mark != self.job.mark:
             self.notes.append("Its notes are those of another version, and are not used.")
             progress = None
-        state, failure = verdict(status, progress, output.log)
+        seconds = output.log[-1].time if output.log else self.row.charged_seconds
+        state, failure = verdict(
+            status,
+            progress,
+            output.log,
+            ran=max(seconds, self.row.charged_seconds),
+            allowed=min(self.job.seconds, LONGEST_SECONDS),
+        )
         if state in ("cancelled", "timed out") and not (progress and progress.finished):
             self.notes.append(
                 "Kaggle cut the session: its log may lack the end, and nothing of it can be carried."
@@ -345,12 +352,11 @@ class _Runner:
             self.notes.append(other)
         if progress is not None and progress.not_kept:
             self.notes.append(f"Its state was not kept: {progress.not_kept}")
-        seconds = output.log[-1].time if output.log else self.row.charged_seconds
         self.row = self.book.change(
             self.row,
             state=state if state in ("complete", "error", "cancelled", "timed out") else self.row.state,
             failure=failure,
-            charged_seconds=max(seconds, self.row.charged_seconds) if self.row.accelerator else seconds,
+            charged_seconds=max(seconds, self.row.charged_seconds),
         )
         carried = carried_from(self.row.ref, progress) if progress and status.state == "complete" else None
         home = self.result(state, failure)
