@@ -128,11 +128,11 @@ def hint(status: int, text: str, competition: str = "", *, maybe_done: bool = Fa
         return f"Kaggle wants the account verified by phone first: {SETTINGS_PAGE}"
     if "allowance" in words or ("daily" in words and "limit" in words):
         return "the day's submissions are used up; the count starts again at midnight UTC"
-    if status == 403 and "kernels." not in words and "datasets." not in words:
+    if status in (403, 404) and ("permission '" in words or status == 404):
+        return f"check the name (the end of its page's address); or the token lacks the right: {SETTINGS_PAGE}"
+    if status == 403:
         page = f"https://www.kaggle.com/competitions/{competition}/rules" if competition else "its rules page"
         return f"join the competition and accept its rules at {page}; or is its name misspelt?"
-    if status in (403, 404):
-        return "check the name; it is the last part of the page's address. Or the token lacks this right"
     if status == 429:
         return "Kaggle asks for fewer calls; wait some minutes"
     if status == 501:

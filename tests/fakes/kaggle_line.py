@@ -20,11 +20,13 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 Fault = Literal[
-    "500", "429", "refused", "never arrived", "answer lost", "down after it", "cut half-way", "held"
-]
+    "500", "429", "refused", "html", "never arrived", "answer lost", "down after it", "cut half-way",
+    "half passed on", "body cut", "held",
+]  # fmt: skip
 """never arrived: hung up before it is passed on. answer lost: passed on, then hung up. down after it:
-the same, and the line stays down. cut half-way: half of the body is read, nothing is passed on. held: passed
-on once `release` is set."""
+the same, and the line stays down. cut half-way: half of the body is read, nothing is passed on. half passed
+on: the server gets that half, then is hung up on as the client is. body cut: the answer ends in its middle.
+held: passed on once `release` is set."""
 
 
 class KaggleLine:
@@ -105,6 +107,13 @@ class _Handler(BaseHTTPRequestHandler):
             answer = json.dumps({"code": status, "message": f"spoiled: {fault}"}).encode()
             self._answer(status, [("Content-Type", "application/json"), ("Retry-After", "0")], answer)
             return
+        if fault == "html":
+            self._answer(200, [("Content-Type", "text/html")], b"<html><body>Please log in</body></html>")
+            return
+        if fault == "half passed on":
+            self._forward_half(body)
+            self._hang_up()
+            return
         if fault == "held":
             self.line.arrived.set()
             self.line.release.wait(60)
@@ -117,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("answer lost", "down after it"):
             self._hang_up()
         else:
-            self._answer(status, headers, answer)
+            self._answer(status, headers, answer, cut=fault == "body cut")
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.line.upstream).netloc, timeout=60)
@@ -130,7 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _forward_half(self, body: bytes) -> None:
+        connection = http.client.HTTPConnection(urlsplit(self.line.upstream).netloc, timeout=60)
+        connection.putrequest(self.command, self.path)
+        for name, value in self.headers.items():
+            if name.lower() not in ("host", "accept-encoding"):
+                connection.putheader(name, value)
+        connection.endheaders(body[: len(body) // 2])
+        connection.close()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, *, cut: bool = False) -> None:
         try:
             self.send_response_only(status)
             for name, value in headers:
@@ -140,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+            self.close_connection = self.close_connection or cut
         except OSError:
             self.close_connection = True  # the client went away first
 

@@ -117,6 +117,43 @@ def test_refusals_are_not_repeated(scripted: Scripted, status: int, hint: str) -
     assert failure.value.status == status and hint in failure.value.hint and len(scripted.asked) == 1
 
 
+def test_a_token_without_the_right_is_told_from_rules_and_from_a_phone(scripted: Scripted) -> None:
+    hints = []
+    for message in (
+        "Permission 'competitions.participate' was denied",
+        "You must accept this competition's rules",
+        "You must verify your phone number first",
+    ):
+        scripted.answers = [error(403, message)]
+        with pytest.raises(KaggleError) as failure:
+            KaggleTransport(scripted.url, "t").read("tiny", get_competition, competition="tiny")
+        hints.append(failure.value.hint)
+    assert "token lacks the right" in hints[0]
+    assert "https://www.kaggle.com/competitions/tiny/rules" in hints[1]
+    assert "by phone" in hints[2]
+
+
+def test_an_error_under_status_200_is_an_error(scripted: Scripted) -> None:
+    body = json.dumps({"code": 403, "message": "You must accept the rules"}).encode()
+    scripted.answers = [(200, JSON, body)]
+    with pytest.raises(KaggleError) as failure:
+        KaggleTransport(scripted.url, "t").read("tiny", get_competition)
+    assert failure.value.status == 403 and "rules" in failure.value.hint
+
+
+def test_a_server_that_has_answered_once_is_waited_for_longer() -> None:
+    waits: list[float] = []
+    stranger = KaggleTransport("http://127.0.0.1:9", "t", retries=Retries(9, 0.5), sleep=waits.append)
+    with pytest.raises(KaggleError, match="no connection"):
+        stranger.read("tiny", get_competition)
+    assert waits == [0.5, 1.0]
+    stranger.clock_offset = 0.0
+    waits.clear()
+    with pytest.raises(KaggleError, match="no connection"):
+        stranger.read("tiny", get_competition)
+    assert sum(waits) > 60
+
+
 def test_writes_are_never_repeated(scripted: Scripted) -> None:
     scripted.answers = [error(503, "away")]
     with pytest.raises(KaggleError):
