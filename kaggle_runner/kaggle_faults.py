@@ -129,7 +129,7 @@ def hint(status: int, text: str, competition: str = "", *, maybe_done: bool = Fa
     if "allowance" in words or ("daily" in words and "limit" in words):
         return "the day's submissions are used up; the count starts again at midnight UTC"
     if status in (403, 404) and ("permission '" in words or status == 404):
-        return f"check the name (the end of its page's address); or the token lacks the right: {SETTINGS_PAGE}"
+        return f"check the name (it ends its page's address), or the token lacks the right ({SETTINGS_PAGE})"
     if status == 403:
         page = f"https://www.kaggle.com/competitions/{competition}/rules" if competition else "its rules page"
         return f"join the competition and accept its rules at {page}; or is its name misspelt?"
