@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from comind.briefing import draft_text, files_text, limits_text
 from comind.conversation import Conversation
@@ -31,6 +32,16 @@ REPLAY_CELL_SECONDS = 60.0
 REPLAY_TOTAL_SECONDS = 600.0
 LOST_TURNS = 3
 """Turns in a row without a readable reply after which an agent gives up."""
+
+
+class Graded(NamedTuple):
+    """What became of the prediction files that a turn named, if it named any."""
+
+    evaluation: Evaluation | None = None
+    fault: str = ""
+    """Why there was nothing to evaluate."""
+    kernel: str = ""
+    """What a kernel that was pushed for them told; empty where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +85,14 @@ class CodingAgent(AgentAtWork):
                 self._update(step=step - 1)
                 return ""
             cell = await self._run_cell(step, turn.goal, turn.code)
-            evaluation = await self._grade(turn, cell)
-            self._steps.append(Step(turn, cell, evaluation))
+            graded = await self._grade(turn, cell)
+            self._steps.append(Step(turn, cell, graded.evaluation))
             self._write_notebook()
             best = self._best.score("feedback") if self._best else None
-            self._talk.observed(cell, evaluation, best, self._limits(step + 1), fault=turn.fault)
+            self._talk.observed(
+                cell, graded.evaluation, best, self._limits(step + 1),
+                fault=turn.fault or graded.fault, kernel=graded.kernel,
+            )  # fmt: skip
         return ""
 
     async def _think(self, step: int) -> Turn:
@@ -87,15 +101,16 @@ class CodingAgent(AgentAtWork):
         self._talk.replied(parsed.value.text)
         return parsed.value
 
-    async def _grade(self, turn: Turn, cell: Cell) -> Evaluation | None:
+    async def _grade(self, turn: Turn, cell: Cell) -> Graded:
         if not turn.submits:
-            return None
-        return await self._evaluate(
+            return Graded()
+        evaluation = await self._evaluate(
             cell,
             workspace=self._shop.folder.workspace(self._agent.id),
             validation_name=turn.validation_submission,
             submission_name=turn.submission,
         )
+        return Graded(evaluation)
 
     def _told(self, result: CellResult) -> str:
         note, self._session_note = self._session_note, ""
@@ -138,12 +153,22 @@ class CodingAgent(AgentAtWork):
             "competition": brief.competition,
             "metric": brief.metric,
             "machine": brief.machine,
-            "files": files_text(self._shop.slug, resources),
+            "kaggle": self._kaggle_text(),
+            "files": files_text(self._data_name, resources),
             "data": brief.data,
             "draft": draft_text(self._draft),
             "limits": self._limits(1),
         }
         return Conversation(self._shop.desk.prompts, self._shop.context_tokens, values)
+
+    @property
+    def _data_name(self) -> str:
+        """The folder of the competition's files under /kaggle/input."""
+        return self._shop.slug
+
+    def _kaggle_text(self) -> str:
+        """How notebooks come to run at Kaggle; empty where they run here."""
+        return ""
 
     def _limits(self, step: int) -> str:
         seconds = max(0.0, self.seconds_left)

@@ -19,6 +19,15 @@ Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evalu
 ROLES: tuple[Role, ...] = get_args(Role)
 Executor = Literal["local", "kaggle", "ray"]
 Coding = Literal["notebook", "script"]
+ACCELERATORS: dict[str, str] = {
+    "none": "",
+    "T4": "NvidiaTeslaT4",  # two of them: Kaggle has no machine with one
+    "L4": "NvidiaL4",
+    "A100": "NvidiaTeslaA100",
+    "H100": "NvidiaH100",
+    "TPU": "TpuV5E8",
+}
+"""Short names → Kaggle's machine shapes; other shapes are passed on as they are written."""
 DEFAULT_MODEL = "gpt-5.4-mini"
 DEFAULT_MAX_DOLLARS = 5.0
 
@@ -92,8 +101,28 @@ class RunConfig:
     """Seconds of one coding agent; None is its share of the run's time."""
     seed: int = 0
     executor: Executor = "local"
+    """`local`: notebooks run on this machine. `kaggle`: rehearsed here, run as private kernels."""
+    submit: bool = False
+    """After each round, submit to the leaderboard what is worth it (kaggle_runner.governor)."""
     kaggle_url: str = ""
     """Another address that speaks Kaggle's protocol; empty: see comind.upstream."""
+    accelerator: str = "auto"
+    """Of a pushed kernel: `auto` (a GPU for notebooks that can use one), `none`, a name of ACCELERATORS, or
+    one of Kaggle's machine shapes."""
+    kernel_time_limit: float | None = None
+    """Seconds of one session at Kaggle; None is what Kaggle allows, 12 hours, or 9 with an accelerator."""
+    internet: bool = False
+    """Whether pushed kernels may use the internet."""
+    docker_image: str = ""
+    """The image that pushed kernels are pinned to; empty is Kaggle's newest."""
+    kaggle_dataset_limit: float = 20.0
+    """Gigabytes of the private dataset that the split may become; a larger one is refused."""
+    attach_competition: bool = False
+    """Attach the competition to pushed kernels rather than upload the split. Its files hold the validation
+    labels, so the run is marked: its scores cannot be compared with other runs'."""
+    kaggle_gpu_sessions: int = 2
+    """Kernels with an accelerator at once."""
+    kaggle_cpu_sessions: int = 5
     top_kernels: int = 10
     """Kernels taken from each of upstream's two lists, by votes and by score (k_kernel)."""
     top_discussions: int = 10
@@ -126,11 +155,26 @@ class RunConfig:
             )
         if self.coding not in get_args(Coding):
             raise ConfigError(f"coding is {self.coding!r}; it is either notebook or script.")
+        self._check_kaggle()
         for role in self.role_models:
             if role not in ROLES:
                 raise ConfigError(
                     f"There is no role {role!r}.{_near(role, ROLES)}", hint=f"Roles: {', '.join(ROLES)}."
                 )
+
+    def _check_kaggle(self) -> None:
+        if self.executor == "kaggle" and self.coding != "notebook":
+            raise ConfigError(
+                "Kernels at Kaggle are notebooks; scripts cannot be pushed.",
+                hint="Leave --preset small-model or `coding: script` away, or run with --executor local.",
+            )
+        if self.attach_competition and self.executor != "kaggle":
+            raise ConfigError("attach_competition says how kernels are pushed; it needs --executor kaggle.")
+        if self.accelerator.lower() not in ("auto", "none") and not self.machine_shape:
+            raise ConfigError(
+                f"There is no accelerator {self.accelerator!r}.",
+                hint=f"auto, {', '.join(ACCELERATORS)}, or a machine shape such as NvidiaTeslaT4.",
+            )
 
     def _check_numbers(self) -> None:
         for name, low, high in (
@@ -153,6 +197,10 @@ class RunConfig:
             ("max_tokens", 0, 10**12),
             ("seed", 0, 2**32 - 1),
             ("plateau_rounds", 0, 1000),
+            ("kernel_time_limit", 60, 12 * 3600),
+            ("kaggle_dataset_limit", 0.001, 10_000),
+            ("kaggle_gpu_sessions", 1, 20),
+            ("kaggle_cpu_sessions", 1, 100),
             ("cpu_threads", 0, 4096),
             ("memory_limit", 100_000_000, 10**15),
             ("temperature", 0, 2),
@@ -168,6 +216,15 @@ class RunConfig:
             raise ConfigError(
                 f"validation_fraction is {self.validation_fraction!r}; it must lie in 0.01–0.5."
             )
+
+    @property
+    def machine_shape(self) -> str:
+        """Kaggle's word for `accelerator`; empty for a CPU, for `auto`, and for a name that is none."""
+        named = {name.lower(): shape for name, shape in ACCELERATORS.items()}
+        known = named.get(self.accelerator.lower())
+        if known is not None:
+            return known
+        return self.accelerator if re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", self.accelerator) else ""
 
     def threads(self, cpus: int) -> int:
         """Threads of one agent's kernel on a machine with so many cores."""

@@ -25,6 +25,8 @@ _REPLY_SHARE = 0.7
 _LINES_SHARE = 0.15
 _LOW_WATER = 0.5
 _OLD_OUTPUT_CHARACTERS = 1_500
+_KERNEL_CHARACTERS = 6_000
+"""Of what a pushed kernel told."""
 _LIMITS_TOKENS = 96
 """What is left of the time differs in a resumed run, and must not change where it folds."""
 _LEFT_OUT = """
@@ -56,14 +58,19 @@ class Conversation:
         self._reply = _within(text, len(text), self._reply_tokens) if too_long else text
 
     def observed(
-        self, cell: Cell, evaluation: Evaluation | None, best: Score | None, limits: str, *, fault: str = ""
-    ) -> None:
-        """What the cell printed, its predictions' score or why they do not count, what is left."""
+        self, cell: Cell, evaluation: Evaluation | None, best: Score | None, limits: str, *, fault: str = "",
+        kernel: str = "",
+    ) -> None:  # fmt: skip
+        """What the cell printed, its predictions' score or why they do not count, what is left.
+
+        `kernel` is what a kernel that was pushed for the predictions told.
+        """
         reply, self._reply = self._reply or "", None
         status = f"cell {cell.step}: {_words(cell.status, cell.error_name)} in {cell.seconds:.1f} s"
         scored = evaluation_text(evaluation, best) if evaluation else ""
         evaluated = scored or (f"not valid: {fault}" if fault else "")
-        values = {"status": status, "evaluation": evaluated, "limits": limits}
+        kernel = quote(kernel, min(_KERNEL_CHARACTERS, self._room.output))
+        values = {"status": status, "kernel": kernel, "evaluation": evaluated, "limits": limits}
         reply_tokens = TOKENS_A_MESSAGE + estimate_tokens(reply)
         bare = self._prompts.render("coder", "observation", {**values, "output": "", "limits": ""})
         bare_tokens = TOKENS_A_MESSAGE + estimate_tokens(bare) + max(_LIMITS_TOKENS, estimate_tokens(limits))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from comind.config import RunConfig
 from comind.drafting import write_drafts
 from comind.knowledge import Knowledge
 from comind.proposing import propose_ideas
+from comind.pushing import PushedAgent
 from comind.ranking import select_best
 from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Report
 from comind.scores import Score, better_beyond_noise
@@ -43,10 +44,19 @@ _LEAST_SECONDS = 20.0
 class Coordinator:
     """Leads one run. `run` returns why it ended; everything else is in the store."""
 
-    def __init__(self, shop: Workshop, config: RunConfig, baseline: Score | None) -> None:
+    def __init__(
+        self,
+        shop: Workshop,
+        config: RunConfig,
+        baseline: Score | None,
+        *,
+        after_round: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        """`after_round` is told each round that ended, before the next one begins (comind.submitting)."""
         self._shop = shop
         self._store = shop.store
         self._config = config
+        self._after_round = after_round
         self._known = Knowledge(shop, config, briefing.Room.of(config.context_tokens), baseline)
 
     async def run(self) -> str:
@@ -60,6 +70,8 @@ class Coordinator:
                 self._known.event("round", f"Round {round} of {self._config.rounds} begins", round)
             try:
                 await self.run_round(round)
+                if self._after_round is not None:
+                    await self._after_round(round)
             except LimitReached as error:
                 return error.message
         return self._shop.control.stop_reason()
@@ -143,6 +155,10 @@ class Coordinator:
 
     def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
         resources = self._resources(draft)
+        if self._shop.kaggle is not None:
+            return PushedAgent(
+                self._shop, agent, draft, seconds=seconds, resources=resources, place=self._shop.kaggle
+            )
         if self._config.coding == "notebook":
             return CodingAgent(self._shop, agent, draft, seconds=seconds, resources=resources)
         base = next((one for one in self._known.board() if one.evaluation.agent == draft.parent), None)

@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from comind.briefing import prompt_tokens
 from comind.clock import Clock, stamp, utc_now
 from comind.config import RunConfig, from_mapping
+from comind.confinement import Confinement
 from comind.control import Control
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
@@ -36,15 +38,17 @@ from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
+from comind.submitting import Submitter
 from comind.upstream import Upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.fence import close_to_others
 from kaggle_runner.inside_kaggle import is_session, seconds_left, with_secrets
-from kaggle_runner.machine import describe_machine
-from kaggle_runner.sandbox import Sandbox, require_sandbox
-from kaggle_runner.session import NotebookSession
+from kaggle_runner.sandbox import require_sandbox
+
+if TYPE_CHECKING:
+    from comind.kaggle_place import KagglePlace
 
 _INBOX_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 2.0
@@ -208,11 +212,16 @@ class _Engine:
             prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)
             higher = prepared.evaluator.profile.higher_is_better
             self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
-            shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
-            reason = await self._rounds(
-                Coordinator(shop, self._config, prepared.baseline.score("feedback")), models
+            shop = await self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+            submitter = Submitter(self._store, self._folder, upstream, utc_now)
+            coordinator = Coordinator(
+                shop,
+                self._config,
+                prepared.baseline.score("feedback"),
+                after_round=submitter.after_round if self._config.submit else None,
             )
-            await self._finish(upstream, reason)
+            reason = await self._rounds(coordinator, models)
+            await self._finish(upstream, reason, submitter if self._config.submit else None)
 
     async def _confine(self) -> None:
         """See that agent code can be confined; tell of it where that is done in the second-best way."""
@@ -241,24 +250,8 @@ class _Engine:
             self._store.event("failed", f"The rounds ended: {self._failure}")
             return self._failure
 
-    def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
-        config, machine = self._config, describe_machine()
-        threads = config.threads(machine.cpus)
-        memory = config.memory_limit or int(0.8 * machine.memory_bytes / config.coders)
-        # a user's own folder holds labels too: the validation rows are split off its training rows
-        local = Path(config.competition).expanduser().resolve()
-        hidden = (self._state.resolve(), *([local] if local.is_dir() else []))
-
-        def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
-            sandbox = Sandbox(
-                inputs={upstream.slug: self._folder.public, **resources},
-                workspace=self._folder.workspace(agent),
-                cpu_threads=threads,
-                hidden=hidden,
-            )
-            logs = self._folder.workspace(agent).parent / "logs"
-            return NotebookSession(sandbox, log_dir=logs, name=agent)
-
+    async def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
+        confined = Confinement.of(self._config, self._folder, self._state, upstream.slug)
         return Workshop(
             folder=self._folder,
             store=self._store,
@@ -267,15 +260,36 @@ class _Engine:
             evaluator=evaluator,
             control=self._control,
             clock=utc_now,
-            open_session=open_session,
+            open_session=confined.open_session,
             slug=upstream.slug,
-            context_tokens=config.context_tokens,
-            cell_seconds=config.cell_time_limit,
-            memory_bytes=memory,
+            context_tokens=self._config.context_tokens,
+            cell_seconds=self._config.cell_time_limit,
+            memory_bytes=confined.memory_bytes,
             monotonic=time.monotonic,
+            kaggle=await self._kaggle_place(upstream, evaluator, confined),
         )
 
-    async def _finish(self, upstream: Upstream, reason: str) -> None:
+    async def _kaggle_place(
+        self, upstream: Upstream, evaluator: Evaluator, confined: Confinement
+    ) -> KagglePlace | None:
+        """Where pushed notebooks run, with the run's data there; None where notebooks run on this machine."""
+        if self._config.executor != "kaggle":
+            return None
+        from comind.kaggle_place import open_place
+
+        return await open_place(
+            client=upstream.client,
+            simulated=upstream.simulated,
+            competition=upstream.slug,
+            facts=evaluator.profile.facts,
+            folder=self._folder,
+            store=self._store,
+            config=self._config,
+            open_session=confined.open_notebook,
+            clock=utc_now,
+        )
+
+    async def _finish(self, upstream: Upstream, reason: str, submitter: Submitter | None) -> None:
         """Keep the best, have it graded where that is free, and write the report."""
         tell_winding(self._store, self._control)  # a run may end before anybody looked
         best = write_best(self._store, self._folder)
@@ -291,6 +305,8 @@ class _Engine:
                 self._save(test=await grade_on_test(upstream, self._folder, best))
             except ComindError as error:
                 self._store.event("ungraded", f"The submission was not graded: {error}")
+        if submitter is not None and not self._interrupted:
+            await submitter.at_end(self._row.round)
         if self._config.replay:
             told = describe_replay(self._folder, self._store.all(LlmCall))
             self._store.event("replayed", told)

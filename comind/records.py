@@ -16,6 +16,8 @@ AgentStatus = Literal[
     "waiting", "thinking", "running", "grading", "reporting", "finished", "stopped", "failed"
 ]
 CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "interrupted"]
+PushState = Literal["rehearsing", "refused", "queued", "complete", "failed", "abandoned"]
+"""`refused`: nothing was pushed. `abandoned`: it may still run at Kaggle, and nobody waits for it."""
 Origin = Literal["upstream", "run"]
 
 
@@ -272,6 +274,38 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """One notebook that was rehearsed here and, where that went well, ran as a private kernel at Kaggle."""
+
+    TABLE: ClassVar[str] = "pushes"
+    id: str
+    """Same as the id of the cell that named the prediction files."""
+    agent: str
+    round: int
+    step: int
+    state: PushState = "rehearsing"
+    ref: str = ""
+    """The kernel at Kaggle, `owner/slug`; empty while there is none."""
+    version: int = 0
+    url: str = ""
+    accelerator: str = ""
+    """The machine shape that was asked for; empty is a CPU."""
+    rehearsal_seconds: float = 0.0
+    expected_seconds: float = 0.0
+    """What the rehearsal's cells would take on all rows."""
+    seconds: float = 0.0
+    """Of the session at Kaggle."""
+    files: list[str] = field(default_factory=list)
+    """Names of the kernel's output."""
+    fault: str = ""
+    """Why there is nothing to grade, in one sentence; empty where there is."""
+    told: str = ""
+    """What the agent was shown of it."""
+    started_at: str = ""
+    finished_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LlmCall:
     """One request and its reply, stored before the reply is used."""
 
@@ -343,7 +377,7 @@ class Event:
 
 RECORDS: tuple[type, ...] = (
     Run, Kernel, Discussion, Dataset, Link, Report, Idea, Draft, Agent, Cell,
-    MonitorDecision, Evaluation, LlmCall, Event, ReplyFault, EndpointFacts,
+    MonitorDecision, Evaluation, LlmCall, Event, ReplyFault, EndpointFacts, Push,
 )  # fmt: skip
 
 

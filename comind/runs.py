@@ -13,6 +13,7 @@ from pathlib import Path
 
 from comind.store.reader import Reader
 from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable
+from kaggle_runner.inside_kaggle import STATE, is_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class RunFolder:
         return self.path / "data" / "original"
 
     @property
+    def description(self) -> Path:
+        """The text of the competition's pages."""
+        return self.path / "data" / "description.md"
+
+    @property
     def public(self) -> Path:
         """What agents see as /kaggle/input/<slug>: training part, validation inputs, test, samples."""
         return self.path / "data" / "public"
@@ -69,6 +75,11 @@ class RunFolder:
         return self.path / "data" / "view_ids.json"
 
     @property
+    def rehearsal(self) -> Path:
+        """A sample of the public files, for notebooks that do their real work at Kaggle."""
+        return self.path / "data" / "rehearsal"
+
+    @property
     def private(self) -> Path:
         """Validation labels and the evaluator's scripts. Never mounted where agent code runs."""
         return self.path / "private"
@@ -80,6 +91,10 @@ class RunFolder:
     def divided(self, agent: str, step: int) -> Path:
         """The two prediction files that one script's submission holds."""
         return self.path / "agents" / agent / "divided" / f"{step:02d}"
+
+    def pushed(self, agent: str, step: int) -> Path:
+        """What a kernel that was pushed to Kaggle came home with: `output/`, its notebook and its log."""
+        return self.path / "agents" / agent / "pushed" / f"{step:02d}"
 
     def notebook(self, agent: str) -> Path:
         return self.path / "agents" / agent / "agent.ipynb"
@@ -110,8 +125,11 @@ class RunFolder:
 
 
 def default_state() -> Path:
-    """`state/` where the command was started, unless COMIND_STATE says otherwise."""
-    return Path(os.environ.get("COMIND_STATE", "state"))
+    """`state/` where the command was started, unless COMIND_STATE says otherwise.
+
+    In a Kaggle session it is in the folder that Kaggle keeps.
+    """
+    return Path(os.environ.get("COMIND_STATE", STATE if is_session(os.environ) else "state"))
 
 
 def runs_folder(state: Path) -> Path:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from comind.briefing import draft_text, evaluation_text
 from comind.clock import Clock, stamp
@@ -31,6 +31,9 @@ from comind.store import Store
 from comind.watching import CellUnderWatch, Watcher
 from kaggle_runner.errors import LimitReached, ModelError
 from kaggle_runner.session import CellLimits, CellResult, NotebookSession
+
+if TYPE_CHECKING:
+    from comind.kaggle_place import KagglePlace
 
 KILLS_OF_A_CELL = 2
 """A cell that was running when the engine was killed is run again until it was killed so often."""
@@ -59,6 +62,8 @@ class Workshop:
     cell_seconds: float
     memory_bytes: int | None
     monotonic: Callable[[], float]
+    kaggle: KagglePlace | None = None
+    """Where notebooks run that are pushed; None where they run on this machine."""
 
 
 class AgentAtWork(ABC):
@@ -265,11 +270,14 @@ class AgentAtWork(ABC):
             return self._session
         workspace = self._shop.folder.workspace(self._agent.id)
         workspace.mkdir(parents=True, exist_ok=True)
-        self._session = self._shop.open_session(self._agent.id, self._resources)
+        self._session = self._new_session()
         seconds = await self._session.start()
         self._update(kernel_start_seconds=round(self._agent.kernel_start_seconds + seconds, 3))
         await self._opened(self._session)
         return self._session
+
+    def _new_session(self) -> NotebookSession:
+        return self._shop.open_session(self._agent.id, self._resources)
 
     async def _opened(self, session: NotebookSession) -> None:  # noqa: B027  most agents need nothing here
         """Called once after the session's first kernel has started."""

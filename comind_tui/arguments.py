@@ -29,7 +29,10 @@ COMMANDS: dict[str, str] = {
     "attach": "watch a run (leaving never stops it)",
     "resume": "go on with a run that was stopped or killed",
     "runs": "list the runs, newest first",
-    "competitions": "list the competitions that can be entered offline",
+    "competitions": "list the competitions: those that need no network, and those of every Kaggle you use",
+    "ranks": "your place on a competition's leaderboard, live",
+    "submit": "send a run's best solution to the leaderboard (asks first)",
+    "submissions": "what was submitted to a competition, what is left, local against public scores",
     "show": "what a run comes to",
     "ideas": "the ideas of a run",
     "reports": "the reports of a run",
@@ -38,6 +41,9 @@ COMMANDS: dict[str, str] = {
     "reproduce": "run a run's best solution again and compare what it writes",
     "doctor": "check what this machine has and lacks",
 }
+
+
+_OF_RUNS = ("attach", "resume", "show", "ideas", "reports", "leaderboard", "recording", "reproduce")
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,7 +78,12 @@ def build_parser() -> Parser:
         _state_option(command)
         command.add_argument("--json", action="store_true", help="data as JSON on stdout")
     _add_run_options(made["run"])
-    for name in ("attach", "resume", "show", "ideas", "reports", "leaderboard", "recording", "reproduce"):
+    _add_submit_options(made["submit"])
+    made["submissions"].add_argument(
+        "competition", metavar="COMPETITION", help="its slug, or the address of its page"
+    )
+    add_kaggle_url(made["submissions"])
+    for name in (*_OF_RUNS, "submit"):
         made[name].add_argument(
             "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
         )
@@ -82,9 +93,19 @@ def build_parser() -> Parser:
     made["recording"].add_argument(
         "-o", "--output", metavar="FILE", help="default: RUN.jsonl.gz here; gzipped when it ends in .gz"
     )
+    _add_ranks_options(made["ranks"])
+    made["competitions"].add_argument(
+        "--search", metavar="TEXT", default="", help="only those with these words"
+    )
+    made["competitions"].add_argument(
+        "--offline", action="store_true", help="ask no Kaggle; show what was listed last"
+    )
     made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
     made["doctor"].add_argument(
-        "--competition", metavar="SLUG", default="", help="also check all that taking part in it at Kaggle needs"
+        "--competition",
+        metavar="SLUG",
+        default="",
+        help="also check all that taking part in it at Kaggle needs",
     )
     add_kaggle_url(made["doctor"])
     return parser
@@ -98,6 +119,31 @@ def add_kaggle_url(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="which Kaggle (default: $COMIND_KAGGLE_URL, else kaggle.com)",
     )
+
+
+def _add_submit_options(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    parser.add_argument(
+        "--yes", action="store_true", help="ask nobody, and send only what the governor finds worth it"
+    )
+    parser.add_argument(
+        "--message", metavar="TEXT", default="", help="stands in the submission's description too"
+    )
+    add_kaggle_url(parser)
+
+
+def _add_ranks_options(parser: Parser) -> None:
+    parser.add_argument("competition", metavar="COMPETITION", help="its slug, or the address of its page")
+    parser.add_argument(
+        "--every", metavar="60s", default="60s", help="between two looks, at least 30s (default: 60s)"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="one look; exit code 1 when the team is not on the board yet"
+    )
+    parser.add_argument(
+        "--team", metavar="NAME", default="", help="a team by its name (default: the one you are in)"
+    )
+    add_kaggle_url(parser)
 
 
 def _state_option(parser: Parser) -> None:
@@ -116,10 +162,18 @@ def _add_run_options(parser: Parser) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="a YAML file of settings; typed options win over it")
     parser.add_argument("--headless", action="store_true", help="in the foreground, plain lines, no screens")
+    parser.add_argument(
+        "--submit",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="submit to the leaderboard after each round what is worth it (default: nothing is submitted)",
+    )
+    add_kaggle_url(parser)
     _add_model_options(parser.add_argument_group("the language model"))
     size = parser.add_argument_group("the size of the run")
     _add_size_options(size)
     _add_limits(size)
+    _add_kaggle_options(parser.add_argument_group("kernels at Kaggle (--executor kaggle)"))
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
@@ -182,7 +236,63 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--seed", metavar="S", type=int, default=absent, help=f"of what is drawn by chance{_default('seed')}"
     )
-    group.add_argument("--executor", metavar="WHERE", default=absent, help="only local in this version")
+    group.add_argument(
+        "--executor",
+        metavar="WHERE",
+        default=absent,
+        help="local or kaggle, where notebooks run (default: local)",
+    )
+
+
+def _add_kaggle_options(group: argparse._ArgumentGroup) -> None:
+    absent = argparse.SUPPRESS
+    group.add_argument(
+        "--accelerator",
+        metavar="NAME",
+        default=absent,
+        help="auto, none, T4, L4, A100, H100, TPU or a machine shape of Kaggle's"
+        " (default: auto, a GPU where the notebook can use one)",
+    )
+    group.add_argument(
+        "--kernel-time-limit", metavar="2h", default=absent, help="for one session (default: Kaggle's own)"
+    )
+    group.add_argument(
+        "--internet", action="store_true", default=absent, help="kernels may use the internet (default: not)"
+    )
+    group.add_argument(
+        "--docker-image",
+        metavar="IMAGE",
+        default=absent,
+        help="pin kernels to an image (default: the newest)",
+    )
+    group.add_argument(
+        "--kaggle-dataset-limit",
+        metavar="GB",
+        type=float,
+        default=absent,
+        help=f"the largest split that is uploaded{_default('kaggle_dataset_limit')}",
+    )
+    group.add_argument(
+        "--attach-competition",
+        action="store_true",
+        default=absent,
+        help="attach the competition instead of uploading the split, where rules forbid that;"
+        " labels can be read then, and scores are marked",
+    )
+    group.add_argument(
+        "--kaggle-gpu-sessions",
+        metavar="N",
+        type=int,
+        default=absent,
+        help=f"kernels with an accelerator at once{_default('kaggle_gpu_sessions')}",
+    )
+    group.add_argument(
+        "--kaggle-cpu-sessions",
+        metavar="N",
+        type=int,
+        default=absent,
+        help=f"other kernels at once{_default('kaggle_cpu_sessions')}",
+    )
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:

@@ -124,10 +124,10 @@ def _role_model(text: str) -> tuple[str, str]:
 
 
 def _check_executor(config: RunConfig) -> None:
-    if config.executor != "local":
+    if config.executor not in ("local", "kaggle"):
         raise MachineError(
             f"Running on {config.executor} is not part of this version.",
-            hint="Run on this machine: leave --executor and --kaggle-push away.",
+            hint="Run on this machine, or at Kaggle with --executor kaggle.",
         )
 
 

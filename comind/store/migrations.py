@@ -24,6 +24,7 @@ from comind.records import (
     Link,
     LlmCall,
     MonitorDecision,
+    Push,
     ReplyFault,
     Report,
     Run,
@@ -79,6 +80,10 @@ def m006_verification_and_endpoints(database: Database) -> None:
         database.table(record.TABLE).create(column_types(record), pk="id", if_not_exists=True)
 
 
+def m007_pushes(database: Database) -> None:
+    database.table(Push.TABLE).create(column_types(Push), pk="id", if_not_exists=True)
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_tables,
     m002_indexes,
@@ -86,6 +91,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m004_used_at,
     m005_submission_name,
     m006_verification_and_endpoints,
+    m007_pushes,
 )
 
 

@@ -13,8 +13,9 @@ from comind.llm.tokens import estimate_prompt_tokens
 from comind.prompts import Prompts, prompts_folder, quote, shortened
 from tests.comind.token_texts import text
 
-FOLLOW_UPS = ("system", "observation", "fault", "report")
-"""Parts that do not open a conversation; `test_conversation.py` has those of the coder."""
+FOLLOW_UPS = ("system", "observation", "fault", "report", "kaggle")
+"""Parts that do not open a conversation; `test_conversation.py` has those of the coder. `kaggle` is a value of
+its opening, made of our own words."""
 OPENINGS = [
     (file.stem, part)
     for file in sorted(prompts_folder().glob("[!R]*.md"))

@@ -1,0 +1,224 @@
+"""A small copy of a run's public files: the same names, a sample of the rows, and only those rows' files.
+
+Notebooks that do their real work at Kaggle are written and rehearsed on it. Everything is public to agents:
+it comes from the public files alone. The same files and seed give the same sample.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comind.evaluator.split import Splittable
+from comind.evaluator.tables import read_text_table
+from kaggle_runner.errors import BadCompetition
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAIN_ROWS = 2_000
+OTHER_ROWS = 500
+_OF_EACH_CLASS = 5
+_NAMES_TRIED = 5
+_DONE = "rehearsal.json"
+_PAIRS = (("validation.csv", "sample_validation_submission.csv"), ("test.csv", "sample_submission.csv"))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSizes:
+    """Rows of the sample and of all, by part."""
+
+    train: int
+    of_train: int
+    validation: int
+    of_validation: int
+    test: int
+    of_test: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as many rows there are in all; at least 1."""
+        kept = self.train + self.validation + self.test
+        return max(1.0, (self.of_train + self.of_validation + self.of_test) / max(kept, 1))
+
+    def sentence(self) -> str:
+        return (
+            f"{self.train:,} of {self.of_train:,} training rows, {self.validation:,} of "
+            f"{self.of_validation:,} validation inputs and {self.test:,} of {self.of_test:,} test inputs"
+        )
+
+
+def sample_public(
+    public: Path, target: Path, facts: Splittable, *, seed: int, train_rows: int = TRAIN_ROWS,
+    other_rows: int = OTHER_ROWS,
+) -> SampleSizes:  # fmt: skip
+    """Fill `target` from an evaluator's `public` folder; made already is left alone. Blocking.
+
+    Of the training rows at most about `train_rows`, with a few of every class; of validation and test inputs
+    at most `other_rows` each, the same in the samples of predictions. Raises BadCompetition for unreadable
+    tables.
+    """
+    done = target.with_name(_DONE)
+    if done.exists():
+        return SampleSizes(**json.loads(done.read_text(encoding="utf-8")))
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    draw = random.Random(seed)
+    tables: dict[str, pd.DataFrame] = {}
+    kept: dict[str, list[int]] = {}
+    train = tables["train.csv"] = _read(public / "train.csv")
+    kept["train.csv"] = _train_rows(train, facts, train_rows, draw)
+    for inputs, sample in _PAIRS:
+        _draw_pair(public, inputs, sample, facts.id_column, other_rows, draw, tables, kept)
+    for name, table in tables.items():
+        table.iloc[kept[name]].to_csv(target / name, index=False)
+    _the_rest(public, target, tables, kept, facts.id_column)
+    sizes = SampleSizes(
+        *(
+            count
+            for name in ("train.csv", "sample_validation_submission.csv", "sample_submission.csv")
+            for count in (len(kept[name]), len(tables[name]))
+        )
+    )
+    partial = done.with_name(f"{done.name}.partial")
+    partial.write_text(json.dumps(asdict(sizes)), encoding="utf-8")
+    partial.replace(done)
+    return sizes
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return read_text_table(path)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise BadCompetition(f"{path.name} cannot be read: {error}.") from error
+
+
+def _train_rows(train: pd.DataFrame, facts: Splittable, wanted: int, draw: random.Random) -> list[int]:
+    """Positions in their order in the file: by chance, with a few of each class where labels are classes."""
+    if len(train) <= wanted:
+        return list(range(len(train)))
+    column = facts.label_column or facts.target_columns[0]
+    if facts.task == "regression" or column not in train.columns:
+        return sorted(draw.sample(range(len(train)), wanted))
+    by_class: defaultdict[str, list[int]] = defaultdict(list)
+    for place, label in enumerate(train[column]):
+        by_class[label].append(place)
+    least = max(1, min(_OF_EACH_CLASS, wanted // len(by_class)))
+    chosen: list[int] = []
+    for places in by_class.values():
+        count = max(round(len(places) * wanted / len(train)), least)
+        chosen += draw.sample(places, min(count, len(places)))
+    return sorted(chosen)
+
+
+def _draw_pair(
+    public: Path, inputs: str, sample: str, id_column: str, wanted: int, draw: random.Random,
+    tables: dict[str, pd.DataFrame], kept: dict[str, list[int]],
+) -> None:  # fmt: skip
+    """The same ids from a table of inputs and from its sample of predictions, each in its own order."""
+    predictions = tables[sample] = _read(public / sample)
+    places = range(len(predictions))
+    kept[sample] = sorted(draw.sample(places, wanted)) if len(predictions) > wanted else list(places)
+    if not (public / inputs).is_file():
+        return
+    table = _read(public / inputs)
+    if id_column in table.columns and id_column in predictions.columns:
+        ids = set(predictions[id_column].iloc[kept[sample]])
+        kept[inputs] = [place for place, id in enumerate(table[id_column]) if id in ids]
+    elif len(table) == len(predictions):
+        kept[inputs] = kept[sample]
+    else:
+        return  # nothing says which of its rows belong to which prediction: it is linked whole
+    tables[inputs] = table
+
+
+def _the_rest(
+    public: Path, target: Path, tables: dict[str, pd.DataFrame], kept: dict[str, list[int]], id_column: str
+) -> None:
+    """Links to everything else, without the files and the table rows of ids that were left out."""
+    others = [
+        path for path in sorted(public.rglob("*")) if path.is_file() and not _is_at(path, public, tables)
+    ]
+    names = {text for path in others for text in _names(path, public)}
+    dropped = _left_out_names(tables, kept, names, id_column)
+    dropped_ids = _left_out(tables, kept, id_column)
+    for path in others:
+        if dropped.isdisjoint(_names(path, public)):
+            place = target / path.relative_to(public)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".csv" and dropped_ids and _has_column(path, id_column):
+                table = _read(path)
+                table[~table[id_column].isin(dropped_ids)].to_csv(place, index=False)
+            else:
+                _link(path, place)
+
+
+def _is_at(path: Path, public: Path, tables: Collection[str]) -> bool:
+    return path.parent == public and path.name in tables
+
+
+def _names(path: Path, public: Path) -> tuple[str, ...]:
+    """What a table may call a file: its name, with or without its ending, or its path."""
+    inside = path.relative_to(public)
+    short = Path(*inside.parts[1:]) if len(inside.parts) > 1 else inside
+    return (path.name, path.stem, inside.as_posix(), short.as_posix())
+
+
+def _left_out_names(
+    tables: dict[str, pd.DataFrame], kept: dict[str, list[int]], names: set[str], id_column: str
+) -> set[str]:
+    """What files of rows that were left out are called, by the id and by columns that name files."""
+    columns = {id_column}
+    for table in tables.values():
+        for column in table.columns:
+            values = [value for value in table[column].head(_NAMES_TRIED) if value]
+            if values and all(value in names for value in values):
+                columns.add(str(column))
+    dropped: set[str] = set()
+    stays: set[str] = set()
+    for name, table in tables.items():
+        for column in columns & set(table.columns):
+            shown = set(table[column].iloc[kept[name]])
+            stays |= shown
+            dropped |= set(table[column]) - shown
+    return dropped - stays
+
+
+def _left_out(tables: dict[str, pd.DataFrame], kept: dict[str, list[int]], id_column: str) -> set[str]:
+    every: set[str] = set()
+    stays: set[str] = set()
+    for name, table in tables.items():
+        if id_column in table.columns:
+            every |= set(table[id_column])
+            stays |= set(_values(table, id_column, kept[name]))
+    return every - stays
+
+
+def _values(table: pd.DataFrame, column: str, places: list[int]) -> Iterable[str]:
+    return table[column].iloc[places]
+
+
+def _has_column(path: Path, column: str) -> bool:
+    import pandas as pd
+
+    try:
+        return column in pd.read_csv(path, dtype=str, nrows=0).columns
+    except (OSError, ValueError, pd.errors.ParserError):
+        return False
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link: files are not stored twice. A copy on a file system that has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
