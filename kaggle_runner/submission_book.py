@@ -129,6 +129,27 @@ class SubmissionBook:
         return row
 
 
+def by_others(history: Iterable[SentSubmission], listed: Iterable[Submission]) -> list[SentSubmission]:
+    """Submissions of the account that no governor sent: by hand, by a team-mate. Never in the book."""
+    known = {row.ref for row in history}
+    return [
+        _with_word(
+            SentSubmission(
+                token=f"ref-{one.ref}",
+                competition="",
+                state="sent",
+                message=one.message,
+                file=one.file_name,
+                created_at=stamp(one.submitted_at) if one.submitted_at else "",
+            ),
+            one,
+            one.submitted_at or datetime.fromtimestamp(0, UTC),
+        )
+        for one in listed
+        if one.ref not in known
+    ]
+
+
 def stamp(moment: datetime) -> str:
     """UTC ISO 8601 with milliseconds and `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,182 @@
+"""What a run has to submit, and its submissions after each round when the person allowed them (`--submit`).
+
+What is worth one is the governor's business (`kaggle_runner.governor`). Whatever happens at Kaggle is told in
+an event and never ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from comind.clock import Clock
+from comind.ranking import best_of_each_agent, standings
+from comind.records import Agent, Evaluation, Event, Push
+from comind.runs import RunFolder
+from comind.scores import Score, written
+from comind.store import Store
+from comind.store.reader import Reader
+from comind.upstream import Upstream
+from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.catalogue import database_of
+from kaggle_runner.client import KaggleClient
+from kaggle_runner.errors import ComindError
+from kaggle_runner.governor import Governor, Patience
+from kaggle_runner.submission_file import inspect
+from kaggle_runner.submission_policy import chosen
+from kaggle_runner.submission_records import Candidate, KernelFile, LocalScore, SentSubmission, Verdict
+
+MOST_CANDIDATES = 6
+"""Of one run, the best of each agent first."""
+_SCORE_SECONDS = 20.0
+"""How long a round waits for the score of what it sent; later rounds ask again."""
+_LAST_SECONDS = 90.0
+"""The same at the end of the run."""
+
+
+def candidates_of(reader: Reader, folder: RunFolder, *, most: int = MOST_CANDIDATES) -> list[Candidate]:
+    """The best solution of each agent by the selection rows, best first, with their files looked at.
+
+    Reads each file once; in a large competition that takes seconds.
+    """
+    board = best_of_each_agent(standings(reader.all(Evaluation, "success = 1")))
+    agents = {agent.id: agent for agent in reader.all(Agent)}
+    pushes = {push.id: push for push in reader.all(Push, "state = 'complete'")}
+    sample = folder.original / "sample_submission.csv"
+    found = []
+    for one in board[:most]:
+        evaluation, push = one.evaluation, pushes.get(one.evaluation.id)
+        path = folder.path / evaluation.submission
+        agent = agents.get(evaluation.agent)
+        found.append(
+            Candidate(
+                run=folder.id,
+                evaluation=evaluation.id,
+                path=path,
+                score=local_score(one.score),
+                facts=inspect(path, sample),
+                title=agent.title if agent else "",
+                kernel=KernelFile(push.ref, push.version, evaluation.submission_name) if push else None,
+            )
+        )
+    return found
+
+
+def local_score(score: Score) -> LocalScore:
+    return LocalScore(score.value, score.low, score.high, score.rows, score.higher_is_better)
+
+
+@asynccontextmanager
+async def open_governor(
+    state: Path, client: KaggleClient, slug: str, clock: Clock, *, patience: Patience | None = None
+) -> AsyncIterator[Governor]:
+    """The governor of the client's account in this state folder."""
+    account = account_name(await client.username(), client.base_url)
+    with AccountBook(database_of(state), account) as book:
+        yield Governor(book, client, slug, clock=clock, patience=patience)
+
+
+class Submitter:
+    """Submits for one run. Made only where a person allowed it."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: RunFolder,
+        upstream: Upstream,
+        clock: Clock,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._upstream = upstream
+        self._clock = clock
+        self._patience = patience
+
+    async def after_round(self, round: int) -> None:
+        """Consider what there is, send at most one. A resumed run does not consider a round again."""
+        if self._upstream.simulated or self._store.count(
+            Event, "kind IN ('submitted', 'submission_held') AND round = ?", (round,)
+        ):
+            return
+        await self._guarded(self._consider(round, _SCORE_SECONDS), round)
+
+    async def at_end(self, round: int) -> None:
+        """The last word of a run: what the last round left, and the scores that are still missing."""
+        if self._upstream.simulated:
+            told = "Nothing was submitted: this run's own MLE-Live graded it; --submit is for a Kaggle"
+            self._store.event("submission_held", told)
+            return
+        considered = "kind IN ('submitted', 'submission_held') AND round = ?"
+        if self._store.count(Event, considered, (round,)):
+            await self._guarded(self._scores(round, _LAST_SECONDS), round)
+        else:
+            await self._guarded(self._consider(round, _LAST_SECONDS), round)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], round: int) -> None:
+        try:
+            await work
+        except ComindError as error:
+            self._store.event("submission_failed", f"Submission: {error}", round=round)
+
+    async def _consider(self, round: int, seconds: float) -> None:
+        candidates = await asyncio.to_thread(read_candidates, self._folder)
+        async with self._governor() as governor:
+            _, verdicts = await governor.consider(candidates)
+            verdict = chosen(verdicts)
+            if verdict is None:
+                self._store.event("submission_held", held(verdicts), round=round)
+            else:
+                row = await governor.send(verdict.candidate)
+                self._store.event("submitted", sent_line(row), round=round, data={"ref": row.ref})
+            self._tell_scores(await governor.follow_up(seconds), round)
+
+    async def _scores(self, round: int, seconds: float) -> None:
+        async with self._governor() as governor:
+            self._tell_scores(await governor.follow_up(seconds), round)
+
+    def _governor(self) -> AbstractAsyncContextManager[Governor]:
+        state, client, slug = self._folder.state, self._upstream.client, self._upstream.slug
+        return open_governor(state, client, slug, self._clock, patience=self._patience)
+
+    def _tell_scores(self, history: Sequence[SentSubmission], round: int) -> None:
+        """An event for every submission of this run whose word came since it was last looked at."""
+        told = {event.data.get("ref") for event in self._store.all(Event, "kind = 'submission_scored'")}
+        for row in history:
+            if row.run == self._folder.id and row.state in ("scored", "failed") and row.ref not in told:
+                facts: dict[str, object] = {"ref": row.ref, "public_score": row.public_score}
+                self._store.event("submission_scored", scored_line(row), round=round, data=facts)
+
+
+def read_candidates(folder: RunFolder) -> list[Candidate]:
+    """The same with a connection of its own, for a thread of its own."""
+    reader = Reader(folder.database)
+    try:
+        return candidates_of(reader, folder)
+    finally:
+        reader.close()
+
+
+def held(verdicts: Sequence[Verdict]) -> str:
+    """Why nothing was sent: the best candidate's reason."""
+    if not verdicts:
+        return "Nothing was submitted: no valid solution yet"
+    first = verdicts[0]
+    return f"Nothing was submitted: {first.candidate.evaluation}: {first.reasons[0]}"
+
+
+def sent_line(row: SentSubmission) -> str:
+    return f"Submitted {row.evaluation} as submission {row.ref}: {row.reason}"
+
+
+def scored_line(row: SentSubmission) -> str:
+    """Public against local, or the refusal."""
+    if row.state == "failed":
+        return f"Submission {row.ref} ({row.evaluation}) was refused: {row.error}"
+    public = "no public score" if row.public_score is None else f"public score {written(row.public_score)}"
+    local = f", local {written(row.score.value)}" if row.score else ""
+    return f"Submission {row.ref} ({row.evaluation}): {public}{local}"
