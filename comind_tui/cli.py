@@ -58,6 +58,10 @@ def _dispatch(arguments: Namespace) -> int:
         "leaderboard": listing.leaderboard,
         "recording": _recording,
         "reproduce": running.reproduce,
+        "export": _export,
+        "ranks": _ranks,
+        "submit": _submit,
+        "submissions": _submissions,
         "doctor": _doctor,
     }
     return commands[arguments.command](arguments)
@@ -67,6 +71,30 @@ def _recording(arguments: Namespace) -> int:
     from comind_tui.recordings import write_recording
 
     return write_recording(arguments)
+
+
+def _ranks(arguments: Namespace) -> int:
+    from comind_tui.ranks import ranks
+
+    return ranks(arguments)
+
+
+def _submit(arguments: Namespace) -> int:
+    from comind_tui.submitting import submit
+
+    return submit(arguments)
+
+
+def _submissions(arguments: Namespace) -> int:
+    from comind_tui.submitting import submissions
+
+    return submissions(arguments)
+
+
+def _export(arguments: Namespace) -> int:
+    from comind_tui.exporting import export
+
+    return export(arguments)
 
 
 def _doctor(arguments: Namespace) -> int:
