@@ -15,9 +15,12 @@ from textual.screen import Screen
 from comind.clock import Clock, utc_now
 from comind.runs import RunFolder, runs_folder
 from comind_tui.launch import launch_quietly
+from comind_tui.ranks import Watched
 from comind_tui.screens.home import Home
+from comind_tui.screens.ranks import RanksScreen
 from comind_tui.screens.run import RunScreen
 from comind_tui.themes import PLAIN, theme_name
+from kaggle_runner.catalogue import database_of
 
 WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
@@ -28,10 +31,10 @@ Launcher = Callable[[dict[str, Any], Path], str]
 
 
 class ComindApp(App[None]):
-    """Home, or one run when `run_id` is given. `launcher` starts runs (see comind_tui.launch)."""
+    """Home, or one run, or one board of ranks, when given. `launcher` starts runs (see comind_tui.launch)."""
 
     TITLE = "CoMind"
-    CSS_PATH: ClassVar[Any] = ["style/base.tcss", "style/run.tcss", "style/forms.tcss"]
+    CSS_PATH: ClassVar[Any] = ["style/base.tcss", "style/run.tcss", "style/forms.tcss", "style/ranks.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  Textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,6 +47,7 @@ class ComindApp(App[None]):
         state: Path,
         *,
         run_id: str | None = None,
+        ranks: Watched | None = None,
         launcher: Launcher = launch_quietly,
         clock: Clock = utc_now,
     ) -> None:
@@ -51,26 +55,33 @@ class ComindApp(App[None]):
         self.state = state
         self.launcher = launcher
         self._run_id = run_id
+        self._ranks = ranks
         self._clock = clock
         self._watched: set[str] = set()
 
     def on_mount(self) -> None:
         self.register_theme(PLAIN)
         self.theme = theme_name(os.environ)
-        if self._run_id is None:
-            self.push_screen(Home(self._clock))
-        else:
+        if self._run_id is not None:
             self.watch_run(self._run_id)
+        elif self._ranks is not None:
+            self.watch_ranks(self._ranks)
+        else:
+            self.push_screen(Home(self._clock))
 
     def watch_run(self, run_id: str) -> None:
         """Open a run's screen; its database need not exist yet."""
         self._watched.add(run_id)
         self.push_screen(RunScreen(RunFolder(runs_folder(self.state) / run_id), self._clock))
 
+    def watch_ranks(self, watched: Watched) -> None:
+        """Open the ranks of a competition, above whatever is shown."""
+        self.push_screen(RanksScreen(watched, database_of(self.state), self._clock))
+
     def action_leave(self) -> None:
-        """From a run that was opened at home back home, else out. Runs go on."""
-        came_from_home = any(isinstance(screen, Home) for screen in self.screen_stack[:-1])
-        if isinstance(self.screen, RunScreen) and came_from_home:
+        """Back to the screen from which a run or a board was opened, else out. Runs go on."""
+        below = any(isinstance(screen, Home | RunScreen) for screen in self.screen_stack[:-1])
+        if isinstance(self.screen, RunScreen | RanksScreen) and below:
             self.pop_screen()
         else:
             self.exit()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -113,26 +115,36 @@ def runs(arguments: Namespace) -> int:
 
 
 def competitions(arguments: Namespace) -> int:
-    from mle_live.shelf import list_shelf
+    """The shelf and every configured Kaggle; one that is away is a line on stderr."""
+    from comind_tui import competitions as lists
 
-    entries = list_shelf()
+    kaggles = lists.known_kaggles(os.environ)
+    if arguments.offline:
+        found = lists.kept_lists(kaggles, arguments.state, search=arguments.search)
+    else:
+        asked = lists.asked_lists(kaggles, arguments.state, utc_now, search=arguments.search)
+        found = asyncio.run(asked)
+    now = utc_now()
+    rows = lists.joined(kaggles, found, search=arguments.search)
+    for line in lists.troubles(kaggles, found):
+        print(line, file=sys.stderr)
     if arguments.json:
-        print_json([asdict(entry) for entry in entries])
+        print_json(lists.documents(rows, found, search=arguments.search))
         return 0
-    rows = [
+    cells = [
         (
-            entry.slug,
-            entry.modality,
-            entry.metric,
-            f"{entry.rows:,}",
-            f"{entry.download_mb:.1f} MB",
-            f"{entry.title}: {entry.description_line}",
+            row.slug,
+            row.source,
+            row.metric,
+            lists.deadline_text(row, now),
+            lists.teams_text(row),
+            lists.rank_text(row),
+            row.about,
         )
-        for entry in entries
+        for row in rows
     ]
-    headers = ("COMPETITION", "KIND", "METRIC", "ROWS", "DOWNLOAD", "ABOUT")
-    print(table(headers, rows, width=terminal_width(), right=(3, 4)))
-    return 0
+    headers = ("COMPETITION", "AT", "METRIC", "DEADLINE", "TEAMS", "OWN RANK", "ABOUT")
+    return _print_or_say(cells, headers, "No competition matches.", right=(3, 4))
 
 
 def show(arguments: Namespace) -> int:

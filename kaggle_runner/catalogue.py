@@ -10,16 +10,19 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import Competition
-from kaggle_runner.kaggle_transport import Credentials, Retries, Timeouts
-from kaggle_runner.kaggles import Kaggle
+from kaggle_runner.kaggles import Credentials, Kaggle
+from kaggle_runner.rank_records import board_kind
+
+if TYPE_CHECKING:
+    from kaggle_runner.client import KaggleClient
 
 Clock = Callable[[], datetime]
 
@@ -27,7 +30,6 @@ MOST = 60
 """Competitions asked of each list."""
 LIST_SECONDS = 25.0
 """After which a list that has not come is given up."""
-_QUICK = {"timeouts": Timeouts(connect=5.0, read=10.0), "retries": Retries(tries=2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Listed:
     teams: int
     entered: bool
     rank: int | None
+    board: str
+    """The kind of its board: `live`, or what MLE-Live names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +87,18 @@ async def refreshed(
 
     Then the last list comes back with `trouble`. Results of a `search` are not kept.
     """
-    client = kaggle.client(**_QUICK)
+    from kaggle_runner.kaggle_transport import Retries, Timeouts
+
+    client = kaggle.client(timeouts=Timeouts(connect=5.0, read=10.0), retries=Retries(tries=2))
     try:
         async with asyncio.timeout(seconds):
             entered = await client.competitions(search, entered=True, limit=MOST)
             others = await client.competitions(search, limit=MOST)
+            rows = {one.slug: await _listed(kaggle, client, one) for one in (*entered, *others)}
     except KaggleError as error:
         return _older(kaggle, database, search, error.message)
     except TimeoutError:
         return _older(kaggle, database, search, f"no answer within {seconds:g} s")
-    rows = {one.slug: _listed(kaggle.name, one) for one in others}
-    rows = {one.slug: _listed(kaggle.name, one, entered=True) for one in entered} | {
-        slug: row for slug, row in rows.items() if slug not in {one.slug for one in entered}
-    }
     listing = Listing(kaggle.name, tuple(rows.values()), clock().timestamp())
     if not search:
         _keep(kaggle, database, listing)
@@ -117,15 +120,22 @@ async def account_of(kaggle: Kaggle, database: Path, client: KaggleClient) -> st
 
 
 def _older(kaggle: Kaggle, database: Path, search: str, trouble: str) -> Listing:
-    last = kept(kaggle, database)
+    return replace(matching(kept(kaggle, database), search), trouble=trouble)
+
+
+def matching(listing: Listing, search: str) -> Listing:
+    """The list's competitions whose slug or title holds the words."""
     words = search.casefold()
-    rows = tuple(row for row in last.competitions if words in f"{row.slug} {row.title}".casefold())
-    return Listing(kaggle.name, rows, last.at, trouble)
+    rows = tuple(row for row in listing.competitions if words in f"{row.slug} {row.title}".casefold())
+    return replace(listing, competitions=rows)
 
 
-def _listed(source: str, found: Competition, *, entered: bool = False) -> Listed:
+async def _listed(kaggle: Kaggle, client: KaggleClient, found: Competition) -> Listed:
+    facts = None
+    if found.rank and not kaggle.is_kaggle_com:  # a rank is shown with the kind of its board
+        facts = await client.extension_competition(found.slug)
     return Listed(
-        source=source,
+        source=kaggle.name,
         slug=found.slug,
         title=found.title,
         metric=found.metric,
@@ -133,8 +143,9 @@ def _listed(source: str, found: Competition, *, entered: bool = False) -> Listed
         reward=found.reward,
         deadline=found.deadline.timestamp() if found.deadline else None,
         teams=found.team_count,
-        entered=entered or found.entered,
+        entered=found.entered,
         rank=found.rank,
+        board=board_kind(facts, is_kaggle_com=kaggle.is_kaggle_com),
     )
 
 

@@ -10,15 +10,18 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import AccountBusy, KaggleError
 from kaggle_runner.rank_book import DAY, RankBook
 from kaggle_runner.rank_records import Look, Point
 from kaggle_runner.ranks import Asked, Clock, Head, ask, ask_head, record
+
+if TYPE_CHECKING:
+    from kaggle_runner.client import KaggleClient
 
 LEAST_SECONDS = 30.0
 LONGEST_SECONDS = 900.0
@@ -41,7 +44,9 @@ class View:
     trouble: KaggleError | None = None
     """Why the last try brought nothing; the look is an older one then."""
     next_at: float | None = None
-    """When the next look is due; None while another process is the one that asks."""
+    """When the next look is due, where we are the ones who ask."""
+    follows: bool = False
+    """Whether another process asks, and we read what it stores."""
 
 
 class RankWatch:
@@ -93,6 +98,7 @@ class RankWatch:
     async def _lead(self, shown: View, show: Callable[[View], None]) -> None:
         """Ask for ever; the lock is ours."""
         wait = self._until_due(shown)
+        show(replace(shown, next_at=self._now() + wait, follows=False))
         while True:
             await self._pause(wait)
             self._tried_at = self._now()
@@ -108,10 +114,13 @@ class RankWatch:
 
     async def _follow(self, shown: View, show: Callable[[View], None]) -> View:
         """Wait for what another process stores; back after a while, to try for the lock."""
+        if not shown.follows:
+            shown = replace(shown, follows=True, next_at=None)
+            show(shown)
         await self._sleep(min(self._seconds, FOLLOW_SECONDS))
         newest = await asyncio.to_thread(self._newest_at)
-        if shown.look is None or newest != shown.look.at or shown.next_at is not None:
-            shown = await self._read()
+        if newest != (shown.look.at if shown.look else None):
+            shown = await self._read(follows=True)
             show(shown)
         return shown
 
@@ -146,8 +155,8 @@ class RankWatch:
             self._head_at = self._now()
         return await ask(self._client, self._head, self._clock)
 
-    async def _read(self, *, trouble: KaggleError | None = None, next_at: float | None = None) -> View:
-        return await asyncio.to_thread(self._read_book, trouble, next_at)
+    async def _read(self, **doing: Any) -> View:
+        return replace(await asyncio.to_thread(self._read_book), **doing)
 
     # -- in threads, each with a book of its own -----------------------------------------------------------
 
@@ -167,15 +176,13 @@ class RankWatch:
         with AccountBook(self._database, self._account) as book:
             return RankBook(book, self._slug, self._team).newest_at()
 
-    def _read_book(self, trouble: KaggleError | None, next_at: float | None) -> View:
+    def _read_book(self) -> View:
         with AccountBook(self._database, self._account) as book:
             ranks = RankBook(book, self._slug, self._team)
             return View(
                 look=ranks.last(),
                 history=ranks.history(self._now() - _HISTORY),
                 moved=ranks.with_moves(),
-                trouble=trouble,
-                next_at=next_at,
             )
 
     def _now(self) -> float:

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import BoardTeam, Competition, SubmissionLimits
+from kaggle_runner.kaggles import KAGGLE_URL
 from kaggle_runner.medals import medal_of
 from kaggle_runner.rank_book import RankBook
 from kaggle_runner.rank_movement import direction, neighbours, own_place, rows_of, zones
-from kaggle_runner.rank_records import LIVE, Look, Moves, Row
+from kaggle_runner.rank_records import LIVE, Look, Moves, Row, board_kind
+
+if TYPE_CHECKING:
+    from kaggle_runner.client import KaggleClient
 
 Clock = Callable[[], datetime]
 
@@ -33,8 +36,10 @@ class Head:
     slug: str
     username: str
     competition: Competition
-    facts: dict[str, Any]
-    """MLE-Live's own: direction and kind of board. Empty for kaggle.com."""
+    board: str = LIVE
+    """The kind of its board."""
+    higher_is_better: bool | None = None
+    """Where the server tells it; kaggle.com does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,14 @@ async def look_once(
 async def ask_head(client: KaggleClient, slug: str) -> Head:
     """Who we are, and what the competition is."""
     competition = await client.competition(slug)
-    facts = await client.extension_competition(slug) or {}
-    return Head(slug, await client.username(), competition, facts)
+    facts = await client.extension_competition(slug)
+    return Head(
+        slug=slug,
+        username=await client.username(),
+        competition=competition,
+        board=board_kind(facts, is_kaggle_com=client.base_url == KAGGLE_URL),
+        higher_is_better=(facts or {}).get("higher_is_better"),
+    )
 
 
 async def ask(client: KaggleClient, head: Head, clock: Clock) -> Asked:
@@ -92,12 +103,12 @@ def assess(asked: Asked, rows: list[Row], *, team: str = "") -> Look:
     place = own_place(asked.table, asked.head.username, team)
     own = None if place is None else rows[place]
     higher = direction(rows)
-    higher = asked.head.facts.get("higher_is_better") if higher is None else higher
+    higher = asked.head.higher_is_better if higher is None else higher
     competition = asked.head.competition
     return Look(
         competition=asked.head.slug,
         at=asked.at.timestamp(),
-        board=asked.head.facts.get("board") or LIVE,
+        board=asked.head.board,
         higher_is_better=higher,
         teams=len(rows),
         own=own,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -15,23 +16,43 @@ from textual.widgets import DataTable, Footer, Static
 
 from comind.clock import Clock
 from comind.runs import list_runs
+from comind_tui.competitions import (
+    Competition,
+    Kaggles,
+    ages,
+    asked_lists,
+    joined,
+    kept_lists,
+    known_kaggles,
+    troubles,
+)
 from comind_tui.glyphs import state
 from comind_tui.listing import run_row
 from comind_tui.plain import arrow, duration, number, one_line, place, since
+from comind_tui.ranks import Watched
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
+from comind_tui.widgets.competitions import Competitions
+from kaggle_runner.catalogue import Listing
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp
 
 REFRESH_SECONDS = 5.0
+LIST_SECONDS = 600.0
+"""Age from which the Kaggles' lists are asked for again when home opens; `r` asks at once."""
 HELP = """\
 HOME
 
 Enter   watch the run, or start one on the competition
+R       live ranks of the Kaggle competition under the cursor
 Tab     from one table to the other
-n       new run               r    read the list again
+n       new run               r    read both lists again
 q       quit; runs go on      Ctrl+P  command palette
+
+Competitions: the shelf works without network; kaggle.com is
+listed when there is a token (KAGGLE_API_TOKEN), and the MLE-Live
+that COMIND_KAGGLE_URL names.
 """
 
 
@@ -40,7 +61,8 @@ class Home(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run"),
-        Binding("r", "refresh", "Refresh"),
+        Binding("R", "ranks", "Ranks"),
+        Binding("r", "reload", "Refresh"),
         Binding("q", "app.leave", "Quit"),
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
@@ -49,7 +71,7 @@ class Home(Screen[None]):
         super().__init__()
         self._clock = clock
         self._rows: list[dict[str, Any]] = []
-        self._slugs: list[str] = []
+        self._kaggles = Kaggles(())
 
     @property
     def comind(self) -> ComindApp:
@@ -63,16 +85,13 @@ class Home(Screen[None]):
         )
         yield Static("Runs", classes="caption", markup=False)
         yield DataTable(id="runs", cursor_type="row", zebra_stripes=True)
-        yield Static("Competitions", classes="caption", markup=False)
-        yield DataTable(id="competitions", cursor_type="row", zebra_stripes=True)
+        yield Static("Competitions", classes="caption", id="competitions-caption", markup=False)
+        yield Competitions(id="competitions")
         yield Footer()
 
     def on_mount(self) -> None:
         self.query_one("#runs", DataTable).add_columns("run", "status", "best", "rank", "age")
-        self.query_one("#competitions", DataTable).add_columns(
-            "competition", "kind", "metric", "rows", "about"
-        )
-        self._load_competitions()
+        self._list_competitions()
         self.action_refresh()
         self.set_interval(REFRESH_SECONDS, self.action_refresh)
         self.query_one("#runs").focus()
@@ -105,16 +124,38 @@ class Home(Screen[None]):
     def _read(self) -> list[dict[str, Any]]:
         return [run_row(folder) for folder in list_runs(self.comind.state)]
 
-    @work(exclusive=True, group="competitions")
-    async def _load_competitions(self) -> None:
-        from mle_live.shelf import list_shelf
+    def action_reload(self) -> None:
+        """Read the runs, and ask every Kaggle again."""
+        self.action_refresh()
+        self._list_competitions(ask=True)
 
-        entries = await asyncio.to_thread(list_shelf)
-        self._slugs = [entry.slug for entry in entries]
-        table = self.query_one("#competitions", DataTable)
-        for entry in entries:
-            about = one_line(entry.description_line)
-            table.add_row(*map(Text, (entry.slug, entry.modality, entry.metric, f"{entry.rows:,}", about)))
+    @work(exclusive=True, group="competitions")
+    async def _list_competitions(self, *, ask: bool = False) -> None:
+        """The shelf and what was listed last at once; then, in the background, what the Kaggles list now."""
+        self._kaggles = await asyncio.to_thread(known_kaggles, os.environ)
+        try:
+            lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
+            self._show_competitions(lists)
+            now = self._clock().timestamp()
+            if ask or any(one.at is None or now - one.at > LIST_SECONDS for one in lists):
+                self._say("asking …")
+                lists = await asked_lists(self._kaggles, self.comind.state, self._clock)
+                self._show_competitions(lists)
+        except (OSError, sqlite3.DatabaseError) as error:  # the shelf needs no state folder
+            self._show_competitions([])
+            self._say(f"the kept lists cannot be read: {error}")
+
+    def _show_competitions(self, lists: list[Listing]) -> None:
+        now = self._clock()
+        self.query_one(Competitions).show(joined(self._kaggles, lists), now)
+        self._say("; ".join([*troubles(self._kaggles, lists, now), *ages(lists, now)]))
+
+    def _say(self, about: str) -> None:
+        """Beside the caption, on the same line."""
+        text = Text("Competitions", no_wrap=True, overflow="ellipsis")
+        self.query_one("#competitions-caption", Static).update(
+            text.append(f"  {one_line(about)}", style="not bold") if about else text
+        )
 
     @on(DataTable.RowSelected, "#runs")
     def _open_run(self, event: DataTable.RowSelected) -> None:
@@ -122,15 +163,28 @@ class Home(Screen[None]):
             self.comind.watch_run(self._rows[event.cursor_row]["run"])
 
     @on(DataTable.RowSelected, "#competitions")
-    def _start_here(self, event: DataTable.RowSelected) -> None:
-        self._ask(self._slugs[event.cursor_row])
+    def _start_here(self) -> None:
+        self._ask(self.query_one(Competitions).chosen)
 
     def action_new_run(self) -> None:
-        self._ask("")
+        self._ask(None)
+
+    def action_ranks(self) -> None:
+        competitions = self.query_one(Competitions)
+        chosen = competitions.chosen if competitions.has_focus else None
+        if chosen is None:
+            self.notify("Choose a competition below (Tab); a run's own: open it, then R.", markup=False)
+        elif chosen.kaggle is None:
+            self.notify("The shelf has no live board; each of its runs tells its rank.", markup=False)
+        else:
+            self.comind.watch_ranks(Watched(chosen.kaggle, chosen.slug))
 
     @work
-    async def _ask(self, competition: str) -> None:
-        run_id = await self.app.push_screen_wait(NewRun(self._slugs, competition))
+    async def _ask(self, chosen: Competition | None) -> None:
+        listed = self.query_one(Competitions).rows_shown
+        slugs = list(dict.fromkeys(row.slug for row in listed))
+        url = chosen.kaggle.url if chosen and chosen.kaggle else ""
+        run_id = await self.app.push_screen_wait(NewRun(slugs, chosen.slug if chosen else "", kaggle_url=url))
         self.action_refresh()
         if run_id:
             self.comind.watch_run(run_id)

@@ -44,8 +44,10 @@ class NewRun(Screen[str]):
         Binding("escape", "cancel", "Cancel"),
     ]
 
-    def __init__(self, slugs: list[str], competition: str) -> None:
+    def __init__(self, slugs: list[str], competition: str, *, kaggle_url: str = "") -> None:
+        """`competition` is chosen at first; `kaggle_url` is where it was listed, empty for the shelf."""
         super().__init__()
+        self._kaggle_url = kaggle_url
         self._slugs = slugs
         self._competition = competition
         self._starting = False
@@ -110,6 +112,8 @@ class NewRun(Screen[str]):
             raise ConfigError("Choose a competition, or name a folder in Kaggle's shape.")
         if texts["folder"] and not Path(values["competition"]).is_dir():
             raise ConfigError(f"There is no folder {texts['folder']!r} here.")
+        if values["competition"] == self._competition and self._kaggle_url:
+            values["kaggle_url"] = self._kaggle_url
         if self.query_one("#offline", Checkbox).value:
             values["offline"] = True
         else:

@@ -7,7 +7,8 @@ logs of the panes in view five times a second, the database once a second in a t
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+import os
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -24,6 +25,7 @@ from comind.runs import RunFolder
 from comind_tui.ending import ended_notice
 from comind_tui.logs import LogTail
 from comind_tui.plain import clean, duration, number, since
+from comind_tui.ranks import ranks_of_run
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.snapshot import Snapshot, read_snapshot, signature
@@ -33,6 +35,10 @@ from comind_tui.widgets.monitor import MonitorView
 from comind_tui.widgets.mosaic import AgentMosaic, Tile
 from comind_tui.widgets.overview import Overview
 from comind_tui.widgets.plot import ScorePlot
+from kaggle_runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from comind_tui.app import ComindApp
 
 TICK_SECONDS = 0.2
 TICKS_PER_READ = 5
@@ -47,6 +53,7 @@ PgUp PgDn     pages of agents   [ ]    earlier and later round
 p             pause, or go on   i      add an idea for next round
 x             stop the chosen agent (asks)
 S             stop the whole run (asks)
+R             live ranks, for a competition of a Kaggle
 /             search ideas or reports
 q, Ctrl+C     leave: back home if you came from there; the run
               goes on (come back: comind-tui attach)
@@ -76,6 +83,7 @@ class RunScreen(Screen[None]):
         Binding("S", "stop_run", "Stop run"),
         Binding("i", "add_idea", "Idea"),
         Binding("slash", "search", "Search", key_display="/"),
+        Binding("R", "ranks", "Ranks"),
         Binding("left_square_bracket", "round(-1)", "Earlier round", show=False),
         Binding("right_square_bracket", "round(1)", "Later round", show=False),
         Binding("q", "app.leave", "Leave"),
@@ -282,6 +290,21 @@ class RunScreen(Screen[None]):
         else:
             return False
         return True
+
+    def action_ranks(self) -> None:
+        """The live board of the run's competition, where it has one."""
+        run = self.snapshot.run
+        try:
+            watched = ranks_of_run(run.config, os.environ) if run else None
+        except ConfigError as error:
+            self.notify(str(error), severity="warning", markup=False)
+            return
+        if watched is None:
+            self.notify(
+                "This run's board is made by us; its rank is above, once it was graded.", markup=False
+            )
+        else:
+            cast("ComindApp", self.app).watch_ranks(watched)
 
     def action_help(self) -> None:
         self.app.push_screen(Help(HELP))

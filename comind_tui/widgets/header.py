@@ -163,7 +163,7 @@ def fill(groups: Sequence[Sequence[str]], width: int) -> list[str]:
 class ViewBar(Widget):
     """One line with the views and their keys; the shown one is reversed."""
 
-    active: reactive[str] = reactive("agents")
+    active: reactive[str] = reactive("")
 
     class Chosen(Message):
         """A view was clicked."""
@@ -172,16 +172,21 @@ class ViewBar(Widget):
             super().__init__()
             self.view = view
 
+    def __init__(self, views: Sequence[tuple[str, str]] = VIEWS) -> None:
+        super().__init__()
+        self._views = views
+        self.set_reactive(ViewBar.active, views[0][0])
+
     def render(self) -> Text:
         text = Text(no_wrap=True)
-        for number_key, (view, title) in enumerate(VIEWS, start=1):
+        for number_key, (view, title) in enumerate(self._views, start=1):
             text.append(f" {number_key} {title} ", style="reverse bold" if view == self.active else "")
             text.append(" ")
         return text
 
     def on_click(self, event: events.Click) -> None:
         end = 0
-        for view, title in VIEWS:
+        for view, title in self._views:
             end += len(title) + 5
             if event.x < end:
                 self.post_message(self.Chosen(view))

@@ -60,8 +60,10 @@ class ScorePlot(PlotextPlot):
         self.plt.scatter(minutes, scores, marker="●")
         self.plt.xlim(0.0, last)
         self.plt.ylim(*shown)
-        _label(self.plt.xticks, [tick for tick in round_ticks(0.0, last) if tick <= last])
-        _label(self.plt.yticks, [tick for tick in round_ticks(*shown) if shown.low <= tick <= shown.high])
+        label_ticks(self.plt.xticks, [tick for tick in round_ticks(0.0, last) if tick <= last])
+        label_ticks(
+            self.plt.yticks, [tick for tick in round_ticks(*shown) if shown.low <= tick <= shown.high]
+        )
         self.plt.title(one_line(title + ")"))
         self.plt.xlabel("minutes")
 
@@ -112,7 +114,7 @@ def round_ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def _label(set_ticks: Callable[[list[float], list[str]], object], ticks: list[float]) -> None:
+def label_ticks(set_ticks: Callable[[list[float], list[str]], object], ticks: list[float]) -> None:
     """Ticks with no more digits than tell them apart."""
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     places = max(0, -math.floor(math.log10(step) + 1e-9))
