@@ -68,6 +68,8 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         # kaggle.com names its metric in words only
         metric = recognise(competition.metric, plain=True) or recognise(description, plain=True)
     higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
+    folder.description.parent.mkdir(parents=True, exist_ok=True)
+    folder.description.write_text(description, encoding="utf-8")
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -39,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "leaderboard": "the local leaderboard of a run",
     "recording": "write the replies of a run to a file that `run --replay` answers from",
     "reproduce": "run a run's best solution again and compare what it writes",
+    "export": "write a run as a Kaggle notebook, in which the whole of CoMind works",
     "doctor": "check what this machine has and lacks",
 }
 
@@ -100,6 +102,7 @@ def build_parser() -> Parser:
     made["competitions"].add_argument(
         "--offline", action="store_true", help="ask no Kaggle; show what was listed last"
     )
+    _add_export_options(made["export"])
     made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
     made["doctor"].add_argument(
         "--competition",
@@ -128,6 +131,37 @@ def _add_submit_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--message", metavar="TEXT", default="", help="stands in the submission's description too"
+    )
+    add_kaggle_url(parser)
+
+
+def _add_export_options(parser: Parser) -> None:
+    parser.add_argument(
+        "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
+    )
+    parser.add_argument(
+        "--kaggle-notebook", action="store_true", help="as a notebook and a dataset that holds CoMind"
+    )
+    parser.add_argument("--out", metavar="DIR", default="", help="where to write (default: RUN-kaggle)")
+    parser.add_argument("--push", action="store_true", help="send both to Kaggle, which starts the notebook")
+    parser.add_argument("--user", metavar="NAME", default="", help="your name there (default: the token's)")
+    parser.add_argument(
+        "--accelerator",
+        metavar="NAME",
+        default="",
+        help="none, T4, L4, A100, H100 or a machine shape of Kaggle's (default: T4, none with --offline)",
+    )
+    parser.add_argument(
+        "--after", metavar="OWNER/SLUG", default="", help="go on from the output of this notebook's session"
+    )
+    parser.add_argument("--session-time", metavar="8h", default="", help="at most (default: Kaggle's own)")
+    parser.add_argument(
+        "--with-dependencies",
+        metavar="PYTHON",
+        nargs="?",
+        const=f"{sys.version_info.major}.{sys.version_info.minor}",
+        default="",
+        help="also upload all packages for this version of Python, for sessions without internet",
     )
     add_kaggle_url(parser)
 

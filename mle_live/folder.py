@@ -1,6 +1,7 @@
 """A user's own folder in ordinary Kaggle shape becomes a competition without labels or board.
 
-The folder is read and never written to; its data are served from where they lie.
+The folder is read and never written to; its data are served from where they lie. `data: FOLDER` in its
+competition.yaml says that they lie elsewhere, as a competition's do that is attached to a Kaggle notebook.
 """
 
 from __future__ import annotations
@@ -39,32 +40,33 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
     if not folder.is_dir():
         raise BadCompetition(f"{folder} is not a folder", hint="give a folder with train.csv and test.csv")
     description = _description(folder)
+    settings_path = folder / SETTINGS
+    settings = read_settings(settings_path) if settings_path.is_file() else {}
+    data = _data_folder(folder, settings)
     for name in ("train.csv", "test.csv", "sample_submission.csv"):
-        if not (folder / name).is_file():
+        if not (data / name).is_file():
             raise BadCompetition(
-                f"{folder} has no {name}",
+                f"{data} has no {name}",
                 hint="a competition folder holds train, test, sample_submission (.csv) and a description",
             )
     train, test, sample = (
-        read_header(folder / name) for name in ("train.csv", "test.csv", "sample_submission.csv")
+        read_header(data / name) for name in ("train.csv", "test.csv", "sample_submission.csv")
     )
-    settings_path = folder / SETTINGS
-    settings = read_settings(settings_path) if settings_path.is_file() else {}
     id_column = str(settings.get("id_column") or sample[0])
     targets = [name for name in sample if name != id_column]
     if not targets:
         raise BadCompetition(
-            f"{folder}/sample_submission.csv has one column only", hint="it needs an id and a target"
+            f"{data}/sample_submission.csv has one column only", hint="it needs an id and a target"
         )
-    check_ids(folder, id_column, train, test)
-    label = _label_column(folder, train, test, targets)
+    check_ids(data, id_column, train, test)
+    label = _label_column(data, train, test, targets)
     text = description.read_text(encoding="utf-8", errors="replace")
-    metric = _choose_metric(folder, settings, text, targets, label)
-    check_labels(folder, [label] if label else targets, test, None if label else metric.name)
-    check_groups(folder, settings.get("group_column"), train)
+    metric = _choose_metric(data, settings, text, targets, label)
+    check_labels(data, [label] if label else targets, test, None if label else metric.name)
+    check_groups(data, settings.get("group_column"), train)
     slug = _slug(folder.name, settings)
     # What lies around the folder hides nothing in it; only what lies inside can.
-    inside = [path.resolve() for path in hidden if folder in path.resolve().parents]
+    inside = [path.resolve() for path in hidden if data in path.resolve().parents]
     filled = {
         "title": _title(text) or folder.name,
         "tags": [],
@@ -74,7 +76,7 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
         "higher_is_better": metric.higher_is_better,
         "id_column": id_column,
         "target_columns": targets,
-        "modality": settings.get("modality") or _modality(folder, train),
+        "modality": settings.get("modality") or _modality(data, train),
         "board": "none",
     }
     return competition_from_settings(
@@ -82,10 +84,28 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
         settings_path,
         slug=slug,
         description=text,
-        data_dir=folder,
+        data_dir=data,
         metric_source=metric.found,
-        hidden=(description, settings_path, *(folder / name for name in _LABEL_FILES), *inside),
+        hidden=(description, settings_path, *(data / name for name in _LABEL_FILES), *inside),
     )
+
+
+def folders_of(folder: Path) -> tuple[Path, ...]:
+    """The folder, and where its data lie when that is elsewhere: neither may be seen by agents' code."""
+    settings_path = folder / SETTINGS
+    settings = read_settings(settings_path) if settings_path.is_file() else {}
+    return tuple(dict.fromkeys((folder.resolve(), _data_folder(folder, settings))))
+
+
+def _data_folder(folder: Path, settings: dict[str, object]) -> Path:
+    given = settings.get("data", ".")
+    data = (folder / str(given)).resolve()
+    if not data.is_dir():
+        raise BadCompetition(
+            f"{folder / SETTINGS}: `data` is {str(given)[:200]!r}, which is no folder",
+            hint="name the folder with train.csv and test.csv, or remove that line",
+        )
+    return data
 
 
 def _description(folder: Path) -> Path:

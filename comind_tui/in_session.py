@@ -1,0 +1,96 @@
+"""What an exported notebook runs in a Kaggle session: `python -m comind_tui.in_session DATASET`.
+
+It resumes the run of an attached earlier session or begins one, headless, and leaves submission, report and
+packed state in the session's output, however the run ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from comind.clock import utc_now
+from comind.config import from_mapping
+from comind.kaggle_session import Plan, keep, read_plan, restore, session_config
+from comind.runs import RunFolder, default_state, list_runs
+from comind.store.reader import Reader
+from comind_tui.running import check_key, run_headless
+from kaggle_runner.errors import ComindError, ConfigError
+from kaggle_runner.inside_kaggle import WORKING, is_session, read_secrets
+
+_HANDED_OVER = {
+    "submission.csv": "best/submission.csv",
+    "solution.py": "best/solution.py",
+    "report.md": "report.md",
+}
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print("usage: python -m comind_tui.in_session DATASET", file=sys.stderr)
+        return 2
+    try:
+        return compete(Path(sys.argv[1]))
+    except ComindError as error:
+        print(f"comind: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def compete(dataset: Path, *, working: Path = WORKING) -> int:
+    """The whole session; the run's exit code. ComindError names what is missing, before anything is spent."""
+    if not is_session(os.environ):
+        raise ConfigError(
+            "This is not a Kaggle session.", hint="On a machine of your own: comind-tui run COMPETITION"
+        )
+    plan, state = read_plan(dataset), default_state()
+    print(restore(state), file=sys.stderr, flush=True)
+    runs = list_runs(state)
+    if runs:
+        _place_again(plan, state)
+        folder, is_new = runs[0], False
+    else:
+        folder, is_new = _begin(plan, state), True
+    try:
+        return run_headless(folder, as_json=False, is_new=is_new)
+    finally:
+        _hand_over(folder, state, working)
+
+
+def _begin(plan: Plan, state: Path) -> RunFolder:
+    from comind.engine import prepare_run
+
+    config = from_mapping(session_config(plan, state), where="the exported run")
+    if fault := read_secrets(os.environ).fault:
+        print(fault[:1].upper() + fault[1:] + ".", file=sys.stderr)
+    check_key(config)
+    return prepare_run(config, state, clock=utc_now)
+
+
+def _place_again(plan: Plan, state: Path) -> None:
+    """The attached files may lie elsewhere in this session."""
+    session_config(plan, state)
+
+
+def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:
+    """Results into the output, and the state into one file; a batch session needs the folder no more."""
+    for name, source in _HANDED_OVER.items():
+        if (folder.path / source).is_file():
+            shutil.copyfile(folder.path / source, working / name)
+            (working / name).chmod(0o644)
+    reader = Reader(folder.database)
+    try:
+        run = reader.run()
+    finally:
+        reader.close()
+    pack = keep(state, working, run=folder.id, status=run.status if run else "", now=utc_now())
+    print(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}", file=sys.stderr)
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" and state.resolve().is_relative_to(
+        working.resolve()
+    ):
+        shutil.rmtree(state, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
