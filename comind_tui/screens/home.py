@@ -19,11 +19,11 @@ from comind.runs import list_runs
 from comind_tui.competitions import (
     Competition,
     Kaggles,
-    ages,
     asked_lists,
     joined,
     kept_lists,
     known_kaggles,
+    times,
     troubles,
 )
 from comind_tui.glyphs import state
@@ -146,9 +146,8 @@ class Home(Screen[None]):
             self._say(f"the kept lists cannot be read: {error}")
 
     def _show_competitions(self, lists: list[Listing]) -> None:
-        now = self._clock()
-        self.query_one(Competitions).show(joined(self._kaggles, lists), now)
-        self._say("; ".join([*troubles(self._kaggles, lists, now), *ages(lists, now)]))
+        self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock())
+        self._say("; ".join([*troubles(self._kaggles, lists), *times(lists)]))
 
     def _say(self, about: str) -> None:
         """Beside the caption, on the same line."""
