@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comind.clock import Clock
 from comind.ranking import best_of_each_agent, standings
@@ -19,15 +19,17 @@ from comind.runs import RunFolder
 from comind.scores import Score, written
 from comind.store import Store
 from comind.store.reader import Reader
-from comind.upstream import Upstream
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.catalogue import database_of
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import ComindError
 from kaggle_runner.governor import Governor, Patience
 from kaggle_runner.submission_file import inspect
 from kaggle_runner.submission_policy import chosen
 from kaggle_runner.submission_records import Candidate, KernelFile, LocalScore, SentSubmission, Verdict
+
+if TYPE_CHECKING:
+    from comind.upstream import Upstream
+    from kaggle_runner.client import KaggleClient
 
 MOST_CANDIDATES = 6
 """Of one run, the best of each agent first."""

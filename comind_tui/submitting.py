@@ -19,7 +19,6 @@ from comind.runs import RunFolder, find_run
 from comind.scores import written
 from comind.store.reader import Reader
 from comind.submitting import open_governor, read_candidates, scored_line
-from comind.upstream import upstream_kaggle
 from comind_tui.listing import print_json, terminal_width
 from comind_tui.ranks import slug_of
 from comind_tui.submission_text import (
@@ -67,6 +66,8 @@ def target_of(folder: RunFolder, url: str = "") -> Target:
 
     Raises UsageError for a run on its own MLE-Live, which has graded it already.
     """
+    from comind.upstream import upstream_kaggle
+
     run = _row(folder)
     settings = {name: value for name, value in run.config.items() if name != "state"}
     config = from_mapping(settings, where=f"run {folder.id}")
@@ -109,14 +110,14 @@ def _shown(standing: Standing, verdicts: list[Verdict], target: Target) -> str:
     if not verdicts:
         return "This run has no valid solution yet."
     width = terminal_width()
-    first = _offered(verdicts) or verdicts[0]
+    first = offered(verdicts) or verdicts[0]
     offer = offer_text(first, standing.situation, kaggle=target.kaggle.name, slug=target.slug, width=width)
     return f"{verdict_table(verdicts, width=width)}\n\n{offer}"
 
 
 async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespace) -> SentSubmission | None:
     """Ask where there is someone to ask, send, and wait a little for the score; None when declined."""
-    verdict = worth_sending(verdicts) if arguments.yes else _offered(verdicts)
+    verdict = worth_sending(verdicts) if arguments.yes else offered(verdicts)
     if verdict is None:
         why = verdicts[0].reason if verdicts else "the run has no valid solution yet"
         raise SubmissionRefused(f"Nothing is submitted: {why}.", hint="nothing was sent")
@@ -129,7 +130,7 @@ async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespac
     return next((one for one in history if one.token == row.token), row)
 
 
-def _offered(verdicts: list[Verdict]) -> Verdict | None:
+def offered(verdicts: list[Verdict]) -> Verdict | None:
     """What a person is asked about: what is worth sending, else the best that is possible."""
     possible = [verdict for verdict in verdicts if verdict.level != "refuse"]
     return worth_sending(verdicts) or next(iter(possible), None)

@@ -13,14 +13,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError, SubmissionRefused
 from kaggle_runner.kaggle_records import Competition, Submission, SubmissionLimits
 from kaggle_runner.submission_book import SubmissionBook, description, moment
 from kaggle_runner.submission_policy import judge
 from kaggle_runner.submission_records import Candidate, SentSubmission, Situation, Verdict
+
+if TYPE_CHECKING:
+    from kaggle_runner.client import KaggleClient
 
 _LOCK_SECONDS = 300.0
 """Another process of this account may be waiting for a lost answer."""

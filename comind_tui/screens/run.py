@@ -54,6 +54,7 @@ p             pause, or go on   i      add an idea for next round
 x             stop the chosen agent (asks)
 S             stop the whole run (asks)
 R             live ranks, for a competition of a Kaggle
+u             submit the best to its leaderboard (shows all, asks)
 /             search ideas or reports
 q, Ctrl+C     leave: back home if you came from there; the run
               goes on (come back: comind-tui attach)
@@ -84,6 +85,7 @@ class RunScreen(Screen[None]):
         Binding("i", "add_idea", "Idea"),
         Binding("slash", "search", "Search", key_display="/"),
         Binding("R", "ranks", "Ranks"),
+        Binding("u", "submit", "Submit", show=False),
         Binding("left_square_bracket", "round(-1)", "Earlier round", show=False),
         Binding("right_square_bracket", "round(1)", "Later round", show=False),
         Binding("q", "app.leave", "Leave"),
@@ -305,6 +307,11 @@ class RunScreen(Screen[None]):
             )
         else:
             cast("ComindApp", self.app).watch_ranks(watched)
+
+    def action_submit(self) -> None:
+        from comind_tui.screens.submitting import SubmitDialog  # it brings the account's database
+
+        self.app.push_screen(SubmitDialog(self.folder, self._clock))
 
     def action_help(self) -> None:
         self.app.push_screen(Help(HELP))
