@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -82,13 +82,15 @@ def abandon(book: KernelBook, slug: str) -> KernelRow | None:
     return book.abandon(slug)
 
 
-async def find_again(client: KernelClient, book: KernelBook) -> list[KernelRow]:
-    """Ask Kaggle about every unfinished kernel in the book; the rows as they are now.
+async def find_again(client: KernelClient, book: KernelBook, *, but: Collection[str] = ()) -> list[KernelRow]:
+    """Ask Kaggle about the unfinished kernels in the book (`but` those slugs); the rows as they are now.
 
     Rows that Kaggle could not be asked about stay as they were.
     """
     rows = []
     for row in book.unfinished():
+        if row.slug in but:
+            continue
         try:
             rows.append(await _look_at(client, book, row))
         except KaggleError:

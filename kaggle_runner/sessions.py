@@ -199,7 +199,7 @@ class SessionQueue:
         held = {ticket.slug for ticket in self.tickets.held() if ticket.place}
         if any(row.slug not in held for row in self.kernels.unfinished()):
             self._verified_at = self._now()
-            await find_again(self.client, self.kernels)
+            await find_again(self.client, self.kernels, but=held)
 
     async def _within_quota(self, needs: Needs, places: list[Place]) -> list[Place]:
         """`places`, without Kaggle's accelerators when the week cannot hold the work. Raises LimitReached
@@ -218,9 +218,9 @@ class SessionQueue:
             return places
         others: list[Place] = [place for place in places if place != "kaggle-gpu"]
         if not others:
-            left = max(0.0, quota_of_kind.allowed - quota_of_kind.used) / 3600
+            needed, left = needs.seconds / 3600, max(0.0, quota_of_kind.allowed - quota_of_kind.used) / 3600
             raise LimitReached(
-                f"The work may take {needs.seconds / 3600:.1f} h of accelerator; {left:.1f} h are left this week.",
+                f"The work may take {needed:.1f} h of accelerator; this week has {left:.1f} h left.",
                 hint=f"The quota comes back at {self._refresh_at}. Or push with --accelerator none.",
             )
         return others
