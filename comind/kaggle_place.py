@@ -7,39 +7,41 @@ dataset, the account book. `KagglePlace.run_kernel` takes one notebook there and
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
 from comind.clock import Clock
 from comind.config import ACCELERATORS, RunConfig
 from comind.evaluator.split import Splittable
+from comind.kernel_orders import CameHome, KernelOrder, KernelWatch, Phases, Teller
 from comind.kernel_words import fault_of, sentence_of, told_of
 from comind.prompts import Prompts
-from comind.records import PushState
 from comind.rehearsal import code_cells
 from comind.runs import RunFolder
 from comind.sampled import SampleSizes, sample_public
-from comind.split_dataset import dataset_slug, describe_split, ensure_dataset
+from comind.split_dataset import describe_split, ensure_dataset, resource_name, run_mark, run_tail
 from comind.store import Store
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.cells import CellProgress
 from kaggle_runner.client import KaggleClient
-from kaggle_runner.errors import KaggleError
+from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.gathering import CarriedWork, gather, longest
-from kaggle_runner.jobs import Job, JobProgress, JobResult, abandon, run_job
+from kaggle_runner.jobs import Job, JobResult, abandon, run_job
 from kaggle_runner.kaggle_records import KernelPush, Quota
 from kaggle_runner.kernel_book import KernelBook
 from kaggle_runner.session import NotebookSession
+from kaggle_runner.sessions import Needs, Place, SessionQueue
 
 GPU_SESSION_SECONDS = 9 * 3600.0
 """Kaggle's limit where there is an accelerator; without one it is 12 hours."""
 CPU_SESSION_SECONDS = 12 * 3600.0
 _SMALL_SUFFIXES = frozenset({".csv", ".json", ".txt", ".md", ".npy", ".npz", ".parquet"})
 """Of output files that come home beside the predictions: tables and notes, not checkpoints."""
+_LEAST_SESSION = 3600.0
+_SESSIONS = 5.0
+"""A session's time-out in multiples of what a rehearsal lets expect, but not below _LEAST_SESSION seconds."""
 _MOST_BYTES = 500_000_000
 """Of one kernel's output."""
 _NAMES_KEPT = 200
@@ -56,71 +58,6 @@ class OpenNotebook(Protocol):
     def __call__(self, name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession: ...
 
 
-class Teller(Protocol):
-    def __call__(self, sentence: str, *, ref: str = "", version: int = 0, url: str = "") -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelOrder:
-    """One notebook that shall run at Kaggle."""
-
-    slug: str
-    title: str
-    agent: str
-    cells: Sequence[str]
-    wanted: tuple[str, str]
-    """The two prediction files."""
-    resources: Mapping[str, Path]
-    """Folders by the name of the dataset that they become at Kaggle."""
-    accelerator: str
-    seconds: float
-    """How long the session may last."""
-    deadline: float
-    """Seconds from now at which the run has no use for it any more, the queue included."""
-    earlier: Path | None
-    """Where this agent's last kernel came home to."""
-    home: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameHome:
-    """What became of an order; with `fault` there is nothing to grade."""
-
-    state: PushState
-    ref: str
-    version: int
-    url: str
-    seconds: float
-    names: tuple[str, ...]
-    fault: str
-    sentence: str
-    told: str
-
-
-class KernelWatch:
-    """A kernel at Kaggle as `comind.watching` wants it: a glance, and a way to stop waiting."""
-
-    def __init__(self) -> None:
-        self.seen: CellProgress = CellProgress(0.0, 0.0, "", 0)
-        self.stopped = asyncio.Event()
-        self.reason = ""
-        self._tail = ""
-        self._changed_at = 0.0
-
-    def see(self, *, seconds: float, tail: str) -> None:
-        """The kernel runs since `seconds`; without a log that grows, silence says nothing."""
-        if tail != self._tail or not tail:
-            self._tail, self._changed_at = tail, seconds
-        self.seen = CellProgress(seconds, max(0.0, seconds - self._changed_at), tail, 0)
-
-    def progress(self) -> CellProgress | None:
-        return self.seen
-
-    async def interrupt(self, reason: str) -> None:
-        self.reason = reason
-        self.stopped.set()
-
-
 class KagglePlace:
     """One run's place at a Kaggle. `open_place` makes it."""
 
@@ -129,6 +66,7 @@ class KagglePlace:
         *,
         client: KaggleClient,
         kernels: KernelBook,
+        queue: SessionQueue,
         folder: RunFolder,
         store: Store,
         config: RunConfig,
@@ -143,6 +81,7 @@ class KagglePlace:
         self.open_session = open_session
         self._client = client
         self._kernels = kernels
+        self._queue = queue
         self._folder = folder
         self._store = store
         self._config = config
@@ -154,11 +93,13 @@ class KagglePlace:
 
     def resource_name(self, name: str) -> str:
         """The dataset that this run's `name` becomes at Kaggle, and its folder under /kaggle/input."""
-        return dataset_slug(f"{_run_tail(self._folder.id)}-{name}", _mark(self._folder.id))
+        return resource_name(self._folder.id, name)
 
     def kernel_slug(self, push: str) -> str:
         """The kernel's name there; the same for the same push of the same run."""
-        return f"comind-{_run_tail(self._folder.id)}-{_mark(self._folder.id)}-{push}"[:50].rstrip("-").lower()
+        return (
+            f"comind-{run_tail(self._folder.id)}-{run_mark(self._folder.id)}-{push}"[:50].rstrip("-").lower()
+        )
 
     def shape_for(self, *, accelerated: bool) -> str:
         """The machine shape of a kernel; `auto` asks for a GPU where code can use one and Kaggle has one."""
@@ -209,15 +150,26 @@ class KagglePlace:
         Called again for the same order (after the engine was killed) it goes on with the kernel there.
         Raises KernelRefused where Kaggle does not take it and LimitReached where it could not end in time.
         """
-        push = await self._prepared(order)
-        job = Job(push=push, run=self._folder.id, agent=order.agent, purpose="predictions", mark=push.slug)
-        told = _Phases(watch, tell, push.accelerator)
-        running = asyncio.create_task(self._job(job, order, told))
+        try:
+            return await self._ordered(order, watch, tell)
+        except (KernelRefused, LimitReached) as error:
+            if not order.accelerator or self._config.accelerator != "auto":
+                raise
+            self._without_gpu = True
+            if isinstance(error, LimitReached) or error.full:
+                told = f"{error.message} Later notebooks of this run go to machines without accelerator."
+                raise LimitReached(told, hint=error.hint) from error
+            tell(f"No accelerator is to be had ({error.message}): on a machine without")
+            (order.home / _PUSH).unlink(missing_ok=True)
+            return await self._ordered(replace(order, accelerator=""), watch, tell)
+
+    async def _ordered(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> CameHome:
+        running = asyncio.create_task(self._in_a_session(order, watch, tell))
         stopping = asyncio.create_task(watch.stopped.wait())
         try:
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
-                return await self._abandoned(job, running, watch.reason)
+                return await self._abandoned(order.slug, running, watch.reason)
         finally:
             stopping.cancel()
             if not running.done():
@@ -225,31 +177,52 @@ class KagglePlace:
             await asyncio.gather(stopping, running, return_exceptions=True)
         return await self._home(order, running.result())
 
-    async def _job(self, job: Job, order: KernelOrder, told: Callable[[JobProgress], None]) -> JobResult:
-        return await run_job(
-            self._client,
-            self._kernels,
-            job,
-            dest=order.home / "output",
-            wanted=lambda name: name in order.wanted or _is_small(name),
-            deadline_seconds=order.deadline,
-            watch=told,
+    async def _in_a_session(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> JobResult:
+        """Wait for a place among the account's sessions, then push and wait for the end."""
+        shape = order.accelerator
+        needs = Needs(
+            gpu=bool(shape) and not _is_tpu(shape),
+            tpu=_is_tpu(shape),
+            seconds=min(order.expected, order.left()),
         )
+        place: Place = "kaggle-gpu" if shape else "kaggle-cpu"
+        async with self._queue.place(
+            needs,
+            deadline_seconds=order.left(),
+            prefer=(place,),
+            slug=order.slug,
+            watch=lambda why: tell(f"Waiting for a session: {why}"),
+        ):
+            push = await self._prepared(order)
+            job = Job(
+                push=push, run=self._folder.id, agent=order.agent, purpose="predictions", mark=push.slug
+            )
+            return await run_job(
+                self._client,
+                self._kernels,
+                job,
+                dest=order.home / "output",
+                wanted=lambda name: name in order.wanted or _is_small(name),
+                most_bytes=_MOST_BYTES,
+                deadline_seconds=max(0.0, order.left()),
+                watch=Phases(watch, tell, push.accelerator),
+            )
 
-    async def _abandoned(self, job: Job, running: asyncio.Task[JobResult], reason: str) -> CameHome:
+    async def _abandoned(self, slug: str, running: asyncio.Task[JobResult], reason: str) -> CameHome:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        row = abandon(self._kernels, job.push.slug)
+        row = abandon(self._kernels, slug)
+        pushed = row is not None and row.version > 0
         return CameHome(
-            state="abandoned",
+            state="abandoned" if pushed else "refused",
             ref=row.ref if row else "",
             version=row.version if row else 0,
             url=row.url if row else "",
             seconds=0.0,
             names=(),
-            fault=f"the kernel was abandoned: {reason}",
-            sentence="abandoned",
-            told=f"{NO_CANCEL}.",
+            fault=f"the kernel was abandoned: {reason}" if pushed else f"not pushed: {reason}",
+            sentence="",
+            told=f"{NO_CANCEL}." if pushed else "",
         )
 
     async def _home(self, order: KernelOrder, result: JobResult) -> CameHome:
@@ -285,7 +258,7 @@ class KagglePlace:
         for name, folder in order.resources.items():
             datasets.append(await self._uploaded(name, folder))
         carried = self._carried(order.earlier, order.cells)
-        seconds = int(order.seconds)
+        seconds = await self._session_seconds(order)
         text = gather(
             order.cells, slug=self.data_name, carried=carried, title=order.title,
             inputs=tuple(order.resources), mark=order.slug, seconds=seconds,
@@ -305,35 +278,22 @@ class KagglePlace:
         _write(order.home / _NOTEBOOK, text)
         return push
 
+    async def _session_seconds(self, order: KernelOrder) -> int:
+        """The session's time-out: several times what is expected, so that quota is not held for nothing.
+
+        Never longer than Kaggle, the person, the agent's time and the week's quota allow.
+        """
+        enough = max(_LEAST_SESSION, _SESSIONS * order.expected)
+        limits = [self.most_seconds(order.accelerator), order.left(), enough]
+        quota = await self._quota() if order.accelerator else None
+        if quota is not None:
+            limits.append((quota.tpu if _is_tpu(order.accelerator) else quota.gpu).left)
+        return max(1, int(min(limits)))
+
     async def _uploaded(self, name: str, folder: Path) -> str:
         """What an earlier agent published, as a private dataset; uploaded when first needed."""
         async with self._uploads.setdefault(name, asyncio.Lock()):
             return await ensure_dataset(self._client, name, folder, self._store)
-
-
-class _Phases:
-    """A job's progress as the watcher's glances and, where the phase changes, as a sentence for people."""
-
-    def __init__(self, watch: KernelWatch, tell: Teller, accelerator: str) -> None:
-        self._watch, self._tell, self._accelerator = watch, tell, accelerator
-        self._phase = ""
-        self._began = 0.0
-
-    def __call__(self, progress: JobProgress) -> None:
-        if progress.phase != self._phase:
-            self._phase, self._began = progress.phase, progress.seconds
-            where = f" on {self._accelerator}" if self._accelerator else ""
-            line = {
-                "pushing": f"Pushing the notebook{where}",
-                "waiting for a session": f"Waiting for a free session: {progress.note}",
-                "queued": f"Pushed: {progress.url or progress.ref} waits in Kaggle's queue",
-                "running": f"Runs at Kaggle{where}: {progress.url or progress.ref}",
-                "harvesting": f"Fetching the output of {progress.ref}",
-            }[progress.phase]
-            pushed = progress.phase not in ("pushing", "waiting for a session")
-            self._tell(line, ref=progress.ref if pushed else "", url=progress.url if pushed else "")
-        if progress.phase == "running":
-            self._watch.see(seconds=progress.seconds - self._began, tail=progress.tail)
 
 
 async def open_place(
@@ -363,9 +323,14 @@ async def open_place(
     # the run's own server has another port each time, and its account is this run's alone
     account = f"{owner}@{folder.id}" if simulated else account_name(owner, client.base_url)
     book = AccountBook(folder.state / "kaggle.sqlite", account)
+    kernels = KernelBook(book, clock)
+    limits: dict[Place, int] = {
+        "kaggle-cpu": config.kaggle_cpu_sessions, "kaggle-gpu": config.kaggle_gpu_sessions
+    }  # fmt: skip
     return KagglePlace(
         client=client,
-        kernels=KernelBook(book, clock),
+        kernels=kernels,
+        queue=SessionQueue(kernels, client, limits=limits, run=folder.id),
         folder=folder,
         store=store,
         config=config,
@@ -376,18 +341,13 @@ async def open_place(
     )
 
 
+def _is_tpu(shape: str) -> bool:
+    return shape.lower().startswith("tpu")
+
+
 def _is_small(name: str) -> bool:
     """Files that come home beside the predictions, as far as there is room."""
     return not name.startswith("__") and Path(name).suffix in _SMALL_SUFFIXES
-
-
-def _run_tail(run: str) -> str:
-    """The date and time at the end of a run's id."""
-    return "-".join(run.split("-")[-2:])
-
-
-def _mark(run: str) -> str:
-    return hashlib.sha256(run.encode()).hexdigest()[:4]
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from comind.coding import CodingAgent, Graded
-from comind.kaggle_place import CameHome, KagglePlace, KernelOrder, KernelWatch
+from comind.kaggle_place import KagglePlace
+from comind.kernel_orders import CameHome, KernelOrder, KernelWatch
 from comind.records import Agent, Cell, Draft, Push
 from comind.rehearsal import Rehearsed, rehearse
 from comind.roles.coder import Turn
@@ -189,8 +190,8 @@ class PushedAgent(CodingAgent):
             wanted=(turn.validation_submission, turn.submission),
             resources=self._resources,
             accelerator=push.accelerator,
-            seconds=seconds,
-            deadline=seconds + _COMING_HOME,
+            expected=push.expected_seconds,
+            left=lambda: self.seconds_left - _COMING_HOME,
             earlier=self._earlier(push.step),
             home=self._folder(push.step),
         )

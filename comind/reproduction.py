@@ -14,6 +14,7 @@ from typing import Any
 from comind.evaluator.view import TEST_FILE, divide
 from comind.records import Agent, Dataset, Draft, Evaluation
 from comind.runs import RunFolder
+from comind.split_dataset import known_split, resource_name
 from comind.store.reader import Reader
 from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.safe_files import safe_copy
@@ -88,6 +89,11 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
         reader.close()
     used = draft.resources if draft else []
     mounts = {f"/kaggle/input/{name}": paths[name] for name in used if name in paths}
+    if split := known_split(folder):  # it was written for Kaggle, where datasets have these names
+        mounts = {
+            f"/kaggle/input/{resource_name(folder.id, name)}": paths[name] for name in used if name in paths
+        }
+        mounts[f"/kaggle/input/{split.slug}"] = folder.public
     is_script = agent is not None and agent.style == "script"
     mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
     id_column = _first_column(folder.best / "submission.csv") if is_script else ""

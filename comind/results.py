@@ -10,7 +10,7 @@ from typing import Any
 from comind.evidence import read_evidence
 from comind.llm import ladder
 from comind.ranking import best_of_each_agent, select_best, standings
-from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Report, Run
+from comind.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.runs import RunFolder
 from comind.scores import better, better_beyond_noise, written
 from comind.solutions import solution_cells, solution_script, write_agent_notebook
@@ -75,6 +75,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         "## Round by round\n\n" + _rounds(store),
         "## Local leaderboard\n\n" + _leaderboard(store),
         "## Agents\n\n" + _agents(store),
+        *_kernels(store),
         "## Ideas\n\n" + _ideas(store),
         "## What the ideas were worth\n\n" + _evidence(store),
         "## Model\n\n" + ("\n".join(ladder.report_lines(store)) or "No model was asked."),
@@ -179,6 +180,29 @@ def _agents(store: Store) -> str:
     return "\n\n".join(parts) or "No agent was started."
 
 
+def _kernels(store: Store) -> list[str]:
+    """What was pushed to Kaggle, if anything was: one line a kernel, with its address."""
+    pushes = store.all(Push, order="started_at, id")
+    if not pushes:
+        return []
+    rows = ["| cell | kernel | state | at Kaggle | machine | rehearsal | what came of it |",
+            "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for one in pushes:
+        kernel = f"[{one.ref}]({one.url}) v{one.version}" if one.url else one.ref or "none"
+        evaluation = store.get(Evaluation, one.id)
+        score = evaluation.score("feedback") if evaluation else None
+        came = one.fault or (f"feedback score {score}" if score else "predictions that are not valid")
+        machine = one.accelerator or "CPU"
+        rows.append(
+            f"| {one.id} | {kernel} | {one.state} | {one.seconds:.0f} s | {machine} "
+            f"| {one.rehearsal_seconds:.0f} s | {_cell(' '.join(came.split()))} |"
+        )
+    told = [event.message for event in store.all(Event, "kind = 'dataset'", order="seq")]
+    return [
+        "## Kernels at Kaggle\n\n" + "\n".join(rows + [""] + [f"- {line}" for line in dict.fromkeys(told)])
+    ]
+
+
 def _ideas(store: Store) -> str:
     """People's ideas, then the ten that each round ranked highest; all where nothing ranks them."""
     lines = []
@@ -224,6 +248,7 @@ def _faults(store: Store) -> str:
         "skipped",
         "evaluator_rejected",
         "report_missing",
+        "push_refused",
     )
     marks = ", ".join("?" for _ in kinds)
     for event in store.all(Event, f"kind IN ({marks})", kinds, order="seq"):

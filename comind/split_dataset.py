@@ -57,9 +57,9 @@ def describe_split(folder: RunFolder, competition: str, *, limit_gigabytes: floa
     Raises ConfigError where they are larger than the limit, before any is read, and BadCompetition where
     something in the folder is no plain file (a link could lead out of it).
     """
-    kept = folder.path / "data" / "kaggle_dataset.json"
-    if kept.exists():
-        return SplitDataset(**json.loads(kept.read_text(encoding="utf-8")))
+    if known := known_split(folder):
+        return known
+    kept = _kept(folder)
     paths = _plain_files(folder.public)
     size = sum(path.stat().st_size for path in paths)
     if size > limit_gigabytes * GIGABYTE:
@@ -75,11 +75,38 @@ def describe_split(folder: RunFolder, competition: str, *, limit_gigabytes: floa
     return split
 
 
+def known_split(folder: RunFolder) -> SplitDataset | None:
+    """The run's dataset as it was named before; None for a run whose notebooks run on this machine."""
+    try:
+        return SplitDataset(**json.loads(_kept(folder).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _kept(folder: RunFolder) -> Path:
+    return folder.path / "data" / "kaggle_dataset.json"
+
+
 def dataset_slug(name: str, mark: str) -> str:
     """`comind-<name>-<mark>` in Kaggle's letters and length."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     room = _SLUG - len("comind--") - len(mark)
     return f"comind-{plain[:room].strip('-')}-{mark}"
+
+
+def resource_name(run: str, name: str) -> str:
+    """The dataset that `name`, published in a run, becomes at Kaggle; its folder under /kaggle/input."""
+    return dataset_slug(f"{run_tail(run)}-{name}", run_mark(run))
+
+
+def run_tail(run: str) -> str:
+    """The date and time at the end of a run's id."""
+    return "-".join(run.split("-")[-2:])
+
+
+def run_mark(run: str) -> str:
+    """Four letters that tell runs of one second apart."""
+    return hashlib.sha256(run.encode()).hexdigest()[:4]
 
 
 async def ensure_dataset(

@@ -23,6 +23,7 @@ from comind.records import (
     Kernel,
     LlmCall,
     MonitorDecision,
+    Push,
     Report,
     Run,
     RunStatus,
@@ -82,12 +83,24 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         else None,
         "cost": _cost(reader, run, alive),
         "models": ladder.summarize(reader),
+        "pushes": _pushes(reader, run),
         "certificate": None,
         "started_at": run.started_at or None,
         "finished_at": run.finished_at or None,
     }
     finite: dict[str, Any] = _finite(document)
     return finite
+
+
+def _pushes(reader: Reader, run: Run) -> list[dict[str, Any]]:
+    """Notebooks that went to Kaggle, or were to go."""
+    if run.config.get("executor") != "kaggle":
+        return []
+    names = ("agent", "state", "ref", "version", "url", "accelerator", "seconds", "fault")
+    return [
+        {"id": one.id, **{name: getattr(one, name) or None for name in names}}
+        for one in reader.all(Push, order="started_at, id")
+    ]
 
 
 def _cost(reader: Reader, run: Run, alive: bool) -> dict[str, Any]:
