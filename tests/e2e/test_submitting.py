@@ -1,0 +1,80 @@
+"""A run with --submit against MLE-Live on a port; its engine is killed while it sends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from comind.records import Event
+from comind.runs import list_runs
+from comind.store import Reader
+from mle_live.competition import load_competition
+from tests.e2e.commands import COMMAND, comind, environment
+from tests.fakes.kaggle_line import KaggleLine
+from tests.kaggle_runner.submissions import utc_now
+from tests.tiny_kaggle import TOKEN, RunningServer, running_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+SLUG = "digits-5k"
+LIMIT = 3
+
+
+@pytest.fixture
+def server(prepared_root: Callable[[str], Path], tmp_path: Path) -> Iterator[RunningServer]:
+    competition = replace(load_competition(prepared_root(SLUG), SLUG), max_daily_submissions=LIMIT)
+    with running_server([competition], tmp_path / "server", now=utc_now()) as running:
+        yield running
+
+
+def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    with KaggleLine(server.url) as line:
+        line.spoil("CreateSubmission", "held")
+        words = [
+            COMMAND, "run", SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
+            "--coders", "1", "--rounds", "2", "--time-limit", "200s", "--state", str(state),
+        ]  # fmt: skip
+        with subprocess.Popen(
+            words,
+            env=environment(COMIND_KAGGLE_TOKEN=TOKEN, OPENAI_API_KEY=""),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as engine:
+            threading.Thread(target=lambda: engine.wait() or line.arrived.set(), daemon=True).start()
+            line.arrived.wait(300)
+            assert engine.poll() is None, "the run ended before it submitted anything"
+            os.kill(engine.pid, signal.SIGKILL)
+        line.release.set()
+        done = comind("resume", "--headless", "--json", state=state, COMIND_KAGGLE_TOKEN=TOKEN)
+        assert done.returncode == 0, done.stderr
+        told = comind(
+            "submissions", SLUG, "--kaggle-url", line.url, "--json", state=state, COMIND_KAGGLE_TOKEN=TOKEN
+        )
+    assert told.returncode == 0, told.stderr
+    document = json.loads(told.stdout)
+    rows = server.service.state.submissions(SLUG)
+    assert 1 <= len(rows) <= LIMIT
+    assert max(Counter(row.description for row in rows).values()) == 1
+    sent = {row["ref"]: row for row in document["submissions"]}
+    assert sorted(sent) == sorted(row.ref for row in rows)
+    assert all(row["state"] == "scored" and row["local"] for row in sent.values())
+    assert document["limits"]["allowed_now"] == LIMIT - len(rows)
+    assert document["ledger"]["final_picks"]
+    [folder] = list_runs(state)
+    reader = Reader(folder.database)
+    scored = reader.all(Event, "kind = 'submission_scored'")
+    reader.close()
+    assert {event.data["ref"] for event in scored} == set(sent)
