@@ -72,6 +72,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
     parts = [
         f"# {run.title or run.competition}: run {run.id}",
         _result(store, run),
+        *_submissions(store),
         "## Round by round\n\n" + _rounds(store),
         "## Local leaderboard\n\n" + _leaderboard(store),
         "## Agents\n\n" + _agents(store),
@@ -110,6 +111,13 @@ def _result(store: Store, run: Run) -> str:
     if run.test:
         lines.append(f"- Hidden test labels: {written(run.test['score'])}{_rank(run.test)}")
     return "\n".join(lines)
+
+
+def _submissions(store: Store) -> list[str]:
+    """A section on what went to the leaderboard and what was held back, where that was allowed at all."""
+    events = store.all(Event, "kind LIKE 'submission%' OR kind = 'submitted'", order="seq")
+    lines = [f"- round {event.round}: {event.message.splitlines()[0]}" for event in events]
+    return ["## Submissions\n\n" + "\n".join(lines)] if lines else []
 
 
 def _rank(test: dict[str, Any]) -> str:

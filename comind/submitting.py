@@ -7,7 +7,7 @@ an event and never ends the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,15 @@ from comind.store import Store
 from comind.store.reader import Reader
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.catalogue import database_of
-from kaggle_runner.errors import ComindError
+from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.governor import Governor, Patience
+from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.submission_file import inspect
 from kaggle_runner.submission_policy import chosen
 from kaggle_runner.submission_records import Candidate, KernelFile, LocalScore, SentSubmission, Verdict
 
 if TYPE_CHECKING:
+    from comind.config import RunConfig
     from comind.upstream import Upstream
     from kaggle_runner.client import KaggleClient
 
@@ -79,6 +81,28 @@ async def open_governor(
     account = account_name(await client.username(), client.base_url)
     with AccountBook(database_of(state), account) as book:
         yield Governor(book, client, slug, clock=clock, patience=patience)
+
+
+async def insist_on_entry(client: KaggleClient, slug: str, *, still_open: bool) -> None:
+    """Raise KaggleError, with the way out, where no submission of this user could be taken.
+
+    The user is known, the competition exists, its rules are accepted and, with `still_open`, it goes on.
+    """
+    needed = {"kaggle", "competition", "rules"} | ({"deadline"} if still_open else set())
+    insist([one for one in await preflight(client, slug, purpose="submit") if one.name in needed])
+
+
+async def check_leave(config: RunConfig, environment: Mapping[str, str]) -> None:
+    """What `run --submit` needs, before anything is spent. Raises UsageError or KaggleError."""
+    from comind.upstream import upstream_kaggle
+
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is None:
+        raise UsageError(
+            f"{config.competition} is served by the run itself, which grades its final submission anyway.",
+            hint="Leave --submit away, or name a Kaggle that has this competition with --kaggle-url URL.",
+        )
+    await insist_on_entry(kaggle.client(), config.competition, still_open=True)
 
 
 class Submitter:

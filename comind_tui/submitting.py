@@ -18,7 +18,7 @@ from comind.records import Run
 from comind.runs import RunFolder, find_run
 from comind.scores import written
 from comind.store.reader import Reader
-from comind.submitting import open_governor, read_candidates, scored_line
+from comind.submitting import insist_on_entry, open_governor, read_candidates, scored_line
 from comind_tui.listing import print_json, terminal_width
 from comind_tui.ranks import slug_of
 from comind_tui.submission_text import (
@@ -86,6 +86,7 @@ def target_of(folder: RunFolder, url: str = "") -> Target:
 async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> int:
     print(f"Looking at {target.slug} at {target.kaggle.name} …", file=sys.stderr)
     client = target.kaggle.client()
+    await insist_on_entry(client, target.slug, still_open=False)
     async with open_governor(arguments.state, client, target.slug, utc_now) as governor:
         standing, verdicts = await governor.consider(read_candidates(folder))
         document = {

@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from comind.clock import Clock
 from comind.runs import RunFolder
-from comind.submitting import open_governor, read_candidates, scored_line
+from comind.submitting import insist_on_entry, open_governor, read_candidates, scored_line
 from comind_tui.plain import clean
 from comind_tui.submission_text import offer_text
 from comind_tui.submitting import Target, offered, target_of
@@ -60,6 +60,7 @@ class SubmitDialog(ModalScreen[None]):
             target = await asyncio.to_thread(target_of, self._folder)
             candidates = await asyncio.to_thread(read_candidates, self._folder)
             client = target.kaggle.client()
+            await insist_on_entry(client, target.slug, still_open=False)
             async with open_governor(self._folder.state, client, target.slug, self._clock) as governor:
                 standing, verdicts = await governor.consider(candidates)
         except ComindError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from comind.clock import utc_now
 from comind.records import Event, Push
+from comind.results import write_report
 from comind.runs import RunFolder
 from comind.store import Store
 from comind.store.reader import Reader
@@ -78,6 +79,9 @@ async def test_each_round_sends_what_is_worth_it_and_tells_the_score(
         ]
         (event,) = store.all(Event, "kind = 'submission_scored' AND round = 3")
         assert "public score" in event.message and "local 10.000" in event.message
+        report = write_report(store, folder).read_text()
+    assert "## Submissions\n\n- round 1: Submitted r1-a1-s01 as submission 1: nothing with" in report
+    assert "- round 2: Nothing was submitted: " in report
     sent = await client_of(server.url).submissions(SLUG)
     assert [one.message.split()[2] for one in sent] == ["r3-a1-s01", "r1-a1-s01"]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from comind.runs import RunFolder
+from comind.runs import RunFolder, list_runs
 from comind.store import Store
 from comind_tui.cli import main
+from mle_live.rules import RulesStore
 from tests.comind.run_to_submit import RUN, add_solution, make_run
 from tests.kaggle_runner.submissions import client_of, three_a_day, write_candidate
 from tests.tiny_kaggle import SLUG, TOKEN, RunningServer
@@ -136,6 +137,22 @@ async def test_submissions_shows_those_by_hand_too(
     assert await asyncio.to_thread(main, words) == 0
     shown = capsys.readouterr().out
     assert "by hand" in shown and "with the official command" in shown and "2 left today" in shown
+
+
+def test_a_run_that_may_submit_is_checked_before_anything_is_spent(
+    folder: RunFolder, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--offline", "--submit", "--headless", *state_of(folder)]
+    assert main(["run", "digits-5k", *words]) == 2
+    assert "is served by the run itself" in capsys.readouterr().err
+    assert main(["run", "tiny-compp", "--kaggle-url", server.url, *words]) == 3
+    assert "Did you mean tiny-comp?" in capsys.readouterr().err
+    server.service.rules = RulesStore(server.service.state, required=True)
+    assert main(["run", SLUG, "--kaggle-url", server.url, *words]) == 3
+    assert "not accepted yet" in capsys.readouterr().err
+    assert main(["submit", RUN, "--yes", *state_of(folder)]) == 3
+    assert "not accepted yet" in capsys.readouterr().err
+    assert [run.id for run in list_runs(folder.state)] == [RUN]
 
 
 def test_a_missing_token_is_one_message(
