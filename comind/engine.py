@@ -8,6 +8,7 @@ here, except to prepare and to start.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -29,7 +30,7 @@ from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
 from comind.llm.parsing import MalformedReply
-from comind.models import ModelDesk, Timely, check_models, fitted_config, open_models, record_check
+from comind.models import Checked, ModelDesk, Timely, check_models, fitted_config, open_models, record_check
 from comind.preparation import fetch_competition, prepare_evaluation
 from comind.prompts import Prompts
 from comind.recording import describe_replay, recording_of
@@ -38,19 +39,20 @@ from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
-from comind.submitting import Submitter
+from comind.submitting import Submitter, check_leave
 from comind.upstream import Upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.fence import close_to_others
-from kaggle_runner.inside_kaggle import is_session, seconds_left, with_secrets
+from kaggle_runner.inside_kaggle import SESSION_ENDED, is_session, seconds_left, with_secrets
 from kaggle_runner.sandbox import require_sandbox
 
 if TYPE_CHECKING:
     from comind.kaggle_place import KagglePlace
 
 _INBOX_SECONDS = 0.5
+_ASKED_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 2.0
 
 log = logging.getLogger("comind.engine")
@@ -58,16 +60,21 @@ log = logging.getLogger("comind.engine")
 OnEvent = Callable[[Event], None]
 
 
-def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> RunFolder:
+def prepare_run(
+    config: RunConfig, state: Path, *, clock: Clock = utc_now, runs_here: bool = False
+) -> RunFolder:
     """Check everything that can be checked for little, then make the run's folder with its first row.
 
-    Raises a ComindError that names the first thing wrong; nothing is on disk then.
+    With `runs_here` this process will be the engine too, so it imports what that needs while the endpoint is
+    asked. Raises a ComindError that names the first thing wrong; nothing is on disk then.
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
     config = settled(config, os.environ).anchored()
+    if config.submit:
+        asyncio.run(check_leave(config, os.environ))
     recording = recording_of(config.replay, state, slug) if config.replay else None
-    checked = None if recording else asyncio.run(check_models(config, with_secrets(os.environ), clock))
+    checked = None if recording else asyncio.run(_check_models(config, clock, runs_here))
     label = recording.label if recording else checked.label if checked else ""
     Prompts().parts("coder")
     folder = create_run(state, new_run_id(state, slug, clock()))
@@ -87,6 +94,14 @@ def prepare_run(config: RunConfig, state: Path, *, clock: Clock = utc_now) -> Ru
         if checked is not None:
             record_check(store, checked)
     return folder
+
+
+async def _check_models(config: RunConfig, clock: Clock, runs_here: bool) -> Checked:
+    asking = asyncio.create_task(check_models(config, with_secrets(os.environ), clock))
+    if runs_here:
+        await asyncio.wait({asking}, timeout=_ASKED_SECONDS)  # until the question is on its way
+        await asyncio.to_thread(importlib.import_module, "mle_live.metrics")
+    return await asking
 
 
 def start_engine(folder: RunFolder) -> int:
@@ -386,7 +401,7 @@ class _Engine:
         await asyncio.sleep(seconds_left(os.environ))
         told = "The Kaggle session ends soon: agents wind down, and the next session resumes the run"
         self._store.event("stopping", told)
-        self._control.stop("the Kaggle session ended")
+        self._control.stop(SESSION_ENDED)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -321,7 +321,7 @@ if attached.returncode and subprocess.run([*pip, wheel]).returncode:
 
 _RUN = """
 # Resumes the run of an attached earlier session, or begins; everything it keeps is in /kaggle/working.
-subprocess.run([PYTHON, "-m", "comind_tui.in_session", str(DATASET)], check=True)
+done = subprocess.run([PYTHON, "-m", "comind_tui.in_session", str(DATASET)], check=True)
 """
 
 _REPORT = """

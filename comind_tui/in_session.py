@@ -14,11 +14,12 @@ from pathlib import Path
 from comind.clock import utc_now
 from comind.config import from_mapping
 from comind.kaggle_session import Plan, keep, read_plan, restore, session_config
+from comind.records import Run
 from comind.runs import RunFolder, default_state, list_runs
 from comind.store.reader import Reader
 from comind_tui.running import check_key, run_headless
 from kaggle_runner.errors import ComindError, ConfigError
-from kaggle_runner.inside_kaggle import WORKING, is_session, read_secrets
+from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets
 
 _HANDED_OVER = {
     "submission.csv": "best/submission.csv",
@@ -53,7 +54,9 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
     else:
         folder, is_new = _begin(plan, state), True
     try:
-        return run_headless(folder, as_json=False, is_new=is_new)
+        code = run_headless(folder, as_json=False, is_new=is_new)
+        # that a session ends is no failure: with another exit code Kaggle might not keep the output
+        return 0 if _row(folder).status_detail == SESSION_ENDED else code
     finally:
         _hand_over(folder, state, working)
 
@@ -73,18 +76,23 @@ def _place_again(plan: Plan, state: Path) -> None:
     session_config(plan, state)
 
 
+def _row(folder: RunFolder) -> Run:
+    reader = Reader(folder.database)
+    try:
+        run = reader.run()
+    finally:
+        reader.close()
+    assert run is not None, "prepare_run wrote the row"
+    return run
+
+
 def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:
     """Results into the output, and the state into one file; a batch session needs the folder no more."""
     for name, source in _HANDED_OVER.items():
         if (folder.path / source).is_file():
             shutil.copyfile(folder.path / source, working / name)
             (working / name).chmod(0o644)
-    reader = Reader(folder.database)
-    try:
-        run = reader.run()
-    finally:
-        reader.close()
-    pack = keep(state, working, run=folder.id, status=run.status if run else "", now=utc_now())
+    pack = keep(state, working, run=folder.id, status=_row(folder).status, now=utc_now())
     print(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}", file=sys.stderr)
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" and state.resolve().is_relative_to(
         working.resolve()

@@ -15,11 +15,13 @@ from typing import Any
 
 from comind.clock import utc_now
 from comind.config import ROLES, RunConfig, load_config
+from comind.kaggle_session import session_settings, with_attached
 from comind.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.launch import launch
 from comind_tui.listing import print_json
 from comind_tui.recordings import replay_settings
 from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
+from kaggle_runner.inside_kaggle import is_session, read_secrets, with_secrets
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
 
@@ -39,7 +41,7 @@ def run(arguments: Namespace) -> int:
         from comind.engine import prepare_run
 
         print(f"Preparing {config.competition} …", file=sys.stderr)
-        folder = prepare_run(config, arguments.state, clock=utc_now)
+        folder = prepare_run(config, arguments.state, clock=utc_now, runs_here=True)
         return run_headless(folder, as_json=arguments.json, is_new=True)
     print(f"Preparing {config.competition} …", file=sys.stderr)
     return _watch(arguments.state, launch({"config": config.as_dict()}, arguments.state))
@@ -108,7 +110,9 @@ def config_from(arguments: Namespace) -> RunConfig:
             hint="--offline uses recipes and no language model; leave one of the two away.",
         )
     recorded = replay_settings(typed, arguments.state) if typed.get("replay") else None
-    config = load_config(Path(arguments.config) if arguments.config else None, typed, recorded)
+    below = {**session_settings(os.environ), **(recorded or {})}
+    config = load_config(Path(arguments.config) if arguments.config else None, typed, below)
+    config = with_attached(config, arguments.state, os.environ)
     _check_executor(config)
     check_key(config)
     return config
@@ -134,9 +138,16 @@ def _check_executor(config: RunConfig) -> None:
 def check_key(config: RunConfig) -> None:
     """ConfigError, with the ways out, when the settings name no reachable model."""
     own_endpoints = all("@" in config.role_models.get(role, "") for role in ROLES)
-    reachable = config.base_url or own_endpoints or os.environ.get("OPENAI_API_KEY")
+    environment = with_secrets(os.environ)
+    reachable = config.base_url or own_endpoints or environment.get("OPENAI_API_KEY")
     if config.offline or config.replay or reachable:
         return
+    if is_session(os.environ):
+        raise ConfigError(
+            f"No way to reach the model {config.model!r}: {read_secrets(os.environ).fault or 'no key'}.",
+            hint="Attach OPENAI_API_KEY under Add-ons → Secrets and switch Internet on under Settings; "
+            "or use --offline, which needs neither.",
+        )
     raise ConfigError(
         f"No way to reach the model {config.model!r}: OPENAI_API_KEY is not set and no --base-url is given.",
         hint="Put a key of platform.openai.com into OPENAI_API_KEY; or name a server of your own with "

@@ -23,6 +23,9 @@ WORKING = Path("/kaggle/working")
 INPUT = Path("/kaggle/input")
 STATE = WORKING / "comind-state"
 
+SESSION_ENDED = "the Kaggle session ended"
+"""Why a run stopped that the next session goes on with."""
+
 CPU_SECONDS = 12 * 3600.0
 GPU_SECONDS = 9 * 3600.0
 _RESERVE_SECONDS = 900.0
