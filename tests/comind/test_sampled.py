@@ -20,7 +20,9 @@ def write_public(folder: Path, *, train: int = 3000, others: int = 700, images: 
     folder.mkdir(parents=True)
     label = ["rare" if row % (train // 8) == 0 else "a" for row in range(train)]
     tables = {
-        "train.csv": pd.DataFrame({"id": [f"{row:05}" for row in range(train)], "x": range(train), "label": label}),
+        "train.csv": pd.DataFrame(
+            {"id": [f"{row:05}" for row in range(train)], "x": range(train), "label": label}
+        ),
         "validation.csv": pd.DataFrame({"id": [f"v{row}" for row in range(others)][::-1], "x": 1}),
         "test.csv": pd.DataFrame({"id": [f"t{row}" for row in range(others)], "x": 2}),
     }
@@ -33,11 +35,12 @@ def write_public(folder: Path, *, train: int = 3000, others: int = 700, images: 
     pd.DataFrame({"id": every, "length": 3}).to_csv(folder / "lengths.csv", index=False)
     (folder / "notes.txt").write_text("as they are")
     if images:
-        for place, ids in (("images", [*tables["train.csv"]["id"], *tables["validation.csv"]["id"]]),
-                           ("test_images", tables["test.csv"]["id"])):  # fmt: skip
+        own = [*tables["train.csv"]["id"], *tables["validation.csv"]["id"]]
+        places: dict[str, list[str]] = {"images": own, "test_images": list(tables["test.csv"]["id"])}
+        for place, names in places.items():
             (folder / place).mkdir()
-            for id in ids:
-                (folder / place / f"{id}.png").write_bytes(b"png")
+            for name in names:
+                (folder / place / f"{name}.png").write_bytes(b"png")
         (folder / "images" / "mean.png").write_bytes(b"of no row")
     return folder
 
@@ -45,7 +48,9 @@ def write_public(folder: Path, *, train: int = 3000, others: int = 700, images: 
 @pytest.fixture
 def sampled(tmp_path: Path) -> tuple[Path, SampleSizes]:
     public = write_public(tmp_path / "data" / "public", images=True)
-    return tmp_path / "data" / "rehearsal", sample_public(public, tmp_path / "data" / "rehearsal", CLASSES, seed=1)
+    return tmp_path / "data" / "rehearsal", sample_public(
+        public, tmp_path / "data" / "rehearsal", CLASSES, seed=1
+    )
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
