@@ -217,6 +217,8 @@ def datasets_text(datasets: Sequence[Dataset], scores: Mapping[str, Score]) -> s
         name = dataset.id.split("/")[-1]
         score = f", feedback score {scores[name].value:.5g}" if name in scores else ""
         maker = f"round {dataset.round}" if dataset.round else "verified community kernel"
+        if dataset.origin == "upstream":
+            maker = f"public, licence {_line(dataset.license, 60)}"
         lines.append(f"- {name} ({maker}{score}): {', '.join(dataset.files[:12])}")
     return "\n".join(lines) or "none"
 

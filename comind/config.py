@@ -126,6 +126,12 @@ class RunConfig:
     top_kernels: int = 10
     """Kernels taken from each of upstream's two lists, by votes and by score (k_kernel)."""
     top_discussions: int = 10
+    community_hours: float = 6.0
+    """How old what was read of a Kaggle's community may be before it is read again; lists and discussions."""
+    refresh_community: bool = False
+    """Read it anew whatever its age."""
+    community_limit: float = 1.0
+    """Gigabytes of public kernels' outputs and datasets that are fetched; 0 fetches none."""
     sample_kernels: int = 4
     """Kernels analysed a round."""
     verify_kernels: bool = True

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 from comind.likeness import Sketch, code_sketch, groups, likeness
 from comind.records import Kernel, Link
@@ -83,6 +84,15 @@ def is_blend(source: str, competition: str, inputs: Sequence[str] = ()) -> bool:
     }
     members |= {name for name in inputs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", source)}
     return len(members) >= 2 and len(members) > len(_FIT.findall(source))
+
+
+def use_links(kernel: Kernel, targets: Sequence[str], *, blends: bool) -> list[Link]:
+    """What a kernel reads, as edges: `blends` where it mostly combines what it reads."""
+    kind: Literal["uses", "blends"] = "blends" if blends else "uses"
+    return [
+        Link(id=f"{kernel.id} {kind} {target}", source=kernel.id, target=target, kind=kind)
+        for target in targets
+    ]
 
 
 def similarity_links(kernels: Sequence[Kernel]) -> list[Link]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 
 from comind.briefing import Room, competition_text, machine_text, metric_text
-from comind.clock import Clock
-from comind.community import take_snapshot
+from comind.clock import Clock, utc_now
+from comind.community_cache import CommunityCache
 from comind.config import RunConfig
 from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.profile import CompetitionProfile, profile_competition
@@ -21,10 +22,12 @@ from comind.llm.client import CallKey
 from comind.llm.faults import ContextOverflow
 from comind.llm.parsing import MalformedReply
 from comind.llm.tokens import estimate_tokens
+from comind.offering import offer_downloads
 from comind.records import Evaluation
 from comind.roles import evaluator as evaluator_role
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
+from comind.snapshot import fetch_downloads, keep_pages, read_downloads, take_snapshot
 from comind.store import Store
 from comind.upstream import Upstream
 from kaggle_runner.errors import EvaluatorRejected
@@ -46,6 +49,8 @@ class Facts:
     """Not to be relied on while the metric is known in words only."""
     in_words_only: bool = False
     """mle_live.metrics does not know the metric: the evaluator's model writes it, with its direction."""
+    began: datetime | None = None
+    """When the competition opened; None where Kaggle does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +82,31 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         progress = _download_events(store, asyncio.get_running_loop())
         await upstream.client.download_all(upstream.slug, folder.original, progress)
         marker.touch()
-    await take_snapshot(
+    cache = CommunityCache(
         upstream.client,
         upstream.slug,
+        None if upstream.simulated else folder.state,  # the run's own child costs nothing to ask
+        clock=utc_now,
+        hours=config.community_hours,
+        refresh=config.refresh_community,
+        tell=lambda told: store.event("community", told),
+    )
+    await keep_pages(cache, folder)
+    await take_snapshot(
+        cache,
         store,
         higher_is_better=higher,
         top_kernels=config.top_kernels,
         top_discussions=config.top_discussions,
     )
+    if not upstream.simulated:
+        await fetch_downloads(cache, folder, store, most_bytes=int(config.community_limit * 1e9))
     if metric is None:
         words = competition.metric or "the metric of the competition's evaluation page"
-        return Facts(competition.title, description, words, words, higher, in_words_only=True)
-    return Facts(competition.title, description, metric.name, metric.title, higher)
+        facts = Facts(competition.title, description, words, words, higher, in_words_only=True)
+    else:
+        facts = Facts(competition.title, description, metric.name, metric.title, higher)
+    return replace(facts, began=competition.enabled_date)
 
 
 def _download_events(store: Store, loop: asyncio.AbstractEventLoop) -> Callable[[int, int | None], None]:
@@ -136,6 +154,8 @@ async def prepare_evaluation(
         baseline = replace(await evaluator.baseline(), agent="")
         store.save(baseline)
         store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
+    if folder.downloads.exists():
+        await offer_downloads(read_downloads(folder), folder, store, evaluator, began=facts.began)
     return Prepared(brief, evaluator, baseline)
 
 

@@ -80,6 +80,8 @@ class Kernel:
     round: int = 0
     times_sampled: int = 0
     datasets: list[str] = field(default_factory=list)
+    license: str = ""
+    """What its author says of it; empty where that is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +110,11 @@ class Dataset:
     path: str
     """Relative to the run's folder."""
     origin: Origin = "run"
+    """`upstream`: a public dataset, or what a public kernel left; its id is their reference."""
     round: int = 0
     files: list[str] = field(default_factory=list)
+    license: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

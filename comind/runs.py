@@ -75,6 +75,20 @@ class RunFolder:
         return self.path / "data" / "view_ids.json"
 
     @property
+    def pages(self) -> Path:
+        """The competition's pages by name, the rules among them, as they were when the run began (JSON)."""
+        return self.path / "data" / "pages.json"
+
+    @property
+    def downloads(self) -> Path:
+        """What was fetched of the community for this run (comind.downloads, JSON)."""
+        return self.path / "data" / "downloads.json"
+
+    def offered(self, name: str) -> Path:
+        """A public dataset, or a public kernel's output, that agents may mount."""
+        return self.path / "community" / name
+
+    @property
     def rehearsal(self) -> Path:
         """A sample of the public files, for notebooks that do their real work at Kaggle."""
         return self.path / "data" / "rehearsal"

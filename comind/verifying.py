@@ -11,9 +11,10 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from comind.community import publish_outputs
-from comind.records import Agent, Cell, Draft, Evaluation, Kernel
+from comind.records import Agent, Cell, Dataset, Draft, Evaluation, Kernel, Link
 from comind.roles.coder import SolutionReport
 from comind.scripting import AS_IT_IS, SUBMISSION, ScriptAtWork, prepare_view
 from comind.working import Workshop
@@ -79,7 +80,7 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
     if shop.control.stop_reason():
         return kernel
     agent, draft = _records(shop, kernel)
-    work = KernelRun(shop, agent, draft, seconds=seconds, resources={})
+    work = KernelRun(shop, agent, draft, seconds=seconds, resources=_read_by(shop, kernel))
     try:
         agent = agent if agent.finished_at else await work.run()
     except ComindError as error:
@@ -103,6 +104,13 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
     told = f"feedback score {score}" if score else f"it does not run here: {agent.stop_reason}"
     shop.store.event("verified", f"{kernel.id}: {told}", agent=agent.id)
     return verified
+
+
+def _read_by(shop: Workshop, kernel: Kernel) -> dict[str, Path]:
+    """The public datasets and outputs that the kernel reads, as far as they are offered."""
+    wanted = {link.target for link in shop.store.all(Link, "source = ?", (kernel.id,))}
+    offered = [one for one in shop.store.all(Dataset, "origin = 'upstream'") if one.id in wanted]
+    return {one.id.rpartition("/")[2]: shop.folder.path / one.path for one in offered}
 
 
 def _records(shop: Workshop, kernel: Kernel) -> tuple[Agent, Draft]:

@@ -203,6 +203,12 @@ def _add_run_options(parser: Parser) -> None:
         help="submit to the leaderboard after each round what is worth it (default: nothing is submitted)",
     )
     add_kaggle_url(parser)
+    parser.add_argument(
+        "--refresh-community",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="read kernels and discussions anew, however young what was read before is",
+    )
     _add_model_options(parser.add_argument_group("the language model"))
     size = parser.add_argument_group("the size of the run")
     _add_size_options(size)

@@ -79,6 +79,45 @@ def check_split(
     )
 
 
+def find_answers(profile: CompetitionProfile, offered: Path, *, public: Path, private: Path) -> list[str]:
+    """Where files beside the split give validation labels away: by ids, or as whole rows with their answers.
+
+    `offered` is a folder that holds nothing but the folder of these files: names of the host's own files mean
+    nothing there.
+    """
+    import pandas as pd
+
+    truth = read_text_table(private / "validation.csv")
+    found = find_leaks(offered, _labels(profile, truth), frozenset())
+    train = _same_numbers(read_text_table(public / "train.csv"))
+    validation = _same_numbers(read_text_table(public / "validation.csv"))
+    inputs = [name for name in validation.columns if name != profile.id_column]
+    for path in sorted(offered.rglob("*")):
+        if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+            continue
+        try:
+            separator = "\t" if path.suffix.lower() == ".tsv" else ","
+            table = _same_numbers(pd.read_csv(path, sep=separator, dtype=str, na_filter=False))
+        except (ValueError, OSError, pd.errors.ParserError):
+            continue  # no table
+        columns = [name for name in inputs if name in table.columns]
+        told = repeated_rows(train, table, validation, columns) if 2 * len(columns) >= len(inputs) else ""
+        if told:
+            found.append(f"{path.name}: {told.replace('the public train.csv', 'it')}")
+    return found
+
+
+def _same_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of numbers in one way of writing them: other people's tables say 1.0 where the host says 1."""
+    import pandas as pd
+
+    written = {}
+    for name in table.columns:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        written[name] = numbers.map(repr).where(numbers.notna(), table[name])
+    return pd.DataFrame(written, index=table.index)
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     original: pd.DataFrame

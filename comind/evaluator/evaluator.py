@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from comind.clock import Clock, stamp
-from comind.evaluator.checks import Check, check_metric, check_split, require
+from comind.evaluator.checks import Check, check_metric, check_split, find_answers, require
 from comind.evaluator.messages import failure_message, known_code, public_ids, success_message
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Answer, Case, run_grader, run_split
@@ -77,6 +77,10 @@ class Evaluator:
     @property
     def labels(self) -> Path:
         return self.folder.private / "validation.csv"
+
+    def leaks_in(self, offered: Path) -> list[str]:
+        """Where files that agents might be given beside the split tell its labels (`find_answers`)."""
+        return find_answers(self.profile, offered, public=self.folder.public, private=self.folder.private)
 
     async def split(self, source: str, *, fraction: float) -> None:
         """Run a split_dataset.py on the original files and put the result in place if it passes its checks.

@@ -84,6 +84,14 @@ def m007_pushes(database: Database) -> None:
     database.table(Push.TABLE).create(column_types(Push), pk="id", if_not_exists=True)
 
 
+def m008_licenses(database: Database) -> None:
+    added: dict[str, tuple[str, ...]] = {Kernel.TABLE: ("license",), Dataset.TABLE: ("license", "url")}
+    for table, columns in added.items():
+        for name in columns:
+            if name not in database.table(table).columns_dict:
+                database.table(table).add_column(name, str, not_null_default="")
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_tables,
     m002_indexes,
@@ -92,6 +100,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m005_submission_name,
     m006_verification_and_endpoints,
     m007_pushes,
+    m008_licenses,
 )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from comind.community import take_snapshot
+from comind.clock import utc_now
+from comind.community_cache import CommunityCache
 from comind.llm.parsing import scored_lines
 from comind.records import Discussion, Event, Idea, Kernel, Link, Report
 from comind.runs import RunFolder
+from comind.snapshot import take_snapshot
 from comind.store import Store
 from comind.studying import analyze_sample, draw_sample
 from kaggle_runner.client import KaggleClient
@@ -71,7 +73,10 @@ class Upstream:
         author, _, name = ref.partition("/")
         return KernelInfo(ref, name, author, 1, SOURCES[ref][2], "python", "script", "")
 
-    async def kernels(self, slug: str, **_: Any) -> list[KernelInfo]:
+    async def clock_offset(self) -> float:
+        return 0.0
+
+    async def kernels(self, slug: str, *_: Any, **__: Any) -> list[KernelInfo]:
         return [self._info(ref) for ref in SOURCES]
 
     async def kernel_source(self, ref: str) -> KernelSource:
@@ -89,10 +94,9 @@ class Upstream:
 async def test_a_snapshot_knows_copies_and_blends(tmp_path: Path) -> None:
     with Store(tmp_path / "run.sqlite") as store:
         kaggle = cast(KaggleClient, Upstream())
+        cache = CommunityCache(kaggle, "comp", None, clock=utc_now, hours=1, tell=store.event)
         for _ in range(2):
-            await take_snapshot(
-                kaggle, "comp", store, higher_is_better=True, top_kernels=9, top_discussions=0
-            )
+            await take_snapshot(cache, store, higher_is_better=True, top_kernels=9, top_discussions=0)
         links = {(link.source, link.kind, link.target) for link in store.all(Link)}
         assert links == {
             ("bob/copy", "forks", "ann/original"),
