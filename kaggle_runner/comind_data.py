@@ -45,8 +45,13 @@ def _name_it(expected: Path, folder: Path) -> None:
     except OSError:  # the folder above takes no links: later cells say the real place instead
         from IPython.core.getipython import get_ipython
 
+        names = (str(expected), f"../input/{expected.name}")
+
+        def say_the_place(lines: list[str]) -> list[str]:
+            for name in names:
+                lines = [line.replace(name, str(folder)) for line in lines]
+            return lines
+
         shell = get_ipython()
         if shell is not None:
-            shell.input_transformers_cleanup.append(
-                lambda lines: [line.replace(str(expected), str(folder)) for line in lines]
-            )
+            shell.input_transformers_cleanup.append(say_the_place)

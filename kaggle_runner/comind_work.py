@@ -172,7 +172,7 @@ class Work:
             while (name := self.write_state(partial, lost)) is not None:
                 if len(lost) > _MOST_LOST:
                     raise _TooMuch(f"more than {_MOST_LOST} variables cannot be kept: {name} and others")
-        except (_TooMuch, OSError, MemoryError) as error:
+        except Exception as error:  # whatever libraries raise here must not end the author's work
             self.note["not_kept"] = f"after cell {self.position}: {error or type(error).__name__}"[:_TEXT]
             partial.unlink(missing_ok=True)
         else:

@@ -235,7 +235,7 @@ def _chain(sources: Sequence[str], slug: str) -> list[str]:
 
 
 def _working_seconds(seconds: float | None) -> float:
-    """When the work ends in a session of `seconds`, which began before it: early enough to keep what it did."""
+    """When the work ends in a session of `seconds`, begun before it: early enough to keep what it did."""
     if seconds is None:
         return 0.0
     return seconds - min(seconds / 3, max(_LEAST_MARGIN, min(0.1 * seconds, _LONGEST_MARGIN)))

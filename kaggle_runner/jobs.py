@@ -209,7 +209,11 @@ class _Runner:
                     self.notes.append(f"Kaggle left out these sources: {', '.join(pushed.refused_sources)}.")
                 self.taken(pushed.ref, pushed.version, pushed.url)
                 return
-            await self.sleep(delay)
+            try:
+                await self.sleep(delay)
+            except asyncio.CancelledError:  # between two tries: nothing of it is at Kaggle
+                self.book.change(self.row, state="lost", failure="It was given up before it was pushed.")
+                raise
             delay = min(1.5 * delay, self.pace.most)
 
     def intention(self, ref: str, baseline: int) -> KernelRow:

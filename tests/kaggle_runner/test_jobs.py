@@ -322,3 +322,13 @@ async def test_a_run_that_kaggle_tells_as_running_for_ever_is_given_up(desk: Des
     desk.kaggle.runs = [Run(running=1e9)]
     result = await desk.run()
     assert result.state == "timed out" and "long after" in result.failure
+
+
+async def test_a_job_that_is_stopped_before_it_was_pushed_holds_no_place(desk: Desk) -> None:
+    desk.kaggle.faults["push_kernel"] = [FULL] * 1000
+    waiting = asyncio.create_task(desk.run())
+    while desk.kaggle.calls["push_kernel"] < 5:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert desk.row().state == "lost" and desk.book.unfinished() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from kaggle_runner.gathering import CarriedWork, cell_logs, gather, longest
 from kaggle_runner.job_records import Job, JobProgress, JobResult, Pace
 from kaggle_runner.jobs import run_job
 from kaggle_runner.kaggle_records import KernelPush
+from kaggle_runner.kaggle_transport import Retries
 from kaggle_runner.kernel_book import KernelBook
+from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
 
 PACE = Pace(first=0.1, most=0.5, grace=2.0, patience=60.0)
@@ -39,10 +42,11 @@ class Kaggle:
     folder: Path
 
     async def run(
-        self, slug: str, *cells: str, carried: CarriedWork | None = None, seconds: float | None = None
+        self, slug: str, *cells: str, carried: CarriedWork | None = None, **options: Any
     ) -> JobResult:
-        """Push the gathered cells; their work ends a little before `seconds`."""
-        text = gather(cells, slug=SLUG, carried=carried, title=slug, mark=slug, seconds=seconds, worth=0.0)
+        """Push the gathered cells; what they finish is kept after each."""
+        options = {"worth": 0.0, **options}
+        text = gather(cells, slug=SLUG, carried=carried, title=slug, mark=slug, **options)
         kernels = (carried.ref,) if carried else ()
         push = KernelPush(slug, slug, text, competitions=(SLUG,), kernels=kernels, seconds=300)
         self.looks: list[JobProgress] = []
@@ -196,3 +200,114 @@ async def test_a_job_that_was_pushed_before_is_found_again(kaggle: Kaggle) -> No
     second = await kaggle.run("comind-found-p1", LOAD)
     assert second.version == first.version == 1 and second.state == "complete"
     assert await kaggle.client.kernel_version(first.ref) == 1
+
+
+async def test_cells_of_any_kind_run_as_in_a_plain_notebook(kaggle: Kaggle) -> None:
+    cells = (
+        "import asyncio\nawait asyncio.sleep(0)\nvalue = 5",
+        "%%capture said\nprint('captured')",
+        "said.stdout, value",
+        "!echo from the shell",
+        "# only a comment",
+        "   ",
+        "%%writefile helper.py\nanswer = 42",
+        "from helper import answer\nanswer",
+        "raise ExceptionGroup('many', [ValueError(1), KeyError(2)])",
+    )
+    result = await kaggle.run("comind-kinds-p1", *cells)
+    assert result.failure.startswith("Cell 8 failed. ExceptionGroup: many")
+    logs = cell_logs(result.log)
+    assert "('captured\\n', 5)" in logs[3].replace("\r", "") and "from the shell" in logs[4]
+    assert "Out: 42" in logs[7] and "KeyError: 2" in logs[8]
+    assert result.carried is not None and result.carried.cells == 7
+    onward = await kaggle.run(
+        "comind-kinds-p2", *cells[:-1], "answer + value", "import sys\nsys.exit(3)", carried=result.carried
+    )
+    assert "Out: 47" in cell_logs(onward.log)[8]
+    assert onward.failure == "Cell 9 failed. SystemExit: 3"
+
+
+async def test_random_states_environment_and_data_frames_are_carried_as_they_were(kaggle: Kaggle) -> None:
+    begin = (
+        "import os, sys, numpy as np, pandas as pd\nfrom dataclasses import dataclass\n"
+        "np.random.seed(3)\nos.environ['MODE'] = 'fast'\nsys.path.append('/kaggle/working/lib')\n"
+        "@dataclass\nclass Fold:\n    frame: pd.DataFrame\n"
+        "frame = pd.DataFrame({'a': np.random.rand(5)})\nfolds = [Fold(frame)]\n"
+        "pick = lambda fold: fold.frame is frame\n_hidden = 7"
+    )
+    end = (
+        "(pick(folds[0]), isinstance(folds[0], Fold), os.environ['MODE'], sys.path[-1], _hidden,"
+        " float(frame.a.sum()), float(np.random.rand()))"
+    )
+    whole = await kaggle.run("comind-states-p1", begin, end)
+    first = await kaggle.run("comind-states-p2", begin)
+    second = await kaggle.run("comind-states-p3", begin, end, carried=first.carried)
+    assert second.progress is not None and second.progress.cells[0].state == "carried"
+    out = [line for line in cell_logs(second.log)[2].splitlines() if "Out:" in line]
+    assert out == [line for line in cell_logs(whole.log)[2].splitlines() if "Out:" in line]
+    assert "(True, True, 'fast', '/kaggle/working/lib', 7" in out[0]
+
+
+async def test_a_state_that_is_too_large_is_not_kept_and_that_is_told(kaggle: Kaggle) -> None:
+    result = await kaggle.run(
+        "comind-large-p1", "small = 1", "large = b'x' * 3_000_000", most_bytes=1_000_000
+    )
+    assert result.state == "complete"
+    assert result.carried is not None and result.carried.cells == 1
+    assert any("more than 1000000 bytes, large among them" in note for note in result.notes)
+
+
+async def test_cheap_cells_are_not_kept_after_each_but_at_the_end(kaggle: Kaggle) -> None:
+    failed = await kaggle.run("comind-cheap-p1", "a = 1", "b = 2", "1 / 0", worth=60.0)
+    assert failed.carried is None
+    whole = await kaggle.run("comind-cheap-p2", "a = 1", "import time\ntime.sleep(0.01)", worth=60.0)
+    assert whole.carried is not None and whole.carried.cells == 2
+
+
+async def test_the_wanted_ones_of_five_hundred_files_come_home(kaggle: Kaggle) -> None:
+    code = "import os\nfor n in range(495):\n    open(f'part-{n:03}.txt', 'w').write(str(n))"
+    text = gather([code], slug=SLUG, title="comind-many", mark="comind-many")
+    job = Job(KernelPush("comind-many", "comind-many", text, competitions=(SLUG,)), mark="comind-many")
+    result = await run_job(
+        kaggle.client, kaggle.book, job, kaggle.folder, pace=PACE, wanted=lambda name: name.endswith("7.txt")
+    )
+    assert result.state == "complete" and len(result.names) == 500 and len(result.saved) == 49
+    assert result.progress is not None and result.carried is not None
+
+
+async def test_a_line_that_breaks_in_every_step_loses_nothing_and_pushes_once(
+    kaggle: Kaggle, server: RunningServer
+) -> None:
+    with KaggleLine(server.url) as line:
+        retries = Retries(tries=1, first_wait=0.0)
+        kaggle.client = KaggleClient(line.url, TOKEN, retries=retries)
+        line.spoil("SaveKernel", "never arrived", "500", "answer lost")
+        line.spoil("GetKernelSessionStatus", "never arrived", "429", "html", "answer lost")
+        line.spoil("ListKernelSessionOutput", "500", "answer lost", "body cut")
+        line.spoil("_kernel/", "body cut", "answer lost")
+        result = await kaggle.run("comind-line-p1", LOAD, "open('out.txt', 'w').write('home')")
+    assert result.state == "complete" and result.saved["out.txt"].read_text() == "home"
+    assert await KaggleClient(server.url, TOKEN).kernel_version("alice/comind-line-p1") == 1
+
+
+async def test_generators_of_torch_are_carried_and_broken_libraries_end_nothing(kaggle: Kaggle) -> None:
+    """Torch is not needed for it: a module of that name that answers as torch does."""
+    module = """\
+%%writefile torch.py
+state = [1]
+get_rng_state = lambda: list(state)
+def set_rng_state(value):
+    state[:] = value
+class cuda:
+    is_initialized = lambda: True
+    get_rng_state_all = lambda: ["on the card"]
+    set_rng_state_all = print
+"""
+    cells = (module, "import torch\ntorch.set_rng_state([7])")
+    first = await kaggle.run("comind-torch-p1", *cells)
+    second = await kaggle.run("comind-torch-p2", *cells, "import torch\ntorch.state", carried=first.carried)
+    assert "Out: [7]" in cell_logs(second.log)[3] and "['on the card']" in cell_logs(second.log)[0]
+    broken = await kaggle.run("comind-torch-p3", *cells, "torch.get_rng_state = None", "'goes on'")
+    assert broken.state == "complete" and "'goes on'" in cell_logs(broken.log)[4]
+    assert broken.carried is not None and broken.carried.cells == 2
+    assert any("TypeError" in note or "not callable" in note for note in broken.notes)
