@@ -121,7 +121,13 @@ async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespac
     verdict = worth_sending(verdicts) if arguments.yes else offered(verdicts)
     if verdict is None:
         why = verdicts[0].reason if verdicts else "the run has no valid solution yet"
-        raise SubmissionRefused(f"Nothing is submitted: {why}.", hint="nothing was sent")
+        held = bool(offered(verdicts))
+        raise SubmissionRefused(
+            f"Nothing is submitted: {why}.",
+            hint="A person may send it all the same: without --yes, on a terminal."
+            if held
+            else "Nothing was sent.",
+        )
     if not arguments.yes and not _says_yes(f"Submit {verdict.candidate.evaluation}? [y/N] "):
         print("Nothing was sent.", file=sys.stderr)
         return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,7 @@ class Governor:
             async with self._alone():
                 await self._settle_all()
         standing = await self.look()
+        candidates = [_taken_there(one, standing.situation) for one in candidates]
         return standing, judge(candidates, standing.history, standing.situation)
 
     async def send(
@@ -109,6 +110,7 @@ class Governor:
         async with self._alone():
             await self._settle_all()
             standing = await self.look()
+            candidate = _taken_there(candidate, standing.situation)
             (verdict,) = judge([candidate], standing.history, standing.situation)
             if verdict.level == "refuse" or (verdict.level == "hold" and not by_person):
                 raise SubmissionRefused(
@@ -121,13 +123,22 @@ class Governor:
             return await self._submit(candidate, row)
 
     async def follow_up(self, seconds: float = 0.0) -> list[SentSubmission]:
-        """Ask for scores until all are there, for so many seconds at most; returns what is known then."""
+        """Ask for scores until all are there, for so many seconds at most; returns what is known then.
+
+        A server that does not answer is asked again, and left alone when the time is up: what was sent is
+        in the book, and the next look brings its score.
+        """
         waited, pause = 0.0, min(1.0, self._patience.poll)
         while True:
-            listed = await self._client.submissions(self._slug)
-            history = self._rows.merge(listed, self._clock())
-            if waited >= seconds or not any(row.state == "sent" for row in history):
-                return history
+            rows = self._rows.rows()
+            pending = [row.ref for row in rows if row.state == "sent" and row.ref is not None]
+            try:
+                said = [await self._client.submission(ref) for ref in pending]
+            except KaggleError:
+                said = []
+            rows = self._rows.merge(said, self._clock()) if said else rows
+            if waited >= seconds or not any(row.state == "sent" for row in rows):
+                return rows
             await self._sleep(pause)
             waited, pause = waited + pause, min(pause * 1.5, max(self._patience.poll, 1.0))
 
@@ -231,6 +242,11 @@ def _situation(
         closed=closed,
         url=competition.url,
     )
+
+
+def _taken_there(candidate: Candidate, now: Situation) -> Candidate:
+    """As this competition takes it: a kernel's version only where files are not taken."""
+    return candidate if now.kernels_only else replace(candidate, kernel=None)
 
 
 def _advice(verdict: Verdict, now: Situation) -> str:

@@ -7,6 +7,7 @@ server's list says about submissions is merged into it; nothing is ever deleted.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -169,11 +170,15 @@ def _with_word(row: SentSubmission, submission: Submission, now: datetime) -> Se
         row,
         state=state,
         ref=submission.ref,
-        public_score=submission.public_score,
-        private_score=submission.private_score,
+        public_score=_finite(submission.public_score),
+        private_score=_finite(submission.private_score),
         error=submission.error,
         settled_at=settled if state != "sent" else "",
     )
+
+
+def _finite(score: float | None) -> float | None:
+    return score if score is not None and math.isfinite(score) else None
 
 
 def _stranger(competition: str, submission: Submission, mark: tuple[str, str, str] | None) -> SentSubmission:

@@ -79,6 +79,7 @@ class Candidate:
     facts: FileFacts
     title: str = ""
     kernel: KernelFile | None = None
+    """The version that wrote the file, where it ran at Kaggle."""
 
     @property
     def token(self) -> str:

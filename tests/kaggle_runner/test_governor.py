@@ -12,8 +12,10 @@ import pytest
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import SubmissionRefused
+from kaggle_runner.kaggle_records import KernelPush
 from kaggle_runner.submission_file import inspect
-from kaggle_runner.submission_policy import chosen, judge
+from kaggle_runner.submission_policy import chosen
+from kaggle_runner.submission_records import KernelFile
 from tests.fakes.kaggle_line import KaggleLine
 from tests.kaggle_runner.submissions import (
     LIMIT,
@@ -163,8 +165,49 @@ async def test_the_deadline_is_read_on_the_servers_clock(
 async def test_a_closed_competition_takes_nothing_from_anybody(
     server: RunningServer, book: AccountBook, tmp_path: Path
 ) -> None:
-    desk = governor(book, server.url)
-    standing, _ = await desk.consider([])
-    closed = replace(standing.situation, closed="tiny-comp takes no submissions any more")
-    (verdict,) = judge([write_candidate(tmp_path, "mine", 5.0)], (), closed)
-    assert (verdict.level, verdict.reason) == ("refuse", closed.closed)
+    with KaggleLine(server.url) as line:
+        line.edits["GetCompetition"] = {"submissionsDisabled": True}
+        with pytest.raises(SubmissionRefused, match="takes no submissions any more"):
+            await governor(book, line.url).send(write_candidate(tmp_path, "mine", 5.0), by_person=True)
+        assert not any("Submission" in path and "Create" in path for path in line.passed)
+
+
+async def test_a_limit_on_all_days_is_told_from_one_on_a_day(
+    server: RunningServer, book: AccountBook, tmp_path: Path
+) -> None:
+    with KaggleLine(server.url) as line:
+        line.edits["GetSubmissionLimits"] = {"numAllowedNow": 1, "limitedByTotal": True}
+        with pytest.raises(SubmissionRefused, match="kept for the competition's last day"):
+            await governor(book, line.url).send(write_candidate(tmp_path, "mine", 5.0))
+
+
+async def test_a_code_competition_is_sent_a_version_of_a_kernel(
+    server: RunningServer, book: AccountBook, tmp_path: Path
+) -> None:
+    client = client_of(server.url)
+    mine = write_candidate(tmp_path, "mine", 5.0)
+    source = f"open('out.csv', 'w').write({mine.path.read_text()!r})"
+    pushed = await client.push_kernel(KernelPush("my-kernel", "my kernel", source, "script"))
+    while not (await client.kernel_status(pushed.ref, pushed.version)).ended:
+        await asyncio.sleep(0.1)
+    version = replace(mine, kernel=KernelFile(pushed.ref, pushed.version, "out.csv"))
+    with KaggleLine(server.url) as line:
+        line.edits["GetCompetition"] = {"isKernelsSubmissionsOnly": True}
+        desk = governor(book, line.url)
+        with pytest.raises(SubmissionRefused, match="comind-tui --kaggle-push tiny-comp"):
+            await desk.send(mine, by_person=True)
+        row = await desk.send(version)
+        assert line.passed["CreateCodeSubmission"] == 1 and line.passed["CreateSubmission"] == 0
+        with pytest.raises(SubmissionRefused, match="says the same"):
+            await desk.send(version, by_person=True)
+    done = await client.wait_for_submission(row.ref or 0, 60)
+    assert done.status == "complete" and done.file_name == "out.csv"
+
+
+async def test_where_files_are_taken_a_pushed_solution_is_sent_as_its_file(
+    server: RunningServer, book: AccountBook, tmp_path: Path
+) -> None:
+    mine = write_candidate(tmp_path, "mine", 5.0)
+    pushed = replace(mine, kernel=KernelFile("alice/elsewhere", 1))
+    row = await governor(book, server.url).send(pushed)
+    assert row.token == mine.token

@@ -26,7 +26,7 @@ from tests.kaggle_runner.submissions import (
     utc_now,
     write_candidate,
 )
-from tests.tiny_kaggle import SLUG, RunningServer
+from tests.tiny_kaggle import SLUG, RunningServer, wait_until_graded
 
 
 @pytest.fixture
@@ -164,3 +164,17 @@ async def test_an_engine_killed_between_upload_and_confirmation_sends_it_once(
         await desk.send(mine)
     (row,) = (await desk.look()).history
     assert row.ref and await submitted(server) == 1
+
+
+async def test_a_score_that_cannot_be_asked_for_now_comes_with_the_next_look(
+    server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
+) -> None:
+    desk = governor(book, line.url)
+    await desk.send(write_candidate(tmp_path, "mine", 5.0))
+    line.down = True
+    (row,) = await desk.follow_up(0.2)
+    assert row.state == "sent"
+    line.down = False
+    wait_until_graded(server)
+    (row,) = await desk.follow_up()
+    assert row.state == "scored"
