@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -142,7 +143,8 @@ def restore(state: Path, *, root: Path = INPUT) -> str:
     try:
         with tarfile.open(newest) as pack:
             pack.extractall(partial, filter="data")
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
         raise ConfigError(
             f"The state in {newest} cannot be unpacked: {error}", hint="Attach another version's output."
         ) from error
