@@ -51,6 +51,8 @@ async def publish(
     """
     dataset = await publish_outputs(store, folder, agent, evaluation, title=agent.title, outputs=outputs)
     slug = agent.id
+    known = {one.id.rpartition("/")[2]: one.id for one in store.all(Dataset, "origin = 'upstream'")}
+    read = [known.get(name, f"comind/{name}") for name in used]
     selection = evaluation.score("selection")
     kernel = Kernel(
         id=f"comind/{slug}",
@@ -61,13 +63,13 @@ async def publish(
         created_at=stamp(clock()),
         origin="run",
         round=agent.round,
-        datasets=[f"comind/{name}" for name in used],
+        datasets=read,
     )
     links = [
         Link(id=f"{kernel.id} publishes {dataset.id}", source=kernel.id, target=dataset.id, kind="publishes")
     ]
     blends = is_blend(source, competition, used)
-    links += use_links(kernel, [f"comind/{name}" for name in used], blends=blends)
+    links += use_links(kernel, read, blends=blends)
     if parent and parent != kernel.id:
         links.append(Link(id=f"{kernel.id} forks {parent}", source=kernel.id, target=parent, kind="forks"))
     store.save(kernel, *links)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from comind.attribution import attribute
 from comind.evidence import read_evidence
 from comind.llm import ladder
 from comind.ranking import best_of_each_agent, select_best, standings
@@ -74,6 +75,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         _result(store, run),
         *_submissions(store),
         "## Round by round\n\n" + _rounds(store),
+        "## What the solution is made of\n\n" + "\n".join(attribute(store, folder).lines()),
         "## Local leaderboard\n\n" + _leaderboard(store),
         "## Agents\n\n" + _agents(store),
         *_kernels(store),

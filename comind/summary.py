@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from comind.attribution import attribute
 from comind.clock import utc_now
 from comind.forecast import dollar_limit, forecast
 from comind.llm import ladder
@@ -82,6 +83,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         if run.test
         else None,
         "cost": _cost(reader, run, alive),
+        "attribution": attribute(reader, folder).as_dict() if run.best_evaluation else None,
         "models": ladder.summarize(reader),
         "pushes": _pushes(reader, run),
         "certificate": None,
