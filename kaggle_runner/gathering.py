@@ -33,6 +33,7 @@ _STATES = ("ok", "error", "carried", "not run", "out of time")
 _WORTH_SECONDS = 60.0
 _MOST_KEPT_BYTES = 4_000_000_000
 _LONGEST_TEXT = 20_000
+_END = "# CoMind: keep what is left, and close the notes.\n_comind.finish()"
 _LEAST_MARGIN, _LONGEST_MARGIN = 60.0, 300.0
 _CELL_MARK = re.compile(r"^\[comind\] cell (\d+) (begins|carried|not run|\w[\w ]* after .*)$")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +29,8 @@ from kaggle_runner.job_records import (
 )
 from kaggle_runner.job_verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle_records import KernelOutput, KernelStatus
-from kaggle_runner.kernel_book import KernelBook, KernelRow
+from kaggle_runner.kernel_book import NO_KERNEL, KernelBook, KernelRow
+from kaggle_runner.kernel_looks import find_again, noted
 
 __all__ = ["Job", "JobProgress", "JobResult", "Pace", "abandon", "find_again", "run_job"]
 
@@ -40,7 +41,6 @@ Sleep = Callable[[float], Awaitable[None]]
 _MOST_OUTPUT_BYTES = 2_000_000_000
 _TAIL = 4000
 _CAP_SLACK = 1800.0
-_UNCONFIRMED_SECONDS = 900.0
 _SESSIONS_FULL = re.compile(r"session (count|limit)|too many .*session", re.IGNORECASE)
 
 
@@ -80,55 +80,6 @@ async def run_job(
 def abandon(book: KernelBook, slug: str) -> KernelRow | None:
     """Nobody waits for the job any more. Kaggle has no cancel: its session goes on, and its quota counts."""
     return book.abandon(slug)
-
-
-async def find_again(client: KernelClient, book: KernelBook, *, but: Collection[str] = ()) -> list[KernelRow]:
-    """Ask Kaggle about the unfinished kernels in the book (`but` those slugs); the rows as they are now.
-
-    Rows that Kaggle could not be asked about stay as they were.
-    """
-    rows = []
-    for row in book.unfinished():
-        if row.slug in but:
-            continue
-        try:
-            rows.append(await _look_at(client, book, row))
-        except KaggleError:
-            rows.append(row)
-    return rows
-
-
-async def _look_at(client: KernelClient, book: KernelBook, row: KernelRow) -> KernelRow:
-    if not row.version:
-        version = await client.kernel_version(row.ref) or 0
-        if version <= row.baseline:
-            asked = row.requested_at
-            age = (book.clock() - asked).total_seconds() if asked else _UNCONFIRMED_SECONDS
-            never = age >= _UNCONFIRMED_SECONDS
-            return book.change(row, state="lost", failure="it was never pushed") if never else row
-        row = book.change(row, version=version, state="queued", pushed_at=row.requested_at)
-    status = await client.kernel_status(row.ref, row.version)
-    return _noted(book, row, status)
-
-
-def _noted(book: KernelBook, row: KernelRow, status: KernelStatus) -> KernelRow:
-    """The row with what Kaggle said; written only when it says something new."""
-    if status.state == row.state:
-        return row
-    moment = book.clock()
-    started = row.started_at or (moment if status.state != "queued" else None)
-    if not status.ended:
-        return book.change(row, state=status.state, started_at=started)
-    charged = (moment - (row.started_at or row.pushed_at or moment)).total_seconds()
-    charged = max(0.0, min(charged, row.reserved_seconds or charged))
-    return book.change(
-        row,
-        state=status.state,
-        started_at=started,
-        ended_at=moment,
-        charged_seconds=charged,
-        failure=status.failure,
-    )
 
 
 class _Runner:
@@ -187,8 +138,8 @@ class _Runner:
             if "/" in self.row.ref
             else f"{await self.patient(self.client.username)}/{self.job.push.slug}"
         )
-        baseline = await self.patient(lambda: self.client.kernel_version(ref)) or 0
-        self.row = self.book.write(self.intention(ref, baseline))
+        baseline = await self.patient(lambda: self.client.kernel_version(ref))
+        self.row = self.book.write(self.intention(ref, NO_KERNEL if baseline is None else baseline))
         delay, given_up_at = self.pace.first, self.now() + self.pace.patience
         while True:
             try:
@@ -246,9 +197,9 @@ class _Runner:
         """
         until = self.now() + seconds
         while True:
-            version = await self.patient(lambda: self.client.kernel_version(self.row.ref)) or 0
-            if version > self.row.baseline:
-                self.taken(self.row.ref, version, self.row.url)
+            version = await self.patient(lambda: self.client.kernel_version(self.row.ref))
+            if version is not None and version > self.row.baseline:
+                self.taken(self.row.ref, max(1, version), self.row.url)
                 return True
             if self.now() >= until:
                 return False
@@ -297,7 +248,7 @@ class _Runner:
             fresh = self.row.started_at is None and heard_at - pushed_at < self.pace.grace
             if status.ended and fresh and self.row.version > 1 and running_at is None:
                 continue  # it may be the state of the version before
-            self.row = _noted(self.book, self.row, status)
+            self.row = noted(self.book, self.row, status)
             if status.ended:
                 return status
             if status.state == "running":

@@ -17,6 +17,7 @@ KernelState = Literal[
     "intended", "queued", "running", "complete", "error", "cancelled", "timed out", "refused", "lost"
 ]
 UNFINISHED = ("intended", "queued", "running")
+NO_KERNEL = -1
 _TABLE = "kernels"
 
 
@@ -31,8 +32,8 @@ class KernelRow:
     """owner/slug as Kaggle named it; as it should be named until then."""
     version: int = 0
     """0 until Kaggle confirmed the push."""
-    baseline: int = 0
-    """The version that stood there before the push; 0 when there was none."""
+    baseline: int = NO_KERNEL
+    """The version that stood there before the push. A kernel that runs first may be told as version 0."""
     pushes: int = 0
     """How often this content was sent."""
     url: str = ""

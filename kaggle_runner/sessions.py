@@ -17,9 +17,9 @@ from typing import Literal, get_args
 
 from kaggle_runner.errors import KaggleError, LimitReached
 from kaggle_runner.job_records import KernelClient
-from kaggle_runner.jobs import find_again
 from kaggle_runner.kaggle_records import AcceleratorQuota
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.kernel_looks import find_again
 from kaggle_runner.tickets import Ticket, TicketBook
 
 Place = Literal["local-cpu", "local-gpu", "kaggle-cpu", "kaggle-gpu"]
@@ -207,12 +207,12 @@ class SessionQueue:
         if "kaggle-gpu" not in places or self.client is None:
             return places
         if self._now() - self._asked_at >= _QUOTA_SECONDS:
+            self._asked_at = self._now()
             with contextlib.suppress(KaggleError):  # what was said before holds; a push would be refused
                 quota = await self.client.quota()
                 self._quota = {} if quota is None else {False: quota.gpu, True: quota.tpu}
                 back = None if quota is None else quota.refresh_at
                 self._refresh_at = f"{back:%Y-%m-%d %H:%M} UTC" if back else "the week's end"
-                self._asked_at = self._now()
         quota_of_kind = self._quota.get(needs.tpu)
         if quota_of_kind is None or needs.seconds <= quota_of_kind.allowed - quota_of_kind.used:
             return places

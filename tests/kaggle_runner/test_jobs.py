@@ -14,7 +14,7 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, KernelRefused
 from kaggle_runner.job_records import Job, JobProgress, JobResult, Pace
 from kaggle_runner.jobs import abandon, find_again, run_job
-from kaggle_runner.kaggle_records import KernelPush
+from kaggle_runner.kaggle_records import KernelPush, PushedVersion
 from kaggle_runner.kernel_book import KernelBook, KernelRow
 from tests.fakes.scripted_kernels import Run, ScriptedKaggle, note
 
@@ -69,11 +69,11 @@ async def test_looks_become_rarer_up_to_one_a_minute(desk: Desk) -> None:
 
 async def test_the_intention_is_in_the_book_before_the_push(desk: Desk) -> None:
     seen: list[KernelRow] = []
-    push = desk.kaggle.push_kernel
+    whole = desk.kaggle.push_kernel
 
-    async def looking(wish: KernelPush) -> Any:
+    async def looking(push: KernelPush) -> PushedVersion:
         seen.append(desk.row())
-        return await push(wish)
+        return await whole(push)
 
     desk.kaggle.push_kernel = looking  # type: ignore[method-assign]
     await desk.run()
@@ -332,3 +332,15 @@ async def test_a_job_that_is_stopped_before_it_was_pushed_holds_no_place(desk: D
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert desk.row().state == "lost" and desk.book.unfinished() == []
+
+
+async def test_a_first_version_that_kaggle_does_not_number_yet_is_not_pushed_again(desk: Desk) -> None:
+    numbered = desk.kaggle.kernel_version
+
+    async def without_number(ref: str) -> int | None:
+        return None if await numbered(ref) is None else 0
+
+    desk.kaggle.kernel_version = without_number  # type: ignore[method-assign]
+    desk.kaggle.lose_answer = True
+    result = await desk.run()
+    assert (result.state, result.version, len(desk.kaggle.pushed)) == ("complete", 1, 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -311,3 +315,43 @@ class cuda:
     assert broken.state == "complete" and "'goes on'" in cell_logs(broken.log)[4]
     assert broken.carried is not None and broken.carried.cells == 2
     assert any("TypeError" in note or "not callable" in note for note in broken.notes)
+
+
+_DYING = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from kaggle_runner.account import AccountBook
+from kaggle_runner.client import KaggleClient
+from kaggle_runner.job_records import Job
+from kaggle_runner.jobs import run_job
+from kaggle_runner.kaggle_records import KernelPush
+from kaggle_runner.kernel_book import KernelBook
+
+class Dying(KaggleClient):
+    async def push_kernel(self, push):
+        await super().push_kernel(push)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    with AccountBook(Path(sys.argv[3]), "alice@here") as book:
+        client, kernels = Dying(sys.argv[1], sys.argv[2]), KernelBook(book, lambda: datetime.now(UTC))
+        push = KernelPush("comind-killed", "comind-killed", "print('ran')", "script")
+        await run_job(client, kernels, Job(push), Path(sys.argv[3]).parent)
+
+asyncio.run(main())
+"""
+
+
+async def test_an_engine_killed_between_push_and_confirmation_pushes_once(
+    kaggle: Kaggle, server: RunningServer
+) -> None:
+    command = [sys.executable, "-c", _DYING, server.url, TOKEN, str(kaggle.book.book.path)]
+    ended = await asyncio.to_thread(subprocess.run, command, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    row = kaggle.book.find("comind-killed")
+    assert row is not None and row.state == "intended" and row.version == 0
+    push = KernelPush("comind-killed", "comind-killed", "print('ran')", "script")
+    result = await run_job(kaggle.client, kaggle.book, Job(push), kaggle.folder, pace=PACE)
+    assert result.state == "complete" and result.version == 1
+    assert await kaggle.client.kernel_version("alice/comind-killed") == 1
