@@ -22,7 +22,7 @@ from comind.knowledge import Knowledge
 from comind.proposing import propose_ideas
 from comind.pushing import PushedAgent
 from comind.ranking import select_best
-from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Report
+from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Push, Report
 from comind.scores import Score, better_beyond_noise
 from comind.scripting import ScriptAgent, hints_from, prepare_view, script_drafts
 from comind.solutions import solution_script
@@ -192,6 +192,7 @@ class Coordinator:
                 clock=self._shop.clock,
                 competition=self._shop.slug,
                 parent=self._kernel_behind(draft.parent) if draft else "",
+                outputs=self._outputs(evaluation),
             )
             self._known.event(
                 "published", f"{agent.title}: notebook and outputs", agent.round, agent=agent.id
@@ -199,6 +200,11 @@ class Coordinator:
         champion = select_best(self._store.all(Evaluation))
         if champion is not None:
             self._save_run(best_evaluation=champion.evaluation.id)
+
+    def _outputs(self, evaluation: Evaluation) -> Path | None:
+        """Where a pushed kernel's output came home to: the agent's own workspace holds a sample's results."""
+        pushed = self._store.get(Push, evaluation.id)
+        return self._shop.folder.pushed(pushed.agent, pushed.step) / "output" if pushed else None
 
     def _kernel_behind(self, parent: str) -> str:
         """The kernel that a draft starts from, be it named by itself, by its agent or by a report on it."""

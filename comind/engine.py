@@ -19,7 +19,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from comind.briefing import prompt_tokens
 from comind.clock import Clock, stamp, utc_now
@@ -29,6 +28,7 @@ from comind.control import Control
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
+from comind.kaggle_place import KagglePlace, check_push, open_place
 from comind.llm.parsing import MalformedReply
 from comind.models import Checked, ModelDesk, Timely, check_models, fitted_config, open_models, record_check
 from comind.preparation import fetch_competition, prepare_evaluation
@@ -47,9 +47,6 @@ from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.fence import close_to_others
 from kaggle_runner.inside_kaggle import SESSION_ENDED, is_session, seconds_left, with_secrets
 from kaggle_runner.sandbox import require_sandbox
-
-if TYPE_CHECKING:
-    from comind.kaggle_place import KagglePlace
 
 _INBOX_SECONDS = 0.5
 _ASKED_SECONDS = 0.5
@@ -71,6 +68,8 @@ def prepare_run(
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
     config = settled(config, os.environ).anchored()
+    if config.executor == "kaggle":
+        asyncio.run(check_push(config, os.environ, state))
     if config.submit:
         asyncio.run(check_leave(config, os.environ))
     recording = recording_of(config.replay, state, slug) if config.replay else None
@@ -290,8 +289,6 @@ class _Engine:
         """Where pushed notebooks run, with the run's data there; None where notebooks run on this machine."""
         if self._config.executor != "kaggle":
             return None
-        from comind.kaggle_place import open_place
-
         return await open_place(
             client=upstream.client,
             simulated=upstream.simulated,

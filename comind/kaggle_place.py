@@ -24,6 +24,7 @@ from comind.runs import RunFolder
 from comind.sampled import SampleSizes, sample_public
 from comind.split_dataset import describe_split, ensure_dataset, resource_name, run_mark, run_tail
 from comind.store import Store
+from comind.upstream import upstream_kaggle
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
@@ -31,6 +32,7 @@ from kaggle_runner.gathering import CarriedWork, gather, longest
 from kaggle_runner.jobs import Job, JobResult, abandon, run_job
 from kaggle_runner.kaggle_records import KernelPush, Quota
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.session import NotebookSession
 from kaggle_runner.sessions import Needs, Place, SessionQueue
 
@@ -294,6 +296,17 @@ class KagglePlace:
         """What an earlier agent published, as a private dataset; uploaded when first needed."""
         async with self._uploads.setdefault(name, asyncio.Lock()):
             return await ensure_dataset(self._client, name, folder, self._store)
+
+
+async def check_push(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
+    """What pushing to a Kaggle needs, before anything is spent. Raises ConfigError or KaggleError.
+
+    The run's own MLE-Live needs nothing.
+    """
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is not None:
+        gpu = bool(config.machine_shape)
+        insist(await preflight(kaggle.client(), config.competition, purpose="push", gpu=gpu, folder=state))
 
 
 async def open_place(

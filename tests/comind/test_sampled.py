@@ -1,4 +1,4 @@
-"""The sample that pushed notebooks are rehearsed on: same names, fewer rows, ids that agree, files of its rows."""
+"""The sample that pushed notebooks are rehearsed on: same names, fewer rows, ids that agree, their files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBERS = SplitFacts("id", ("label",), None, "regression", None)
 
 
 def write_public(folder: Path, *, train: int = 3000, others: int = 700, images: bool = False) -> Path:
-    """A public split: classes `a` (nearly all) and `rare` (eight rows); ids 0… train, v… validation, t… test."""
+    """A public split: classes `a` (nearly all) and `rare` (eight rows); ids v… of validation, t… of test."""
     folder.mkdir(parents=True)
     label = ["rare" if row % (train // 8) == 0 else "a" for row in range(train)]
     tables = {
