@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from kaggle_runner.errors import KaggleError, KernelRefused
 from kaggle_runner.gathering import NOT_MOUNTED, OURS, PROGRESS, carried_from
@@ -107,8 +107,15 @@ class _Runner:
         await self.ensure_pushed()
         while True:
             status = await self.wait()
-            if status is None:
-                return self.result("abandoned", "The time to wait for it was over; Kaggle goes on with it.")
+            if status == "abandoned":
+                self.row = self.book.abandon(self.row.slug) or self.row
+                return self.result(status, "The time to wait for it was over; Kaggle goes on with it.")
+            if status == "lost":
+                failure = "Kaggle does not know it any more: was it deleted?"
+                self.row = self.book.change(
+                    self.row, state=status, failure=failure, ended_at=self.book.clock()
+                )
+                return self.result(status, failure)
             self.tell("harvesting")
             output = await self.harvest(dest, wanted, most_bytes)
             too_early = status.state == "error" and NOT_MOUNTED in words(output.log)
@@ -225,23 +232,23 @@ class _Runner:
 
     # -- waiting -------------------------------------------------------------------------------------------
 
-    async def wait(self) -> KernelStatus | None:
-        """The state in which the run ended; None when the deadline came first."""
+    async def wait(self) -> KernelStatus | Literal["abandoned", "lost"]:
+        """The state in which the run ended. `abandoned`: the deadline came first; `lost`: it is gone."""
         pushed_at = heard_at = self.now()
         running_at: float | None = None
         delay = 0.0
         while True:
             if self.late():
-                self.row = self.book.abandon(self.row.slug) or self.row
-                return None
+                return "abandoned"
             await self.sleep(delay)
             delay = min(max(self.pace.first, 1.5 * delay), self.pace.most)
             try:
                 status = await self.client.kernel_status(self.row.ref, self.row.version)
             except KaggleError as error:
                 silent = self.now() - heard_at
-                unknown = error.status in (403, 404) and silent < self.pace.grace
-                if not unknown and not (_passes(error) and silent < self.pace.patience):
+                if error.status in (403, 404) and silent >= self.pace.grace:
+                    return "lost"
+                if error.status not in (403, 404) and not (_passes(error) and silent < self.pace.patience):
                     raise
                 continue
             heard_at = self.now()

@@ -10,7 +10,7 @@ from kaggle_runner.kaggle_records import KernelStatus
 from kaggle_runner.kernel_book import KernelBook, KernelRow
 
 _UNCONFIRMED_SECONDS = 900.0
-"""A push that Kaggle does not know so long after it was intended was never made."""
+"""What Kaggle does not know so long after it was intended was never pushed, or was deleted."""
 
 
 async def find_again(client: KernelClient, book: KernelBook, *, but: Collection[str] = ()) -> list[KernelRow]:
@@ -33,13 +33,23 @@ async def _look_at(client: KernelClient, book: KernelBook, row: KernelRow) -> Ke
     if not row.version:
         version = await client.kernel_version(row.ref)
         if version is None or version <= row.baseline:
-            asked = row.requested_at
-            age = (book.clock() - asked).total_seconds() if asked else _UNCONFIRMED_SECONDS
-            never = age >= _UNCONFIRMED_SECONDS
+            never = _age(book, row) >= _UNCONFIRMED_SECONDS
             return book.change(row, state="lost", failure="it was never pushed") if never else row
         row = book.change(row, version=max(1, version), state="queued", pushed_at=row.requested_at)
-    status = await client.kernel_status(row.ref, row.version)
+    try:
+        status = await client.kernel_status(row.ref, row.version)
+    except KaggleError as error:
+        if error.status not in (403, 404) or _age(book, row) < _UNCONFIRMED_SECONDS:
+            raise
+        failure = "Kaggle does not know it any more."
+        return book.change(row, state="lost", failure=failure, ended_at=book.clock())
     return noted(book, row, status)
+
+
+def _age(book: KernelBook, row: KernelRow) -> float:
+    """Seconds since the push."""
+    begun = row.pushed_at or row.requested_at
+    return (book.clock() - begun).total_seconds() if begun else _UNCONFIRMED_SECONDS
 
 
 def noted(book: KernelBook, row: KernelRow, status: KernelStatus) -> KernelRow:

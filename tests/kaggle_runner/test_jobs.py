@@ -103,12 +103,21 @@ async def test_a_kernel_that_kaggle_does_not_know_yet_is_asked_for_again(desk: D
     assert (await desk.run()).state == "complete"
 
 
-async def test_a_kernel_that_was_deleted_while_it_ran_is_an_error(desk: Desk) -> None:
+async def test_a_kernel_that_was_deleted_while_it_ran_is_lost_and_holds_no_place(desk: Desk) -> None:
     desk.kaggle.runs = [Run(running=50_000)]
     gone = KaggleError("Permission 'kernels.get' was denied", status=403)
     desk.kaggle.faults["kernel_status"] = [None] * 10 + [gone] * 50
-    with pytest.raises(KaggleError, match="denied"):
-        await desk.run()
+    result = await desk.run()
+    assert result.state == "lost" and "deleted" in result.failure and desk.book.unfinished() == []
+
+
+async def test_an_abandoned_kernel_that_a_person_deletes_does_not_count_for_ever(desk: Desk) -> None:
+    desk.kaggle.runs = [Run(running=50_000)]
+    await desk.run(deadline_seconds=60)
+    desk.kaggle.faults["kernel_status"] = [KaggleError("denied", status=403)] * 2
+    assert (await find_again(desk.kaggle, desk.book))[0].unfinished
+    desk.kaggle.time += 1000
+    assert (await find_again(desk.kaggle, desk.book))[0].state == "lost"
 
 
 async def test_the_slug_that_kaggle_made_is_used_and_told(desk: Desk) -> None:
