@@ -50,7 +50,7 @@ class Pace:
     grace: float = 90.0
     """After a push Kaggle may not know the version yet, or tell the state of the one before."""
     patience: float = 1800.0
-    """How long the server may be away in one step before the job is given up; it stays in the book."""
+    """How long in one step the server may be away, or not know the kernel, before the job is given up."""
 
 
 LOOPBACK_PACE = Pace(first=0.2, most=2.0, grace=5.0, patience=300.0)

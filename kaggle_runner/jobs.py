@@ -246,7 +246,7 @@ class _Runner:
                 status = await self.client.kernel_status(self.row.ref, self.row.version)
             except KaggleError as error:
                 silent = self.now() - heard_at
-                if error.status in (403, 404) and silent >= self.pace.grace:
+                if error.status in (403, 404) and silent >= self.pace.patience:
                     return "lost"
                 if error.status not in (403, 404) and not (_passes(error) and silent < self.pace.patience):
                     raise
