@@ -119,14 +119,13 @@ def assess(asked: Asked, rows: list[Row], *, team: str = "") -> Look:
         since_last=None,
         since_day=None,
         submissions_today=asked.limits.today if asked.limits else None,
-        submissions_left=left_today(asked.limits, competition, asked.at),
+        submissions_left=left_today(asked.limits, competition),
         deadline=competition.deadline.timestamp() if competition.deadline else None,
     )
 
 
-def left_today(limits: SubmissionLimits | None, competition: Competition, now: datetime) -> int | None:
-    """Submissions that are left of this UTC day; none after the deadline."""
+def left_today(limits: SubmissionLimits | None, competition: Competition) -> int | None:
+    """Submissions that are left of this UTC day, as the server counts; our own clock is not asked."""
     if limits is None:
         return None
-    over = competition.deadline is not None and now > competition.deadline
-    return 0 if over or competition.submissions_disabled else limits.allowed_now
+    return 0 if competition.submissions_disabled else limits.allowed_now

@@ -84,7 +84,7 @@ class RunScreen(Screen[None]):
         Binding("S", "stop_run", "Stop run"),
         Binding("i", "add_idea", "Idea"),
         Binding("slash", "search", "Search", key_display="/"),
-        Binding("R", "ranks", "Ranks"),
+        Binding("R", "ranks", "Ranks", show=False),
         Binding("u", "submit", "Submit", show=False),
         Binding("left_square_bracket", "round(-1)", "Earlier round", show=False),
         Binding("right_square_bracket", "round(1)", "Later round", show=False),

@@ -23,9 +23,6 @@ class Competitions(DataTable[Text]):
         self.rows_shown: list[Competition] = []
         self._cells: list[tuple[str, ...]] = []
 
-    def on_mount(self) -> None:
-        self.add_columns(*_HEADERS)
-
     @property
     def chosen(self) -> Competition | None:
         """The competition under the cursor."""
@@ -37,7 +34,8 @@ class Competitions(DataTable[Text]):
             return
         chosen = self.chosen if self.has_focus else None
         self._cells, self.rows_shown = cells, list(rows)
-        self.clear()
+        self.clear(columns=True)  # columns that stay keep the widths of the rows that went
+        self.add_columns(*_HEADERS)
         for line in cells:
             self.add_row(*map(Text, line))
         places = {(row.source, row.slug): place for place, row in enumerate(self.rows_shown)}
