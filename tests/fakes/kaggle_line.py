@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 Fault = Literal[
     "500", "429", "refused", "html", "never arrived", "answer lost", "down after it", "cut half-way",
-    "half passed on", "body cut", "held",
+    "half passed on", "body cut", "held", "hung",
 ]  # fmt: skip
 """never arrived: hung up before it is passed on. answer lost: passed on, then hung up. down after it:
 the same, and the line stays down. cut half-way: half of the body is read, nothing is passed on. half passed
 on: the server gets that half, then is hung up on as the client is. body cut: the answer ends in its middle.
-held: passed on once `release` is set."""
+held: passed on once `release` is set. hung: passed on, and no answer until the client has given up."""
 
 
 class KaggleLine:
@@ -124,8 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self._hang_up()
             return
+        if fault == "hung":
+            self.connection.settimeout(30)
+            self.connection.recv(1)  # nothing comes but the end
         self.line.down = self.line.down or fault == "down after it"
-        if fault in ("answer lost", "down after it"):
+        if fault in ("answer lost", "down after it", "hung"):
             self._hang_up()
         else:
             self._answer(status, headers, answer, cut=fault == "body cut")

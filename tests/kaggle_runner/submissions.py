@@ -10,7 +10,7 @@ from pathlib import Path
 from kaggle_runner.account import AccountBook
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.governor import Governor, Patience
-from kaggle_runner.kaggle_transport import Retries
+from kaggle_runner.kaggle_transport import Retries, Timeouts
 from kaggle_runner.submission_file import inspect
 from kaggle_runner.submission_records import Candidate, FileFacts, LocalScore
 from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
@@ -65,8 +65,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def client_of(url: str) -> KaggleClient:
-    return KaggleClient(url, TOKEN, retries=Retries(tries=3, first_wait=0.01))
+def client_of(url: str, *, tries: int = 3, read: float = 60.0) -> KaggleClient:
+    """`read`: seconds until a silent server is given up."""
+    timeouts = Timeouts(connect=10.0, read=read)
+    return KaggleClient(url, TOKEN, timeouts=timeouts, retries=Retries(tries=tries, first_wait=0.01))
 
 
 def open_book(folder: Path) -> AccountBook:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,9 +17,11 @@ import pytest
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, SubmissionRefused
 from kaggle_runner.governor import Governor
-from kaggle_runner.submission_book import SubmissionBook
+from kaggle_runner.submission_book import SubmissionBook, mark_in
+from kaggle_runner.submission_policy import chosen
 from tests.fakes.kaggle_line import Fault, KaggleLine
 from tests.kaggle_runner.submissions import (
+    LIMIT,
     QUICK,
     client_of,
     governor,
@@ -57,6 +61,16 @@ async def test_an_answer_that_got_lost_is_found_in_the_list(
     line.spoil("CreateSubmission", "answer lost")
     row = await governor(book, line.url).send(write_candidate(tmp_path, "mine", 5.0))
     assert row.state in ("sent", "scored") and row.ref
+    assert line.passed["CreateSubmission"] == 1 and await submitted(server) == 1
+
+
+async def test_a_silent_server_is_given_up_and_its_list_is_read(
+    server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
+) -> None:
+    line.spoil("CreateSubmission", "hung")
+    client = client_of(line.url, read=3.0)
+    desk = Governor(book, client, SLUG, clock=utc_now, patience=QUICK)
+    assert (await desk.send(write_candidate(tmp_path, "mine", 5.0))).ref
     assert line.passed["CreateSubmission"] == 1 and await submitted(server) == 1
 
 
@@ -178,3 +192,41 @@ async def test_a_score_that_cannot_be_asked_for_now_comes_with_the_next_look(
     wait_until_graded(server)
     (row,) = await desk.follow_up()
     assert row.state == "scored"
+
+
+STEPS = (
+    "GetCompetition", "GetSubmissionLimits", "ListSubmissions", "StartSubmissionUpload", "_upload",
+    "CreateSubmission", "GetSubmission",
+)  # fmt: skip
+FAULTS: tuple[Fault, ...] = ("500", "429", "never arrived", "answer lost", "cut half-way", "body cut", "html")
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_breaks_where_nothing_goes_out_twice_or_beyond_the_limit(
+    seed: int, server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
+) -> None:
+    """Rounds of candidates, some of them the same, on a line that spoils calls of every kind."""
+    chance = random.Random(seed)
+    client = client_of(line.url)
+    for number in range(8):
+        if chance.random() < 0.6:
+            line.spoil("CreateSubmission", chance.choice(FAULTS))
+        line.spoil(chance.choice(STEPS), chance.choice(FAULTS))
+        made = [
+            write_candidate(tmp_path / f"{number}", f"r{number}-a{place}", chance.choice((40.0, 30, 20, 10)))
+            for place in range(2)
+        ]
+        desk = Governor(book, client, SLUG, clock=utc_now, patience=QUICK)
+        with contextlib.suppress(KaggleError):
+            _, verdicts = await desk.consider(made)
+            if verdict := chosen(verdicts):
+                await desk.send(verdict.candidate)
+    straight = governor(book, server.url)
+    await straight.consider([])
+    wait_until_graded(server)
+    standing = await straight.look()
+    marks = [mark_in(one.message) for one in standing.listed]
+    assert 1 <= len(marks) == len(set(marks)) <= LIMIT
+    known = {row.ref: row for row in standing.history if row.counts}
+    assert known.keys() == {one.ref for one in standing.listed}
+    assert all(row.state == "scored" and row.score for row in known.values())
