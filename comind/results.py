@@ -258,6 +258,7 @@ def _faults(store: Store) -> str:
         "skipped",
         "evaluator_rejected",
         "report_missing",
+        "sandbox",
         "push_refused",
     )
     marks = ", ".join("?" for _ in kinds)

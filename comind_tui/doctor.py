@@ -163,8 +163,16 @@ def _torch() -> Finding:
 
 
 def _key() -> Finding:
+    from kaggle_runner.inside_kaggle import is_session, read_secrets
+
     if os.environ.get("OPENAI_API_KEY"):
         return Finding("model key", "ok", "OPENAI_API_KEY is set")
+    if is_session(os.environ):
+        secrets = read_secrets(os.environ)
+        if "OPENAI_API_KEY" in secrets.values:
+            return Finding("model key", "ok", "OPENAI_API_KEY is in Kaggle Secrets")
+        hint = "Add-ons → Secrets: attach OPENAI_API_KEY, and switch Internet on; --offline needs neither."
+        return Finding("model key", "optional", secrets.fault or "Kaggle Secrets hold no key", hint)
     hint = "Set OPENAI_API_KEY, or give --base-url of a server of your own; --offline needs neither."
     return Finding("model key", "optional", "OPENAI_API_KEY is not set", hint)
 

@@ -263,6 +263,9 @@ def _rules(spec: dict[str, Any]) -> int:
         _allow(rules, path, reading & everything)
     for path in spec["devices"]:
         _allow(rules, path, (_READ | _WRITE | _TRUNCATE | _IOCTL) & everything)
+    # CUDA names its threads there. Root's /proc holds the system's switches too; another user's only its own.
+    own = "/proc" if spec["uid"] is not None else "/proc/self"
+    _allow(rules, own, (reading | _WRITE | _TRUNCATE) & everything)
     writing = everything & ~(_MAKE_CHAR | _MAKE_BLOCK)
     for path in (*spec["writable"].values(), f"{box}/tmp", "/dev/shm"):
         _allow(rules, path, writing)

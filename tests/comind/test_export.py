@@ -7,43 +7,19 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comind.config import RunConfig
 from comind.engine_wheel import build_wheel
 from comind.export import NOBODY, export_run
 from comind.kaggle_session import read_plan
-from comind.records import Run
-from comind.runs import RunFolder, create_run
 from comind.store import Store
 from kaggle_runner.errors import ConfigError
 from mle_live.shelf import list_shelf
-
-
-def make_run(
-    state: Path, *, metric: str = "roc_auc", description: str = "# Ripe\n", **settings: Any
-) -> RunFolder:
-    config = RunConfig(competition="ripe-fruit", **settings)
-    folder = create_run(state, "ripe-fruit-20261122-060000")
-    with Store(folder.database) as store:
-        run = Run(
-            id=folder.id,
-            competition="ripe-fruit",
-            title="Ripe fruit",
-            metric=metric,
-            rounds=config.rounds,
-            model="m",
-            config={**config.as_dict(), "state": str(state)},
-            started_at="2026-11-22T06:00:00.000Z",
-        )
-        store.save(run)
-    if description:
-        folder.description.parent.mkdir(parents=True, exist_ok=True)
-        folder.description.write_text(description)
-    return folder
+from tests.comind.exported_run import make_run
 
 
 def metadata(folder: Path) -> dict[str, Any]:
@@ -114,8 +90,6 @@ def test_a_long_competition_name_still_fits_kaggles_titles(tmp_path: Path) -> No
     with Store(folder.database) as store:
         run = store.run()
         assert run is not None
-        from dataclasses import replace
-
         store.save(replace(run, competition="a-very-long-name-of-a-competition-" + "x-" * 30 + "end"))
     written = export_run(folder, tmp_path / "out", owner="ann", after="ann/comind-a-very-long-name-12")
     assert len(written.dataset_title) <= 50 and len(written.kernel_title) <= 50

@@ -136,6 +136,8 @@ async def test_there_is_no_socket_but_local_ones(lab: Lab) -> None:
 async def test_no_privilege_is_left(lab: Lab) -> None:
     status = await lab.say("print(*open('/proc/self/status').read().split())")
     assert "CapEff: 0000000000000000" in status and "NoNewPrivs: 1" in status
+    assert "PermissionError" in await lab.say("open('/proc/sys/kernel/core_pattern', 'w')")
+    assert await lab.say("open('/proc/self/comm', 'w').write('named')") == "5"
     assert "PermissionError" in await lab.say("import os; os.mknod('disk', 0o60660, os.makedev(8, 0))")
 
 
