@@ -24,9 +24,16 @@ from kaggle_runner.catalogue import database_of
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.governor import Governor, Patience
 from kaggle_runner.preflight import insist, preflight
-from kaggle_runner.submission_file import inspect
+from kaggle_runner.submission_file import Sample
 from kaggle_runner.submission_policy import chosen
-from kaggle_runner.submission_records import Candidate, KernelFile, LocalScore, SentSubmission, Verdict
+from kaggle_runner.submission_records import (
+    Candidate,
+    FileFacts,
+    KernelFile,
+    LocalScore,
+    SentSubmission,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from comind.config import RunConfig
@@ -41,27 +48,33 @@ _LAST_SECONDS = 90.0
 """The same at the end of the run."""
 
 
-def candidates_of(reader: Reader, folder: RunFolder, *, most: int = MOST_CANDIDATES) -> list[Candidate]:
+def candidates_of(
+    reader: Reader, folder: RunFolder, *, looked: dict[Path, FileFacts] | None = None
+) -> list[Candidate]:
     """The best solution of each agent by the selection rows, best first, with their files looked at.
 
-    Reads each file once; in a large competition that takes seconds.
+    A file of a million rows takes seconds; `looked` keeps what was seen, as graded files do not change.
     """
+    looked = {} if looked is None else looked
     board = best_of_each_agent(standings(reader.all(Evaluation, "success = 1")))
     agents = {agent.id: agent for agent in reader.all(Agent)}
     pushes = {push.id: push for push in reader.all(Push, "state = 'complete'")}
-    sample = folder.original / "sample_submission.csv"
+    sample = None
     found = []
-    for one in board[:most]:
+    for one in board[:MOST_CANDIDATES]:
         evaluation, push = one.evaluation, pushes.get(one.evaluation.id)
         path = folder.path / evaluation.submission
         agent = agents.get(evaluation.agent)
+        if path not in looked:
+            sample = sample or Sample(folder.original / "sample_submission.csv")
+            looked[path] = sample.inspect(path)
         found.append(
             Candidate(
                 run=folder.id,
                 evaluation=evaluation.id,
                 path=path,
                 score=local_score(one.score),
-                facts=inspect(path, sample),
+                facts=looked[path],
                 title=agent.title if agent else "",
                 kernel=KernelFile(push.ref, push.version, evaluation.submission_name) if push else None,
             )
@@ -122,6 +135,7 @@ class Submitter:
         self._upstream = upstream
         self._clock = clock
         self._patience = patience
+        self._looked: dict[Path, FileFacts] = {}
 
     async def after_round(self, round: int) -> None:
         """Consider what there is, send at most one. A resumed run does not consider a round again."""
@@ -150,7 +164,7 @@ class Submitter:
             self._store.event("submission_failed", f"Submission: {error}", round=round)
 
     async def _consider(self, round: int, seconds: float) -> None:
-        candidates = await asyncio.to_thread(read_candidates, self._folder)
+        candidates = await asyncio.to_thread(read_candidates, self._folder, self._looked)
         async with self._governor() as governor:
             _, verdicts = await governor.consider(candidates)
             verdict = chosen(verdicts)
@@ -178,11 +192,11 @@ class Submitter:
                 self._store.event("submission_scored", scored_line(row), round=round, data=facts)
 
 
-def read_candidates(folder: RunFolder) -> list[Candidate]:
+def read_candidates(folder: RunFolder, looked: dict[Path, FileFacts] | None = None) -> list[Candidate]:
     """The same with a connection of its own, for a thread of its own."""
     reader = Reader(folder.database)
     try:
-        return candidates_of(reader, folder)
+        return candidates_of(reader, folder, looked=looked)
     finally:
         reader.close()
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from kaggle_runner.submission_records import Column, FileFacts
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 MOST_BYTES = 500 * 2**20
@@ -23,35 +25,51 @@ _SHOWN_IDS = 3
 _CHUNK = 2**20
 
 
-def inspect(path: Path, sample: Path) -> FileFacts:
-    """Look at `path` as a submission of the competition whose sample submission is `sample`.
+class Sample:
+    """A competition's sample submission, read once for any number of files."""
 
-    A bad file is not an error here: its `problems` say what is wrong. Its content hash is then that of
-    its bytes, so that it still has a name.
-    """
-    try:
-        size, digest = path.stat().st_size, _digest(path)
-    except OSError as error:
-        return FileFacts("", "", 0, 0, problems=(f"{path} cannot be read: {error.strerror}",))
-    problems = [f"it has {size:,} bytes, more than the {MOST_BYTES:,} that are taken"] * (size > MOST_BYTES)
-    if path.suffix.lower() != ".csv":
-        problems.append(f"{path.name!r} is not a .csv file")
-    if problems:
-        return FileFacts(digest, digest, 0, size, problems=tuple(problems))
-    try:
-        model = _read(sample)
-    except (OSError, ValueError) as error:
-        what = f"the sample submission {sample} cannot be read, so nothing can be checked: {error}"
-        return FileFacts(digest, digest, 0, size, problems=(what,))
-    try:
-        table = _read(path, str(model.columns[0]))
-    except (OSError, ValueError) as error:
-        return FileFacts(digest, digest, 0, size, problems=(f"it is no readable CSV: {error}",))
-    problems = _problems(table, model)
-    if problems:
-        return FileFacts(digest, digest, len(table), size, problems=tuple(problems))
-    table = _canonical(table, model)
-    return FileFacts(digest, _content(table), len(table), size, _sketch(table))
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fault = ""
+        try:
+            self._table = _read(path)
+        except (OSError, ValueError) as error:
+            self._fault = f"the sample submission {path} cannot be read, so nothing can be checked: {error}"
+
+    def inspect(self, path: Path) -> FileFacts:
+        """Look at `path` as a submission of the competition.
+
+        A bad file is not an error here: its `problems` say what is wrong. Its content hash is then that of
+        its bytes, so that it still has a name.
+        """
+        try:
+            size, digest = path.stat().st_size, _digest(path)
+        except OSError as error:
+            return FileFacts("", "", 0, 0, problems=(f"{path} cannot be read: {error.strerror}",))
+        problems = [f"it has {size:,} bytes, more than the {MOST_BYTES:,} that are taken"] * (
+            size > MOST_BYTES
+        )
+        if path.suffix.lower() != ".csv":
+            problems.append(f"{path.name!r} is not a .csv file")
+        if self._fault:
+            problems.append(self._fault)
+        if problems:
+            return FileFacts(digest, digest, 0, size, problems=tuple(problems))
+        model = self._table
+        try:
+            table = _read(path, str(model.columns[0]))
+        except (OSError, ValueError) as error:
+            return FileFacts(digest, digest, 0, size, problems=(f"it is no readable CSV: {error}",))
+        problems = _problems(table, model)
+        if problems:
+            return FileFacts(digest, digest, len(table), size, problems=tuple(problems))
+        table = _canonical(table, model)
+        return FileFacts(digest, _content(table), len(table), size, _sketch(table))
+
+
+def inspect(path: Path, sample: Path) -> FileFacts:
+    """One file against the sample submission at `sample`."""
+    return Sample(sample).inspect(path)
 
 
 def similarity(one: Sequence[Column], other: Sequence[Column]) -> float | None:
@@ -109,12 +127,19 @@ def _problems(table: pd.DataFrame, model: pd.DataFrame) -> list[str]:
     repeated = table[key][table[key].duplicated()].unique().tolist()
     if repeated:
         return [f"{len(repeated)} ids appear more than once: {_some(repeated)}"]
+    if table[key].equals(model[key]):
+        return _value_problems(table, model)
     expected, present = set(model[key]), set(table[key])
     missing, unknown = sorted(expected - present, key=str), sorted(present - expected, key=str)
     if missing or unknown:
         told = [f"{len(missing)} of {len(expected)} ids are missing: {_some(missing)}"] * bool(missing)
         return told + [f"{len(unknown)} ids are not in the sample: {_some(unknown)}"] * bool(unknown)
-    return [fault for name in wanted[1:] if (fault := _fault_of_values(table, model, key, name))]
+    return _value_problems(table, model)
+
+
+def _value_problems(table: pd.DataFrame, model: pd.DataFrame) -> list[str]:
+    key, *targets = map(str, model.columns)
+    return [fault for name in targets if (fault := _fault_of_values(table, model, key, name))]
 
 
 def _fault_of_values(table: pd.DataFrame, model: pd.DataFrame, key: str, name: str) -> str:
@@ -141,24 +166,45 @@ def _some(values: Sequence[object] | pd.Series) -> str:
 
 
 def _canonical(table: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
-    """Rows by id and columns as in the sample, so that order alone makes no difference."""
+    """Rows and columns as in the sample, so that order alone makes no difference."""
     import pandas as pd
 
     names = list(model.columns)
-    table = table[names].sort_values(names[0], kind="stable").reset_index(drop=True)
-    for name in names[1:]:
-        if model[name].dtype.kind in "iuf":
-            table[name] = pd.to_numeric(table[name]).astype(float)
-    return table
+    key = names[0]
+    if not table[key].equals(model[key]):
+        table = table.set_index(key).loc[model[key]].reset_index()
+    table = table[names]
+    numbers = [name for name in names[1:] if model[name].dtype.kind in "iuf"]
+    return table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
 
 
 def _content(table: pd.DataFrame) -> str:
-    text = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of names, texts, and numbers to nine significant digits."""
+    total = hashlib.sha256("\x1f".join(map(str, table.columns)).encode())
+    for name in table.columns:
+        values = table[name]
+        if values.dtype.kind == "f":
+            total.update(_nine_digits(values.to_numpy(dtype=float)))
+        else:
+            total.update("\x1f".join(map(str, values.tolist())).encode())
+    return total.hexdigest()
+
+
+def _nine_digits(values: npt.NDArray[np.float64]) -> bytes:
+    """Mantissas and exponents of finite numbers; what is nearer to zero than 1e-290 is zero."""
+    import numpy as np
+
+    size = np.abs(values)
+    there = size > 1e-290
+    exponents = np.where(there, np.floor(np.log10(np.where(there, size, 1.0))), 0.0)
+    mantissas = np.where(there, np.rint(values / 10.0 ** (exponents - 8)), 0.0)
+    carried = np.abs(mantissas) >= 1e9
+    mantissas, exponents = np.where(carried, mantissas / 10, mantissas), exponents + carried
+    return mantissas.astype("<i8").tobytes() + exponents.astype("<i2").tobytes()
 
 
 def _sketch(table: pd.DataFrame) -> tuple[Column, ...]:
-    """Evenly spaced rows of the sorted table: every file of a competition gives the same ones."""
+    """Evenly spaced rows: every file of a competition gives the same ones."""
     import numpy as np
 
     targets = list(table.columns[1:])[:_SKETCH_VALUES]

@@ -50,7 +50,7 @@ class FileFacts:
     sha256: str
     """Of the file's bytes."""
     content: str
-    """SHA-256 of what it says: rows by id, columns as in the sample, numbers to nine digits."""
+    """SHA-256 of what it says: rows and columns as in the sample, numbers to nine digits."""
     rows: int
     bytes: int
     sketch: tuple[Column, ...] = ()
