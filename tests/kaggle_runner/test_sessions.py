@@ -276,3 +276,26 @@ async def test_another_process_holds_its_place_and_a_killed_one_does_not(hall: H
             holder.stdout.close()
     async with queue.place(GPU_HOUR) as slot:
         assert slot == Slot("local-gpu", 0, slot.waited)
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ("begun = '1'", False),  # the pid is another process's by now
+        ("host = 'elsewhere', pid = 1", True),
+        ("host = 'elsewhere', pid = 1, seconds = 10, seen_at = '2026-06-01T11:00:00+00:00'", False),
+        ("host = 'elsewhere', pid = 1, seconds = 7200, seen_at = '2026-06-01T11:00:00+00:00'", True),
+    ],
+)
+async def test_a_ticket_counts_while_its_holder_may_live(hall: Hall, changes: str, held: bool) -> None:
+    queue = hall.queue({"local-cpu": 1})
+    async with queue.place(CPU_HOUR):
+        with hall.kernels.book.writing() as database:
+            database.execute(f"UPDATE session_tickets SET {changes}")
+        if held:
+            with pytest.raises(LimitReached):
+                async with queue.place(CPU_HOUR, deadline_seconds=3605):
+                    pass
+        else:
+            async with queue.place(CPU_HOUR) as slot:
+                assert slot.number == 0
