@@ -18,6 +18,7 @@ from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Idea, 
 from comind.runs import RunFolder
 from comind.solutions import solution_script
 from comind.store import Reader
+from kaggle_runner.kaggles import KAGGLE_URL
 
 KERNEL_LICENSE = "Apache 2.0 by Kaggle's terms, where its author says nothing else"
 UNKNOWN = "not stated"
@@ -95,7 +96,8 @@ def attribute(reader: Reader, folder: RunFolder) -> Attribution:
     rules, found = rule_sentences(_pages(folder))
     run = reader.run()
     best = reader.get(Evaluation, run.best_evaluation) if run and run.best_evaluation else None
-    sources = tuple(_Tracer(reader).trace(best)) if best is not None else ()
+    at_kaggle = run is not None and run.config.get("kaggle_url") == KAGGLE_URL
+    sources = tuple(_Tracer(reader, at_kaggle).trace(best)) if best is not None else ()
     return Attribution(sources, tuple(rules), found)
 
 
@@ -129,8 +131,10 @@ def duty(license: str) -> str:
 class _Tracer:
     """Follows a solution back to what came from others, each thing once, nearest first."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, at_kaggle: bool) -> None:
+        """`at_kaggle`: the community is kaggle.com's, whose terms and addresses hold for it."""
         self._reader = reader
+        self._at_kaggle = at_kaggle
         self._seen: set[str] = set()
         self._datasets = {one.id: one for one in reader.all(Dataset)}
         self._kernels = {one.id: one for one in reader.all(Kernel)}
@@ -185,8 +189,8 @@ class _Tracer:
         if kernel.id in self._seen:
             return
         self._seen.add(kernel.id)
-        license = kernel.license or KERNEL_LICENSE
-        url = f"https://www.kaggle.com/code/{kernel.id}"
+        license = kernel.license or (KERNEL_LICENSE if self._at_kaggle else UNKNOWN)
+        url = f"https://www.kaggle.com/code/{kernel.id}" if self._at_kaggle else ""
         yield Source("kernel", kernel.id, kernel.title, kernel.author, license, url, how, duty(license))
         for id in self._graph.lineage(kernel.id):
             behind = self._kernels.get(id)

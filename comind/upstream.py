@@ -19,7 +19,7 @@ from comind.config import RunConfig
 from comind.runs import RunFolder
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import ConfigError, UnknownCompetition
-from kaggle_runner.kaggles import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
+from kaggle_runner.kaggles import KAGGLE_URL, URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def settled(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
         return config
     if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
         return replace(config, kaggle_url=chosen(environment, config.kaggle_url).url)
+    if not _is_on_shelf(config.competition) and kaggle_credentials(environment):
+        return replace(config, kaggle_url=KAGGLE_URL)
     return config
 
 
@@ -93,14 +95,18 @@ def upstream_kaggle(config: RunConfig, environment: Mapping[str, str]) -> Kaggle
 
 def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
     """A bare name that only a folder here can be meant by becomes that folder's path."""
-    from mle_live.shelf import list_shelf
-
     named = config.is_folder or config.kaggle_url or environment.get(URL_VARIABLE, "").strip()
-    if named or config.competition in {entry.slug for entry in list_shelf()}:
+    if named or _is_on_shelf(config.competition):
         return config
     if kaggle_credentials(environment) or not Path(config.competition).expanduser().is_dir():
         return config
     return replace(config, competition=f"./{config.competition}")
+
+
+def _is_on_shelf(slug: str) -> bool:
+    from mle_live.shelf import list_shelf
+
+    return slug in {entry.slug for entry in list_shelf()}
 
 
 @asynccontextmanager

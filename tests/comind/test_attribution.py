@@ -11,6 +11,7 @@ from comind.attribution import KERNEL_LICENSE, attribute, duty, rule_sentences
 from comind.records import Agent, Cell, Dataset, Draft, Evaluation, Idea, Kernel, Link, Report, Run
 from comind.runs import RunFolder
 from comind.store import Store
+from kaggle_runner.kaggles import KAGGLE_URL
 
 RULES = """\
 <h2>7. External Data</h2> You may use data other than the Competition Data ("External Data") to develop and
@@ -41,7 +42,7 @@ def run_with_a_lineage(folder: RunFolder) -> Store:
     """r2-a1 starts from a report on r1-a1 and reads its output; r1-a1 starts from a public kernel."""
     store = Store(folder.database)
     store.save(
-        Run(id="run", competition="comp", best_evaluation="r2-a1-s01"),
+        Run(id="run", competition="comp", best_evaluation="r2-a1-s01", config={"kaggle_url": KAGGLE_URL}),
         Kernel(id="ann/base", title="Base | line", author="ann", source="x"),
         Kernel(id="bob/first", title="First", author="bob", source="x", license="MIT"),
         Kernel(id="eve/unused", title="Unused", author="eve", source="x"),
@@ -140,7 +141,9 @@ def test_a_community_kernel_as_it_is_says_so(folder: RunFolder) -> None:
             graded("k01"),
         )
         (source,) = attribute(store, folder).sources
-    assert source.how == "it is the solution, as it is" and source.duty == "name it and its licence"
+    assert source.how == "it is the solution, as it is"
+    # not kaggle.com's community: neither its terms nor its addresses
+    assert (source.license, source.url) == ("not stated", "") and "read its licence" in source.duty
 
 
 @pytest.mark.parametrize(
