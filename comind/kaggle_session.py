@@ -74,11 +74,11 @@ def session_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     return {**settings, "model": model} if model else settings
 
 
-def with_attached(config: RunConfig, state: Path, environment: Mapping[str, str]) -> RunConfig:
+def with_attached(config: RunConfig, state: Path, *, root: Path = INPUT) -> RunConfig:
     """In a session, a slug whose competition is attached to the notebook means those files."""
-    if not is_session(environment) or config.is_folder or config.kaggle_url:
+    if config.is_folder or config.kaggle_url:
         return config
-    folder = place_competition(config.competition, state, Plan(config.competition))
+    folder = place_competition(config.competition, state, Plan(config.competition), root=root)
     return config if folder is None else replace(config, competition=f"{folder}/")
 
 

@@ -112,7 +112,8 @@ def config_from(arguments: Namespace) -> RunConfig:
     recorded = replay_settings(typed, arguments.state) if typed.get("replay") else None
     below = {**session_settings(os.environ), **(recorded or {})}
     config = load_config(Path(arguments.config) if arguments.config else None, typed, below)
-    config = with_attached(config, arguments.state, os.environ)
+    if is_session(os.environ):
+        config = with_attached(config, arguments.state)
     _check_executor(config)
     check_key(config)
     return config

@@ -153,6 +153,7 @@ def command(
     spec = {
         "engine": os.getpid(),
         "box": str(box),
+        "state": str(hidden[0].resolve() if hidden else box),
         "inputs": {inside: str(outside.resolve()) for inside, outside in mounts.items()},
         "writable": {inside: str(outside.resolve()) for inside, outside in writable.items()},
         "system": system,
@@ -173,7 +174,9 @@ class _Places:
     def __init__(self, box: Path, mounts: Mapping[str, Path], writable: Mapping[str, Path]) -> None:
         self._box = box
         moved = [inside for inside, outside in writable.items() if inside != str(outside)]
-        names = sorted({*mounts, *moved, "/kaggle/input", "/tmp/home"}, key=len, reverse=True)
+        # folders that hold nothing but mounts are in the box as well
+        above = {str(one) for name in (*mounts, *moved) for one in Path(name).parents if not one.exists()}
+        names = sorted({*mounts, *moved, *above, "/kaggle/input", "/tmp/home"}, key=len, reverse=True)
         self._names = re.compile(rf"(?<![\w.~/-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
 
     def text(self, text: str) -> str:

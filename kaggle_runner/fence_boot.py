@@ -71,7 +71,7 @@ def _build(spec: dict[str, Any]) -> None:
     """Lay out the box anew. With another user, only that user may enter it, and own what it may write."""
     box, uid = Path(spec["box"]), spec["uid"]
     shutil.rmtree(box, ignore_errors=True)
-    box.parent.mkdir(parents=True, exist_ok=True)
+    box.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     if box.parent.is_symlink() or box.parent.stat().st_uid != os.getuid():
         raise PermissionError(f"{box.parent} belongs to somebody else")
     box.mkdir(mode=0o750)
@@ -86,10 +86,10 @@ def _build(spec: dict[str, Any]) -> None:
     if uid is None:
         return
     os.chown(box, -1, uid)
-    _let_pass(box.parent)
     for folder in (box / "tmp", *map(Path, spec["writable"].values())):
         _give(folder, uid)
-        _let_pass(folder.parent)
+    for way in (box.parent, *(Path(folder).parent for folder in spec["writable"].values())):
+        _let_pass(way, spec["state"], box.parent)
 
 
 def _show(source: Path, target: Path, *, hard: bool) -> None:
@@ -127,12 +127,23 @@ def _give(folder: Path, uid: int) -> None:
             os.chown(Path(place, name), uid, uid, follow_symlinks=False)
 
 
-def _let_pass(folder: Path) -> None:
-    """Everybody may pass through to what is below (and list nothing)."""
+def _let_pass(folder: Path, state: str, boxes: Path) -> None:
+    """Everybody may pass through to what is below, list nothing, and reach nothing else of the state."""
     for one in (folder, *folder.parents):
+        if one.is_relative_to(state) and one != boxes:
+            _close_beside(one)
         mode = one.stat().st_mode
         if not mode & 0o001:
             one.chmod(mode | 0o001)
+
+
+def _close_beside(folder: Path) -> None:
+    """What lies in `folder` is for its owner; folders that others may only pass through are left."""
+    for entry in os.scandir(folder):
+        status = entry.stat(follow_symlinks=False)
+        ours = status.st_uid == os.getuid() and not entry.is_symlink()
+        if ours and status.st_mode & 0o066:
+            os.chmod(entry.path, status.st_mode & ~0o077)  # noqa: PTH101 (no object for each of many entries)
 
 
 # --- the keeper

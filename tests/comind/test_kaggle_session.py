@@ -117,10 +117,13 @@ def test_a_session_decides_time_and_model_and_only_a_session() -> None:
     assert session_settings({**SESSION, LENGTH: "1"})["time_limit"] == 60
 
 
-def test_outside_a_session_a_slug_stays_a_slug(tmp_path: Path) -> None:
-    config = RunConfig(competition="titanic")
-    assert with_attached(config, tmp_path, {}) is config
-    assert with_attached(config, tmp_path, SESSION) is config, "it is not attached here"
+def test_a_slug_means_the_attached_files_where_there_are_any(inputs: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    place_competition("ripe-fruit", state, PLAN, root=inputs)
+    ripe = with_attached(RunConfig(competition="ripe-fruit"), state, root=inputs)
+    assert ripe.competition == f"{state}/competitions/ripe-fruit/"
+    for other in (RunConfig(competition="titanic"), RunConfig(competition="./ripe-fruit")):
+        assert with_attached(other, state, root=inputs) is other
 
 
 def test_the_state_of_a_session_is_in_the_folder_that_kaggle_keeps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,9 @@ def test_another_user_cannot_read_what_belongs_to_the_engine(state: Path, landlo
     """Without Landlock too: what is the engine's is closed, and what is anybody's is said to be open."""
     offered = Abilities(landlock, other_user=True, filter=True)
     fence.close_to_others(state)
+    for later in ("original", "private"):  # an archive's own permissions, unpacked after that
+        (state / later).chmod(0o755)
+        next((state / later).iterdir()).chmod(0o644)
     try:
         told = asyncio.run(as_other_user(state, offered))
     finally:
