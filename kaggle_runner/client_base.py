@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_transport import (
@@ -53,11 +54,24 @@ class ClientBase:
 
     async def _read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Repeated after passing trouble."""
-        return await asyncio.to_thread(self._transport.read, what, call, competition=competition)
+        return await self._in_thread(self._transport.read, what, call, competition)
 
     async def _write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Done once. KaggleError says `maybe_done` where the answer did not come."""
-        return await asyncio.to_thread(self._transport.write, what, call, competition=competition)
+        return await self._in_thread(self._transport.write, what, call, competition)
+
+    async def _in_thread(
+        self, way: Any, what: str, call: Callable[[Wire], Answer], competition: str
+    ) -> Answer:
+        given_up = threading.Event()
+        try:
+            return cast(
+                Answer,
+                await asyncio.to_thread(way, what, call, competition=competition, given_up=given_up),
+            )
+        except asyncio.CancelledError:
+            given_up.set()  # the thread would go on trying, and hold up the end of the program
+            raise
 
     async def _all_pages(
         self,

@@ -45,7 +45,12 @@ class Failed(Exception):
         """True when the server may have done what it was asked although it did not say so."""
         if self.status:
             return self.status >= 500 and self.status not in _NOT_TAKEN
-        return not (isinstance(self.cause, ForeignHost) or _never_connected(self.cause))
+        return not (isinstance(self.cause, ForeignHost) or self.never_sent)
+
+    @property
+    def never_sent(self) -> bool:
+        """True when there was not even a connection."""
+        return not self.status and _never_connected(self.cause)
 
 
 def _status(response: requests.Response | None) -> int:

@@ -5,6 +5,7 @@ Built on kagglesdk's own HTTP client and messages. What is called is the busines
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -100,33 +101,65 @@ class KaggleTransport:
         self.clock_offset: float | None = None
         """The server's clock minus ours in seconds, by its newest answer; None before the first."""
 
-    def read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
+    def read(
+        self,
+        what: str,
+        call: Callable[[Wire], Answer],
+        *,
+        competition: str = "",
+        given_up: threading.Event | None = None,
+    ) -> Answer:
         """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors.
 
-        A server that has never answered gets three tries: its address may be a typing mistake.
+        A server that has never answered gets three tries: its address may be a typing mistake. Whoever waits
+        sets `given_up` to end the waiting.
         """
+        return self._tried(what, call, lambda failure: failure.may_pass, competition, given_up)
+
+    def write(
+        self,
+        what: str,
+        call: Callable[[Wire], Answer],
+        *,
+        competition: str = "",
+        given_up: threading.Event | None = None,
+    ) -> Answer:
+        """Run `call` so that the server gets it once at most: again only where no connection was made.
+
+        Where its answer did not come, the KaggleError says `maybe_done`.
+        """
+        return self._tried(what, call, lambda failure: failure.never_sent, competition, given_up, write=True)
+
+    def _tried(
+        self,
+        what: str,
+        call: Callable[[Wire], Answer],
+        again: Callable[[Failed], bool],
+        competition: str,
+        given_up: threading.Event | None,
+        *,
+        write: bool = False,
+    ) -> Answer:
         wait = self._retries.first_wait
-        for attempt in range(1, self._retries.tries + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return self._once(call)
             except Failed as failure:
                 known = failure.status or self.clock_offset is not None
                 tries = self._retries.tries if known else min(self._retries.tries, _TRIES_OF_A_STRANGER)
-                if attempt >= tries or not failure.may_pass:
-                    raise self._explained(what, failure, competition) from failure.cause
-                self._sleep(max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT)))
+                pause = max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT))
+                if attempt >= tries or not again(failure) or self._is_given_up(pause, given_up):
+                    raise self._explained(what, failure, competition, write=write) from failure.cause
                 wait = min(wait * 2, _LONGEST_WAIT)
-        raise AssertionError("unreachable")
 
-    def write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
-        """Run `call` exactly once: a repeated write could happen twice.
-
-        Where its answer did not come, the KaggleError says `maybe_done`.
-        """
-        try:
-            return self._once(call)
-        except Failed as failure:
-            raise self._explained(what, failure, competition, write=True) from failure.cause
+    def _is_given_up(self, seconds: float, given_up: threading.Event | None) -> bool:
+        """Wait so long; True when nobody waits for the answer any more."""
+        if given_up is not None:
+            return given_up.wait(seconds)
+        self._sleep(seconds)
+        return False
 
     def _once(self, call: Callable[[Wire], Answer]) -> Answer:
         client = _BoundHttpClient(self.base_url, self._credentials, self._timeouts, self._note_date)

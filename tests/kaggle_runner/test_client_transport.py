@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import threading
@@ -152,6 +153,25 @@ def test_a_server_that_has_answered_once_is_waited_for_longer() -> None:
     with pytest.raises(KaggleError, match="no connection"):
         stranger.read("tiny", get_competition)
     assert sum(waits) > 60
+
+
+def test_a_write_that_found_nobody_is_tried_again() -> None:
+    waits: list[float] = []
+    transport = KaggleTransport("http://127.0.0.1:9", "t", retries=Retries(4, 0.5), sleep=waits.append)
+    transport.clock_offset = 0.0  # it has answered before
+    with pytest.raises(KaggleError) as failure:
+        transport.write("tiny", get_competition)
+    assert waits == [0.5, 1.0, 2.0] and not failure.value.maybe_done
+
+
+async def test_nobody_waits_for_a_call_that_was_cancelled() -> None:
+    client = KaggleClient("http://127.0.0.1:9", "t", retries=Retries(9, 3600.0))
+    asking = asyncio.create_task(client.competition("tiny"))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.get_running_loop().shutdown_default_executor()  # would hang on a thread that still tries
 
 
 def test_writes_are_never_repeated(scripted: Scripted) -> None:
