@@ -16,6 +16,7 @@ import pytest
 from comind.records import Event
 from comind.runs import list_runs
 from comind.store import Reader
+from mle_live.board import ranked
 from mle_live.competition import load_competition
 from tests.e2e.commands import COMMAND, comind, environment
 from tests.fakes.kaggle_line import KaggleLine
@@ -38,12 +39,13 @@ def server(prepared_root: Callable[[str], Path], tmp_path: Path) -> Iterator[Run
 def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     server: RunningServer, tmp_path: Path
 ) -> None:
-    state = tmp_path / "state"
+    state, config = tmp_path / "state", tmp_path / "run.yaml"
+    config.write_text("verify_kernels: false\ncoders: 1\nrounds: 2\nsteps: 4\ntime_limit: 5m\n")
     with KaggleLine(server.url) as line:
         line.spoil("CreateSubmission", "held")
         words = [
             COMMAND, "run", SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
-            "--coders", "1", "--rounds", "2", "--time-limit", "200s", "--state", str(state),
+            "--config", str(config), "--state", str(state),
         ]  # fmt: skip
         with subprocess.Popen(
             words,
@@ -61,6 +63,16 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
         told = comind(
             "submissions", SLUG, "--kaggle-url", line.url, "--json", state=state, COMIND_KAGGLE_TOKEN=TOKEN
         )
+        place = comind(
+            "ranks",
+            SLUG,
+            "--once",
+            "--json",
+            "--kaggle-url",
+            line.url,
+            state=state,
+            COMIND_KAGGLE_TOKEN=TOKEN,
+        )
     assert told.returncode == 0, told.stderr
     document = json.loads(told.stdout)
     rows = server.service.state.submissions(SLUG)
@@ -71,6 +83,11 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     assert all(row["state"] == "scored" and row["local"] for row in sent.values())
     assert document["limits"]["allowed_now"] == LIMIT - len(rows)
     assert document["ledger"]["final_picks"]
+    assert place.returncode == 0, place.stderr
+    board = ranked(server.service.board(server.competition, server.service.clock()), "public", True)
+    held = {team.name: (rank, team.public_score) for rank, team in board}
+    shown = json.loads(place.stdout)
+    assert (shown["rank"], shown["score"]) == pytest.approx(held["alice"], abs=1e-5)
     [folder] = list_runs(state)
     reader = Reader(folder.database)
     scored = reader.all(Event, "kind = 'submission_scored'")
