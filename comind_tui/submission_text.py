@@ -14,7 +14,7 @@ from kaggle_runner.ledger import Ledger
 from kaggle_runner.submission_book import stamp
 from kaggle_runner.submission_records import Candidate, LocalScore, SentSubmission, Situation, Verdict
 
-_WORDS = {"send": "worth one", "hold": "held back", "refuse": "impossible"}
+_WORDS = {"send": "worth sending", "hold": "held back", "refuse": "impossible"}
 _INDENT = 13
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -46,8 +46,9 @@ class SubmitDialog(ModalScreen[None]):
         self._sending = False
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog"):
-            yield Static(Text("Looking at the competition …"), markup=False, id="offer")
+        with Vertical(classes="dialog"):
+            with VerticalScroll(id="offer-body"):
+                yield Static(Text("Looking at the competition …"), markup=False, id="offer")
             yield Static(Text("n no"), markup=False, classes="keys", id="answers")
 
     def on_mount(self) -> None:

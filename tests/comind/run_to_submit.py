@@ -36,7 +36,9 @@ def make_run(state: Path, *, kaggle_url: str = "", run_id: str = RUN) -> RunFold
     return folder
 
 
-def add_solution(folder: RunFolder, agent: str, score: float, *, noise: float = 1.0, round: int = 1) -> str:
+def add_solution(
+    folder: RunFolder, agent: str, score: float, *, noise: float = 1.0, round: int = 1, title: str = ""
+) -> str:
     """One agent's evaluation with its file of test predictions, which all lie near `score`; its id."""
     evaluation = f"{agent}-s01"
     place = folder.evaluation(evaluation)
@@ -45,7 +47,7 @@ def add_solution(folder: RunFolder, agent: str, score: float, *, noise: float = 
     part = {"score": score, "interval": [score - noise, score + noise], "rows": 100}
     with Store(folder.database) as store:
         store.save(
-            Agent(id=agent, round=round, index=1, title=f"Title of {agent}"),
+            Agent(id=agent, round=round, index=1, title=title or f"Title of {agent}"),
             Evaluation(
                 id=evaluation,
                 agent=agent,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from comind.runs import RunFolder
 from comind_tui.screens.run import RunScreen
@@ -29,7 +30,7 @@ def folder(tmp_path: Path, server: RunningServer, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
     monkeypatch.delenv("COMIND_KAGGLE_URL", raising=False)
     run = make_run(tmp_path / "state", kaggle_url=server.url)
-    add_solution(run, "r1-a1", 20.0)
+    add_solution(run, "r1-a1", 20.0, title="A long title, as models write them, " * 12)
     return run
 
 
@@ -42,9 +43,15 @@ async def test_y_submits_what_is_shown_and_its_score_appears(
         await shown(pilot)
         await pilot.press("u")
         await until(pilot, lambda: "yes, send it" in text_of(app))
-        text = text_of(app)
-        for part in ("r1-a1-s01", "40 rows, columns and ids", "worth one", "3 left today", "20.000 [19.000"):
-            assert part in text
+        offer = str(app.screen.query_one("#offer", Static).render())
+        for part in (
+            "r1-a1-s01",
+            "40 rows, columns and ids",
+            "worth sending",
+            "3 left today",
+            "20.000 [19.000",
+        ):
+            assert part in offer
         await pilot.press("enter")
         assert await client_of(server.url).submissions(SLUG) == []
         await pilot.press("y")

@@ -59,7 +59,7 @@ def test_a_dry_run_shows_all_and_sends_nothing(
 ) -> None:
     assert main(["submit", RUN, "--dry-run", *state_of(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "r1-a1-s01" in shown and "worth one" in shown and "3 left today of 3 a day" in shown
+    assert "r1-a1-s01" in shown and "worth sending" in shown and "3 left today of 3 a day" in shown
     assert "40 rows, columns and ids as in the sample" in shown
     assert main(["submit", RUN, "--dry-run", "--json", *state_of(folder)]) == 0
     told = document(capsys)
