@@ -28,6 +28,7 @@ from comind.control import Control
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
+from comind.inside_session import confine, watch_session
 from comind.kaggle_place import KagglePlace, check_push, open_place
 from comind.llm.parsing import MalformedReply
 from comind.models import Checked, ModelDesk, Timely, check_models, fitted_config, open_models, record_check
@@ -44,8 +45,7 @@ from comind.upstream import Upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
-from kaggle_runner.fence import close_to_others
-from kaggle_runner.inside_kaggle import SESSION_ENDED, is_session, seconds_left, with_secrets
+from kaggle_runner.inside_kaggle import with_secrets
 from kaggle_runner.sandbox import require_sandbox
 
 _INBOX_SECONDS = 0.5
@@ -189,7 +189,8 @@ class _Engine:
                 "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
             )
         watching = watch_limits(self._store, self._control, utc_now)
-        chores = (self._serve_inbox(), self._heartbeat(), watching, self._watch_session())
+        session = watch_session(self._store, self._control, os.environ)
+        chores = (self._serve_inbox(), self._heartbeat(), watching, session)
         errands = [asyncio.create_task(chore) for chore in chores]
         try:
             await self._compete()
@@ -214,7 +215,7 @@ class _Engine:
 
     async def _compete(self) -> None:
         """Prepare, run the rounds, finish."""
-        await self._confine()
+        await confine(self._store, self._state)
         async with (
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
             open_models(self._config, with_secrets(os.environ), self._store, utc_now) as models,
@@ -236,14 +237,6 @@ class _Engine:
             )
             reason = await self._rounds(coordinator, models)
             await self._finish(upstream, reason, submitter if self._config.submit else None)
-
-    async def _confine(self) -> None:
-        """See that agent code can be confined; tell of it where that is done in the second-best way."""
-        report = await require_sandbox()
-        if report.tier == "fence":
-            await asyncio.to_thread(close_to_others, self._state)
-            facts: dict[str, object] = {"labels_readable": report.labels_readable}
-            self._store.event("sandbox", report.detail[:1].upper() + report.detail[1:], data=facts)
 
     def _tell_preparation(self, line: str) -> None:
         self._store.event("prepare", line)
@@ -390,15 +383,6 @@ class _Engine:
         while True:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             self._save_clock()
-
-    async def _watch_session(self) -> None:
-        """Inside Kaggle the session ends at its hour: wind down before, so that the next one can resume."""
-        if not is_session(os.environ):
-            return
-        await asyncio.sleep(seconds_left(os.environ))
-        told = "The Kaggle session ends soon: agents wind down, and the next session resumes the run"
-        self._store.event("stopping", told)
-        self._control.stop(SESSION_ENDED)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

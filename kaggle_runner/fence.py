@@ -291,7 +291,7 @@ def _report(reached: dict[str, bool], offered: Abilities) -> SandboxReport:
     if reached["own"]:
         return SandboxReport(False, "none", "the fence does not hold: the engine's own files can be read", "")
     open_still = ["the network"] if reached["network"] else []
-    open_still += ["files that every user may read, attached data among them"] if reached["common"] else []
+    open_still += ["files that every user may read"] if reached["common"] else []
     told = f"no namespaces here; agent code is fenced in by {offered.sentence()}"
     told += f"; not cut off: {' and '.join(open_still)}" if open_still else ", without network"
     return SandboxReport(True, "fence", told, "", labels_readable=reached["common"])
