@@ -15,6 +15,7 @@ from kaggle_runner.client_base import ClientBase, Progress
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_archive import unpack
 from kaggle_runner.kaggle_board import read_board
+from kaggle_runner.kaggle_download import Download
 from kaggle_runner.kaggle_records import BoardRow, BoardTeam, Competition, DataFile
 from kaggle_runner.kaggle_transport import Wire
 from kaggle_runner.kaggle_wire import save_body, score_value, utc
@@ -77,14 +78,15 @@ class CompetitionCalls(ClientBase):
         request = competitions.ApiDownloadDataFilesRequest()
         request.competition_name = slug
 
-        def fetch(wire: Wire) -> None:
-            with wire.competitions.download_data_files(request) as response:
-                save_body(response, archive, progress)
-
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
             archive = Path(folder) / "data.zip"
-            await self._read(f"download of {slug}", fetch, competition=slug)
+            download = Download(archive, progress)
+            await self._read(
+                f"download of {slug}",
+                lambda wire: download.fetch(wire, lambda one: one.competitions.download_data_files(request)),
+                competition=slug,
+            )
             await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
 
     async def may_download(self, slug: str) -> bool | None:

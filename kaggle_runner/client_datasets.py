@@ -14,10 +14,11 @@ from kaggle_runner.client_account import AccountCalls
 from kaggle_runner.client_base import Progress, split_ref
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_archive import unpack
+from kaggle_runner.kaggle_download import Download
 from kaggle_runner.kaggle_records import DatasetFacts, DatasetState
 from kaggle_runner.kaggle_transport import Wire
 from kaggle_runner.kaggle_upload import put_file, upload_pieces
-from kaggle_runner.kaggle_wire import save_body, utc
+from kaggle_runner.kaggle_wire import utc
 
 _MOST_UNPACKED_BYTES = 200 * 2**30
 _STATES: dict[str, DatasetState] = {"READY": "ready", "FAILED": "failed", "DELETED": "missing"}
@@ -104,14 +105,14 @@ class DatasetCalls(AccountCalls):
         request = datasets.ApiDownloadDatasetRequest()
         request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
 
-        def fetch(wire: Wire) -> None:
-            with wire.datasets.download_dataset(request) as response:
-                save_body(response, archive, progress, most_bytes=most_bytes)
-
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
             archive = Path(folder) / "dataset.zip"
-            await self._read(f"download of {ref}", fetch)
+            download = Download(archive, progress, most_bytes=most_bytes)
+            await self._read(
+                f"download of {ref}",
+                lambda wire: download.fetch(wire, lambda one: one.datasets.download_dataset(request)),
+            )
             await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
 
     async def delete_dataset(self, ref: str) -> None:

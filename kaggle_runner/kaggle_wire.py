@@ -70,6 +70,12 @@ def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
     return posts
 
 
+def body_size(response: requests.Response) -> int | None:
+    """Bytes that the body will have, where that is told: of a compressed one only what travels is."""
+    header = response.headers.get("Content-Length", "")
+    return int(header) if header.isdecimal() and "Content-Encoding" not in response.headers else None
+
+
 def save_body(
     response: requests.Response,
     target: Path,
@@ -81,8 +87,7 @@ def save_body(
 
     Raises requests.ConnectionError when the body ends early, KaggleError when it has more than `most_bytes`.
     """
-    header = response.headers.get("Content-Length")
-    expected = int(header) if header else None
+    expected = body_size(response)
     done = 0
     with target.open("wb") as file:
         for chunk in response.iter_content(_CHUNK):

@@ -158,6 +158,24 @@ async def test_downloads_that_break_off_end_whole(
     assert (tmp_path / "data" / "train.csv").read_bytes() == there.read_bytes()
 
 
+async def test_a_large_download_goes_on_where_it_was_cut(
+    client: KaggleClient, line: KaggleLine, tmp_path: Path
+) -> None:
+    import random
+
+    folder = tmp_path / "large"
+    folder.mkdir()
+    content = random.Random(0).randbytes(6_000_000)
+    (folder / "big.bin").write_bytes(content)
+    ref = await client.create_dataset("my-split", "My split", folder)
+    line.spoil("/_dataset/", "body cut", "html", "never arrived", "body cut", "body cut")
+    seen: list[int] = []
+    await client.download_dataset(ref, tmp_path / "back", progress=lambda done, total: seen.append(done))
+    assert (tmp_path / "back" / "big.bin").read_bytes() == content
+    starts = [later for earlier, later in zip([0, *seen], seen, strict=False) if later < earlier]
+    assert not starts  # it never began anew
+
+
 async def test_kernel_outputs_are_fetched_again_piece_by_piece(
     client: KaggleClient, line: KaggleLine, tmp_path: Path
 ) -> None:
