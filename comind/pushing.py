@@ -34,7 +34,10 @@ _LEAST_SESSION = 45.0
 _COMING_HOME = 20.0
 """Seconds kept for fetching the output and grading it."""
 _FASTER = 10.0
-"""How many times as fast a machine with an accelerator is taken to be, at least, before a push is refused."""
+"""How many times as fast as this machine one with an accelerator is taken to be."""
+_DOUBT = 5.0
+"""What is expected may be so many times too long, on a busy machine or where cost grows slower than the rows:
+only what is longer still is not pushed."""
 _ACCELERATED = re.compile(
     r"\b(torch|tensorflow|keras|jax|cuda|cupy|cudf|cuml|transformers|sentence_transformers|timm|lightning|fastai)"
     r"\b|\bgpu\b",
@@ -143,7 +146,7 @@ class PushedAgent(CodingAgent):
         expected = expected / _FASTER if shape else expected
         push = replace(push, accelerator=shape, expected_seconds=round(expected, 1))
         seconds = self._session_seconds(shape)
-        if expected > seconds:
+        if expected > _DOUBT * seconds:
             return self._refused(
                 push,
                 f"on all rows the notebook would take about {expected:.0f} s, and a session may last "

@@ -107,7 +107,7 @@ async def test_what_fails_with_all_rows_is_told_with_its_traceback(world: World)
 async def test_a_notebook_that_cannot_end_in_time_is_not_pushed(world: World) -> None:
     slow = turn(f"import time; time.sleep(3)\n{PREDICT}", submits=True)
     agent, _ = await world.agent([slow], kernel_time_limit=60.0)
-    agent._place.sizes = SampleSizes(20, 2000, 10, 1000, 10, 1000)
+    agent._place.sizes = SampleSizes(20, 20_000, 10, 10_000, 10, 10_000)
     await agent.run()
     [push] = world.pushes
     assert push.state == "refused"

@@ -41,7 +41,7 @@ class Journey:
 def settings(folder: Path) -> Path:
     """A small run: nothing of the community is verified, and one agent works for four cells."""
     file = folder / "run.yaml"
-    file.write_text("verify_kernels: false\ncoders: 1\nrounds: 1\nsteps: 4\ntime_limit: 5m\n")
+    file.write_text("verify_kernels: false\ncoders: 1\nrounds: 1\nsteps: 4\ntime_limit: 12m\n")
     return file
 
 
