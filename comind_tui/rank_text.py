@@ -13,7 +13,7 @@ from typing import Any
 from comind.clock import stamp
 from comind_tui.plain import arrow, duration, number, one_line
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.rank_records import LIVE, Look, Movement, Moves, Zone
+from kaggle_runner.rank_records import Look, Movement, Moves, Zone
 
 NAMED = 3
 """Teams called by name where many have moved."""
@@ -21,10 +21,6 @@ NAMED = 3
 
 def board_kind(look: Look) -> str:
     return f"{one_line(look.board)} board"
-
-
-def is_synthetic(look: Look) -> bool:
-    return look.board != LIVE
 
 
 def place_text(look: Look) -> str:
@@ -101,7 +97,7 @@ def deadline_text(look: Look, now: datetime) -> str:
     if look.deadline is None:
         return "no deadline"
     moment = datetime.fromtimestamp(look.deadline, UTC)
-    seconds = look.deadline - now.timestamp()
+    seconds = look.seconds_left(now.timestamp()) or 0.0
     if seconds < 0:
         return f"ended {duration(-seconds)} ago ({moment:%Y-%m-%d %H:%M} UTC)"
     here = moment.astimezone()
@@ -193,7 +189,8 @@ def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
         "submissions_today": look.submissions_today,
         "submissions_left": look.submissions_left,
         "deadline": _stamp(look.deadline) if look.deadline is not None else None,
-        "seconds_left": round(look.deadline - look.at, 3) if look.deadline is not None else None,
+        "seconds_left": _finite(look.seconds_left(look.at)),
+        "clock_offset": _finite(look.clock_offset),
     }
 
 

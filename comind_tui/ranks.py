@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comind.clock import Clock, utc_now
 from comind.config import parse_duration
@@ -23,6 +23,9 @@ from kaggle_runner.kaggles import Kaggle, chosen
 from kaggle_runner.rank_records import Look
 from kaggle_runner.rank_watch import LEAST_SECONDS, RankWatch, View
 from kaggle_runner.ranks import look_once
+
+if TYPE_CHECKING:
+    from kaggle_runner.client import KaggleClient
 
 NOT_ON_THE_BOARD = 1
 """Exit code of `--once` when the board was read and the team is not on it."""
@@ -82,13 +85,17 @@ def ranks_of_run(config: Mapping[str, Any], environment: Mapping[str, str]) -> W
     return Watched(chosen(environment, url), competition)
 
 
-def polite_watch(watched: Watched, database: Path, account: str, clock: Clock) -> RankWatch:
-    """A watch whose calls give up soon: it asks again by itself, and people may leave meanwhile."""
+def quick_client(kaggle: Kaggle) -> KaggleClient:
+    """A client whose calls give up soon: a watch asks again by itself, and people may leave meanwhile."""
     from kaggle_runner.kaggle_transport import Retries, Timeouts
 
-    client = watched.kaggle.client(timeouts=Timeouts(connect=5.0, read=20.0), retries=Retries(tries=1))
+    return kaggle.client(timeouts=Timeouts(connect=5.0, read=20.0), retries=Retries(tries=1))
+
+
+def polite_watch(watched: Watched, database: Path, account: str, clock: Clock) -> RankWatch:
+    """The watch behind the lines and the screen."""
     return RankWatch(
-        client,
+        quick_client(watched.kaggle),
         database,
         account,
         watched.slug,

@@ -115,6 +115,12 @@ class Look:
     submissions_left: int | None
     """None when the server does not tell, as before the rules are accepted."""
     deadline: float | None
+    clock_offset: float = 0.0
+    """The server's clock minus ours, in seconds; the deadline is by the server's."""
+
+    def seconds_left(self, now: float) -> float | None:
+        """Until the deadline, when our clock shows `now`; below zero after it."""
+        return None if self.deadline is None else self.deadline - now - self.clock_offset
 
     @property
     def next_zone(self) -> Zone | None:

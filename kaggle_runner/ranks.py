@@ -50,6 +50,8 @@ class Asked:
     table: list[BoardTeam]
     limits: SubmissionLimits | None
     at: datetime
+    clock_offset: float = 0.0
+    """The server's clock minus ours, in seconds."""
 
 
 async def look_once(
@@ -80,7 +82,8 @@ async def ask_head(client: KaggleClient, slug: str) -> Head:
 async def ask(client: KaggleClient, head: Head, clock: Clock) -> Asked:
     """The whole board in one download, and the submissions that are left."""
     table = await client.leaderboard_table(head.slug)
-    return Asked(head, table, await _limits(client, head.slug), clock())
+    limits = await _limits(client, head.slug)
+    return Asked(head, table, limits, clock(), await client.clock_offset())
 
 
 async def _limits(client: KaggleClient, slug: str) -> SubmissionLimits | None:
@@ -121,6 +124,7 @@ def assess(asked: Asked, rows: list[Row], *, team: str = "") -> Look:
         submissions_today=asked.limits.today if asked.limits else None,
         submissions_left=left_today(asked.limits, competition),
         deadline=competition.deadline.timestamp() if competition.deadline else None,
+        clock_offset=asked.clock_offset,
     )
 
 

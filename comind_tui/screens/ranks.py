@@ -15,12 +15,14 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Footer
 
 from comind.clock import Clock
 from comind_tui.plain import one_line
-from comind_tui.ranks import Watched, polite_watch
+from comind_tui.rank_text import place_text, places
+from comind_tui.ranks import Watched, polite_watch, quick_client
 from comind_tui.screens.dialogs import Help
 from comind_tui.widgets.header import ViewBar
 from comind_tui.widgets.lines import Lines
@@ -28,6 +30,7 @@ from comind_tui.widgets.rank_board import RankBoard, RankHead, move_lines
 from comind_tui.widgets.rank_plots import MedalPlot, RankPlot
 from kaggle_runner.catalogue import account_of
 from kaggle_runner.errors import ComindError, KaggleError
+from kaggle_runner.rank_records import Look
 from kaggle_runner.rank_watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
 
 VIEWS: tuple[tuple[str, str], ...] = (
@@ -106,7 +109,7 @@ class RanksScreen(Screen[None]):
 
     async def _who_we_are(self) -> str:
         wait = LEAST_SECONDS
-        client = self._watched.kaggle.client()
+        client = quick_client(self._watched.kaggle)
         while True:
             try:
                 return await account_of(self._watched.kaggle, self._database, client)
@@ -116,8 +119,18 @@ class RanksScreen(Screen[None]):
             wait = min(2 * wait, LONGEST_SECONDS)
 
     def _tell(self, view: View) -> None:
-        self.view_shown = view
+        before, self.view_shown = self.view_shown.look, view
+        if view.look and before and view.look.at > before.at:
+            self._announce(view.look, before)
         self._show()
+
+    def _announce(self, look: Look, before: Look) -> None:
+        """A toast when we have moved."""
+        moved = look.since_last
+        if moved and moved.places:
+            medal = f", {look.medal or 'no medal'}" if look.medal != before.medal else ""
+            severity: SeverityLevel = "information" if moved.places > 0 else "warning"
+            self.notify(f"{places(moved)} {place_text(look)}{medal}", severity=severity, markup=False)
 
     def _show(self) -> None:
         self._show_head()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -23,8 +24,11 @@ from comind_tui.rank_text import (
 )
 from comind_tui.widgets.header import fill
 from comind_tui.widgets.lines import Line
-from kaggle_runner.rank_records import Look
+from kaggle_runner.rank_records import Look, Row
 from kaggle_runner.rank_watch import View
+
+_LINES_ABOVE = 7
+"""Lines of the board above the first neighbour."""
 
 
 class RankHead(Widget):
@@ -75,20 +79,31 @@ class RankBoard(Static):
     def show(self, look: Look) -> None:
         text = Text(no_wrap=True, overflow="ellipsis")
         zones, *medals = zone_lines(look)
+        text.append(f"Medals among {look.teams:,} teams, {board_kind(look)}\n", style="bold")
         text.append(zones + "\n", style="bold")
         ahead = look.next_zone
         for zone, line in zip(look.zones, medals, strict=False):
             text.append(line + ("  ◀ next" if zone is ahead and look.own else "") + "\n")
-        head, *teams = team_lines(look, max(40, self.size.width))
+        rows = around_us(look, self.size.height - _LINES_ABOVE) if self.size else look.neighbours
+        head, *teams = team_lines(look, rows, max(40, self.size.width))
         text.append("\n" + head + "\n", style="bold")
-        for row, line in zip(look.neighbours, teams, strict=False):
+        for row, line in zip(rows, teams, strict=True):
             is_own = look.own is not None and row.team_id == look.own.team_id
             text.append(line + "\n", style="reverse bold" if is_own else "")
         self.update(text)
 
 
+def around_us(look: Look, most: int) -> tuple[Row, ...]:
+    """As many neighbours as there is room for, at least three, our own row in the middle if it can be."""
+    rows = look.neighbours
+    place = next((i for i, row in enumerate(rows) if look.own and row.team_id == look.own.team_id), 0)
+    count = max(3, most)
+    start = max(0, min(place - count // 2, len(rows) - count))
+    return rows[start : start + count]
+
+
 def zone_lines(look: Look) -> list[str]:
-    """The table of medals; its head says what kind of board it is."""
+    """The table of medals."""
     rows = [
         (
             zone.medal,
@@ -98,16 +113,16 @@ def zone_lines(look: Look) -> list[str]:
         )
         for zone in look.zones
     ]
-    headers = ("MEDAL", f"OF {look.teams:,} TEAMS", f"LINE ({board_kind(look)})", "OURS")
-    return table(headers, rows, width=None, right=(1,)).splitlines()
+    headers = ("MEDAL", "PLACES", "LINE", "OURS")
+    return table(headers, rows, width=None, right=(1, 2)).splitlines()
 
 
-def team_lines(look: Look, width: int) -> list[str]:
-    """The neighbours, our own row marked."""
+def team_lines(look: Look, teams: Sequence[Row], width: int) -> list[str]:
+    """Teams of the board, our own row marked."""
     own_id = look.own.team_id if look.own else None
     rows = [
         ("▶" if row.team_id == own_id else "", f"{row.rank:,}", number(row.score), one_line(row.team))
-        for row in look.neighbours
+        for row in teams
     ]
     return table(("", "RANK", "SCORE", "TEAM"), rows, width=width, right=(1, 2)).splitlines()
 

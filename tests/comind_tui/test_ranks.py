@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,8 @@ def test_texts_say_direction_zone_and_what_is_left(tmp_path: Path) -> None:
     ):
         assert part in line
     assert deadline_text(look, NOON + timedelta(days=40)).startswith("ended 10d 12h ago")
+    behind = replace(look, clock_offset=3600.0)
+    assert deadline_text(behind, NOON).startswith("29d 11h to"), "the server's clock says when it ends"
 
 
 def test_hostile_team_names_cannot_steer_the_terminal() -> None:

@@ -56,6 +56,9 @@ class FakeKaggle:
     async def username(self) -> str:
         return "alice"
 
+    async def clock_offset(self) -> float:
+        return 0.0
+
     async def competition(self, slug: str) -> Competition:
         self.heads += 1
         return competition()
@@ -89,7 +92,7 @@ async def watch(
     """What a watch shows first, so many times; the two first views come before any call."""
     shown: list[View] = []
     watching = RankWatch(
-        kaggle,  # type: ignore[arg-type]  # the six calls that a watch makes
+        kaggle,  # type: ignore[arg-type]  # the calls that a watch makes
         path / "kaggle.sqlite",
         ACCOUNT,
         SLUG,
