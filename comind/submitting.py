@@ -56,6 +56,7 @@ def candidates_of(
     A file of a million rows takes seconds; `looked` keeps what was seen, as graded files do not change.
     """
     looked = {} if looked is None else looked
+    trusted = not labels_were_readable(reader)
     board = best_of_each_agent(standings(reader.all(Evaluation, "success = 1")))
     agents = {agent.id: agent for agent in reader.all(Agent)}
     pushes = {push.id: push for push in reader.all(Push, "state = 'complete'")}
@@ -73,7 +74,7 @@ def candidates_of(
                 run=folder.id,
                 evaluation=evaluation.id,
                 path=path,
-                score=local_score(one.score),
+                score=local_score(one.score, trusted=trusted),
                 facts=looked[path],
                 title=agent.title if agent else "",
                 kernel=KernelFile(push.ref, push.version, evaluation.submission_name) if push else None,
@@ -82,8 +83,16 @@ def candidates_of(
     return found
 
 
-def local_score(score: Score) -> LocalScore:
-    return LocalScore(score.value, score.low, score.high, score.rows, score.higher_is_better)
+def labels_were_readable(reader: Reader) -> bool:
+    """Whether agents' code could read the validation labels: attached at Kaggle, or in a weak sandbox."""
+    run = reader.run()
+    attached = run is not None and bool(run.config.get("attach_competition"))
+    events = reader.all(Event, "kind = 'sandbox'")
+    return attached or any(event.data.get("labels_readable") for event in events)
+
+
+def local_score(score: Score, *, trusted: bool = True) -> LocalScore:
+    return LocalScore(score.value, score.low, score.high, score.rows, score.higher_is_better, trusted)
 
 
 @asynccontextmanager

@@ -121,7 +121,8 @@ def situation_document(now: Situation) -> dict[str, Any]:
 def score_document(score: LocalScore | None) -> dict[str, Any] | None:
     if score is None or not math.isfinite(score.value):
         return None
-    return {"score": score.value, "interval": [score.low, score.high], "rows": score.rows}
+    interval = [score.low, score.high]
+    return {"score": score.value, "interval": interval, "rows": score.rows, "trusted": score.trusted}
 
 
 def submission_document(row: SentSubmission) -> dict[str, Any]:

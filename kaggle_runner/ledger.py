@@ -82,7 +82,7 @@ def read_ledger(
     scored = [row for row in history if row.state == "scored" and row.public_score is not None]
     known = [row.score.higher_is_better for row in history if row.score]
     higher = higher_is_better if higher_is_better is not None else next(iter(known), None)
-    pairs = [(row.score.value, row.public_score) for row in scored if row.score]
+    pairs = [(row.score.value, row.public_score) for row in scored if row.score and row.score.trusted]
     local = [one for one, _ in pairs]
     public = [other for _, other in pairs if other is not None]
     enough = len(pairs) >= LEAST_POINTS
@@ -145,7 +145,7 @@ def shakeup(scored: Sequence[SentSubmission], public_fraction: float, *, higher:
 def final_picks(scored: Sequence[SentSubmission], *, higher: bool) -> tuple[Pick, ...]:
     """The best by local score and the best by public score; where they are alike, the next that differs."""
     by_public = sorted(scored, key=lambda row: _public(row, higher))
-    by_local = sorted((row for row in scored if row.score), key=_local)
+    by_local = sorted((row for row in scored if row.score and row.score.trusted), key=_local)
     if not by_local:
         told = ("best by public score", "second by public score")
         return tuple(Pick(row, why) for row, why in zip(by_public, told, strict=False))
@@ -198,6 +198,9 @@ def _notes(scored: Sequence[SentSubmission], pairs: int, direction: bool | None)
     runs = {row.run for row in scored if row.score and row.run}
     if len(runs) > 1:
         notes.append(f"local scores of {len(runs)} runs are compared as if they were on the same rows")
+    untrusted = sum(row.score is not None and not row.score.trusted for row in scored)
+    if untrusted:
+        notes.append(f"{untrusted} left out of all comparisons with local scores: labels could be read")
     strangers = sum(row.score is None for row in scored)
     if strangers:
         notes.append(f"{strangers} scored submission{'s' * (strangers != 1)} without a local score here")

@@ -28,9 +28,9 @@ TABLE = "submissions"
 _COLUMNS: dict[str, type] = {
     "competition": str, "token": str, "state": str, "run": str, "evaluation": str, "title": str, "file": str,
     "sha256": str, "content": str, "rows": int, "sketch": str, "local_score": float, "local_low": float,
-    "local_high": float, "local_rows": int, "higher_is_better": int, "reason": str, "message": str,
-    "ref": int, "public_score": float, "private_score": float, "error": str, "created_at": str,
-    "tried_at": str, "settled_at": str,
+    "local_high": float, "local_rows": int, "higher_is_better": int, "trusted": int, "reason": str,
+    "message": str, "ref": int, "public_score": float, "private_score": float, "error": str,
+    "created_at": str, "tried_at": str, "settled_at": str,
 }  # fmt: skip
 _MARK = re.compile(rf"comind (\S*) (\S*) ?#([0-9a-f]{{{TOKEN_DIGITS}}})\b")
 _LONGEST_WORD = 100
@@ -206,6 +206,7 @@ def _written(account: str, row: SentSubmission) -> dict[str, Any]:
         "local_high": score.high if score else None,
         "local_rows": score.rows if score else None,
         "higher_is_better": int(score.higher_is_better) if score else None,
+        "trusted": int(score.trusted) if score else None,
     }
 
 
@@ -213,8 +214,9 @@ def _read(row: dict[str, Any]) -> SentSubmission:
     score = None
     if row["local_score"] is not None:
         low, high, rows = row["local_low"], row["local_high"], row["local_rows"]
-        score = LocalScore(row["local_score"], low, high, rows, bool(row["higher_is_better"]))
+        higher, trusted = bool(row["higher_is_better"]), row["trusted"] != 0
+        score = LocalScore(row["local_score"], low, high, rows, higher, trusted)
     names = [name for name in _COLUMNS if not name.startswith("local_")]
-    plain = {name: row[name] for name in names if name not in ("sketch", "higher_is_better")}
+    plain = {name: row[name] for name in names if name not in ("sketch", "higher_is_better", "trusted")}
     sketch = tuple(tuple(column) for column in json.loads(row["sketch"] or "[]"))
     return SentSubmission(**{**plain, "sketch": sketch, "score": score})

@@ -8,7 +8,9 @@ The rules, in order of weight:
 3. A gain beyond noise over the best that was sent (the two 95 % intervals do not touch) is always worth one.
 4. A gain within noise is worth one only while another is left for a gain beyond noise: unused ones expire at
    midnight UTC, so in the day's last hours the last one may go too. Almost the same predictions never are.
-5. Where all submissions ever are limited, gains within noise wait for the last day, and the last submission
+5. Where agents could read the validation labels, a local score proves nothing: such a solution is compared
+   within its own run, and only submissions to spare are used on it.
+6. Where all submissions ever are limited, gains within noise wait for the last day, and the last submission
    is kept for it.
 
 What a rule holds back a person may still send; what the first rule refuses nobody may. It knows nothing of
@@ -89,11 +91,22 @@ def used_up(now: Situation) -> str:
     )
 
 
-def best_sent(sent: Sequence[SentSubmission], higher_is_better: bool) -> SentSubmission | None:
-    """The best by local score of what was taken; failed ones and those of unknown score are left out."""
-    known = [row for row in sent if row.score is not None and row.state != "failed" and row.counts]
-    known = [row for row in known if row.score and row.score.higher_is_better == higher_is_better]
-    sign = 1 if higher_is_better else -1
+def best_sent(sent: Sequence[SentSubmission], candidate: Candidate) -> SentSubmission | None:
+    """The best by local score of what was taken and can be compared with this candidate.
+
+    Failed ones and those of unknown score are left out, and untrusted scores of other runs.
+    """
+    higher, trusted = candidate.score.higher_is_better, candidate.score.trusted
+    known = [
+        row
+        for row in sent
+        if row.score is not None
+        and row.counts
+        and row.state != "failed"
+        and (row.score.higher_is_better, row.score.trusted) == (higher, trusted)
+        and (trusted or row.run == candidate.run)
+    ]
+    sign = 1 if higher else -1
     return max(known, key=lambda row: sign * row.score.value if row.score else 0.0, default=None)
 
 
@@ -123,7 +136,7 @@ def beyond_noise(one: LocalScore, other: LocalScore) -> bool:
 
 
 def _worth(candidate: Candidate, sent: Sequence[SentSubmission], now: Situation) -> Verdict:
-    best = best_sent(sent, candidate.score.higher_is_better)
+    best = best_sent(sent, candidate)
     if not math.isfinite(candidate.score.value):
         return Verdict(candidate=candidate, level="hold", reasons=("it has no local score",))
     if now.late:
@@ -133,18 +146,21 @@ def _worth(candidate: Candidate, sent: Sequence[SentSubmission], now: Situation)
     reserve = _reserve(now)
     if reserve:
         return _verdict(candidate, best, "hold", reserve)
-    if best is None or best.score is None:
+    trusted = candidate.score.trusted
+    against, within = "", "labels could be read in its run: only the board can tell what it is worth"
+    if best is not None and best.score is not None:
+        against = f"{_shown(candidate.score)} against {_shown(best.score)} of {_name(best)}"
+        if candidate.score.gain_over(best.score.value) <= 0:
+            return _verdict(candidate, best, "hold", f"no better than what was sent: {against}")
+        if trusted and beyond_noise(candidate.score, best.score):
+            return _verdict(candidate, best, "send", f"better beyond noise: {against}")
+        within = f"better within noise: {against}" if trusted else f"{within} ({against})"
+    elif trusted:
         return _verdict(candidate, best, "send", "nothing with a local score was sent yet")
-    against = f"{_shown(candidate.score)} against {_shown(best.score)} of {_name(best)}"
-    if beyond_noise(candidate.score, best.score):
-        return _verdict(candidate, best, "send", f"better beyond noise: {against}")
-    if candidate.score.gain_over(best.score.value) <= 0:
-        return _verdict(candidate, best, "hold", f"no better than what was sent: {against}")
     twin, alike = _twin(candidate, sent)
     if twin is not None:
         told = f"almost the same predictions as {_name(twin)} (they agree by {alike:.4f})"
         return _verdict(candidate, best, "hold", told)
-    within = f"better within noise: {against}"
     pause = _pace(now)
     return _verdict(candidate, best, "hold" if pause else "send", *((pause, within) if pause else (within,)))
 

@@ -32,6 +32,8 @@ class LocalScore:
     high: float
     rows: int
     higher_is_better: bool
+    trusted: bool = True
+    """False where agents could read the validation labels: it is compared within its own run only."""
 
     @property
     def deviation(self) -> float:

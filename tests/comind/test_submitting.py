@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_the_best_of_each_agent_may_be_submitted(folder: RunFolder) -> None:
     assert (best.evaluation, best.score.value, best.title) == ("r1-a2-s01", 10.0, "Title of r1-a2")
     assert best.kernel == KernelFile("me/k", 2, "submission.csv") and second.kernel is None
     assert best.facts.problems == () and best.facts.rows == 40
+
+
+@pytest.mark.parametrize("how", ["attached", "weak sandbox"])
+def test_scores_of_a_run_whose_labels_could_be_read_are_not_trusted(folder: RunFolder, how: str) -> None:
+    add_solution(folder, "r1-a1", 20.0)
+    with Store(folder.database) as store:
+        assert [one.score.trusted for one in candidates_of(store, folder)] == [True]
+        run = store.run()
+        assert run is not None
+        if how == "attached":
+            store.save(replace(run, config={**run.config, "attach_competition": True}))
+        else:
+            store.event("sandbox", "fenced in", data={"labels_readable": True})
+        assert [one.score.trusted for one in candidates_of(store, folder)] == [False]
 
 
 async def test_each_round_sends_what_is_worth_it_and_tells_the_score(

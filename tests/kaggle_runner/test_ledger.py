@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -102,3 +103,13 @@ def test_what_is_not_known_is_said() -> None:
         in read_ledger([scored("a", None, 1)]).notes
     )
     assert len(read_ledger([scored("a", None, 1), scored("b", None, 2)], higher_is_better=False).picks) == 2
+
+
+def test_scores_beside_readable_labels_are_left_out_of_comparisons() -> None:
+    rows = [scored("a", 0.9, 0.8), scored("b", 0.8, 0.85), scored("c", 0.99, 0.7)]
+    assert rows[2].score is not None
+    rows[2] = replace(rows[2], score=replace(rows[2].score, trusted=False))
+    ledger = read_ledger(rows)
+    assert ledger.points == 2
+    assert [pick.submission.token for pick in ledger.picks] == ["a", "b"]
+    assert "1 left out of all comparisons with local scores: labels could be read" in ledger.notes

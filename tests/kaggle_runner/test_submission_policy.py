@@ -131,6 +131,21 @@ def test_what_never_arrived_does_not_count() -> None:
     assert level(new, [sent(new, state="failed", error="bad file")], situation())[0] == "refuse"
 
 
+def test_a_score_beside_readable_labels_is_compared_within_its_run_and_spends_what_is_to_spare() -> None:
+    new = imagined("new", 0.99, 0.001)
+    doubted = replace(new, score=replace(new.score, trusted=False))
+    before = sent(imagined("before", 0.80, 0.01), run="another run")
+    told = level(doubted, [before], situation())
+    assert told[0] == "send" and "only the board can tell" in told[1]
+    assert level(doubted, [before], situation(allowed_now=1))[0] == "hold"
+    better = imagined("better", 1.0, 0.001)
+    own = sent(replace(better, score=replace(better.score, trusted=False)), run="run-1")
+    assert "no better" in level(doubted, [before, own], situation())[1]
+    assert level(imagined("sound", 0.9, 0.01), [before, own], situation())[1].startswith(
+        "better beyond noise"
+    )
+
+
 def test_probability_and_expected_gain_follow_the_normal_distribution() -> None:
     one, other = LocalScore(1.0, 1 - 1.96, 1 + 1.96, 9, True), LocalScore(0.0, -1.96, 1.96, 9, True)
     assert probability_better(one, other) == pytest.approx(0.76025, abs=1e-5)
