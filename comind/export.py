@@ -28,7 +28,8 @@ NOBODY = "YOUR-KAGGLE-NAME"
 DEFAULT_ACCELERATOR = "NvidiaTeslaT4"
 _MOST_TITLE = 50
 _AT_HOME = (
-    "competition", "replay", "executor", "kaggle_url", "attach_competition", "cpu_threads", "memory_limit"
+    "competition", "replay", "executor", "kaggle_url", "attach_competition", "submit", "cpu_threads",
+    "memory_limit",
 )  # fmt: skip
 """Settings that mean something on the machine of the run only."""
 
