@@ -13,7 +13,7 @@ from pathlib import Path
 
 from comind.clock import utc_now
 from comind.config import from_mapping
-from comind.kaggle_session import Plan, keep, read_plan, restore, session_config
+from comind.kaggle_session import Plan, keep, read_plan, restore, session_config, session_settings
 from comind.records import Run
 from comind.runs import RunFolder, default_state, list_runs
 from comind.store.reader import Reader
@@ -64,7 +64,9 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
 def _begin(plan: Plan, state: Path) -> RunFolder:
     from comind.engine import prepare_run
 
-    config = from_mapping(session_config(plan, state), where="the exported run")
+    # the run's own time limit holds for all its sessions together; only a model may come from the Secrets
+    below = {name: value for name, value in session_settings(os.environ).items() if name == "model"}
+    config = from_mapping({**below, **session_config(plan, state)}, where="the exported run")
     if fault := read_secrets(os.environ).fault:
         print(fault[:1].upper() + fault[1:] + ".", file=sys.stderr)
     check_key(config)

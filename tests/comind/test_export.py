@@ -60,7 +60,9 @@ def test_equal_files_make_an_equal_wheel_without_compiled_ones(tmp_path: Path) -
 
 
 def test_the_export_holds_what_the_run_was_asked_for_and_nothing_of_this_machine(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "state", coders=2, model="gpt-x", memory_limit=10**9, time_limit=7200.0)
+    folder = make_run(
+        tmp_path / "state", coders=2, model="gpt-x", memory_limit=10**9, time_limit=7200.0, submit=True
+    )
     written = export_run(folder, tmp_path / "out", owner="ann")
     plan = read_plan(written.dataset)
     assert plan.settings == {"coders": 2, "model": "gpt-x", "time_limit": 7200.0}
