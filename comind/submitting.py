@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 MOST_CANDIDATES = 6
 """Of one run, the best of each agent first."""
-_SCORE_SECONDS = 20.0
+_SCORE_SECONDS = 5.0
 """How long a round waits for the score of what it sent; later rounds ask again."""
 _LAST_SECONDS = 90.0
 """The same at the end of the run."""

@@ -19,7 +19,6 @@ PUBLIC_FRACTION = 0.3
 """Assumed share of the test rows behind the public score; Kaggle tells it in words only, if at all."""
 DISTINCT = 0.99
 """Similarity of predictions below which two final picks are worth having both."""
-FINAL_PICKS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def best_sent(sent: Sequence[SentSubmission], candidate: Candidate) -> SentSubmi
         row
         for row in sent
         if row.score is not None
+        and math.isfinite(row.score.value)
         and row.counts
         and row.state != "failed"
         and (row.score.higher_is_better, row.score.trusted) == (higher, trusted)

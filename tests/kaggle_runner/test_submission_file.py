@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -90,3 +91,23 @@ def test_labels_agree_by_their_share_and_other_shapes_not_at_all() -> None:
     assert similarity([("a", "b", "c", "d")], [("a", "b", "x", "d")]) == 0.75
     assert similarity([(1.0, 2.0)], [(1.0, 2.0, 3.0)]) is None
     assert similarity([], []) is None
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=3), st.sampled_from(["{!r}", "{:.12g}", "{:.15e}"])
+)
+def test_the_content_of_numbers_survives_any_way_of_writing_them(values: list[float], form: str) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        sample = write(folder, "id,a\n1,0.5\n2,0.5\n3,0.5\n", "sample.csv")
+        rounded = [float(f"{value:.8g}") for value in values]
+        texts = [
+            "id,a\n" + "".join(f"{n},{way.format(v)}\n" for n, v in enumerate(rounded, 1))
+            for way in ("{!r}", form)
+        ]
+        one, other = (inspect(write(folder, text), sample) for text in texts)
+        moved = [rounded[0] * 1.001 if abs(rounded[0]) > 1e-200 else 1.0, *rounded[1:]]
+        third = inspect(
+            write(folder, "id,a\n" + "".join(f"{n},{v!r}\n" for n, v in enumerate(moved, 1))), sample
+        )
+    assert one.content == other.content != third.content
