@@ -78,13 +78,22 @@ class KaggleError(ServiceError):
     """A call to Kaggle or MLE-Live failed. `status` is the HTTP status, 0 when none arrived.
 
     `maybe_done`: the call would have changed something at Kaggle, and its answer never came. Look there
-    before it is repeated.
+    before it is repeated. `retry_after`: seconds that the server asked us to wait, 0 when it asked nothing.
     """
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0, maybe_done: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int = 0,
+        maybe_done: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.maybe_done = maybe_done
+        self.retry_after = retry_after
 
 
 class KernelRefused(KaggleError):

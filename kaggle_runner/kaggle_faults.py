@@ -93,6 +93,7 @@ def explain(
             hint=hint(failure.status, text, competition, maybe_done=maybe_done),
             status=failure.status,
             maybe_done=maybe_done,
+            retry_after=failure.retry_after,
         )
     message, advice = _without_answer(failure, place, loopback)
     if maybe_done:

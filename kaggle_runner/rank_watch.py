@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS = 30.0
 LONGEST_SECONDS = 900.0
+LONGEST_ASKED_SECONDS = 3600.0
+"""The most that a server's own wish for a wait counts."""
 FOLLOW_SECONDS = 5.0
 """Between two readings of the book by those who do not ask themselves."""
 _HEAD_SECONDS = 900.0
@@ -108,7 +110,7 @@ class RankWatch:
                 trouble, self._failures = None, 0
             except KaggleError as error:
                 trouble, self._failures = error, self._failures + 1
-            wait = self._next_wait()
+            wait = self._next_wait(trouble)
             shown = await self._read(trouble=trouble, next_at=self._now() + wait)
             show(shown)
 
@@ -143,11 +145,13 @@ class RankWatch:
             return 0.0
         return min(self._seconds, max(0.0, shown.look.at + self._seconds - self._now()))
 
-    def _next_wait(self) -> float:
-        if not self._failures:
+    def _next_wait(self, trouble: KaggleError | None) -> float:
+        """Doubled with every failure, with jitter; and never less than the server asked for."""
+        if trouble is None:
             return self._seconds
         longest = max(LONGEST_SECONDS, self._seconds)
-        return float(min(self._seconds * 2**self._failures, longest) * (0.75 + 0.5 * self._chance()))
+        wait = min(self._seconds * 2.0**self._failures, longest) * (0.75 + 0.5 * self._chance())
+        return max(wait, min(trouble.retry_after, LONGEST_ASKED_SECONDS))
 
     async def _ask(self) -> Asked:
         if self._head is None or self._now() - self._head_at > _HEAD_SECONDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,8 +68,7 @@ async def test_a_fresh_look_of_the_book_is_shown_at_once(
         for key, part in (("2", "we passed"), ("3", "rank on the synthetic board"), ("4", "medals begin")):
             await pilot.press(key)
             await until(pilot, lambda part=part: part in text_of(app))  # type: ignore[misc]
-        for part in ("Look now", "Leave", "Help"):
-            assert part in text_of(app)
+        await until(pilot, lambda: all(part in text_of(app) for part in ("Look now", "Leave", "Help")))
         await pilot.press("q")
     assert app.return_code == 0
 
@@ -79,7 +79,8 @@ async def test_it_asks_when_nothing_is_known_and_says_that_we_are_not_on_the_boa
     app = ComindApp(tmp_path, ranks=Watched(kaggle_at(server.url), SLUG, seconds=3600))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "not on the board yet (20 teams, synthetic board)" in text_of(app))
-        assert "bronze begins at 80.000" in text_of(app) and "4 submissions left today" in text_of(app)
+        parts = ("bronze begins at 80.000", "4 submissions left today")
+        await until(pilot, lambda: all(part in text_of(app) for part in parts))
         await pilot.press("question_mark")
         await until(pilot, lambda: "Medal zones are Kaggle's table" in text_of(app))
 
@@ -92,8 +93,8 @@ async def test_a_kaggle_that_is_away_leaves_the_last_look_with_its_age(
     server.service.state.close()  # every call is answered by an error now
     app = ComindApp(tmp_path, ranks=Watched(kaggle_at(server.url), SLUG, seconds=3600))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "✗ looked 2h 00m ago · next in" in text_of(app))
-        assert "rank 47/122 (synthetic board)" in text_of(app)
+        parts = ("✗ looked 2h 0", "ago · next in", "rank 47/122 (synthetic board)")
+        await until(pilot, lambda: all(part in text_of(app) for part in parts))
 
 
 async def test_nobody_there_and_nothing_known_is_one_line(tmp_path: Path) -> None:
@@ -102,6 +103,21 @@ async def test_nobody_there_and_nothing_known_is_one_line(tmp_path: Path) -> Non
         await until(pilot, lambda: "✗ no look yet · next in" in text_of(app))
         await pilot.press("r", "2", "3", "4", "1")
         assert isinstance(app.screen, RanksScreen)
+
+
+async def test_a_move_is_told_as_it_is_seen(server: RunningServer, tmp_path: Path) -> None:
+    await known_user(tmp_path, server)
+    await remember(tmp_path, server.url, newest=timedelta(seconds=2))
+    app = ComindApp(tmp_path, ranks=Watched(kaggle_at(server.url), SLUG, seconds=3600))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: "rank 47/122" in text_of(app))
+        with AccountBook(database_of(tmp_path), account_name("alice", server.url)) as book:
+            better = {f"Team {n}": 10.0 * n for n in range(1, 121)} | {"Alice": 15.0}
+            look = record(book, asked(table(better), datetime.now(UTC)))
+        screen = app.screen
+        assert isinstance(screen, RanksScreen)
+        screen._tell(replace(screen.view_shown, look=look))
+        await until(pilot, lambda: "▲45 rank 2/121 (synthetic board), gold" in text_of(app))
 
 
 async def test_another_process_that_asks_is_told_of(server: RunningServer, tmp_path: Path) -> None:
@@ -176,6 +192,6 @@ async def test_a_run_of_the_shelf_says_where_its_rank_is(live_run: RunFolder) ->
     app = app_of(live_run)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await shown(pilot)
-        assert all(part in text_of(app) for part in ("q Leave", "? Help"))
+        await until(pilot, lambda: all(part in text_of(app) for part in ("q Leave", "? Help")))
         await pilot.press("R")
         await until(pilot, lambda: "This run's board is made by us" in text_of(app))

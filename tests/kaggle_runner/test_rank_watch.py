@@ -50,6 +50,7 @@ class FakeKaggle:
     def __init__(self, *faults: int | None) -> None:
         self.scores = {"Alice": 2.0, "Bob": 1.0, "Carl": 3.0}
         self.faults = list(faults)
+        self.retry_after = 0.0
         self.looks = 0
         self.heads = 0
 
@@ -73,7 +74,7 @@ class FakeKaggle:
         self.looks += 1
         status = self.faults.pop(0) if self.faults else None
         if status is not None:
-            raise KaggleError("away", status=status)
+            raise KaggleError("away", status=status, retry_after=self.retry_after)
         return table(self.scores)
 
 
@@ -138,6 +139,13 @@ async def test_trouble_doubles_the_wait_with_jitter_and_keeps_the_last_look(
     assert [wait for wait in time.slept if wait] == [60, 150, 300, 600, 1125, 1125]
     assert max(time.slept) <= LONGEST_SECONDS * 1.25
     assert all(view.trouble and view.look and view.look.at == NOON.timestamp() for view in views[3:])
+
+
+async def test_a_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None:
+    kaggle, time = FakeKaggle(None, 429, 429), FakeTime()
+    kaggle.retry_after = 700.0
+    await watch(kaggle, tmp_path, time, views=6, chance=0.5)
+    assert [wait for wait in time.slept if wait] == [60, 700, 700]
 
 
 async def test_after_trouble_the_usual_pace_comes_back(tmp_path: Path) -> None:
