@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 
 Fault = Literal[
     "500", "429", "refused", "html", "never arrived", "answer lost", "down after it", "cut half-way",
-    "half passed on", "body cut", "held", "hung",
+    "half passed on", "body cut", "held", "hung", "down before it",
 ]  # fmt: skip
 """never arrived: hung up before it is passed on. answer lost: passed on, then hung up. down after it:
 the same, and the line stays down. cut half-way: half of the body is read, nothing is passed on. half passed
 on: the server gets that half, then is hung up on as the client is. body cut: the answer ends in its middle.
-held: passed on once `release` is set. hung: passed on, and no answer until the client has given up."""
+held: passed on once `release` is set. hung: passed on, and no answer until the client has given up. down
+before it: never arrived, and the line stays down."""
 
 
 class KaggleLine:
@@ -99,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         size = int(self.headers.get("content-length") or 0)
         fault = self.line.draw(self.path)
+        self.line.down = self.line.down or fault == "down before it"
         if self.line.down or fault in ("never arrived", "cut half-way"):
             self.rfile.read(size // 2)
             self._hang_up()

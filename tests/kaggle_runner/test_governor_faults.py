@@ -230,3 +230,24 @@ async def test_whatever_breaks_where_nothing_goes_out_twice_or_beyond_the_limit(
     known = {row.ref: row for row in standing.history if row.counts}
     assert known.keys() == {one.ref for one in standing.listed}
     assert all(row.state == "scored" and row.score for row in known.values())
+
+
+@pytest.mark.parametrize("fault", ["down before it", "down after it"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_server_that_goes_away_at_any_step_is_sent_it_once_in_the_end(
+    step: str, fault: Fault, server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
+) -> None:
+    mine, desk = write_candidate(tmp_path, "mine", 5.0), governor(book, line.url)
+    line.spoil(step, fault)
+    with contextlib.suppress(KaggleError):
+        await desk.consider([mine])
+        await desk.send(mine)
+        await desk.follow_up(0.1)
+    assert line.down
+    line.down = False
+    _, (verdict,) = await desk.consider([mine])
+    if verdict.level == "send":
+        await desk.send(mine)
+    wait_until_graded(server)
+    (row,) = await desk.follow_up()
+    assert row.state == "scored" and await submitted(server) == 1
