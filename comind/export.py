@@ -17,6 +17,7 @@ from typing import Any
 
 from comind.config import RunConfig
 from comind.engine_wheel import build_wheel
+from comind.exported_community import gather_community
 from comind.kaggle_session import Plan
 from comind.records import Run
 from comind.runs import RunFolder
@@ -74,8 +75,8 @@ def export_run(
     kernel `owner/slug` of the former session, whose output is attached; `python` is a version such as 3.12
     for which all dependencies are added as wheels. Raises ConfigError for a run that cannot go elsewhere.
     """
-    run = _run_of(folder)
-    plan = Plan(run.competition, _settings(run), *_competition(run, folder))
+    run, community = _read(folder)
+    plan = Plan(run.competition, _settings(run), *_competition(run, folder), community)
     offline = bool(plan.settings.get("offline"))
     names = _names(run, after)
     dataset, notebook = out / "dataset", out / "notebook"
@@ -100,15 +101,15 @@ def export_run(
     return export
 
 
-def _run_of(folder: RunFolder) -> Run:
+def _read(folder: RunFolder) -> tuple[Run, dict[str, list[dict[str, Any]]]]:
     reader = Reader(folder.database)
     try:
         run = reader.run()
+        if run is None:
+            raise RunNotFound(f"{folder.path} holds no run.")
+        return run, gather_community(reader, run)
     finally:
         reader.close()
-    if run is None:
-        raise RunNotFound(f"{folder.path} holds no run.")
-    return run
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from comind.clock import stamp
 from comind.config import RunConfig
+from comind.exported_community import FILE, lay_out_community
 from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
 from kaggle_runner.inside_kaggle import INPUT, attached, find_attached, is_session, read_secrets, seconds_left
 
@@ -40,6 +41,8 @@ class Plan:
     about: dict[str, Any] = field(default_factory=dict)
     """Of the competition, as in a folder's competition.yaml."""
     description: str = ""
+    community: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """As `exported_community` gathers it; empty where there is none."""
 
     def write(self, folder: Path) -> None:
         import yaml
@@ -48,6 +51,7 @@ class Plan:
         text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
         (folder / PLAN).write_text(text, encoding="utf-8")
         (folder / DESCRIPTION).write_text(self.description, encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(self.community), encoding="utf-8")
 
 
 def read_plan(folder: Path) -> Plan:
@@ -57,7 +61,8 @@ def read_plan(folder: Path) -> Plan:
     try:
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))
         description = (folder / DESCRIPTION).read_text(encoding="utf-8")
-        return Plan(plan["competition"], dict(plan["settings"]), dict(plan["about"]), description)
+        community = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Plan(plan["competition"], dict(plan["settings"]), dict(plan["about"]), description, community)
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(
             f"{folder / PLAN} cannot be read: {error}",
@@ -102,6 +107,10 @@ def place_competition(slug: str, state: Path, plan: Plan, *, root: Path = INPUT)
             f"The attached files of {slug} come without the text of the competition.",
             hint=f"Write its task and its metric into {folder / DESCRIPTION}; exported runs bring it along.",
         )
+    if plan.community:
+        from mle_live.folder import ARTIFACTS
+
+        lay_out_community(plan.community, folder / ARTIFACTS)
     settings_path = folder / "competition.yaml"
     known = yaml.safe_load(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
     settings = {**known, **plan.about, "slug": slug, "data": str(data)}

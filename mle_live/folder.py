@@ -16,6 +16,8 @@ from mle_live.folder_tables import check_groups, check_ids, check_labels, read_c
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
 SETTINGS = "competition.yaml"
+ARTIFACTS = "artifacts"
+"""Of a folder whose data lie elsewhere: the community, as mle_live.community reads it."""
 _LABEL_FILES = ("solution.csv",)  # a host's answers: never served
 _SAMPLED_ROWS = 10_000
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -85,6 +87,7 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
         slug=slug,
         description=text,
         data_dir=data,
+        artifacts_dir=folder / ARTIFACTS if data != folder else None,
         metric_source=metric.found,
         hidden=(description, settings_path, *(data / name for name in _LABEL_FILES), *inside),
     )

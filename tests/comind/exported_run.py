@@ -13,13 +13,13 @@ from comind.store import Store
 
 def make_run(
     state: Path,
-    *,
+    *records: Any,
     slug: str = "ripe-fruit",
     metric: str = "roc_auc",
     description: str = "# Ripe\n",
     **settings: Any,
 ) -> RunFolder:
-    """`settings` are those of its RunConfig."""
+    """`records` are stored beside the run's row; `settings` are those of its RunConfig."""
     config = RunConfig(competition=slug, **settings)
     folder = create_run(state, f"{slug}-20261122-060000")
     with Store(folder.database) as store:
@@ -33,7 +33,7 @@ def make_run(
             config={**config.as_dict(), "state": str(state)},
             started_at="2026-11-22T06:00:00.000Z",
         )
-        store.save(run)
+        store.save(run, *records)
     if description:
         folder.description.parent.mkdir(parents=True, exist_ok=True)
         folder.description.write_text(description)

@@ -16,6 +16,7 @@ import pytest
 from comind.engine_wheel import build_wheel
 from comind.export import NOBODY, export_run
 from comind.kaggle_session import read_plan
+from comind.records import Discussion, Kernel
 from comind.store import Store
 from kaggle_runner.errors import ConfigError
 from mle_live.shelf import list_shelf
@@ -71,6 +72,19 @@ def test_the_export_holds_what_the_run_was_asked_for_and_nothing_of_this_machine
     for path in (tmp_path / "out").rglob("*"):
         if path.suffix in (".yaml", ".json", ".ipynb", ".md"):
             assert str(tmp_path) not in path.read_text()
+
+
+def test_the_community_that_the_run_saw_comes_along_without_what_it_published(tmp_path: Path) -> None:
+    records = (
+        Kernel(id="ann/starter", title="Starter", author="ann", source="print(1)", votes=3, public_score=0.5),
+        Kernel(id="comind/r1-a1", title="Ours", author="r1-a1", source="print(2)", origin="run"),
+        Discussion(id="7", title="Mind the colour", author="bob", body="Red is ripe."),
+    )
+    written = export_run(make_run(tmp_path / "state", *records), tmp_path / "out")
+    community = read_plan(written.dataset).community
+    (kernel,), (topic,) = community["kernels"], community["discussions"]
+    assert (kernel["ref"], kernel["source"], kernel["public_score"]) == ("ann/starter", "print(1)", 0.5)
+    assert (topic["title"], topic["body"]) == ("Mind the colour", "Red is ripe.")
 
 
 def test_metadata_name_everything_and_titles_give_the_slugs(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from comind.kaggle_session import (
 from comind.runs import default_state
 from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
 from kaggle_runner.inside_kaggle import LENGTH, MARK, STATE
+from mle_live.community import load_community
 from mle_live.files import data_files
 from mle_live.folder import folders_of, load_folder
 from tests.e2e.small_competition import write_small_competition
@@ -42,17 +43,27 @@ def inputs(tmp_path: Path) -> Path:
     return folder.parent
 
 
+KERNEL = {
+    "ref": "ann/starter", "title": "Starter", "author": "ann", "created_at": "2026-01-02T00:00:00.000Z",
+    "votes": 7, "public_score": 0.9, "datasets": [], "competitions": ["ripe-fruit"],
+    "source": "# %%\nprint('ripe')\n",
+}  # fmt: skip
+TOPIC = {
+    "title": "Mind the colour", "author": "bob", "created_at": "2026-01-03T00:00:00.000Z", "votes": 2,
+    "body": "Red is ripe.\n\n> ann: I agree.",
+}  # fmt: skip
 PLAN = Plan(
-    "ripe-fruit", {"coders": 2}, {"metric": "binary_log_loss"}, "# Ripe fruit\n\nTell which is ripe.\n"
+    "ripe-fruit",
+    {"coders": 2},
+    {"metric": "binary_log_loss"},
+    "# Ripe fruit\n\nTell which is ripe.\n",
+    {"kernels": [KERNEL], "discussions": [TOPIC]},
 )
 
 
 def test_the_attached_files_become_a_competition_without_a_copy(inputs: Path, tmp_path: Path) -> None:
     folder = place_competition("ripe-fruit", tmp_path / "state", PLAN, root=inputs)
-    assert folder is not None and {path.name for path in folder.iterdir()} == {
-        "description.md",
-        "competition.yaml",
-    }
+    assert folder is not None and not list(folder.rglob("*.csv"))
     competition = load_folder(folder)
     assert (competition.slug, competition.metric, competition.title) == (
         "ripe-fruit",
@@ -62,6 +73,16 @@ def test_the_attached_files_become_a_competition_without_a_copy(inputs: Path, tm
     names = [file.name for file in data_files(competition)]
     assert names == ["sample_submission.csv", "test.csv", "train.csv"]
     assert folders_of(folder) == (folder, inputs / "ripe-fruit"), "both are hidden from agents"
+
+
+def test_the_community_comes_along(inputs: Path, tmp_path: Path) -> None:
+    folder = place_competition("ripe-fruit", tmp_path / "state", PLAN, root=inputs)
+    assert folder is not None
+    community = load_community(load_folder(folder).artifacts_dir)
+    (kernel,), (topic,) = community.kernels, community.topics
+    assert (kernel.ref, kernel.votes, kernel.public_score) == ("ann/starter", 7, 0.9)
+    assert kernel.code_path.read_text() == KERNEL["source"]
+    assert (topic.title, topic.text) == ("Mind the colour", TOPIC["body"])
 
 
 def test_in_the_next_session_the_files_may_lie_elsewhere(inputs: Path, tmp_path: Path) -> None:
