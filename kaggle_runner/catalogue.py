@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.errors import KaggleError
+from kaggle_runner.errors import KaggleError, StateUnwritable
 from kaggle_runner.kaggle_records import Competition
 from kaggle_runner.kaggles import Credentials, Kaggle
 from kaggle_runner.rank_records import board_kind
@@ -66,11 +67,14 @@ def database_of(state: Path) -> Path:
 
 
 def kept(kaggle: Kaggle, database: Path) -> Listing:
-    """The last list that came, without asking; empty when there is none."""
+    """The last list that came, without asking; empty when there is none, or when it cannot be read."""
     if not database.exists():
         return Listing(kaggle.name)
-    with _book(kaggle, database) as book:
-        found = book.rows("SELECT at, document FROM catalogue WHERE account = ?", (book.account,))
+    try:
+        with _book(kaggle, database) as book:
+            found = book.rows("SELECT at, document FROM catalogue WHERE account = ?", (book.account,))
+    except (StateUnwritable, sqlite3.Error) as error:
+        return Listing(kaggle.name, trouble=f"its last list cannot be read: {error}")
     if not found:
         return Listing(kaggle.name)
     try:
@@ -101,7 +105,10 @@ async def refreshed(
         return _older(kaggle, database, search, f"no answer within {seconds:g} s")
     listing = Listing(kaggle.name, tuple(rows.values()), clock().timestamp())
     if not search:
-        _keep(kaggle, database, listing)
+        try:
+            _keep(kaggle, database, listing)
+        except (StateUnwritable, sqlite3.Error) as error:  # what came is shown all the same
+            return replace(listing, trouble=f"this list cannot be kept: {error}")
     return listing
 
 

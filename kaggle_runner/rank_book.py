@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.rank_movement import movement, moves
 from kaggle_runner.rank_records import Look, Point, Row, look_as_dict, look_from_dict, point, with_moves
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 DAY = 86_400.0
 KEPT_WHOLE = 2 * DAY

@@ -133,17 +133,12 @@ class Home(Screen[None]):
     async def _list_competitions(self, *, ask: bool = False) -> None:
         """The shelf and what was listed last at once; then, in the background, what the Kaggles list now."""
         self._kaggles = await asyncio.to_thread(known_kaggles, os.environ)
-        try:
-            lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
-            self._show_competitions(lists)
-            now = self._clock().timestamp()
-            if ask or any(one.at is None or now - one.at > LIST_SECONDS for one in lists):
-                self._say("asking …")
-                lists = await asked_lists(self._kaggles, self.comind.state, self._clock)
-                self._show_competitions(lists)
-        except (OSError, sqlite3.DatabaseError) as error:  # the shelf needs no state folder
-            self._show_competitions([])
-            self._say(f"the kept lists cannot be read: {error}")
+        lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
+        self._show_competitions(lists)
+        now = self._clock().timestamp()
+        if ask or any(one.at is None or now - one.at > LIST_SECONDS for one in lists):
+            self._say("asking …")
+            self._show_competitions(await asked_lists(self._kaggles, self.comind.state, self._clock))
 
     def _show_competitions(self, lists: list[Listing]) -> None:
         self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock())

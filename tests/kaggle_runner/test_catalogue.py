@@ -75,6 +75,14 @@ async def test_a_kaggle_that_does_not_answer_is_given_up(server: RunningServer, 
     assert "no answer within 0 s" in listing.trouble
 
 
+async def test_a_database_that_cannot_be_used_hides_no_list(server: RunningServer, tmp_path: Path) -> None:
+    database, kaggle = tmp_path / "kaggle.sqlite", kaggle_at(server.url)
+    database.write_bytes(b"this is no database " * 100)
+    assert "cannot be read" in kept(kaggle, database).trouble
+    listing = await refreshed(kaggle, database, lambda: NOW)
+    assert [row.slug for row in listing.competitions] == [SLUG] and "cannot be kept" in listing.trouble
+
+
 async def test_a_search_is_asked_and_not_kept(server: RunningServer, tmp_path: Path) -> None:
     database, kaggle = tmp_path / "kaggle.sqlite", kaggle_at(server.url)
     assert (await refreshed(kaggle, database, lambda: NOW, search="nothing-like-it")).competitions == ()
