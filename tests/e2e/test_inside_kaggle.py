@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from comind.records import Kernel
+from comind.runs import list_runs
+from comind.store import Store
 from kaggle_runner.fence import abilities
 from mle_live.folder import load_folder
 from tests.e2e.commands import comind
@@ -46,13 +49,27 @@ def server(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
+PUBLIC_KERNEL = """
+import pandas as pd
+
+train = pd.read_csv("/kaggle/input/ripe-fruit/train.csv")
+test = pd.read_csv("../input/ripe-fruit/test.csv")
+means = train.groupby("colour")["ripe"].mean()
+table = pd.DataFrame({"id": test["id"], "ripe": test["colour"].map(means)})
+table.to_csv("/kaggle/working/submission.csv", index=False)
+"""
+
+
 @pytest.fixture(scope="module")
 def home(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state folder with a finished offline run in it."""
+    """The state folder with a finished offline run in it, which saw one public kernel."""
     state = tmp_path_factory.mktemp("home") / "state"
     size = ("--coders", "1", "--rounds", "1", "--steps", "4", "--time-limit", "10m")
     done = comind("run", f"{competition}/", "--offline", "--headless", *size, state=state)
     assert done.returncode == 0, done.stderr
+    (run,) = list_runs(state)
+    with Store(run.database) as store:
+        store.save(Kernel(id="ann/means", title="Means", author="ann", source=PUBLIC_KERNEL, votes=3))
     return state
 
 
@@ -108,6 +125,7 @@ def test_a_session_that_ends_too_soon_is_resumed_by_the_next_one(
     log = pusher.log(slug)
     assert f"The state of {begun['run']} was found" in log
     assert "agent code is fenced in by Landlock" in log
+    assert "ann/means: feedback score" in log, "a public kernel runs there as it is"
     ended = json.loads(pusher.output(slug, "comind-state.json"))
     assert (ended["run"], ended["status"]) == (begun["run"], "finished")
     rows = list(csv.DictReader(io.StringIO(pusher.output(slug, "submission.csv").decode())))
