@@ -18,7 +18,7 @@ from comind.records import Run
 from comind.runs import RunFolder, default_state, list_runs
 from comind.store.reader import Reader
 from comind_tui.running import check_key, run_headless
-from kaggle_runner.errors import ComindError, ConfigError
+from kaggle_runner.errors import ComindError, ConfigError, ModelError
 from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets
 
 _HANDED_OVER = {
@@ -36,6 +36,8 @@ def main() -> int:
         return compete(Path(sys.argv[1]))
     except ComindError as error:
         print(f"comind: {error}", file=sys.stderr)
+        if isinstance(error, ModelError):
+            print("  → Inside Kaggle: is Internet on, under Settings?", file=sys.stderr)
         return error.exit_code
 
 

@@ -188,6 +188,41 @@ os.wait()
     assert await processes.gone(members, 30)
 
 
+_ENGINE = """
+import asyncio, sys
+from pathlib import Path
+from kaggle_runner import fence, processes
+
+async def main():
+    state = Path(sys.argv[1])
+    command = fence.command(
+        [sys.executable, "-c", "import os, time; os.fork() or os.setsid(); time.sleep(600)"],
+        box=fence.new_box((state,)), mounts={}, writable={}, cwd="/tmp", environment={},
+        python=Path(sys.executable), gpus=(), hidden=(state,),
+    )
+    process = await asyncio.create_subprocess_exec(*command)
+    while len(processes.tree(process.pid)) < 4:
+        await asyncio.sleep(0.05)
+    print(*processes.tree(process.pid), flush=True)
+    await process.wait()
+
+asyncio.run(main())
+"""
+
+
+@needs_landlock
+async def test_nothing_outlives_an_engine_that_is_killed(state: Path) -> None:
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ENGINE, str(state), stdout=asyncio.subprocess.PIPE
+    )
+    assert engine.stdout is not None
+    members = [int(pid) for pid in (await engine.stdout.readline()).split()]
+    assert len(members) == 4
+    engine.kill()
+    await engine.wait()
+    assert await processes.gone(members, 60)
+
+
 @needs_landlock
 async def test_a_script_and_the_links_that_it_makes(session: None, state: Path) -> None:
     made = state / "made"
