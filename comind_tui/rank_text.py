@@ -13,7 +13,7 @@ from typing import Any
 from comind.clock import stamp
 from comind_tui.plain import arrow, duration, number, one_line
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.rank_records import Look, Movement, Moves, Zone
+from kaggle_runner.rank_records import GROUPS, Look, Movement, Moves, Zone
 
 NAMED = 3
 """Teams called by name where many have moved."""
@@ -152,15 +152,7 @@ def trouble_line(error: KaggleError, look: Look | None, now: datetime) -> str:
 def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
     """`--json`: moments as UTC stamps, changes with the direction spelled out."""
     zone = look.next_zone
-    ranked = {
-        name: {"count": group.count, "teams": list(group.names)}
-        for name, group in (
-            ("passed_us", look.moves.passed_us),
-            ("passed_by_us", look.moves.passed_by_us),
-            ("new_above", look.moves.new_above),
-            ("gone_above", look.moves.gone_above),
-        )
-    }
+    groups = {name: getattr(look.moves, name) for name in GROUPS}
     return {
         "competition": look.competition,
         "kaggle": kaggle,
@@ -183,7 +175,7 @@ def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
         ],
         "next_zone": zone.medal if zone else None,
         "next_zone_needs": _needs(zone, look),
-        **ranked,
+        **{name: {"count": group.count, "teams": list(group.names)} for name, group in groups.items()},
         "climbed": [climb._asdict() for climb in look.moves.climbs],
         "neighbours": [row._asdict() for row in look.neighbours],
         "submissions_today": look.submissions_today,

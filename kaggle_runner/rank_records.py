@@ -76,6 +76,10 @@ class Group(NamedTuple):
 NOBODY = Group()
 
 
+GROUPS = ("passed_us", "passed_by_us", "new_above", "gone_above")
+"""The groups of `Moves`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moves:
     """Who moved between two looks. `new_above` and `gone_above` came in and left above the own place."""
@@ -143,9 +147,6 @@ class Point(NamedTuple):
     bronze: float | None
 
 
-_GROUPS = ("passed_us", "passed_by_us", "new_above", "gone_above")
-
-
 def point(look: Look) -> Point:
     lines = {zone.medal: zone.score for zone in look.zones}
     rank, score = (look.own.rank, look.own.score) if look.own else (None, None)
@@ -158,7 +159,7 @@ def look_as_dict(look: Look) -> dict[str, Any]:
     for name in ("own", "neighbours"):
         rows = document[name]
         document[name] = rows and (rows._asdict() if isinstance(rows, Row) else [r._asdict() for r in rows])
-    for name in _GROUPS:
+    for name in GROUPS:
         document["moves"][name] = getattr(look.moves, name)._asdict()
     document["moves"]["climbs"] = [climb._asdict() for climb in look.moves.climbs]
     return document
@@ -167,7 +168,7 @@ def look_as_dict(look: Look) -> dict[str, Any]:
 def look_from_dict(document: dict[str, Any]) -> Look:
     """The inverse of `look_as_dict`. Raises KeyError or TypeError for a document of another version."""
     moves = document["moves"]
-    groups = {name: Group(moves[name]["count"], tuple(moves[name]["names"])) for name in _GROUPS}
+    groups = {name: Group(moves[name]["count"], tuple(moves[name]["names"])) for name in GROUPS}
     own = document["own"]
     return Look(
         **{
