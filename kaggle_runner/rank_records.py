@@ -66,7 +66,8 @@ class Climb(NamedTuple):
     now: int
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Group:
     """How many teams did something, and the names of the best-placed ones."""
 
     count: int = 0
@@ -159,8 +160,6 @@ def look_as_dict(look: Look) -> dict[str, Any]:
     for name in ("own", "neighbours"):
         rows = document[name]
         document[name] = rows and (rows._asdict() if isinstance(rows, Row) else [r._asdict() for r in rows])
-    for name in GROUPS:
-        document["moves"][name] = getattr(look.moves, name)._asdict()
     document["moves"]["climbs"] = [climb._asdict() for climb in look.moves.climbs]
     return document
 
