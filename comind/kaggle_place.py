@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from comind.clock import Clock
 from comind.config import ACCELERATORS, RunConfig
@@ -35,6 +35,7 @@ from kaggle_runner.kernel_book import KernelBook
 from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.session import NotebookSession
 from kaggle_runner.sessions import Needs, Place, SessionQueue
+from mle_live.kernel_store import RESTARTED
 
 GPU_SESSION_SECONDS = 9 * 3600.0
 """Kaggle's limit where there is an accelerator; without one it is 12 hours."""
@@ -76,6 +77,7 @@ class KagglePlace:
         data_name: str,
         sizes: SampleSizes,
         open_session: OpenNotebook,
+        simulated: bool,
     ) -> None:
         self.data_name = data_name
         """The folder under /kaggle/input that holds the competition's files, here and there."""
@@ -88,6 +90,7 @@ class KagglePlace:
         self._store = store
         self._config = config
         self._owner = owner
+        self._simulated = simulated
         self._uploads: dict[str, asyncio.Lock] = {}
         self._without_gpu = False
 
@@ -165,19 +168,43 @@ class KagglePlace:
             (order.home / _PUSH).unlink(missing_ok=True)
             return await self._ordered(replace(order, accelerator=""), watch, tell)
 
+    def give_up(self, order: KernelOrder, reason: str) -> CameHome:
+        """Nobody waits for the order's kernel any more."""
+        row = abandon(self._kernels, order.slug)
+        if row is None or not row.version:
+            return CameHome.nothing(f"not pushed: {reason}")
+        return CameHome(
+            state="abandoned",
+            ref=row.ref,
+            version=row.version,
+            url=row.url,
+            seconds=0.0,
+            names=(),
+            fault=f"the kernel was abandoned: {reason}",
+            sentence="",
+            told=f"{NO_CANCEL}.",
+        )
+
     async def _ordered(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> CameHome:
         running = asyncio.create_task(self._in_a_session(order, watch, tell))
         stopping = asyncio.create_task(watch.stopped.wait())
         try:
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
-                return await self._abandoned(order.slug, running, watch.reason)
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                return self.give_up(order, watch.reason)
         finally:
             stopping.cancel()
             if not running.done():
                 running.cancel()
             await asyncio.gather(stopping, running, return_exceptions=True)
-        return await self._home(order, running.result())
+        result = running.result()
+        if self._simulated and RESTARTED in result.failure and not order.again:
+            # the run's own server died with its engine, and the kernel with the server
+            (order.home / _PUSH).unlink(missing_ok=True)
+            return await self._ordered(replace(order, again=True), watch, tell)
+        return await self._home(order, result)
 
     async def _in_a_session(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> JobResult:
         """Wait for a place among the account's sessions, then push and wait for the end."""
@@ -195,10 +222,8 @@ class KagglePlace:
             slug=order.slug,
             watch=lambda why: tell(f"Waiting for a session: {why}"),
         ):
-            push = await self._prepared(order)
-            job = Job(
-                push=push, run=self._folder.id, agent=order.agent, purpose="predictions", mark=push.slug
-            )
+            push, mark = await self._prepared(order)
+            job = Job(push=push, run=self._folder.id, agent=order.agent, purpose="predictions", mark=mark)
             return await run_job(
                 self._client,
                 self._kernels,
@@ -209,23 +234,6 @@ class KagglePlace:
                 deadline_seconds=max(0.0, order.left()),
                 watch=Phases(watch, tell, push.accelerator),
             )
-
-    async def _abandoned(self, slug: str, running: asyncio.Task[JobResult], reason: str) -> CameHome:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        row = abandon(self._kernels, slug)
-        pushed = row is not None and row.version > 0
-        return CameHome(
-            state="abandoned" if pushed else "refused",
-            ref=row.ref if row else "",
-            version=row.version if row else 0,
-            url=row.url if row else "",
-            seconds=0.0,
-            names=(),
-            fault=f"the kernel was abandoned: {reason}" if pushed else f"not pushed: {reason}",
-            sentence="",
-            told=f"{NO_CANCEL}." if pushed else "",
-        )
 
     async def _home(self, order: KernelOrder, result: JobResult) -> CameHome:
         if result.carried is not None:
@@ -250,12 +258,15 @@ class KagglePlace:
         except KaggleError:
             return None  # a figure that is only shown
 
-    async def _prepared(self, order: KernelOrder) -> KernelPush:
-        """The push, written down before it is made: a resumed run sends the very same, or finds it there."""
+    async def _prepared(self, order: KernelOrder) -> tuple[KernelPush, str]:
+        """The push and its mark, written down before it is made: a resumed run sends the very same."""
         kept = order.home / _PUSH
         if kept.is_file():
             values = json.loads(kept.read_text(encoding="utf-8"))
-            return KernelPush(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            known: dict[str, Any] = {
+                name: tuple(v) if isinstance(v, list) else v for name, v in values["push"].items()
+            }
+            return KernelPush(**known), values["mark"]
         datasets = [f"{self._owner}/{self.data_name}"]
         for name, folder in order.resources.items():
             datasets.append(await self._uploaded(name, folder))
@@ -263,7 +274,7 @@ class KagglePlace:
         seconds = await self._session_seconds(order)
         text = gather(
             order.cells, slug=self.data_name, carried=carried, title=order.title,
-            inputs=tuple(order.resources), mark=order.slug, seconds=seconds,
+            inputs=tuple(order.resources), mark=order.mark, seconds=seconds,
         )  # fmt: skip
         push = KernelPush(
             slug=order.slug,
@@ -276,9 +287,9 @@ class KagglePlace:
             docker_image=self._config.docker_image,
             seconds=seconds,
         )
-        _write(kept, json.dumps(asdict(push)))
+        _write(kept, json.dumps({"push": asdict(push), "mark": order.mark}))
         _write(order.home / _NOTEBOOK, text)
-        return push
+        return push, order.mark
 
     async def _session_seconds(self, order: KernelOrder) -> int:
         """The session's time-out: several times what is expected, so that quota is not held for nothing.
@@ -332,7 +343,7 @@ async def open_place(
     )
     owner = await client.username()
     await ensure_dataset(client, split.slug, folder.public, store)
-    store.event("kaggle", f"{NO_CANCEL}.")
+    store.event("kaggle", f"{NO_CANCEL}. The time limit counts on while kernels wait and run.")
     # the run's own server has another port each time, and its account is this run's alone
     account = f"{owner}@{folder.id}" if simulated else account_name(owner, client.base_url)
     book = AccountBook(folder.state / "kaggle.sqlite", account)
@@ -351,6 +362,7 @@ async def open_place(
         data_name=split.slug,
         sizes=sizes,
         open_session=open_session,
+        simulated=simulated,
     )
 
 

@@ -37,6 +37,13 @@ class KernelOrder:
     earlier: Path | None
     """Where this agent's last kernel came home to."""
     home: Path
+    again: bool = False
+    """Its first kernel died with the run's own server."""
+
+    @property
+    def mark(self) -> str:
+        """What the kernel prints, to tell its output from that of another version."""
+        return f"{self.slug} again" if self.again else self.slug
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,21 @@ class CameHome:
     fault: str
     sentence: str
     told: str
+
+    @classmethod
+    def nothing(cls, fault: str, told: str = "") -> CameHome:
+        """Nothing was pushed."""
+        return cls(
+            state="refused",
+            ref="",
+            version=0,
+            url="",
+            seconds=0.0,
+            names=(),
+            fault=fault,
+            sentence="",
+            told=told,
+        )
 
 
 class KernelWatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kaggle_runner.gathering import Progress, cell_logs
@@ -11,6 +12,7 @@ from kaggle_runner.kaggle_records import LogLine, Quota
 _LOG_CHARACTERS = 2_500
 _FAILED_CHARACTERS = 3_000
 _FILES_SHOWN = 30
+_OURS = re.compile(r"\[comind\] |(Writing|Overwriting) comind_\w+\.py$")
 
 
 def fault_of(result: JobResult, wanted: Sequence[str]) -> str:
@@ -78,12 +80,14 @@ def _cells(result: JobResult) -> list[str]:
             f"{place}: {cell.state} {cell.seconds:.0f} s" for place, cell in enumerate(progress.cells, 1)
         ]
         lines.append(f"cells: {', '.join(times)}")
-    text = "".join(line.data for line in result.log if _is_news(line))
+    text = _news(result.log)
     return [*lines, "log:", _end(text, _LOG_CHARACTERS)] if text.strip() else lines
 
 
-def _is_news(line: LogLine) -> bool:
-    return not line.data.startswith("[comind]")
+def _news(log: Sequence[LogLine]) -> str:
+    """The log without the lines that the gathered notebook itself writes."""
+    lines = "".join(line.data for line in log).splitlines(keepends=True)
+    return "".join(line for line in lines if not _OURS.match(line))
 
 
 def _end(text: str, characters: int) -> str:

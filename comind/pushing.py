@@ -23,7 +23,7 @@ from comind.roles.coder import Turn
 from comind.solutions import solution_cells
 from comind.watching import CellUnderWatch, Watcher
 from comind.working import Workshop
-from kaggle_runner.errors import KaggleError, LimitReached
+from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.session import NotebookSession
 
 REHEARSAL_SECONDS = 600.0
@@ -212,8 +212,10 @@ class PushedAgent(CodingAgent):
         watching = asyncio.create_task(watcher.run())
         try:
             came = await self._place.run_kernel(order, watch, tell=self._tell_kernel(push))
-        except (KaggleError, LimitReached) as error:
-            return self._refused(push, f"{error.message}", error.hint)
+        except (KernelRefused, LimitReached) as error:
+            return self._refused(push, error.message, error.hint)
+        except KaggleError as error:
+            came = self._place.give_up(order, error.message)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from comind.clock import utc_now
-from comind.records import Evaluation
+from comind.records import Agent, Evaluation
 from comind.sampled import SampleSizes
 from comind.store import Store
+from kaggle_runner.errors import BadCompetition, ConfigError
 from tests.comind.pushing_world import CANARY, PREDICT, TRAIN, World, open_world, turn
 from tests.tiny_kaggle import make_root, running_server
 
@@ -35,6 +36,13 @@ def told(shown: str) -> str:
     """The Kaggle section of an observation."""
     found = re.search(r"## Kaggle\n<<<\n(.*?)\n>>>", shown, re.S)
     return found[1] if found else ""
+
+
+async def until_it_runs(world: World, running: asyncio.Task[Agent]) -> None:
+    """Until a kernel of the agent runs at Kaggle; its own error when it ends before."""
+    while not any("Runs at Kaggle" in line for line in world.events("kernel")):
+        assert not running.done(), running.result()
+        await asyncio.sleep(0.1)
 
 
 async def test_predictions_come_from_all_rows_and_cells_from_a_sample(world: World) -> None:
@@ -119,8 +127,7 @@ async def test_a_persons_stop_abandons_the_kernel_and_says_what_that_means(world
     endless = f"import time\nwhile len(train) > 2000:\n    time.sleep(0.1)\n{PREDICT}"
     agent, _ = await world.agent([turn(endless, submits=True)])
     running = asyncio.create_task(agent.run())
-    while not any("Runs at Kaggle" in line for line in world.events("kernel")):
-        await asyncio.sleep(0.1)
+    await until_it_runs(world, running)
     world.control.stop("stopped by a person")
     done = await running
     [push] = world.pushes
@@ -136,8 +143,7 @@ async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(wo
     script = [turn(waits, submits=True)]
     first, _ = await world.agent(script)
     running = asyncio.create_task(first.run())
-    while not any("Runs at Kaggle" in line for line in world.events("kernel")):
-        await asyncio.sleep(0.1)
+    await until_it_runs(world, running)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [push.state for push in world.pushes] == ["queued"]
@@ -170,3 +176,48 @@ async def test_nothing_private_is_ever_sent(world: World, tmp_path: Path) -> Non
     sent = [path for path in (tmp_path / "server").rglob("*") if path.is_file()]
     assert any(path.name == "train.csv" for path in sent)
     assert [path for path in sent if CANARY.encode() in path.read_bytes()] == []
+
+
+async def test_cells_that_an_earlier_kernel_ran_are_carried_and_not_run_again(world: World) -> None:
+    costly = turn("print('costly work is done'); means = train.mean(numeric_only=True)")
+    again = turn(PREDICT.replace("train['label'].mean()", "means['label']"), submits=True, goal="use it")
+    agent, model = await world.agent([costly, WRITE, again])
+    await agent.run()
+    first, second = world.pushes
+    assert (first.state, second.state) == ("complete", "complete")
+    assert "costly work is done" in told(model.shown[3])
+    assert "costly work is done" not in told(model.shown[4])
+    assert "1: carried 0 s, 2: carried 0 s, 3: carried 0 s, 4: ok" in told(model.shown[4])
+    assert world.evaluator.rows[second.id] == (600, 600)
+
+
+async def test_a_split_above_the_limit_is_refused_before_anything_is_uploaded(world: World) -> None:
+    with pytest.raises(ConfigError, match=r"kaggle_dataset_limit allows 0\.001 GB"):
+        (world.folder.public / "big.bin").write_bytes(bytes(2_000_000))
+        await world.place(kaggle_dataset_limit=0.001)
+    assert world.events("dataset") == []
+
+
+async def test_a_second_run_with_the_same_split_uploads_nothing(world: World) -> None:
+    await world.place()
+    (world.folder.path / "data" / "kaggle_dataset.json").unlink()
+    await world.place()
+    uploaded, found = world.events("dataset")
+    assert uploaded.startswith("Uploaded the private dataset alice/comind-tiny-comp-")
+    assert found.endswith("is there already")
+
+
+async def test_a_link_in_the_split_is_not_followed_to_kaggle(world: World) -> None:
+    (world.folder.public / "labels.csv").symlink_to(world.folder.private / "validation.csv")
+    with pytest.raises(BadCompetition, match=r"labels\.csv"):
+        await world.place()
+    assert world.events("dataset") == []
+
+
+async def test_a_gpu_that_is_not_to_be_had_is_done_without_when_nobody_insists(world: World) -> None:
+    code = f"try:\n    import torch\nexcept ImportError:\n    pass\n{PREDICT}"
+    agent, _ = await world.agent([turn(code, submits=True)])
+    await agent.run()
+    [push] = world.pushes
+    assert push.state == "complete", push.fault
+    assert any("No accelerator is to be had" in line for line in world.events("kernel"))
