@@ -67,7 +67,8 @@ class RankBook:
     def newest_at(self) -> float | None:
         """The moment of the newest look; cheap enough to ask often."""
         found = self._book.rows(f"SELECT max(at) AS at FROM rank_looks WHERE {_OURS}", self._key)
-        return found[0]["at"]
+        at: float | None = found[0]["at"]
+        return at
 
     def history(self, since: float = 0.0) -> list[Point]:
         """Oldest first."""

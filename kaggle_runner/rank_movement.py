@@ -80,12 +80,11 @@ def movement(own: Row | None, teams: int, earlier: Point | None) -> Movement | N
     """From an earlier look to now; None without one."""
     if earlier is None:
         return None
-    both_ranks = own is not None and earlier.rank is not None
-    both_scores = own is not None and own.score is not None and earlier.score is not None
+    rank, score = (own.rank, own.score) if own else (None, None)
     return Movement(
         since=earlier.at,
-        places=earlier.rank - own.rank if both_ranks and own and earlier.rank else None,
-        score_change=own.score - earlier.score if both_scores and own and own.score is not None else None,
+        places=None if rank is None or earlier.rank is None else earlier.rank - rank,
+        score_change=None if score is None or earlier.score is None else score - earlier.score,
         teams=teams - earlier.teams,
     )
 
