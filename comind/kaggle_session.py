@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import zlib
@@ -29,6 +30,8 @@ STATE_PACK = "comind-state.tar.gz"
 STATE_NOTE = "comind-state.json"
 _LEFT_OUT = ("boxes", "mle_live")
 """Of the state folder: what is made anew from packages or from inputs."""
+_REMADE = re.compile(r"runs/[^/]+/mle_live/downloads")
+"""The competition's data once more, as one archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def keep(state: Path, target: Path, *, run: str, status: str, now: datetime) -> 
 
 def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Plain files and folders, owned by whoever unpacks them and open to nobody else."""
-    if not (member.isreg() or member.isdir() or member.islnk()):
+    if not (member.isreg() or member.isdir() or member.islnk()) or _REMADE.fullmatch(member.name):
         return None
     member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
     member.mode = 0o700 if member.isdir() else 0o600

@@ -165,7 +165,7 @@ def make_state(state: Path) -> Path:
     (run / "run.sqlite").write_text("rows")
     (run / "agents" / "a1" / "working" / "model.bin").write_bytes(b"weights")
     (run / "agents" / "a1" / "working" / "model.bin").chmod(0o755)
-    for left_out in ("boxes/1/tmp", "mle_live/private"):
+    for left_out in ("boxes/1/tmp", "mle_live/private", "runs/r1/mle_live/downloads"):
         (state / left_out).mkdir(parents=True)
         (state / left_out / "file").touch()
     return state
@@ -188,6 +188,7 @@ def test_a_state_survives_the_session(tmp_path: Path) -> None:
     assert (fresh / "runs/r1/run.sqlite").read_text() == "rows"
     assert (fresh / "runs/r1/agents/a1/working/model.bin").read_bytes() == b"weights"
     assert sorted(path.name for path in fresh.iterdir()) == ["runs"]
+    assert not list((fresh / "runs" / "r1" / "mle_live").iterdir())
     files = [path for path in fresh.rglob("*") if path.is_file()]
     assert all(not path.stat().st_mode & 0o077 for path in files), "open to the engine's user only"
 

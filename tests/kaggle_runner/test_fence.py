@@ -155,6 +155,10 @@ print(subprocess.check_output(['echo', 'shell'], text=True).strip())
     assert await lab.say(code) == "[1, 2]\n[1]\nshell"
 
 
+def test_the_systems_own_disks_are_not_taken_for_a_process_s_memory() -> None:
+    assert processes._ram_disks([os.getpid()]) == 0
+
+
 @needs_landlock
 async def test_cells_are_interrupted_and_a_lost_kernel_is_replaced(lab: Lab) -> None:
     running = asyncio.create_task(lab.run("import time\nprint('began', flush=True)\ntime.sleep(600)"))
