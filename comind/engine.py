@@ -41,7 +41,7 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
 from comind.submitting import Submitter, check_leave
-from comind.upstream import Upstream, open_upstream, resolve_slug, settled
+from comind.upstream import Upstream, check_upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
@@ -68,8 +68,8 @@ def prepare_run(
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
     config = settled(config, os.environ).anchored()
-    if config.executor == "kaggle":
-        asyncio.run(check_push(config, os.environ, state))
+    check = check_push if config.executor == "kaggle" else check_upstream
+    asyncio.run(check(config, os.environ, state))
     if config.submit:
         asyncio.run(check_leave(config, os.environ))
     recording = recording_of(config.replay, state, slug) if config.replay else None

@@ -20,6 +20,7 @@ from comind.runs import RunFolder
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import ConfigError, UnknownCompetition
 from kaggle_runner.kaggles import KAGGLE_URL, URL_VARIABLE, Kaggle, chosen, kaggle_credentials
+from kaggle_runner.preflight import insist, preflight
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,16 @@ def upstream_kaggle(config: RunConfig, environment: Mapping[str, str]) -> Kaggle
         hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
         "that holds train.csv, test.csv and sample_submission.csv.",
     )
+
+
+async def check_upstream(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
+    """What reading a competition from a Kaggle needs, before anything is spent: user, name, rules, disk.
+
+    Raises KaggleError or ConfigError with the first thing missing. The run's own child needs nothing.
+    """
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is not None:
+        insist(await preflight(kaggle.client(), config.competition, purpose="push", folder=state))
 
 
 def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from comind.config import RunConfig
-from comind.upstream import resolve_slug, settled, upstream_kaggle
-from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
+from comind.upstream import check_upstream, resolve_slug, settled, upstream_kaggle
+from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError, UnknownCompetition
 from kaggle_runner.kaggles import KAGGLE_URL
+from mle_live.service import Limits
+from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
 
 SERVED = {"COMIND_KAGGLE_URL": "http://127.0.0.1:8787", "COMIND_KAGGLE_TOKEN": "t"}
 REAL = {"KAGGLE_API_TOKEN": "KGAT_1"}
@@ -74,3 +77,37 @@ def test_a_missing_token_of_the_named_one_is_said_before_anything(nowhere: dict[
     with pytest.raises(ConfigError) as error:
         resolve_slug(config, Path("state"), nowhere | REAL)
     assert "COMIND_KAGGLE_TOKEN" in error.value.hint
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment in which a Kaggle is named that asks for its rules to be accepted."""
+    limits = Limits(rules_required=True)
+    with running_server(make_root(tmp_path / "root"), tmp_path / "server", limits=limits) as server:
+        yield {"HOME": str(tmp_path), "COMIND_KAGGLE_URL": server.url, "COMIND_KAGGLE_TOKEN": TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("changed", "competition", "message", "way_out"),
+    [
+        ({}, SLUG, "rules: not accepted yet", f"competitions/{SLUG}/rules"),
+        ({}, "tiny-cmop", "has no competition 'tiny-cmop'", f"Did you mean {SLUG}?"),
+        ({"COMIND_KAGGLE_TOKEN": "wrong"}, SLUG, "the API token is not valid", "COMIND_KAGGLE_TOKEN"),
+        ({"COMIND_KAGGLE_URL": "http://127.0.0.1:9"}, SLUG, "no connection", "MLE-Live running"),
+    ],
+)
+async def test_what_stands_in_the_way_is_one_message_before_anything_is_spent(
+    served: dict[str, str],
+    tmp_path: Path,
+    changed: dict[str, str],
+    competition: str,
+    message: str,
+    way_out: str,
+) -> None:
+    with pytest.raises(KaggleError) as error:
+        await check_upstream(RunConfig(competition=competition), served | changed, tmp_path / "state")
+    assert message in error.value.message and way_out in error.value.hint
+
+
+async def test_the_shelf_needs_nobody(nowhere: dict[str, str], tmp_path: Path) -> None:
+    await check_upstream(RunConfig(competition="digits-5k"), nowhere, tmp_path)
