@@ -36,15 +36,16 @@ def server(prepared_root: Callable[[str], Path], tmp_path: Path) -> Iterator[Run
         yield running
 
 
+@pytest.mark.parametrize(("how", "rounds"), [("run", 2), ("--kaggle-push", 1)])
 def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
-    server: RunningServer, tmp_path: Path
+    how: str, rounds: int, server: RunningServer, tmp_path: Path
 ) -> None:
     state, config = tmp_path / "state", tmp_path / "run.yaml"
-    config.write_text("verify_kernels: false\ncoders: 1\nrounds: 2\nsteps: 4\ntime_limit: 5m\n")
+    config.write_text(f"verify_kernels: false\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 5m\n")
     with KaggleLine(server.url) as line:
         line.spoil("CreateSubmission", "held")
         words = [
-            COMMAND, "run", SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
+            COMMAND, how, SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
             "--config", str(config), "--state", str(state),
         ]  # fmt: skip
         with subprocess.Popen(
