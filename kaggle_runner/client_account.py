@@ -8,6 +8,9 @@ from kaggle_runner.client_base import ClientBase
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_faults import SETTINGS_PAGE
 
+_NOT_A_TOKEN = (400, 401, 403, 404)
+"""With these Kaggle says that a text is no token of anybody's."""
+
 
 class AccountCalls(ClientBase):
     _name: str = ""
@@ -24,8 +27,14 @@ class AccountCalls(ClientBase):
     async def _introspect(self, token: str) -> str:
         request = IntrospectTokenRequest()
         request.token = token
-        found = await self._read("API token", lambda wire: wire.oauth.introspect_token(request))
-        if not found.active or not found.username:
+        name = ""
+        try:
+            found = await self._read("API token", lambda wire: wire.oauth.introspect_token(request))
+            name = str(found.username or "") if found.active else ""
+        except KaggleError as error:
+            if error.status not in _NOT_A_TOKEN:
+                raise
+        if not name:
             raise KaggleError(
                 f"the API token is not valid at {self.base_url}",
                 hint=f"make a new one under {SETTINGS_PAGE} → API"
@@ -33,7 +42,7 @@ class AccountCalls(ClientBase):
                 else "COMIND_KAGGLE_TOKEN must be the token that the server was started with",
                 status=401,
             )
-        return str(found.username)
+        return name
 
     async def clock_offset(self) -> float:
         """The server's clock minus ours in seconds, by the newest answer's Date; whole seconds are told."""

@@ -82,8 +82,9 @@ class ClientBase:
         limit: int = 100_000,
         *,
         competition: str = "",
+        page_size: int = _PAGE,
     ) -> list[Any]:
-        request.page_size = min(_PAGE, limit)
+        request.page_size = min(page_size, limit)
         rows: list[Any] = []
         while True:
             page = await self._read(what, call, competition=competition)

@@ -43,6 +43,7 @@ class CommunityCalls(ClientBase):
             "kernels",
             limit,
             competition=slug,
+            page_size=100,  # more are not given here
         )
         return [kernel_info(item) for item in found]
 

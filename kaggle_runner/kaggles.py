@@ -124,9 +124,13 @@ def _address(url: str, asked_by: str) -> str:
 def kaggle_credentials(environment: Mapping[str, str]) -> tuple[Credentials, str] | None:
     """Credentials of kaggle.com and where they were found; None when there are none.
 
-    In the official client's order: a token from the environment (its value or a file that holds it), or from
-    ~/.kaggle; then user name and key from the environment; then kaggle.json.
+    In the official client's order: the token of a Kaggle session; a token from the environment (its value or
+    a file that holds it), or from ~/.kaggle; then user name and key from the environment, then kaggle.json;
+    last what `kaggle auth login` left, which is valid for some hours.
     """
+    session = environment.get("KAGGLE_API_V1_TOKEN", "")
+    if session and environment.get("KAGGLE_DATA_PROXY_URL") and (given := _read(Path(session))):
+        return given, "the Kaggle session"
     token = environment.get("KAGGLE_API_TOKEN", "").strip()
     if token:
         return _token_or_file(token), "KAGGLE_API_TOKEN"
@@ -139,7 +143,8 @@ def kaggle_credentials(environment: Mapping[str, str]) -> tuple[Credentials, str
     if username and key:
         return (username, key), "KAGGLE_USERNAME and KAGGLE_KEY"
     folder = environment.get("KAGGLE_CONFIG_DIR", "")
-    return _key_file((Path(folder).expanduser() if folder else home) / "kaggle.json")
+    key_file = (Path(folder).expanduser() if folder else home) / "kaggle.json"
+    return _key_file(key_file) or _logged_in(home / "credentials.json")
 
 
 def _token_or_file(token: str) -> str:
@@ -153,6 +158,14 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="Check its permissions.") from error
+
+
+def _logged_in(path: Path) -> tuple[Credentials, str] | None:
+    try:
+        token = str(json.loads(_read(path) or "{}").get("access_token") or "")
+    except (ValueError, AttributeError):
+        return None
+    return (token, f"{path} (kaggle auth login)") if token else None
 
 
 def _key_file(path: Path) -> tuple[Credentials, str] | None:

@@ -78,6 +78,9 @@ def test_the_named_one_stands_beside_kaggle_com(home: Path) -> None:
 def test_credentials_are_found_in_the_official_clients_order(home: Path, tmp_path: Path) -> None:
     environment = {"HOME": str(home)}
     folder = home / ".kaggle"
+    (folder / "credentials.json").write_text(json.dumps({"access_token": "hours", "refresh_token": "r"}))
+    found = kaggle_credentials(environment)
+    assert found is not None and found[0] == "hours" and "auth login" in found[1]
     (folder / "kaggle.json").write_text(json.dumps({"username": "file", "key": "k"}))
     assert kaggle_credentials(environment) == (("file", "k"), str(folder / "kaggle.json"))
     environment |= {"KAGGLE_USERNAME": "variable", "KAGGLE_KEY": "v"}
@@ -88,6 +91,9 @@ def test_credentials_are_found_in_the_official_clients_order(home: Path, tmp_pat
     environment["KAGGLE_API_TOKEN"] = str(tmp_path / "token")
     assert kaggle_credentials(environment) == ("KGAT_named", "KAGGLE_API_TOKEN")
     assert chosen(environment).kind == "API token"
+    (tmp_path / "session").write_text("of the session")
+    environment |= {"KAGGLE_API_V1_TOKEN": str(tmp_path / "session"), "KAGGLE_DATA_PROXY_URL": "http://proxy"}
+    assert kaggle_credentials(environment) == ("of the session", "the Kaggle session")
 
 
 def test_a_damaged_key_file_is_named(home: Path) -> None:
