@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from kaggle_runner.cell_outputs import CellOutputs, printable_name
-from kaggle_runner.cells import CellLimits, CellProgress, CellResult, CellStatus
+from kaggle_runner.cell_ends import CellEnd, RunningCell, died, from_reply, out_of_memory, result_of, stubborn
+from kaggle_runner.cell_outputs import CellOutputs
+from kaggle_runner.cells import CellLimits, CellProgress, CellResult
 from kaggle_runner.disk import DiskWatch
 from kaggle_runner.sandbox import Sandbox
 
@@ -33,44 +33,10 @@ MEMORY_SECONDS = 0.5
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
 SLICE_CHARACTERS = 1 << 15
-_SYSTEM_EXIT = "sys.exit() ended the cell and nothing else: the kernel goes on and its variables are there."
 
 _NOT_A_MESSAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """Reading what does not follow the protocol raises these. Agent code holds the kernel's sockets and may send
 anything, so such messages are skipped."""
-
-
-@dataclass(slots=True)
-class _RunningCell:
-    """The cell that runs now."""
-
-    outputs: CellOutputs
-    limits: CellLimits
-    started: float
-    memory: int = 0
-    stop: Literal["", "stopped", "timeout"] = ""
-    reason: str = ""
-    interrupts: int = 0
-    next_step_at: float = 0.0
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    finished: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ask_to_stop(self, kind: Literal["stopped", "timeout"], reason: str) -> None:
-        if not self.stop:
-            self.stop, self.reason = kind, reason
-            self.woken.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a cell's run ended, before its outputs are read."""
-
-    status: CellStatus
-    detail: str = ""
-    kernel_lost: bool = False
-    execution_count: int | None = None
-    error_name: str = ""
-    """Of an error whose traceback was printed and not sent: exception groups are."""
 
 
 class NotebookSession:
@@ -85,7 +51,7 @@ class NotebookSession:
         self._crash_report = log_dir / f"{name}.kernel.log"
         self._python = python
         self._kernel: KernelProcess | None = None
-        self._cell: _RunningCell | None = None
+        self._cell: RunningCell | None = None
         self._one_at_a_time = asyncio.Lock()
         self._closed = False
         self._guard: asyncio.Task[None] | None = None
@@ -158,9 +124,7 @@ class NotebookSession:
         """
         async with self._one_at_a_time:
             lost_before = await self._ensure_kernel()
-            cell = self._cell = _RunningCell(
-                CellOutputs(log_path, limits.log_bytes), limits, time.monotonic()
-            )
+            cell = self._cell = RunningCell(CellOutputs(log_path, limits.log_bytes), limits, time.monotonic())
             try:
                 end = await self._run(cell, code)
             except BaseException:
@@ -176,7 +140,7 @@ class NotebookSession:
                 await self._drop_kernel()
             elif self._kernel is not None:
                 self._guard = asyncio.create_task(self._guard_between_cells(self._kernel, limits))
-            return _result(cell, end, generation, lost_before)
+            return result_of(cell, end, generation, lost_before)
 
     async def _ensure_kernel(self) -> str:
         """Start a kernel where none is alive; the sentence to tell when variables were lost by that."""
@@ -200,7 +164,7 @@ class NotebookSession:
             while kernel.exit_code() is None:
                 await asyncio.sleep(MEMORY_SECONDS)
                 held = kernel.over_limit(limits.memory_bytes)
-                why = _out_of_memory(held, limits.memory_bytes or 0).detail if held else disk.broken()
+                why = out_of_memory(held, limits.memory_bytes or 0).detail if held else disk.broken()
                 if why:
                     self._lost_because = f"What an earlier cell left running broke a limit. {why} "
                     kernel.kill()
@@ -234,7 +198,7 @@ class NotebookSession:
             kernel, self._kernel = self._kernel, None
             await kernel.close()
 
-    async def _run(self, cell: _RunningCell, code: str) -> _End:
+    async def _run(self, cell: RunningCell, code: str) -> CellEnd:
         assert self._kernel is not None
         kernel = self._kernel
         cell.memory = kernel.memory_bytes()
@@ -258,12 +222,12 @@ class NotebookSession:
 
     async def _watch(
         self,
-        cell: _RunningCell,
+        cell: RunningCell,
         kernel: KernelProcess,
         disk: DiskWatch,
         reply: asyncio.Task[dict[str, Any]],
         idle: asyncio.Task[None],
-    ) -> _End:
+    ) -> CellEnd:
         """Until the reply comes: deaths, limits, and the steps of a stop."""
         memory_at = idle_since = 0.0
         while not reply.done():
@@ -273,7 +237,7 @@ class NotebookSession:
             if reply.done():
                 break
             if not await kernel.alive() or self._kernel is not kernel:
-                return _died(kernel, closed=self._closed)
+                return died(kernel, closed=self._closed)
             if idle.done() and (failure := idle.exception()):
                 raise failure
             if now >= memory_at:
@@ -281,28 +245,28 @@ class NotebookSession:
                 cell.memory = kernel.memory_bytes()
                 if held := kernel.over_limit(cell.limits.memory_bytes):
                     kernel.kill()
-                    return _out_of_memory(held, cell.limits.memory_bytes or 0)
+                    return out_of_memory(held, cell.limits.memory_bytes or 0)
             if sentence := disk.broken():
                 kernel.kill()
-                return _End("died", sentence, True)
+                return CellEnd("died", sentence, True)
             if cell.outputs.received > FLOOD * cell.limits.log_bytes:
                 kernel.kill()
-                return _End(
+                return CellEnd(
                     "died", "The cell sent far more output than its log may hold; its kernel was ended.", True
                 )
             if now - cell.started > cell.limits.seconds:
                 cell.ask_to_stop("timeout", f"the cell's limit of {cell.limits.seconds:.0f} s was reached")
             if cell.stop and await self._stop_step(cell, kernel, now):
-                return _End(cell.stop, _stubborn(cell), True)
+                return CellEnd(cell.stop, stubborn(cell), True)
             # The end mark without a reply: the reply was lost, or will never fit through the channel.
             idle_since = (idle_since or now) if idle.done() else 0.0
             if idle_since and now - idle_since > 2 * OUTPUT_SECONDS:
-                return _End("error" if cell.outputs.error_name else "ok", "The kernel's reply was lost.")
+                return CellEnd("error" if cell.outputs.error_name else "ok", "The kernel's reply was lost.")
         if self._kernel is not kernel:  # closed under the cell: its channels broke
-            return _died(kernel, closed=True)
-        return _from_reply(cell, reply.result())
+            return died(kernel, closed=True)
+        return from_reply(cell, reply.result())
 
-    async def _stop_step(self, cell: _RunningCell, kernel: KernelProcess, now: float) -> bool:
+    async def _stop_step(self, cell: RunningCell, kernel: KernelProcess, now: float) -> bool:
         """The next step of the ladder when it is due; True when the kernel had to be killed."""
         if now < cell.next_step_at:
             return False
@@ -358,62 +322,3 @@ async def _gather_outputs(client: Any, message: str, outputs: CellOutputs) -> No
 def _parent(message: dict[str, Any]) -> str:
     header = message.get("parent_header")
     return str(header.get("msg_id", "")) if isinstance(header, dict) else ""
-
-
-def _from_reply(cell: _RunningCell, reply: dict[str, Any]) -> _End:
-    count = reply.get("execution_count")
-    count = count if isinstance(count, int) and 0 < count < 1 << 31 else None
-    payloads = reply.get("payload")
-    if isinstance(payloads, list) and any(
-        isinstance(p, dict) and p.get("source") == "ask_exit" for p in payloads
-    ):
-        return _End("died", "The cell called quit() or exit(), which ends the kernel.", True, count)
-    if cell.interrupts:
-        return _End(cell.stop or "stopped", f"Stopped: {cell.reason}.", False, count)
-    if reply.get("status") == "ok":
-        return _End("ok", "", False, count)
-    name = cell.outputs.error_name or printable_name(reply.get("ename"))
-    detail = _SYSTEM_EXIT if name == "SystemExit" else ""
-    return _End("error", detail, False, count, name)
-
-
-def _stubborn(cell: _RunningCell) -> str:
-    return f"Stopped: {cell.reason}. The cell did not obey two interrupts, so its kernel was killed."
-
-
-def _out_of_memory(held: int, limit: int) -> _End:
-    return _End(
-        "died", f"The cell used {held / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB.", True
-    )
-
-
-def _died(kernel: KernelProcess, *, closed: bool) -> _End:
-    code = kernel.exit_code()
-    if closed or code is None:
-        return _End("died", "The notebook session was closed while the cell ran.", True)
-    words = kernel.last_words()
-    if words:
-        return _End("died", f"The kernel crashed (exit code {code}): {words}", True)
-    if code in (137, -9):
-        return _End("died", "The kernel was killed, most likely because the machine ran out of memory.", True)
-    return _End("died", f"The kernel's process ended with exit code {code}.", True)
-
-
-def _result(cell: _RunningCell, end: _End, generation: int, lost_before: str) -> CellResult:
-    outputs = cell.outputs
-    lost = "Variables and imports are gone; the next cell runs in a fresh kernel." if end.kernel_lost else ""
-    detail = " ".join(part for part in (lost_before, end.detail, lost) if part)
-    text = outputs.text()
-    return CellResult(
-        status=end.status,
-        text=f"{text}\n[{detail}]".strip() if detail else text,
-        error_name=outputs.error_name or end.error_name,
-        error_value=outputs.error_value,
-        seconds=time.monotonic() - cell.started,
-        images=outputs.images,
-        outputs=outputs.outputs(),
-        execution_count=end.execution_count,
-        kernel_generation=generation,
-        state_lost=end.kernel_lost or bool(lost_before),
-        detail=detail,
-    )
