@@ -58,6 +58,8 @@ class Source:
 class Attribution:
     """The ledger of one solution, and what the competition's rules say of external data."""
 
+    solution: str
+    """Id of the evaluation that it is about; empty while there is none."""
     sources: tuple[Source, ...]
     rules: tuple[str, ...]
     """Sentences of the rules page, as they stand there."""
@@ -69,6 +71,8 @@ class Attribution:
 
     def lines(self) -> list[str]:
         """The ledger as Markdown."""
+        if not self.solution:
+            return ["There is no solution."]
         if not self.sources:
             told = ["Nothing of others is known to have entered it: no kernel, dataset, model or idea."]
         else:
@@ -98,7 +102,7 @@ def attribute(reader: Reader, folder: RunFolder) -> Attribution:
     best = reader.get(Evaluation, run.best_evaluation) if run and run.best_evaluation else None
     at_kaggle = run is not None and run.config.get("kaggle_url") == KAGGLE_URL
     sources = tuple(_Tracer(reader, at_kaggle).trace(best)) if best is not None else ()
-    return Attribution(sources, tuple(rules), found)
+    return Attribution(best.id if best is not None else "", sources, tuple(rules), found)
 
 
 def rule_sentences(pages: dict[str, str]) -> tuple[list[str], bool]:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kagglesdk.kernels.types import kernels_api_service as kernels
 
 from kaggle_runner.client_account import AccountCalls
 from kaggle_runner.client_base import Progress, split_ref
 from kaggle_runner.errors import KaggleError, KernelRefused
-from kaggle_runner.kaggle_output import OutputFolder, read_log
+from kaggle_runner.kaggle_output import OutputFolder, read_log, read_stream
 from kaggle_runner.kaggle_records import (
     AcceleratorQuota,
     KernelFacts,
@@ -113,13 +114,27 @@ class KernelCalls(AccountCalls):
         return KernelStatus(_STATES[found.status.name], found.failure_message or "")
 
     async def kernel_log(self, ref: str, version: int) -> list[LogLine]:
-        """What the run printed so far, as far as Kaggle tells it: a running one may have none yet."""
+        """What the run printed so far: the kept log, or while there is none what the live stream replays."""
         request = _output_request(ref, version)
         request.page_size = 1
         found = await self._read(
             f"log of {ref}", lambda wire: wire.kernels.list_kernel_session_output(request)
         )
-        return read_log(found.log or "")
+        return read_log(found.log or "") or await self.live_log(ref, version)
+
+    async def live_log(self, ref: str, version: int, *, quiet: float = 3.0) -> list[LogLine]:
+        """What a running kernel printed so far, by the stream that replays it from the start.
+
+        Reading ends when nothing came for `quiet` seconds. Empty where the server has no such stream.
+        """
+        owner, slug = split_ref(ref, "kernel")
+        path = f"kernels/logs/stream/{quote(owner)}/{quote(slug)}?versionLabel=v{version}"
+        try:
+            return await self._read(f"log of {ref}", lambda wire: read_stream(wire, path, quiet))
+        except KaggleError as error:
+            if error.status in (400, 403, 404, 501):
+                return []
+            raise
 
     async def kernel_output(
         self,

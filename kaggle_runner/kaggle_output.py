@@ -18,6 +18,9 @@ from kaggle_runner.kaggle_transport import Wire
 from kaggle_runner.kaggle_wire import http_error, save_body
 
 _LONGEST_NAME = 1000
+_CONNECT_SECONDS = 10.0
+_END_OF_LOG = "END_OF_LOG"
+_MOST_LOG = 20_000_000
 
 
 def read_log(text: str) -> list[LogLine]:
@@ -33,6 +36,35 @@ def read_log(text: str) -> list[LogLine]:
         for event in events
         if isinstance(event, dict)
     ]
+
+
+def read_stream(wire: Wire, path: str, quiet: float) -> list[LogLine]:
+    """The events of a live log until it ends or is quiet for so many seconds; of an ended run its whole log.
+
+    `path` comes after the API's address. Lines that came before a cut are kept.
+    """
+    url = f"{wire.http.api_address}/{path}"
+    headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
+    with wire.session.get(url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, quiet)) as response:
+        if response.status_code >= 400:
+            raise http_error(response)
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            return read_log(response.text)
+        lines: list[str] = []
+        size = 0
+        try:
+            for raw in response.iter_lines():
+                line = raw.decode(errors="replace")
+                if not line.startswith("data:"):
+                    continue
+                event = line[len("data:") :].strip()
+                size += len(event)
+                if event == _END_OF_LOG or size > _MOST_LOG:
+                    break
+                lines.append(event)
+        except requests.RequestException:
+            pass  # quiet, or cut: what came is what there is so far
+    return read_log("\n".join(lines))
 
 
 def _event(line: str) -> Any:

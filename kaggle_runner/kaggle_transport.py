@@ -221,6 +221,11 @@ class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has
         self._credentials = credentials
         self._adapter = _BoundAdapter(base_url, timeouts, note)
 
+    @property
+    def api_address(self) -> str:
+        """Where the API's paths begin: kaggle.com has them under another one than local servers."""
+        return str(self._get_request_url("", "")).rstrip("/")
+
     def _init_session(self) -> Any:
         if self._session is None:
             super()._init_session()

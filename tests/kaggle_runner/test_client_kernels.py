@@ -79,6 +79,22 @@ async def test_a_pushed_kernel_runs_and_comes_home(client: KaggleClient, tmp_pat
     assert await client.kernel_version(pushed.ref) is None
 
 
+async def test_a_running_kernels_log_is_read_from_its_stream(client: KaggleClient) -> None:
+    pushed = await client.push_kernel(script("print('begun', flush=True)\nimport time\ntime.sleep(600)"))
+    lines: list[str] = []
+    while "begun" not in "".join(lines):
+        lines = [line.data for line in await client.live_log(pushed.ref, 1, quiet=0.3)]
+    assert (await client.kernel_status(pushed.ref, 1)).state == "running"
+    await client.delete_kernel(pushed.ref)
+    assert await client.live_log(pushed.ref, 1) == []
+
+
+async def test_the_stream_of_an_ended_run_is_its_whole_log(client: KaggleClient) -> None:
+    pushed = await client.push_kernel(script("print('a'); print('b')"))
+    await ended(client, pushed.ref, 1)
+    assert await client.live_log(pushed.ref, 1) == await client.kernel_log(pushed.ref, 1)
+
+
 async def test_a_failed_run_says_so_and_a_second_version_is_its_own(client: KaggleClient) -> None:
     first = await client.push_kernel(script("raise ValueError('broken on purpose')"))
     assert (await ended(client, first.ref, 1)).state == "error"
