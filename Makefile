@@ -12,7 +12,7 @@ help:
 	@echo "make test   set up, then lint, types, import contract and every test"
 	@echo "make soak   kill one run's engine 200 times and see that nothing is lost or paid for twice"
 	@echo "make bench-aide  race CoMind against the real aideml, which gets an environment of its own"
-	@echo "make bench  measure the engine's overhead on a demo run; figures are in docs/"
+	@echo "make bench  measure engine, ranks, server and metrics; figures are in docs/"
 
 demo: $(VENV)/.installed
 	$(BIN)/comind-tui run census-income --offline --coders 4 --rounds 2 --time-limit 170s --state state
@@ -37,6 +37,9 @@ unit: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.engine_overhead
+	$(BIN)/python -m benchmarks.ranks_board
+	$(BIN)/python -m benchmarks.parallel_clients
+	$(BIN)/python -m benchmarks.metric_speed
 
 bench-aide: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.against_aide --kernels
