@@ -44,7 +44,7 @@ def read_stream(wire: Wire, path: str, quiet: float) -> list[LogLine]:
     `path` comes after the API's address. Lines that came before a cut are kept.
     """
     url = f"{wire.http.api_address}/{path}"
-    headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
+    headers = {"Accept": "text/event-stream, */*"}
     with wire.session.get(url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, quiet)) as response:
         if response.status_code >= 400:
             raise http_error(response)
