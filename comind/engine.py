@@ -40,7 +40,7 @@ from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder, create_run, engine_lock, new_run_id
 from comind.store import Store
-from comind.submitting import Submitter, check_leave
+from comind.submitting import Submitter, check_leave, labels_were_readable
 from comind.upstream import Upstream, check_upstream, open_upstream, resolve_slug, settled
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
@@ -228,6 +228,7 @@ class _Engine:
             higher = prepared.evaluator.profile.higher_is_better
             self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
             shop = await self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+            self._save(labels_readable=labels_were_readable(self._store))
             submitter = Submitter(self._store, self._folder, upstream, utc_now)
             coordinator = Coordinator(
                 shop,

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from comind.attaching import LABELS_READABLE, setup_cells, write_ids
 from comind.clock import Clock
 from comind.config import ACCELERATORS, RunConfig
 from comind.evaluator.split import Splittable
@@ -22,7 +23,14 @@ from comind.prompts import Prompts
 from comind.rehearsal import code_cells
 from comind.runs import RunFolder
 from comind.sampled import SampleSizes, sample_public
-from comind.split_dataset import describe_split, ensure_dataset, resource_name, run_mark, run_tail
+from comind.split_dataset import (
+    SplitDataset,
+    describe_split,
+    ensure_dataset,
+    resource_name,
+    run_mark,
+    run_tail,
+)
 from comind.store import Store
 from comind.upstream import upstream_kaggle
 from kaggle_runner.account import AccountBook, account_name
@@ -74,12 +82,13 @@ class KagglePlace:
         store: Store,
         config: RunConfig,
         owner: str,
-        data_name: str,
+        competition: str,
+        split: SplitDataset,
         sizes: SampleSizes,
         open_session: OpenNotebook,
         simulated: bool,
     ) -> None:
-        self.data_name = data_name
+        self.data_name = split.name
         """The folder under /kaggle/input that holds the competition's files, here and there."""
         self.sizes = sizes
         self.open_session = open_session
@@ -91,6 +100,8 @@ class KagglePlace:
         self._config = config
         self._owner = owner
         self._simulated = simulated
+        self._split = split
+        self._competition = competition
         self._uploads: dict[str, asyncio.Lock] = {}
         self._without_gpu = False
 
@@ -145,7 +156,7 @@ class KagglePlace:
             return None
         values = json.loads(kept.read_text(encoding="utf-8"))
         work = CarriedWork(values["ref"], values["cells"], values["chain"], tuple(values["lost"]))
-        return longest([work], cells, self.data_name)
+        return longest([work], cells, self._split.slug)
 
     # --- one kernel
 
@@ -267,14 +278,16 @@ class KagglePlace:
                 name: tuple(v) if isinstance(v, list) else v for name, v in values["push"].items()
             }
             return KernelPush(**known), values["mark"]
-        datasets = [f"{self._owner}/{self.data_name}"]
+        datasets = [f"{self._owner}/{self._split.slug}"]
+        attached = (self._competition,) if self._config.attach_competition else ()
         for name, folder in order.resources.items():
             datasets.append(await self._uploaded(name, folder))
         carried = self._carried(order.earlier, order.cells)
         seconds = await self._session_seconds(order)
         text = gather(
-            order.cells, slug=self.data_name, carried=carried, title=order.title,
-            inputs=tuple(order.resources), mark=order.mark, seconds=seconds,
+            order.cells, slug=self._split.slug, carried=carried, title=order.title,
+            inputs=(*attached, *order.resources), mark=order.mark, seconds=seconds,
+            setup=setup_cells(*attached, self._split.slug, self.data_name) if attached else (),
         )  # fmt: skip
         push = KernelPush(
             slug=order.slug,
@@ -282,6 +295,7 @@ class KagglePlace:
             text=text,
             datasets=tuple(datasets),
             kernels=(carried.ref,) if carried else (),
+            competitions=attached,
             accelerator=order.accelerator,
             internet=self._config.internet,
             docker_image=self._config.docker_image,
@@ -338,11 +352,16 @@ async def open_place(
     """
     sizes = await asyncio.to_thread(sample_public, folder.public, folder.rehearsal, facts, seed=config.seed)
     store.event("rehearsal", f"Rehearsals use {sizes.sentence()}")
+    root, name = folder.public, ""
+    if config.attach_competition:
+        root = await asyncio.to_thread(write_ids, folder, facts.id_column)
+        name = f"{competition}-split"
+        store.event("sandbox", f"{LABELS_READABLE}.", data={"labels_readable": True})
     split = await asyncio.to_thread(
-        describe_split, folder, competition, limit_gigabytes=config.kaggle_dataset_limit
+        describe_split, folder, competition, limit_gigabytes=config.kaggle_dataset_limit, root=root, name=name
     )
     owner = await client.username()
-    await ensure_dataset(client, split.slug, folder.public, store)
+    await ensure_dataset(client, split.slug, root, store)
     store.event("kaggle", f"{NO_CANCEL}. The time limit counts on while kernels wait and run.")
     # the run's own server has another port each time, and its account is this run's alone
     account = f"{owner}@{folder.id}" if simulated else account_name(owner, client.base_url)
@@ -359,7 +378,8 @@ async def open_place(
         store=store,
         config=config,
         owner=owner,
-        data_name=split.slug,
+        competition=competition,
+        split=split,
         sizes=sizes,
         open_session=open_session,
         simulated=simulated,

@@ -49,6 +49,8 @@ class Run:
     """The sample submission's evaluation on the selection rows: score, interval, rows."""
     best_evaluation: str = ""
     """Id of the evaluation that the final submission comes from."""
+    labels_readable: bool = False
+    """Agents' code could read the validation labels: its scores cannot be compared with other runs'."""
     test: dict[str, Any] = field(default_factory=dict)
     """What the Kaggle graded: score, rank, teams, medal. Empty for folders."""
 

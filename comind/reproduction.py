@@ -93,7 +93,7 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
         mounts = {
             f"/kaggle/input/{resource_name(folder.id, name)}": paths[name] for name in used if name in paths
         }
-        mounts[f"/kaggle/input/{split.slug}"] = folder.public
+        mounts[f"/kaggle/input/{split.name}"] = folder.public
     is_script = agent is not None and agent.style == "script"
     mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
     id_column = _first_column(folder.best / "submission.csv") if is_script else ""

@@ -108,6 +108,11 @@ def _result(store: Store, run: Run) -> str:
             f" ({_title(store, best.agent)})"
         )
         lines.append("- Files: `best/submission.csv`, `best/solution.ipynb`, `best/solution.py`")
+    if run.labels_readable:
+        lines.append(
+            "- **Labels readable**: agents' code could read the validation labels. These scores cannot be "
+            "compared with other runs'."
+        )
     if run.baseline:
         lines.append(f"- Sample submission on the same rows: {written(run.baseline['score'])}")
     if run.test:

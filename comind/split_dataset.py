@@ -46,13 +46,19 @@ class SplitDataset:
     """Which dataset holds the run's public files."""
 
     slug: str
-    """Its name at Kaggle, and the folder under /kaggle/input; the owner is whoever runs."""
+    """Its name at Kaggle; the owner is whoever runs."""
     bytes: int
     files: int
+    name: str
+    """The folder under /kaggle/input that notebooks read the split from; mostly the dataset's own."""
 
 
-def describe_split(folder: RunFolder, competition: str, *, limit_gigabytes: float) -> SplitDataset:
+def describe_split(
+    folder: RunFolder, competition: str, *, limit_gigabytes: float, root: Path | None = None, name: str = ""
+) -> SplitDataset:
     """Measure the public files, and name the dataset by their content. Blocking: it reads every file once.
+
+    `root` is another folder that is uploaded instead, and `name` the one that notebooks then read.
 
     Raises ConfigError where they are larger than the limit, before any is read, and BadCompetition where
     something in the folder is no plain file (a link could lead out of it).
@@ -60,7 +66,8 @@ def describe_split(folder: RunFolder, competition: str, *, limit_gigabytes: floa
     if known := known_split(folder):
         return known
     kept = _kept(folder)
-    paths = _plain_files(folder.public)
+    root = root or folder.public
+    paths = _plain_files(root)
     size = sum(path.stat().st_size for path in paths)
     if size > limit_gigabytes * GIGABYTE:
         raise ConfigError(
@@ -68,7 +75,8 @@ def describe_split(folder: RunFolder, competition: str, *, limit_gigabytes: floa
             hint="Allow more with --kaggle-dataset-limit GB, or run on this machine without --kaggle-push. "
             "Nothing was uploaded.",
         )
-    split = SplitDataset(dataset_slug(competition, _digest(folder.public, paths)), size, len(paths))
+    slug = dataset_slug(competition, _digest(root, paths))
+    split = SplitDataset(slug, size, len(paths), name or slug)
     partial = kept.with_name(f"{kept.name}.partial")
     partial.write_text(json.dumps(asdict(split)), encoding="utf-8")
     partial.replace(kept)

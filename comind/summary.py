@@ -85,6 +85,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         "cost": _cost(reader, run, alive),
         "attribution": attribute(reader, folder).as_dict() if run.best_evaluation else None,
         "models": ladder.summarize(reader),
+        "labels_readable": run.labels_readable,
         "pushes": _pushes(reader, run),
         "certificate": None,
         "started_at": run.started_at or None,

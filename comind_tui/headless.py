@@ -18,7 +18,7 @@ from comind.runs import RunFolder
 from comind.store.reader import Reader
 from comind.summary import best_standing, summarize
 from comind_tui.listing import summary_text
-from comind_tui.plain import duration, foreseen, interval, one_line, run_times, spending
+from comind_tui.plain import duration, foreseen, interval, labels_mark, one_line, run_times, spending
 
 QUIET_SECONDS = 15.0
 _EARLIER_EVENTS = 50
@@ -120,7 +120,7 @@ def progress_line(reader: Reader, clock: Clock) -> str:
         f"{duration(left)} left at most" if left is not None else "",
         f"round {run.round}/{run.rounds}",
         " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
-        f"best {interval(best.score if best else None)}",
+        f"best {interval(best.score if best else None)}{labels_mark(run.labels_readable)}",
         f"{used}, {cost}",
         foreseen(forecast(reader, clock)),
     ]

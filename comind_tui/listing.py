@@ -24,12 +24,14 @@ from comind.store.reader import Reader
 from comind.summary import best_standing, shown_status, summarize
 from comind_tui.invocation import from_here, program
 from comind_tui.plain import (
+    LABELS_READABLE,
     arrow,
     clean,
     dollars,
     duration,
     interval,
     labelled,
+    labels_mark,
     number,
     one_line,
     place,
@@ -77,6 +79,7 @@ def run_row(folder: RunFolder) -> dict[str, Any]:
         "metric": run.metric,
         "higher_is_better": run.higher_is_better,
         "best_score": best.score.value if best else None,
+        "labels_readable": run.labels_readable,
         "rank": run.test.get("rank"),
         "teams": run.test.get("teams"),
         "board": run.test.get("board"),
@@ -102,7 +105,7 @@ def runs(arguments: Namespace) -> int:
                 row["run"],
                 row["status"],
                 f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
-                number(row["best_score"]),
+                number(row["best_score"]) + labels_mark(row["labels_readable"]),
                 place(row),
                 f"{row['metric']} {arrow(row['higher_is_better'])}",
                 row["competition"],
@@ -173,6 +176,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
             f"{interval(score)}  95 % interval on {best['rows']} selection rows" if best else "none",
         ),
         ("baseline", f"{number(document['baseline_score'])}  sample submission, same rows"),
+        *([("beware", LABELS_READABLE)] if document["labels_readable"] else []),
     ]
     if best:
         lines += [
@@ -270,7 +274,7 @@ def leaderboard(arguments: Namespace) -> int:
         )
         for place, one in enumerate(board, start=1)
     ]
-    metric = f"{run.metric} {arrow(run.higher_is_better)}"
+    metric = f"{run.metric} {arrow(run.higher_is_better)}{labels_mark(run.labels_readable)}"
     headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BEATS BASELINE", "TITLE")
     return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 

@@ -217,3 +217,11 @@ def place(test: Mapping[str, Any]) -> str:
     if not test.get("rank"):
         return "–"
     return f"{test['rank']}/{test['teams']} ({test.get('board') or 'unknown'})"
+
+
+LABELS_READABLE = "agents' code could read the validation labels: compare these scores with no other run's"
+
+
+def labels_mark(readable: bool) -> str:
+    """Stands beside every score of a run whose labels agents' code could read; empty for other runs."""
+    return " (labels readable)" if readable else ""

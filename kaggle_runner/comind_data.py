@@ -25,7 +25,7 @@ def find(name: str, *, seconds: float = 180.0, top: Path = INPUT) -> Path:
         time.sleep(2.0)
     expected = top / name
     if folder != expected:
-        _name_it(expected, folder)
+        name_it(expected, folder)
         print(f"[comind] {expected} is {folder}")
     return folder
 
@@ -39,7 +39,8 @@ def _mounted(name: str, top: Path) -> Path | None:
     return None
 
 
-def _name_it(expected: Path, folder: Path) -> None:
+def name_it(expected: Path, folder: Path) -> None:
+    """See that later cells that say `expected` mean `folder`."""
     try:
         expected.symlink_to(folder)
     except OSError:  # the folder above takes no links: later cells say the real place instead

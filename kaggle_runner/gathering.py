@@ -112,8 +112,11 @@ def gather(
     worth: float = _WORTH_SECONDS,
     most_bytes: int = _MOST_KEPT_BYTES,
     keep: bool = True,
+    setup: Sequence[str] = (),
 ) -> str:
     """The JSON text of a notebook of `cells`, whose data is the source `slug` (and `inputs`, by name).
+
+    `setup` are cells that run in every session once the data is found, before anything is carried.
 
     `carried` is used where it fits (see `longest`), else every cell runs. `mark` is printed by the run, to
     tell it from others. `seconds` is the session's time-out: the work ends a little before. State is kept
@@ -122,6 +125,7 @@ def gather(
     """
     sources = [cell for cell in cells if cell.strip()]
     blocks = [_markdown("title", f"# {title}"), *_data_cells([slug, *inputs])]
+    blocks += [_code(f"comind-setup-{number}", cell) for number, cell in enumerate(setup, start=1)]
     if keep:
         usable = longest([carried] if carried else [], sources, slug)
         plan = {

@@ -92,6 +92,11 @@ def m008_licenses(database: Database) -> None:
                 database.table(table).add_column(name, str, not_null_default="")
 
 
+def m009_labels_readable(database: Database) -> None:
+    if "labels_readable" not in database.table(Run.TABLE).columns_dict:
+        database.table(Run.TABLE).add_column("labels_readable", int, not_null_default=0)
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_tables,
     m002_indexes,
@@ -101,6 +106,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m006_verification_and_endpoints,
     m007_pushes,
     m008_licenses,
+    m009_labels_readable,
 )
 
 

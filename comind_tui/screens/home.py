@@ -28,7 +28,7 @@ from comind_tui.competitions import (
 )
 from comind_tui.glyphs import state
 from comind_tui.listing import run_row
-from comind_tui.plain import arrow, duration, number, one_line, place, since
+from comind_tui.plain import arrow, duration, labels_mark, number, one_line, place, since
 from comind_tui.ranks import Watched
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
@@ -113,7 +113,7 @@ class Home(Screen[None]):
             table.add_row(
                 Text(one_line(row["run"])),
                 Text(state(row["status"])),
-                Text(one_line(number(row["best_score"]) + metric)),
+                Text(one_line(number(row["best_score"]) + metric + labels_mark(row["labels_readable"]))),
                 Text(one_line(place(row))),
                 Text(duration(since(row["started_at"] or "", now)) if row["started_at"] else "–"),
             )

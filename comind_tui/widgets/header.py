@@ -23,6 +23,7 @@ from comind_tui.plain import (
     fit,
     foreseen,
     interval,
+    labels_mark,
     number,
     one_line,
     run_times,
@@ -82,7 +83,8 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
             f"{duration(elapsed)} elapsed{ending}",
         ),
         (
-            f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}",
+            f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}"
+            f"{labels_mark(run.labels_readable)}",
             _place(run.test),
         ),
         (cost, used, foreseen(snapshot.forecast), run.model, _agents(snapshot), _why_ended(run)),

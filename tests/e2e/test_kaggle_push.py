@@ -172,6 +172,30 @@ def wait_for_push(state: Path, engine: subprocess.Popen[bytes]) -> RunFolder:
     raise AssertionError(f"nothing was pushed: {engine.communicate()[1].decode()}")
 
 
+def test_an_attached_competition_uploads_no_data_and_marks_every_score(
+    served: RunningServer, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    done = comind(
+        "--kaggle-push", served.competition.slug, "--offline", "--json", "--attach-competition", "--config",
+        str(settings(tmp_path)), state=state, **access(served),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    [folder] = list_runs(state)
+    split = known_split(folder)
+    assert split is not None
+    assert set(uploaded(served, split.slug)) == {"split.json", "sample_validation_submission.csv"}
+    assert shown["pushes"][0]["state"] == "complete", shown["pushes"]
+    assert shown["best"]["interval"][0] > shown["baseline_score"]
+    assert shown["labels_readable"] is True
+    assert "Labels readable" in folder.report.read_text()
+    assert "(labels readable)" in comind("leaderboard", state=state).stdout
+    assert "(labels readable)" in comind("runs", state=state).stdout
+    again = comind("reproduce", folder.id, "--json", state=state)
+    assert again.returncode == 0, again.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [
