@@ -151,7 +151,10 @@ class DatasetCalls:
         if dataset is None or version is None:
             return None
         if kind == "all":
-            return self._store.archive(dataset, version)
+            try:
+                return self._store.archive(dataset, version)
+            except FileNotFoundError:  # deleted meanwhile
+                return None
         return find_dataset_file(self._store.folder(dataset, version), version, name)
 
     # -- writing -----------------------------------------------------------------------------------------
@@ -196,6 +199,9 @@ class DatasetCalls:
         return self._next_version(call, dataset, request.body)
 
     def _next_version(self, call: Call, dataset: Dataset, body: Any) -> Any:
+        if body is None:
+            raise RpcError(400, "The request has no `body` with the files of the version")
+
         def make(files: list[NewFile]) -> Dataset | None:
             self._store.add_version(
                 dataset, body.version_notes or "", files,
@@ -230,6 +236,8 @@ class DatasetCalls:
 
     def update_metadata(self, call: Call, request: Any) -> Any:
         dataset, said = self._own(call, request), request.settings
+        if said is None:
+            raise RpcError(400, "The request has no `settings`")
         settings = DatasetSettings(
             said.title or dataset.settings.title,
             said.subtitle or "",

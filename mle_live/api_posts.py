@@ -35,7 +35,8 @@ def post_message(
 ) -> dict[str, Any]:
     topic = find_topic(service, call, topic_id, service.competition(slug)).topic
     parent = body.get("parent")
-    if parent is not None and parent not in {reply.id for reply in topic.replies}:
+    known = parent is None or (type(parent) is int and parent in {reply.id for reply in topic.replies})
+    if not known:
         raise RpcError(404, f"Message not found in topic {topic_id}: {parent!r}")
     text = _text(body, "text", _TEXT)
     return {"id": service.posts.add_reply(call.user, slug, topic_id, parent, text, call.now)}

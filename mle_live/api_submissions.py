@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -60,8 +61,7 @@ class SubmissionCalls:
         except RpcError:
             service.return_upload(token, upload)
             raise
-        path.replace(service.submission_path(ref))
-        service.grade_later(ref)
+        service.grade_kept(ref, path.replace)
         response = messages.ApiCreateSubmissionResponse()
         response.message, response.ref = f"Successfully submitted to {competition.title}", ref
         return response
@@ -85,9 +85,8 @@ class SubmissionCalls:
             raise RpcError(404, f"Version {pushed.version.number} has no output file {name!r}")
         self._check(name, file.size)
         ref = self._add(call, competition, name, file.size, request.submission_description or "")
-        shutil.copyfile(file.path, service.submission_path(ref))
         service.kernels.store.submitted(pushed.kernel, ref)
-        service.grade_later(ref)
+        service.grade_kept(ref, partial(shutil.copyfile, file.path))
         response = messages.ApiCreateCodeSubmissionResponse()
         response.message, response.ref = f"Successfully submitted to {competition.title}", ref
         return response
@@ -110,7 +109,6 @@ class SubmissionCalls:
                 f"Submission not allowed: your team has used its daily submission allowance ({allowed}). "
                 "It resets at midnight UTC.",
             )
-        self._service.submission_path(ref).parent.mkdir(parents=True, exist_ok=True)
         return ref
 
     def _check(self, name: str, size: int) -> None:

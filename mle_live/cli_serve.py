@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mle_live.service import Limits
 
 DEFAULT_USER = "comind"
+_LARGEST = 1e6
+_YEARS = range(1980, 3000)
 
 
 def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
@@ -136,9 +138,10 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
     from mle_live.kernel_runs import KernelLimits
 
     given: float | None = arguments.kernel_memory
-    if arguments.kernels < 1 or arguments.kernel_hours <= 0 or (given is not None and given <= 0):
+    sizes = (arguments.kernel_hours, 1.0 if given is None else given)
+    if arguments.kernels < 1 or not all(0 < size < _LARGEST for size in sizes):
         raise UsageError(
-            "--kernels, --kernel-hours and --kernel-memory must be above 0",
+            "--kernels, --kernel-hours and --kernel-memory must be numbers above 0",
             hint="kernels run when somebody pushes them; leave the options out for the usual limits",
         )
     return KernelLimits(
@@ -152,8 +155,10 @@ def _limits(arguments: argparse.Namespace) -> Limits:
     from mle_live.service import Limits
 
     rate: float | None = arguments.calls_per_minute
-    if rate is not None and rate <= 0:
+    if rate is not None and not 0 < rate < _LARGEST:
         raise UsageError(f"--calls-per-minute {rate:g} is not a limit", hint="give a number above 0")
+    if not all(0 <= hours < _LARGEST for hours in (arguments.gpu_hours, arguments.tpu_hours)):
+        raise UsageError("--gpu-hours and --tpu-hours must be numbers from 0", hint="Kaggle's are 30 and 20")
     return Limits(
         calls_per_minute=rate,
         rules_required=arguments.rules,
@@ -198,11 +203,14 @@ def _moment(text: str) -> datetime:
     from mle_live.clock import parse_moment
 
     try:
-        return parse_moment(text)
-    except ValueError as error:
+        moment = parse_moment(text)
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or not _YEARS.start <= moment.year < _YEARS.stop:
         raise UsageError(
-            f"--at {text!r} is not a date", hint="write 2026-03-01 or 2026-03-01T12:00:00Z"
-        ) from error
+            f"--at {text!r} is not a date of Kaggle's", hint="write 2026-03-01 or 2026-03-01T12:00:00Z"
+        )
+    return moment
 
 
 def _stop_with_stdin(server: uvicorn.Server) -> None:

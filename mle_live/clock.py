@@ -3,6 +3,7 @@ parser, one printer."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -11,6 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 Clock = Callable[[], datetime]
+
+LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC)
+"""Where a running clock stops: days and weeks after it can still be told."""
 
 NO_DEADLINE = datetime(2100, 1, 1, tzinfo=UTC)
 """The deadline of a competition that names none (Kaggle's protocol wants a date)."""
@@ -30,6 +34,7 @@ class RunningClock:
 
     How far it came is kept in the file `kept`: a server that was started again with the same start and factor
     goes on from there, and while no server runs, the time stands still. Calls may come from any thread.
+    It never goes back, whatever the machine's clock does, and ends at `LAST_MOMENT`.
     """
 
     _SAVE_EVERY = timedelta(seconds=2)
@@ -40,22 +45,34 @@ class RunningClock:
         self._kept = kept
         self._mark = {"start": stamp(start), "factor": factor}
         self._lock = threading.Lock()
-        self._from = max(start, self._reached() or start)
-        self._began = self._saved_at = real()
+        self._from = self._latest = max(start, self._reached() or start)
+        self._began = self._saved_at = self._seen = real()
 
     def __call__(self) -> datetime:
         with self._lock:
             real = self._real()
-            moment = self._from + (real - self._began) * self._factor
-            if real - self._saved_at >= self._SAVE_EVERY:
-                self._save(moment)
+            moment = self._now(real)
+            if abs(real - self._saved_at) >= self._SAVE_EVERY:
+                with contextlib.suppress(OSError):  # a full disk must not stop the answers
+                    self._save(moment)
                 self._saved_at = real
             return moment
 
+    def _now(self, real: datetime) -> datetime:
+        if real < self._seen:  # the machine's clock was put back: go on from where we were
+            self._from, self._began = self._latest, real
+        self._seen = real
+        try:
+            moment = self._from + (real - self._began) * self._factor
+        except OverflowError:
+            moment = LAST_MOMENT
+        self._latest = min(max(self._latest, moment), LAST_MOMENT)
+        return self._latest
+
     def close(self) -> None:
         """Keep the moment that was reached."""
-        with self._lock:
-            self._save(self._from + (self._real() - self._began) * self._factor)
+        with self._lock, contextlib.suppress(OSError):
+            self._save(self._now(self._real()))
 
     def _reached(self) -> datetime | None:
         try:

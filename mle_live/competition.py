@@ -5,6 +5,7 @@ It does not read data, labels or community artifacts; those have modules of thei
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def load_competition(root: Path, slug: str) -> Competition:
     if not settings_path.is_file():
         raise UnknownCompetition(
             f"no competition {slug!r} is prepared under {root}",
-            hint=f"`mle-live prepare {slug}` prepares it; `mle-live competitions` lists what there is",
+            hint=_how_to_prepare(slug),
         )
     settings = read_settings(settings_path)
     data_dir = folder / "data"
@@ -99,6 +100,16 @@ def load_competition(root: Path, slug: str) -> Competition:
         artifacts_dir=folder / "artifacts",
         solution_path=solution if solution.is_file() else None,
     )
+
+
+def _how_to_prepare(slug: str) -> str:
+    from mle_live.shelf import list_shelf
+
+    names = [entry.slug for entry in list_shelf()]
+    if slug in names:
+        return f"`mle-live prepare {slug}` prepares it; `mle-live competitions` lists what there is"
+    near = difflib.get_close_matches(slug, names, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + "`mle-live competitions` lists what there is"
 
 
 def prepared_slugs(root: Path) -> list[str]:

@@ -61,7 +61,10 @@ def archive(competition: Competition, cache: Path) -> Path:
         for stale in cache.glob(f"{competition.slug}-{'?' * 16}.zip"):
             stale.unlink(missing_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        # a date before 1980, which a zip cannot hold, becomes the first one that it can
+        with zipfile.ZipFile(
+            partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+        ) as packed:
             for file in files:
                 stored = file.path.suffix.lower() in _PACKED
                 packed.write(file.path, file.name, zipfile.ZIP_STORED if stored else None)
@@ -78,7 +81,7 @@ def _walk(competition: Competition) -> Iterator[DataFile]:
         prefix = "" if folder == str(base) else f"{Path(folder).relative_to(base).as_posix()}/"
         for name in names:
             path = os.path.join(folder, name)  # noqa: PTH118 (text: a folder may hold 100,000 images)
-            if name.startswith(".") or path in hidden_names:
+            if name.startswith(".") or path in hidden_names or not _is_tellable(name):
                 continue
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode):
@@ -93,7 +96,14 @@ def _walk(competition: Competition) -> Iterator[DataFile]:
 def _holds_data(folder: Path, hidden: set[Path]) -> bool:
     if folder.name.startswith(".") or folder.name == "__pycache__" or folder.resolve() in hidden:
         return False
+    if not _is_tellable(folder.name):
+        return False
     return not (folder / "pyvenv.cfg").exists()  # a virtual environment in a user's own folder
+
+
+def _is_tellable(name: str) -> bool:
+    """False for names in another encoding than UTF-8: no answer could carry them."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _checked(competition: Competition, path: Path) -> DataFile | None:

@@ -78,13 +78,13 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     direction = "higher" if report["higher_is_better"] else "lower"
     lines = [
         f"{report['metric']} ({direction} is better)",
-        f"public {report['public_score']}  private {report['private_score']}",
+        f"public {report['public_score']}  private {report['private_score']}"
+        if report["grader"] == "mle-live"
+        else f"score {report['score']}, scored as {report['grader']} does, on all rows",
     ]
-    if report["grader"] != "mle-live":
-        lines.append(f"scored as {report['grader']} does, on all rows")
     if report["rank"] is not None:
         lines.append(
-            f"rank {report['rank']} of {report['teams']} ({report['board']} board), "
+            f"rank {report['rank']} beside the {report['teams']} teams of the {report['board']} board, "
             f"{report['medal'] or 'no'} medal, win rate {report['win_rate']:.3f}"
         )
     return lines

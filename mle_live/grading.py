@@ -61,7 +61,7 @@ def read_submission(path: Path, id_column: str, texts: Sequence[str] = ()) -> pd
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise InvalidSubmission(
             "unreadable",
-            f"the file is not a readable CSV ({error})",
+            f"the file is not a readable CSV ({str(error).strip()})",
             hint="write it with to_csv(index=False)",
         ) from error
     if id_column not in table and len(parts) > 1 and all(part in table for part in parts):

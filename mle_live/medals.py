@@ -1,7 +1,7 @@
 """Where a score would stand on a leaderboard: rank, win rate, medal, above the median.
 
-The medal table is `kaggle_runner.medals`; the tie rule is MLE-bench's (Chan et al., "MLE-bench", 2024, grading
-rules); the win rate is CoMind's (share of teams that are not strictly better). A pure module.
+The medal table is `kaggle_runner.medals`; the tie rule is MLE-bench's (Chan et al., "MLE-bench", 2024,
+grading rules); the win rate is CoMind's (share of teams that are not strictly better). A pure module.
 """
 
 from __future__ import annotations

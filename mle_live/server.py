@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import json
 import logging
 import os
+import secrets
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +25,7 @@ import uvicorn
 from kagglesdk.security.types.oauth_service import IntrospectTokenResponse
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -56,6 +60,7 @@ _NO_CREDENTIALS = "Unauthenticated: no valid API token or key came with the requ
 def create_app(service: Service) -> Starlette:
     """The ASGI application over `service`, which it closes when it shuts down."""
     routes = _Routes(service)
+    register_url_convertor("number", _Number())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -72,25 +77,34 @@ def create_app(service: Service) -> Starlette:
             Route("/_upload/{token}", routes.upload, methods=["PUT"]),
             Route("/_download/{signature}/{path:path}", routes.download, methods=["GET", "HEAD"]),
             Route("/_blob/{token}", service.blobs.put, methods=["PUT"]),
-            Route("/_dataset/{signature}/{kind}/{id:int}/{version:int}/{name:path}", routes.datasets.send),
-            Route("/_kernel/{signature}/{session:int}/{name:path}", routes.kernels.output_file),
+            Route(
+                "/_dataset/{signature}/{kind}/{id:number}/{version:number}/{name:path}", routes.datasets.send
+            ),
+            Route("/_kernel/{signature}/{session:number}/{name:path}", routes.kernels.output_file),
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/mle-live/v1/competitions/{slug}", routes.extension(_competition_facts)),
             Route("/mle-live/v1/competitions/{slug}/kernel-scores", routes.extension(_kernel_scores)),
-            Route("/mle-live/v1/submissions/{ref:int}/result", routes.extension(_submission_result)),
+            Route("/mle-live/v1/submissions/{ref:number}/result", routes.extension(_submission_result)),
             Route(_TOPICS, routes.posting(_post_topic), methods=["POST"]),
-            Route(_TOPICS + "/{topic:int}/messages", routes.posting(_post_message), methods=["POST"]),
+            Route(_TOPICS + "/{topic:number}/messages", routes.posting(_post_message), methods=["POST"]),
             Route(f"{_COMPETITION}/rules", routes.posting(_accept_rules), methods=["POST"]),
             Route("/mle-live/v1/votes", routes.posting(_vote), methods=["POST", "DELETE"]),
         ],
         exception_handlers={
             RpcError: _rpc_error,
+            ClientDisconnect: _nobody_there,
             404: _unknown_address,
             405: _unknown_address,
             Exception: _internal_error,
         },
     )
+
+
+class _Number(IntegerConvertor):
+    """Whole numbers in addresses that a database can hold; longer ones are addresses of nothing."""
+
+    regex = "[0-9]{1,18}"
 
 
 class _ClockDate:
@@ -137,7 +151,7 @@ class _Routes:
             raise RpcError(501, f"MLE-Live does not offer {name}")
         try:
             message = read_message(method.request_type, body)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RpcError(400, f"{name}: a field of the request cannot be read ({error})") from error
         if name in ASKING:
             await run_in_threadpool(self._check_rules, caller, message.competition_name or "")
@@ -186,7 +200,8 @@ class _Routes:
             raise RpcError(404, "Unknown upload")
         target = self._service.upload_path(token)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
+        # A name of its own: a client may send the same upload twice at once.
+        partial = target.with_suffix(f".{secrets.token_hex(4)}.partial")
         size = 0
         try:
             with partial.open("wb") as file:
@@ -195,11 +210,13 @@ class _Routes:
                     if size > upload.size:
                         raise RpcError(413, f"More bytes came than the {upload.size} that were announced")
                     file.write(chunk)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if size != upload.size:
-            raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
-        partial.replace(target)
+            if size != upload.size:
+                raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
+            if self._service.uploads.get(token) is not upload:
+                raise RpcError(404, "Unknown upload")  # submitted or given up meanwhile
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
         return Response(status_code=201)
 
     async def kernel_log(self, request: Request) -> Response:
@@ -283,7 +300,14 @@ async def _unknown_address(request: Request, _: Exception) -> Response:
     return RpcError(404, f"Nothing here: {request.method} {request.url.path[:200]}").response()
 
 
+async def _nobody_there(_: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # the client left in the middle of its request
+
+
 async def _internal_error(_: Request, error: Exception) -> Response:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or (isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error)):
+        return RpcError(507, "MLE-Live's disk is full; make room, then try again").response()
     return RpcError(500, f"MLE-Live failed: {type(error).__name__}; see the server's log").response()
 
 
@@ -295,9 +319,10 @@ async def _json_body(request: Request, limit: int) -> dict[str, Any]:
             raise RpcError(413, f"The request is larger than {limit} bytes")
         chunks.append(chunk)
     try:
-        body = json.loads(b"".join(chunks) or b"{}")
-    except ValueError as error:
-        raise RpcError(400, "The request's body is not JSON") from error
+        body = json.loads(b"".join(chunks).decode() or "{}")
+        json.dumps(body, ensure_ascii=False).encode()  # half a character in any text is refused here
+    except (ValueError, RecursionError) as error:
+        raise RpcError(400, "The request's body is not JSON in UTF-8, or nests too deeply") from error
     if not isinstance(body, dict):
         raise RpcError(400, "The request's body is not a JSON object")
     return body
@@ -310,10 +335,11 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
         raise MachineError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}",
+            f"port {port} on 127.0.0.1 cannot be used: {reason}",
             hint="choose another one, or --port 0 for any free one",
         ) from error
     listener.listen(128)

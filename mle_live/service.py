@@ -11,13 +11,13 @@ import logging
 import secrets
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from kaggle_runner.errors import ComindError, UsageError
+from kaggle_runner.errors import ComindError, MachineError, UsageError
 from mle_live.blobs import BlobStore
 from mle_live.board import Team, best_of_users, load_board
 from mle_live.clock import Clock, utc_now
@@ -46,6 +46,8 @@ class Limits:
     """Sizes in bytes that the server accepts, calls a user may make, accelerator hours a week it tells of."""
 
     submission_bytes: int = 500 * 2**20
+    open_uploads: int = 100
+    """Uploads of a user that wait to be submitted."""
     request_bytes: int = 2**20
     blob_bytes: int = 20 * 2**30
     """All unfinished uploads of a user together."""
@@ -185,14 +187,21 @@ class Service:
         return hmac.new(self._secret, path.encode(), hashlib.sha256).hexdigest()[:32]
 
     def is_signed(self, path: str, signature: str) -> bool:
-        return hmac.compare_digest(self.signature(path), signature)
+        return hmac.compare_digest(self.signature(path).encode(), signature.encode())
 
     # -- submissions ------------------------------------------------------------------------------------
 
     def begin_upload(self, upload: PendingUpload) -> str:
+        """Announce an upload; its token. A user's oldest unused uploads make room for many new ones."""
         token = secrets.token_hex(16)
         with self._lock:
             self.uploads[token] = upload
+            own = [known for known, other in self.uploads.items() if other.user_id == upload.user_id]
+            stale = own[: -self.limits.open_uploads]
+            for known in stale:
+                del self.uploads[known]
+        for known in stale:
+            self.upload_path(known).unlink(missing_ok=True)
         return token
 
     def upload_path(self, token: str) -> Path:
@@ -218,6 +227,21 @@ class Service:
     def submission_path(self, ref: int) -> Path:
         return self.state_dir / "submissions" / f"{ref}.csv"
 
+    def grade_kept(self, ref: int, keep: Callable[[Path], object]) -> None:
+        """Let `keep` put a recorded submission's file into its place, and grade it.
+
+        Where that is impossible (a full disk), the submission ends as the server's fault, and the error
+        goes on.
+        """
+        path = self.submission_path(ref)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            keep(path)
+        except OSError:
+            self.state.fail(ref, GRADER_FAULT)
+            raise
+        self.grade_later(ref)
+
     def grade_later(self, ref: int) -> None:
         self._grader.submit(self._grade, ref)
 
@@ -226,6 +250,8 @@ class Service:
         if row is None:
             return
         try:
+            if not self.submission_path(ref).is_file():
+                raise MachineError(f"the file of submission {ref} is gone")
             grade = grade_file(self._by_slug[row.competition], self.submission_path(ref))
         except InvalidSubmission as error:
             self.state.fail(ref, str(error))

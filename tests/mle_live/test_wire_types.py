@@ -17,7 +17,7 @@ from mle_live.server import _Routes
 from mle_live.wire_types import read_message
 from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
 
-ODD = (-1, "x", "\ud800", "\0", "../..", [1], {"a": [1]}, "9" * 5000)
+ODD = (-1, float("inf"), "x", "\ud800", "\0", "../..", [1], {"a": [1]}, "9" * 5000)
 
 
 def test_numbers_may_be_text_and_null_is_absent() -> None:
@@ -37,6 +37,7 @@ def test_numbers_may_be_text_and_null_is_absent() -> None:
         (ApiSaveKernelRequest, {"isPrivate": "yes"}, "isPrivate: true or false"),
         (ApiSaveKernelRequest, {"id": True}, "id: a number is expected"),
         (ApiSaveKernelRequest, {"id": 10**30}, "id: a number of 64 bits"),
+        (ApiSaveKernelRequest, {"id": float("inf")}, "id: a finite number"),
         (ApiSaveKernelRequest, {"id": 1.5}, "id: a number of 64 bits"),
         (ApiSaveKernelRequest, {"datasetDataSources": "a/b"}, "datasetDataSources: a list"),
         (ApiSaveKernelRequest, {"datasetDataSources": [["a/b"]]}, "datasetDataSources: text"),
@@ -68,7 +69,7 @@ def test_no_odd_value_of_any_field_of_any_call_is_a_fault_of_the_server(tmp_path
             (name, field.json_name, value)
             for name, method in methods.items()
             for field in method.request_type._fields
-            for value in ODD
+            for value in (*ODD, None)
         ]
         with ThreadPoolExecutor(16) as pool:
             assert [told for told in pool.map(fault, calls) if told] == []
