@@ -2,17 +2,15 @@
 
 It may be killed at any moment and started again on the same folder; `comind.coordinator` then walks through
 what is recorded. Screens and scripts read the store and drop commands into the inbox; they never call in
-here, except to prepare and to start.
+here. How a run is made and its engine started is `comind.starting`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,99 +19,39 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.briefing import prompt_tokens
-from comind.clock import Clock, stamp, utc_now
-from comind.config import RunConfig, from_mapping
+from comind.clock import stamp, utc_now
+from comind.config import from_mapping
 from comind.confinement import Confinement
 from comind.control import Control
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
 from comind.inside_session import confine, watch_session
-from comind.kaggle_place import KagglePlace, check_push, open_place
+from comind.kaggle_place import KagglePlace
+from comind.kaggle_setup import open_place
 from comind.llm.parsing import MalformedReply
-from comind.models import Checked, ModelDesk, Timely, check_models, fitted_config, open_models, record_check
+from comind.models import ModelDesk, Timely, fitted_config, open_models
 from comind.preparation import fetch_competition, prepare_evaluation
 from comind.prompts import Prompts
-from comind.recording import describe_replay, recording_of
+from comind.recording import describe_replay
 from comind.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
 from comind.results import grade_on_test, write_best, write_report
 from comind.roles.desk import Brief, Desk
-from comind.runs import RunFolder, create_run, engine_lock, new_run_id
+from comind.runs import RunFolder, engine_lock
 from comind.store import Store
-from comind.submitting import Submitter, check_leave, labels_were_readable
-from comind.upstream import Upstream, check_upstream, open_upstream, resolve_slug, settled
+from comind.submitting import Submitter, labels_were_readable
+from comind.upstream import Upstream, open_upstream
 from comind.winding import close_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.inside_kaggle import with_secrets
-from kaggle_runner.sandbox import require_sandbox
 
 _INBOX_SECONDS = 0.5
-_ASKED_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 2.0
 
 log = logging.getLogger("comind.engine")
 
 OnEvent = Callable[[Event], None]
-
-
-def prepare_run(
-    config: RunConfig, state: Path, *, clock: Clock = utc_now, runs_here: bool = False
-) -> RunFolder:
-    """Check everything that can be checked for little, then make the run's folder with its first row.
-
-    With `runs_here` this process will be the engine too, so it imports what that needs while the endpoint is
-    asked. Raises a ComindError that names the first thing wrong; nothing is on disk then.
-    """
-    slug = resolve_slug(config, state, os.environ)
-    asyncio.run(require_sandbox())
-    config = settled(config, os.environ).anchored()
-    check = check_push if config.executor == "kaggle" else check_upstream
-    asyncio.run(check(config, os.environ, state))
-    if config.submit:
-        asyncio.run(check_leave(config, os.environ))
-    recording = recording_of(config.replay, state, slug) if config.replay else None
-    checked = None if recording else asyncio.run(_check_models(config, clock, runs_here))
-    label = recording.label if recording else checked.label if checked else ""
-    Prompts().parts("coder")
-    folder = create_run(state, new_run_id(state, slug, clock()))
-    if recording is not None:
-        recording.write(folder.recording)
-    run = Run(
-        id=folder.id,
-        competition=slug,
-        rounds=config.rounds,
-        model=label,
-        config={**config.as_dict(), "state": str(state.resolve())},
-        started_at=stamp(clock()),
-    )
-    with Store(folder.database, clock=clock) as store:
-        store.save(run)
-        store.event("created", f"Run {folder.id}: {label}")
-        if checked is not None:
-            record_check(store, checked)
-    return folder
-
-
-async def _check_models(config: RunConfig, clock: Clock, runs_here: bool) -> Checked:
-    asking = asyncio.create_task(check_models(config, with_secrets(os.environ), clock))
-    if runs_here:
-        await asyncio.wait({asking}, timeout=_ASKED_SECONDS)  # until the question is on its way
-        await asyncio.to_thread(importlib.import_module, "mle_live.metrics")
-    return await asking
-
-
-def start_engine(folder: RunFolder) -> int:
-    """Start the engine in a session of its own, so that it outlives the terminal; returns its pid."""
-    with folder.engine_log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "comind.engine", str(folder.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    return process.pid
 
 
 def run_engine(folder: RunFolder, *, on_event: OnEvent | None = None) -> int:

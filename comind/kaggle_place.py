@@ -1,7 +1,7 @@
 """Where pushed notebooks run: the user's account at a Kaggle, its sessions, and the run's data there.
 
-`open_place` puts everything ready before the first round: the sample for rehearsals, the split as a private
-dataset, the account book. `KagglePlace.run_kernel` takes one notebook there and brings its output home.
+`KagglePlace.run_kernel` takes one notebook there and brings its output home. What must be ready before is
+`comind.kaggle_setup`.
 """
 
 from __future__ import annotations
@@ -13,34 +13,28 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from comind.attaching import LABELS_READABLE, setup_cells, write_ids
-from comind.clock import Clock
+from comind.attaching import setup_cells
 from comind.config import ACCELERATORS, RunConfig
-from comind.evaluator.split import Splittable
 from comind.kernel_orders import CameHome, KernelOrder, KernelWatch, Phases, Teller
 from comind.kernel_words import fault_of, sentence_of, told_of
 from comind.prompts import Prompts
 from comind.rehearsal import code_cells
 from comind.runs import RunFolder
-from comind.sampled import SampleSizes, sample_public
+from comind.sampled import SampleSizes
 from comind.split_dataset import (
     SplitDataset,
-    describe_split,
     ensure_dataset,
     resource_name,
     run_mark,
     run_tail,
 )
 from comind.store import Store
-from comind.upstream import upstream_kaggle
-from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.gathering import CarriedWork, gather, longest
 from kaggle_runner.jobs import Job, JobResult, abandon, run_job
 from kaggle_runner.kaggle_records import KernelPush, Quota
 from kaggle_runner.kernel_book import KernelBook
-from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.session import NotebookSession
 from kaggle_runner.sessions import Needs, Place, SessionQueue
 from mle_live.kernel_store import RESTARTED
@@ -70,7 +64,7 @@ class OpenNotebook(Protocol):
 
 
 class KagglePlace:
-    """One run's place at a Kaggle. `open_place` makes it."""
+    """One run's place at a Kaggle. `comind.kaggle_setup.open_place` makes it."""
 
     def __init__(
         self,
@@ -321,69 +315,6 @@ class KagglePlace:
         """What an earlier agent published, as a private dataset; uploaded when first needed."""
         async with self._uploads.setdefault(name, asyncio.Lock()):
             return await ensure_dataset(self._client, name, folder, self._store)
-
-
-async def check_push(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
-    """What pushing to a Kaggle needs, before anything is spent. Raises ConfigError or KaggleError.
-
-    The run's own MLE-Live needs nothing.
-    """
-    kaggle = upstream_kaggle(config, environment)
-    if kaggle is not None:
-        gpu = bool(config.machine_shape)
-        insist(await preflight(kaggle.client(), config.competition, purpose="push", gpu=gpu, folder=state))
-
-
-async def open_place(
-    *,
-    client: KaggleClient,
-    simulated: bool,
-    competition: str,
-    facts: Splittable,
-    folder: RunFolder,
-    store: Store,
-    config: RunConfig,
-    open_session: OpenNotebook,
-    clock: Clock,
-) -> KagglePlace:
-    """Draw the sample, have the split at Kaggle as a private dataset, and tell what stopping means there.
-
-    Raises ConfigError where the split is larger than the limit, KaggleError where Kaggle cannot take it.
-    """
-    sizes = await asyncio.to_thread(sample_public, folder.public, folder.rehearsal, facts, seed=config.seed)
-    store.event("rehearsal", f"Rehearsals use {sizes.sentence()}")
-    root, name = folder.public, ""
-    if config.attach_competition:
-        root = await asyncio.to_thread(write_ids, folder, facts.id_column)
-        name = f"{competition}-split"
-        store.event("sandbox", f"{LABELS_READABLE}.", data={"labels_readable": True})
-    split = await asyncio.to_thread(
-        describe_split, folder, competition, limit_gigabytes=config.kaggle_dataset_limit, root=root, name=name
-    )
-    owner = await client.username()
-    await ensure_dataset(client, split.slug, root, store)
-    store.event("kaggle", f"{NO_CANCEL}. The time limit counts on while kernels wait and run.")
-    # the run's own server has another port each time, and its account is this run's alone
-    account = f"{owner}@{folder.id}" if simulated else account_name(owner, client.base_url)
-    book = AccountBook(folder.state / "kaggle.sqlite", account)
-    kernels = KernelBook(book, clock)
-    limits: dict[Place, int] = {
-        "kaggle-cpu": config.kaggle_cpu_sessions, "kaggle-gpu": config.kaggle_gpu_sessions
-    }  # fmt: skip
-    return KagglePlace(
-        client=client,
-        kernels=kernels,
-        queue=SessionQueue(kernels, client, limits=limits, run=folder.id),
-        folder=folder,
-        store=store,
-        config=config,
-        owner=owner,
-        competition=competition,
-        split=split,
-        sizes=sizes,
-        open_session=open_session,
-        simulated=simulated,
-    )
 
 
 def _is_tpu(shape: str) -> bool:

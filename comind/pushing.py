@@ -202,7 +202,7 @@ class PushedAgent(CodingAgent):
         watch = KernelWatch()
         watcher = Watcher(
             watch,
-            CellUnderWatch(cell.agent, cell.step, cell.goal, cell.code, seconds),
+            CellUnderWatch(cell.agent, cell.step, cell.goal, cell.code, seconds, where="k"),
             desk=self._shop.desk if self.model_watches else None,
             store=self._shop.store,
             control=self._shop.control,

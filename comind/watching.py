@@ -67,6 +67,8 @@ class CellUnderWatch:
     code: str
     limit: float
     """Seconds."""
+    where: str = ""
+    """Set where one step has a second run to watch: it tells the two runs' questions and decisions apart."""
 
 
 def check_rules(progress: Progress, limit: float) -> Finding | None:
@@ -161,7 +163,7 @@ class Watcher:
         )
         if finding:
             time += f"\nnoticed: {finding.reason}"
-        key = CallKey(self._cell.agent, self._cell.step, f"watch{self._asked}")
+        key = CallKey(self._cell.agent, self._cell.step, f"watch{self._cell.where}{self._asked}")
         try:
             verdict = await monitor.watch(
                 desk, key, goal=self._cell.goal, code=self._cell.code, time=time, output=progress.tail
@@ -186,7 +188,7 @@ class Watcher:
     ) -> MonitorDecision:
         self._decisions += 1
         decision = MonitorDecision(
-            id=f"{self._cell.agent}-s{self._cell.step:02d}-m{self._decisions}",
+            id=f"{self._cell.agent}-s{self._cell.step:02d}-m{self._cell.where}{self._decisions}",
             agent=self._cell.agent,
             step=self._cell.step,
             action=action,

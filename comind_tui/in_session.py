@@ -64,7 +64,7 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
 
 
 def _begin(plan: Plan, state: Path) -> RunFolder:
-    from comind.engine import prepare_run
+    from comind.starting import prepare_run
 
     # the run's own time limit holds for all its sessions together; only a model may come from the Secrets
     below = {name: value for name, value in session_settings(os.environ).items() if name == "model"}

@@ -63,7 +63,7 @@ def main() -> int:
     request = json.load(sys.stdin)
     state = Path(request["state"])
     try:
-        from comind.engine import prepare_run, start_engine
+        from comind.starting import prepare_run, start_engine
 
         if "resume" in request:
             folder = find_run(state, request["resume"])

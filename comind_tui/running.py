@@ -38,7 +38,7 @@ def home(arguments: Namespace) -> int:
 def run(arguments: Namespace) -> int:
     config = config_from(arguments)
     if _is_headless(arguments):
-        from comind.engine import prepare_run
+        from comind.starting import prepare_run
 
         print(f"Preparing {config.competition} …", file=sys.stderr)
         folder = prepare_run(config, arguments.state, clock=utc_now, runs_here=True)

@@ -17,7 +17,8 @@ from comind.confinement import Confinement
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
 from comind.evaluator.profile import SplitFacts
-from comind.kaggle_place import KagglePlace, open_place
+from comind.kaggle_place import KagglePlace
+from comind.kaggle_setup import open_place
 from comind.llm.client import CallKey, Reply
 from comind.prompts import Prompts
 from comind.pushing import PushedAgent
