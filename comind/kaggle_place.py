@@ -47,6 +47,8 @@ _SMALL_SUFFIXES = frozenset({".csv", ".json", ".txt", ".md", ".npy", ".npz", ".p
 _LEAST_SESSION = 3600.0
 _SESSIONS = 5.0
 """A session's time-out in multiples of what a rehearsal lets expect, but not below _LEAST_SESSION seconds."""
+_HOPE = 0.5
+"""Of what is expected: the least time for which a place is still worth taking, for expectations are high."""
 _MOST_BYTES = 500_000_000
 """Of one kernel's output."""
 _NAMES_KEPT = 200
@@ -217,7 +219,7 @@ class KagglePlace:
         needs = Needs(
             gpu=bool(shape) and not _is_tpu(shape),
             tpu=_is_tpu(shape),
-            seconds=min(order.expected, order.left()),
+            seconds=_HOPE * min(order.expected, order.left()),
         )
         place: Place = "kaggle-gpu" if shape else "kaggle-cpu"
         async with self._queue.place(

@@ -119,6 +119,8 @@ class World:
     server: RunningServer
     client: KaggleClient
     config: RunConfig
+    simulated: bool = False
+    """Whether the server is taken for the run's own, which lives and dies with its engine."""
     evaluator: LookingEvaluator = field(default_factory=LookingEvaluator)
     control: Control = field(
         default_factory=lambda: Control(time_limit=3600, seconds_used=0, monotonic=time.monotonic)
@@ -128,8 +130,9 @@ class World:
         config = replace(self.config, **changes)
         confined = Confinement.of(config, self.folder, self.folder.state, "tiny-comp")
         return await open_place(
-            client=self.client, simulated=False, competition="tiny-comp", facts=FACTS, folder=self.folder,
-            store=self.store, config=config, open_session=confined.open_notebook, clock=utc_now,
+            client=self.client, simulated=self.simulated, competition="tiny-comp", facts=FACTS,
+            folder=self.folder, store=self.store, config=config, open_session=confined.open_notebook,
+            clock=utc_now,
         )  # fmt: skip
 
     def shop(self, model: Model, place: KagglePlace) -> Workshop:
@@ -173,8 +176,8 @@ class World:
         return [event.message for event in self.store.all(Event, "kind = ?", (kind,), order="seq")]
 
 
-def open_world(path: Path, server: RunningServer, store: Store) -> World:
+def open_world(server: RunningServer, store: Store, *, simulated: bool = False) -> World:
     folder = RunFolder(store.path.parent)
     write_split(folder)
     config = RunConfig(competition="tiny-comp", executor="kaggle", coders=1)
-    return World(folder, store, server, KaggleClient(server.url, TOKEN), config)
+    return World(folder, store, server, KaggleClient(server.url, TOKEN), config, simulated)

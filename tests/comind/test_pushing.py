@@ -29,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         running_server(make_root(tmp_path / "root"), tmp_path / "server") as server,
         Store(run / "run.sqlite", clock=utc_now) as store,
     ):
-        yield open_world(tmp_path, server, store)
+        yield open_world(server, store)
 
 
 def told(shown: str) -> str:
@@ -153,6 +153,26 @@ async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(wo
     assert (push.state, world.versions) == ("complete", {push.ref: 1})
     assert world.evaluator.rows == {"r1-a1-s02": (600, 600)}
     assert model.shown
+
+
+async def test_a_kernel_that_died_with_the_runs_own_server_runs_again(tmp_path: Path) -> None:
+    root, run = make_root(tmp_path / "root"), tmp_path / "state" / "runs" / "tiny-comp-20261122-101112"
+    run.mkdir(parents=True)
+    script = [turn(f"import time\nif len(train) > 2000:\n    time.sleep(8)\n{PREDICT}", submits=True)]
+    with Store(run / "run.sqlite", clock=utc_now) as store:
+        with running_server(root, tmp_path / "server") as server:
+            world = open_world(server, store, simulated=True)
+            agent, _ = await world.agent(script)
+            running = asyncio.create_task(agent.run())
+            await until_it_runs(world, running)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        with running_server(root, tmp_path / "server") as server:
+            world = open_world(server, store, simulated=True)
+            again, _ = await world.agent(script)
+            await again.run()
+            [push] = world.pushes
+            assert (push.state, world.versions) == ("complete", {push.ref: 2})
 
 
 async def test_earlier_outputs_are_at_kaggle_under_the_name_they_have_here(
