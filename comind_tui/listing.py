@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -189,12 +190,28 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
         lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
     lines += [
         ("cost", _cost_text(cost)),
+        *([("at Kaggle", pushes_text(document["pushes"]))] if document["pushes"] else []),
         ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
         ("started", document["started_at"] or "–"),
         ("finished", document["finished_at"] or "–"),
         ("folder", str(from_here(folder.path))),
     ]
     return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
+
+
+def pushes_text(pushes: Sequence[Mapping[str, Any]]) -> str:
+    """`5 kernels: 4 complete, 1 abandoned; 3m 10s of sessions; 2 notebooks were not pushed`."""
+    pushed = [one for one in pushes if one["ref"]]
+    states = Counter(one["state"] for one in pushed)
+    parts = [
+        f"{len(pushed)} {'kernel' if len(pushed) == 1 else 'kernels'}"
+        + (f": {', '.join(f'{count} {state}' for state, count in states.items())}" if states else ""),
+        f"{duration(sum(one['seconds'] or 0.0 for one in pushed))} of sessions",
+    ]
+    kept = len(pushes) - len(pushed)
+    if kept:
+        parts.append(f"{kept} {'notebook was' if kept == 1 else 'notebooks were'} not pushed")
+    return f"{'; '.join(parts)} (report.md lists them)"
 
 
 def _finder(best: dict[str, Any]) -> str:

@@ -59,7 +59,7 @@ def next_zone_text(look: Look) -> str:
     """`silver needs +0.00120, past 0.78110`: in score, in the metric's good direction."""
     zone = look.next_zone
     if zone is None:
-        return "gold: nothing above" if look.medal else ""
+        return "no medal above it" if look.medal else ""
     if look.own is None or zone.lead is None:
         return f"{zone.medal} begins at {number(zone.score)}"
     return f"{zone.medal} needs {missing(zone, look)}, past {number(zone.score)}"
@@ -130,8 +130,7 @@ def look_line(look: Look, now: datetime) -> str:
     """Everything on one line, most important first."""
     at = datetime.fromtimestamp(look.at, UTC).astimezone()
     parts = [
-        one_line(look.competition),
-        place_text(look),
+        f"{one_line(look.competition)}: {place_text(look)}",
         movement_text(look),
         score_text(look) if look.own else "",
         look.medal or ("no medal" if look.own else ""),

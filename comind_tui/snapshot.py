@@ -10,7 +10,7 @@ from typing import Any
 from comind.clock import utc_now
 from comind.forecast import Forecast, forecast
 from comind.ranking import Standing, standings
-from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Report, Run
+from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.runs import RunFolder, engine_alive
 from comind.store.reader import Reader
 from comind.summary import best_standing, shown_status
@@ -34,6 +34,10 @@ class Snapshot:
     agents: tuple[Agent, ...] = ()
     cells: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
     """Agent → its cells, oldest first."""
+    pushes: Mapping[str, Push] = field(default_factory=dict)
+    """Cell → the notebook that it made to be run at Kaggle."""
+    kernels: Mapping[str, Event] = field(default_factory=dict)
+    """Agent → what was last told of its kernel that is under way at Kaggle."""
     board: tuple[Standing, ...] = ()
     decisions: tuple[MonitorDecision, ...] = ()
     events: tuple[Event, ...] = ()
@@ -115,6 +119,7 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
     oldest = min((agent.round for agent in everyone), default=0)
     shown = newest if round is None else min(max(round, oldest), newest)
     agents = reader.all(Agent, "round = ?", (shown,), order='"index"')
+    pushes = reader.all(Push, "round = ?", (shown,))
     return Snapshot(
         run=reader.run(),
         alive=alive,
@@ -122,6 +127,8 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         first_round=oldest,
         agents=tuple(agents),
         cells={agent.id: tuple(reader.all(Cell, "agent = ?", (agent.id,), order="step")) for agent in agents},
+        pushes={push.id: push for push in pushes},
+        kernels=_kernels(reader, pushes) if alive else {},
         board=tuple(standings(reader.all(Evaluation, "success = 1"))),
         decisions=tuple(reader.all(MonitorDecision, order="at DESC, rowid DESC", limit=EVENTS_KEPT)[::-1]),
         events=tuple(reader.last_events(EVENTS_KEPT)),
@@ -132,6 +139,22 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         running_cells=reader.count(Cell, "status = 'running'") if alive else 0,
         forecast=forecast(reader, utc_now) if alive else None,
     )
+
+
+def _kernels(reader: Reader, pushes: list[Push]) -> dict[str, Event]:
+    """The newest word on each agent's kernel that is pushed or waits for a session."""
+    found: dict[str, Event] = {}
+    for push in pushes:
+        if push.state == "queued":
+            said = reader.all(
+                Event,
+                "kind = 'kernel' AND agent = ? AND at >= ?",
+                (push.agent, push.started_at),
+                order="seq DESC",
+                limit=1,
+            )
+            found.update((event.agent, event) for event in said)
+    return found
 
 
 def signature(folder: RunFolder) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comind.scores import written
+from comind.scores import Score, written
 from comind_tui.plain import labelled, table
 from kaggle_runner.governor import Standing
 from kaggle_runner.ledger import Ledger
@@ -39,7 +39,7 @@ def deadline_line(now: Situation) -> str:
 def score_text(score: LocalScore | None) -> str:
     if score is None:
         return "–"
-    return f"{written(score.value)} [{written(score.low)}, {written(score.high)}]"
+    return str(Score(score.value, score.low, score.high, score.rows, score.higher_is_better))
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int | None) -> str:

@@ -120,8 +120,11 @@ async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespac
     """Ask where there is someone to ask, send, and wait a little for the score; None when declined."""
     verdict = worth_sending(verdicts) if arguments.yes else offered(verdicts)
     if verdict is None:
-        why = verdicts[0].reason if verdicts else "the run has no valid solution yet"
-        held = bool(offered(verdicts))
+        held = offered(verdicts)
+        shown = held or next(iter(verdicts), None)
+        why = (
+            f"{shown.candidate.evaluation}: {shown.reason}" if shown else "the run has no valid solution yet"
+        )
         raise SubmissionRefused(
             f"Nothing is submitted: {why}.",
             hint="A person may send it all the same: without --yes, on a terminal."

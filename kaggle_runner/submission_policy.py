@@ -245,7 +245,12 @@ def _fate(row: SentSubmission) -> str:
 
 
 def _shown(score: LocalScore) -> str:
-    return f"{score.value:.5g} [{score.low:.5g}, {score.high:.5g}]"
+    """All three with as many digits after the point as the longest needs: 0.99542 [0.98856, 1.00000]."""
+    texts = [f"{one:.5g}" for one in (score.value, score.low, score.high)]
+    if not any("e" in text for text in texts):
+        places = max(len(text.partition(".")[2]) for text in texts)
+        texts = [f"{one:.{places}f}" for one in (score.value, score.low, score.high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def _moment(moment: datetime | None) -> str:

@@ -15,8 +15,9 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from comind.records import Agent, Cell
+from comind.records import Agent, Cell, Push
 from comind_tui.glyphs import state, symbol
+from comind_tui.kaggle_text import kernel_lines
 from comind_tui.logs import LogTail
 from comind_tui.plain import clean, duration, number, one_line
 from comind_tui.screens.dialogs import Help
@@ -61,6 +62,7 @@ class AgentScreen(Screen[None]):
         self._cells: tuple[Cell, ...] = ()
         self._alive = False
         self._log: LogTail | None = None
+        self._push: Push | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="agent-head", markup=False)
@@ -90,7 +92,8 @@ class AgentScreen(Screen[None]):
         if (cells, self._run.snapshot.alive) != (self._cells, self._alive):
             self._alive = self._run.snapshot.alive
             self._list(cells)
-        if self._log and self._log.poll():
+        push = self._run.snapshot.pushes.get(self.cell.id) if self.cell else None
+        if (self._log and self._log.poll()) or push != self._push:
             self._show_output()
 
     def _head(self, agent: Agent) -> str:
@@ -154,6 +157,9 @@ class AgentScreen(Screen[None]):
             lines = [Line(text) for text in clean(self.cell.output).splitlines()]
         if self.cell and self.cell.error_name:
             lines.append(Line(f"✗ {one_line(self.cell.error_name)}", "bad"))
+        self._push = self._run.snapshot.pushes.get(self.cell.id) if self.cell else None
+        if self._push:
+            lines += [*([Line("")] if lines else []), *kernel_lines(self._push)]
         self.query_one("#output", Lines).show(lines)
 
     def action_agent(self, index: int) -> None:

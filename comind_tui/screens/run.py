@@ -23,6 +23,7 @@ from comind.inbox import Action, Command, send
 from comind.records import Agent, Idea, Report
 from comind.runs import RunFolder
 from comind_tui.ending import ended_notice
+from comind_tui.kaggle_text import kernel_clock, kernel_note
 from comind_tui.logs import LogTail
 from comind_tui.plain import clean, duration, number, since
 from comind_tui.ranks import ranks_of_run
@@ -183,10 +184,13 @@ class RunScreen(Screen[None]):
             index=agent.index,
             status=self.snapshot.state_of(agent),
             progress=f"{agent.step}/{agent.max_steps}",
-            clock=duration(since(cell.started_at, self._clock())) if cell and running else "",
+            clock=duration(since(cell.started_at, self._clock()))
+            if cell and running
+            else kernel_clock(self.snapshot, agent.id, self._clock()),
             best=number(best.score.value if best else None),
             title=agent.title,
             goal=agent.goal or agent.stop_reason,
+            note=kernel_note(self.snapshot, agent.id),
             code=tuple(clean(cell.code).splitlines()[:CODE_LINES]) if cell and is_visible else (),
             output=tuple(output),
         )

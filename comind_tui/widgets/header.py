@@ -16,6 +16,7 @@ from textual.widget import Widget
 from comind.records import Run
 from comind_tui.glyphs import state, symbol
 from comind_tui.invocation import program
+from comind_tui.kaggle_text import kernels_fact
 from comind_tui.plain import (
     arrow,
     cell_width,
@@ -85,6 +86,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
         (
             f"best {interval(best.score if best else None)} vs baseline {number(run.baseline.get('score'))}"
             f"{labels_mark(run.labels_readable)}",
+            kernels_fact(snapshot),
             _place(run.test),
         ),
         (cost, used, foreseen(snapshot.forecast), run.model, _agents(snapshot), _why_ended(run)),

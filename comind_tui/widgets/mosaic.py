@@ -42,6 +42,8 @@ class Tile:
     best: str
     title: str
     goal: str
+    note: Sequence[str] = ()
+    """Lines about a kernel at Kaggle that the agent waits for."""
     code: Sequence[str]
     """The cell's first lines, shown where the output leaves room."""
     output: Sequence[str]
@@ -233,8 +235,10 @@ class AgentMosaic(Widget, can_focus=True):
         marks = "┏┓┗┛━┃" if is_chosen else "┌┐└┘─│"
         goal = f"→ {tile.goal}" if tile.goal else ""
         body: list[tuple[str, Style]] = [(tile.title, style["title"]), (goal, style["goal"])]
-        output = wrapped_end(tile.output, width - 4, height - 4)
-        body += [(line, style["code"]) for line in tile.code[: code_room(height - 4, len(output))]]
+        body += [(one_line(line), style["goal"]) for line in tile.note]
+        room = height - 2 - len(body)
+        output = wrapped_end(tile.output, width - 4, room)
+        body += [(line, style["code"]) for line in tile.code[: code_room(room, len(output))]]
         body += [(line, style["output"]) for line in output]
         inner = width - 4
         head_style = style["bad"] if tile.status in BAD else border

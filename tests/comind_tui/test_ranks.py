@@ -81,7 +81,7 @@ def test_once_shows_the_rank_that_the_server_holds(server: RunningServer, tmp_pa
     _, line, _ = command(
         tmp_path, "ranks", f"https://www.kaggle.com/competitions/{SLUG}/leaderboard", "--once"
     )
-    assert f"{SLUG}; rank 3/21 (synthetic board)" in line and "silver; gold needs -5.000, past 20.000" in line
+    assert f"{SLUG}: rank 3/21 (synthetic board)" in line and "silver; gold needs -5.000, past 20.000" in line
     _, line, _ = command(tmp_path, "ranks", SLUG, "--once", "--team", "team 7")
     assert "rank 8/21 (synthetic board)" in line
 
