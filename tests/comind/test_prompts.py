@@ -25,7 +25,9 @@ HEADINGS = {
         "Competition", "Metric", "Machine", "Time", "Data", "Ideas", "Reports", "Pipelines",
         "Leaderboard of this run", "Evidence", "Lineage", "Datasets", "Number of drafts", "Reply format",
     ],
-    ("coder", "implement"): ["Competition", "Metric", "Machine", "Kaggle", "Files", "Data", "Draft", "Limits"],
+    ("coder", "implement"): [
+        "Competition", "Metric", "Machine", "Kaggle", "Files", "Data", "Draft", "Limits",
+    ],
     ("coder", "report"): ["Evaluations", "Reply format"],
     ("coder", "report_short"): ["Reply format"],
     ("scripter", "change"): [

@@ -15,9 +15,10 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.fakes.loopback import Loopback
 
 FAULTS = (
     "500", "429", "reset", "html", "cut body", "error with 200", "no choices", "empty", "declined", "babble",
@@ -25,7 +26,7 @@ FAULTS = (
 )  # fmt: skip
 
 
-class FaultyProxy:
+class FaultyProxy(Loopback):
     """A context manager; `url` is the base URL to use in place of `upstream`'s."""
 
     def __init__(
@@ -41,24 +42,9 @@ class FaultyProxy:
         self._spare = spare
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"proxy": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.address}/v1"
 
     def draw(self) -> str:
         """The next completion's fault, or an empty string."""
@@ -73,14 +59,14 @@ class FaultyProxy:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    proxy: FaultyProxy
+    served: FaultyProxy
 
     def do_GET(self) -> None:
         self._send(*self._forward(None))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        fault = self.proxy.draw()
+        fault = self.served.draw()
         try:
             if fault in ("500", "429"):
                 error = {"error": {"message": f"spoiled: {fault}", "type": "error"}}
@@ -100,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes | None) -> tuple[int, bytes]:
         path = self.path.removeprefix("/v1")
-        request = urllib.request.Request(self.proxy.upstream + path, data=body)
+        request = urllib.request.Request(self.served.upstream + path, data=body)
         request.add_header("content-type", "application/json")
         request.add_header("authorization", self.headers.get("authorization", ""))
         try:
@@ -150,3 +136,6 @@ def spoil(fault: str, answer: bytes) -> bytes:
         if fault == "half a reply":
             completion["choices"][0]["finish_reason"] = "length"
     return json.dumps(completion).encode()
+
+
+FaultyProxy.handler = _Handler

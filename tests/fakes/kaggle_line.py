@@ -14,10 +14,11 @@ import threading
 from collections import Counter, defaultdict, deque
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from tests.fakes.loopback import Loopback
 
 Fault = Literal[
     "500", "429", "refused", "html", "never arrived", "answer lost", "down after it", "cut half-way",
@@ -30,7 +31,7 @@ held: passed on once `release` is set. hung: passed on, and no answer until the 
 before it: never arrived, and the line stays down."""
 
 
-class KaggleLine:
+class KaggleLine(Loopback):
     """A context manager; `url` stands in for the server's."""
 
     def __init__(self, upstream: str, *, skew: timedelta = timedelta(0)) -> None:
@@ -65,28 +66,15 @@ class KaggleLine:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.address
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"line": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def let_go(self) -> None:
         self.release.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    line: KaggleLine
+    served: KaggleLine
 
     def do_GET(self) -> None:
         self._serve()
@@ -99,9 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         size = int(self.headers.get("content-length") or 0)
-        fault = self.line.draw(self.path)
-        self.line.down = self.line.down or fault == "down before it"
-        if self.line.down or fault in ("never arrived", "cut half-way"):
+        fault = self.served.draw(self.path)
+        self.served.down = self.served.down or fault == "down before it"
+        if self.served.down or fault in ("never arrived", "cut half-way"):
             self.rfile.read(size // 2)
             self._hang_up()
             return
@@ -119,8 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         if fault == "held":
-            self.line.arrived.set()
-            self.line.release.wait(60)
+            self.served.arrived.set()
+            self.served.release.wait(60)
         try:
             status, headers, answer = self._forward(body)
         except OSError:
@@ -129,20 +117,20 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "hung":
             self.connection.settimeout(30)
             self.connection.recv(1)  # nothing comes but the end
-        self.line.down = self.line.down or fault == "down after it"
+        self.served.down = self.served.down or fault == "down after it"
         if fault in ("answer lost", "down after it", "hung"):
             self._hang_up()
         else:
             self._answer(status, headers, answer, cut=fault == "body cut")
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection(urlsplit(self.line.upstream).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urlsplit(self.served.upstream).netloc, timeout=60)
         try:
             connection.request(self.command, self.path, body=body or None, headers=dict(self.headers.items()))
             answer = connection.getresponse()
             data = answer.read()
-            self.line.count(self.path)
-            edits = self.line.edits.get(self.path.rsplit("/", 1)[-1])
+            self.served.count(self.path)
+            edits = self.served.edits.get(self.path.rsplit("/", 1)[-1])
             if edits and answer.status == 200:
                 data = json.dumps({**json.loads(data), **edits}).encode()
             return answer.status, answer.getheaders(), data
@@ -150,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def _forward_half(self, body: bytes) -> None:
-        connection = http.client.HTTPConnection(urlsplit(self.line.upstream).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urlsplit(self.served.upstream).netloc, timeout=60)
         connection.putrequest(self.command, self.path)
         for name, value in self.headers.items():
             if name.lower() not in ("host", "accept-encoding"):
@@ -163,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response_only(status)
             for name, value in headers:
                 if name.lower() == "date":
-                    value = format_datetime(parsedate_to_datetime(value) + self.line.skew, usegmt=True)
+                    value = format_datetime(parsedate_to_datetime(value) + self.served.skew, usegmt=True)
                 if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
@@ -180,3 +168,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests read the counts, not a log."""
+
+
+KaggleLine.handler = _Handler

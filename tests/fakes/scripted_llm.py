@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
+from tests.fakes.loopback import Loopback
 
 REASONING_MODEL = re.compile(r"(o\d|gpt-[5-9])")
 
@@ -63,7 +63,7 @@ class Received:
 Script = Sequence[Scripted | str] | Callable[[dict[str, Any], int], Scripted | str]
 
 
-class ScriptedModel:
+class ScriptedModel(Loopback):
     """A context manager; `url` is the base URL while it is open.
 
     `script` is a list, used up in order, or a function of the request's JSON and its number (from 0), which
@@ -95,25 +95,12 @@ class ScriptedModel:
         self._in_flight = 0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"scripted": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def let_go(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.address}/v1"
 
     @property
     def left(self) -> int:
@@ -177,11 +164,11 @@ class ScriptedModel:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    scripted: ScriptedModel
+    served: ScriptedModel
 
     def do_GET(self) -> None:
         """What servers tell of themselves: `documents` by path."""
-        document = self.scripted.documents.get(self.path)
+        document = self.served.documents.get(self.path)
         if document is None:
             self._send(http_error(404, "nothing here"), b"{}")
         else:
@@ -190,10 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.scripted.answer(Received(body, headers, time.monotonic()))
+        reply = self.served.answer(Received(body, headers, time.monotonic()))
         try:
             if reply.delay:
-                self.scripted.closing.wait(min(reply.delay, 60.0))
+                self.served.closing.wait(min(reply.delay, 60.0))
             if reply.reset:
                 self._reset()
                 return
@@ -201,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the client went away first
         finally:
-            self.scripted.answered()
+            self.served.answered()
 
     def _send(self, reply: Scripted, payload: bytes) -> None:
         self.send_response(reply.status)
@@ -214,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         for byte in payload:
             self.wfile.write(bytes([byte]))
-            if self.scripted.closing.wait(reply.drip):
+            if self.served.closing.wait(reply.drip):
                 return
 
     def _reset(self) -> None:
@@ -292,3 +279,6 @@ def html_page() -> Scripted:
 
 def hanging() -> Scripted:
     return Scripted(delay=float("inf"))
+
+
+ScriptedModel.handler = _Handler
