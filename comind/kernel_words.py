@@ -12,6 +12,7 @@ from kaggle_runner.kaggle_records import LogLine, Quota
 _LOG_CHARACTERS = 2_500
 _FAILED_CHARACTERS = 3_000
 _FILES_SHOWN = 30
+_NAME_CHARACTERS = 100
 _OURS = re.compile(r"\[comind\] |(Writing|Overwriting) comind_\w+\.py$")
 
 
@@ -53,7 +54,7 @@ def told_of(result: JobResult, quota: Quota | None) -> str:
     ]
     lines += [f"note: {note}" for note in result.notes]
     if result.names:
-        shown = ", ".join(result.names[:_FILES_SHOWN])
+        shown = ", ".join(_short(name) for name in result.names[:_FILES_SHOWN])
         more = f" and {len(result.names) - _FILES_SHOWN} more" if len(result.names) > _FILES_SHOWN else ""
         lines.append(f"output: {shown}{more}")
     lines += _cells(result)
@@ -88,6 +89,12 @@ def _news(log: Sequence[LogLine]) -> str:
     """The log without the lines that the gathered notebook itself writes."""
     lines = "".join(line.data for line in log).splitlines(keepends=True)
     return "".join(line for line in lines if not _OURS.match(line))
+
+
+def _short(name: str) -> str:
+    """A file's name on one line; the agent's code may have given it any."""
+    plain = "".join(letter if letter.isprintable() else "�" for letter in name)
+    return plain if len(plain) <= _NAME_CHARACTERS else f"{plain[:_NAME_CHARACTERS]}…"
 
 
 def _end(text: str, characters: int) -> str:

@@ -44,10 +44,7 @@ class AccountBook:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except (OSError, sqlite3.Error) as error:
-            raise StateUnwritable(
-                f"The account's database {path} cannot be opened for writing: {error}",
-                hint="Check the folder's permissions and free space, or choose another with --state DIR.",
-            ) from error
+            raise self._unusable(error) from error
         self._connection = connection
         self._database = Database(connection)
 
@@ -62,18 +59,31 @@ class AccountBook:
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
-        """One transaction, committed on leaving; another process waits for it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-        except BaseException:  # the transaction must end however its body did
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        """One transaction, committed on leaving; another process waits for it.
+
+        Raises StateUnwritable where the database cannot be written: a full disk, a damaged file.
+        """
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._connection.execute("COMMIT")
+            except BaseException:  # the transaction must end however its body did
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
-        """Rows as dicts. The query names the account itself: `WHERE account = ?`."""
-        found = self._connection.execute(query, values)
+        """Rows as dicts. The query names the account itself: `WHERE account = ?`.
+
+        Raises StateUnwritable where the database cannot be read.
+        """
+        with self._explained():
+            found = self._connection.execute(query, values)
+            return self._as_dicts(found)
+
+    @staticmethod
+    def _as_dicts(found: sqlite3.Cursor) -> list[dict[str, Any]]:
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -87,7 +97,11 @@ class AccountBook:
         """
         name = re.sub(r"[^\w.-]", "_", f"{self.path.name}.{self.account}.{what}.lock")
         deadline = time.monotonic() + wait
-        with (self.path.parent / name).open("a") as file:
+        try:
+            file = (self.path.parent / name).open("a")
+        except OSError as error:
+            raise self._unusable(error) from error
+        with file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,6 +114,22 @@ class AccountBook:
                         ) from error
                     sleep(_POLL_SECONDS)
             yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            # SQLite's words for a full disk, a lock held too long, a damaged file; others are faults of ours.
+            if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
+                raise
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StateUnwritable:
+        return StateUnwritable(
+            f"The account's database {self.path} cannot be used: {error}.",
+            hint="Check the folder's permissions and free space, or choose another with --state DIR.",
+        )
 
     def close(self) -> None:
         self._connection.close()

@@ -5,6 +5,7 @@ Nothing is decided here: `jobs` waits and harvests, `sessions` keeps the limits.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from kagglesdk.kernels.types import kernels_api_service as kernels
 from kaggle_runner.client_account import AccountCalls
 from kaggle_runner.client_base import Progress, split_ref
 from kaggle_runner.errors import KaggleError, KernelRefused
-from kaggle_runner.kaggle_output import OutputFolder, read_log, read_stream
+from kaggle_runner.kaggle_output import OutputFolder, plain_text, read_log, read_stream
 from kaggle_runner.kaggle_records import (
     AcceleratorQuota,
     KernelFacts,
@@ -111,7 +112,7 @@ class KernelCalls(AccountCalls):
         found = await self._read(
             f"state of {ref}", lambda wire: wire.kernels.get_kernel_session_status(request)
         )
-        return KernelStatus(_STATES[found.status.name], found.failure_message or "")
+        return KernelStatus(_STATES[found.status.name], plain_text(found.failure_message))
 
     async def kernel_log(self, ref: str, version: int) -> list[LogLine]:
         """What the run printed so far: the kept log, or while there is none what the live stream replays."""
@@ -120,17 +121,21 @@ class KernelCalls(AccountCalls):
         found = await self._read(
             f"log of {ref}", lambda wire: wire.kernels.list_kernel_session_output(request)
         )
-        return read_log(found.log or "") or await self.live_log(ref, version)
+        log = await asyncio.to_thread(read_log, found.log or "")  # it may be of a hundred megabytes
+        return log or await self.live_log(ref, version)
 
-    async def live_log(self, ref: str, version: int, *, quiet: float = 3.0) -> list[LogLine]:
+    async def live_log(
+        self, ref: str, version: int, *, quiet: float = 3.0, longest: float = 10.0
+    ) -> list[LogLine]:
         """What a running kernel printed so far, by the stream that replays it from the start.
 
-        Reading ends when nothing came for `quiet` seconds. Empty where the server has no such stream.
+        Reading ends when nothing came for `quiet` seconds, and after `longest` seconds. Empty where the
+        server has no such stream.
         """
         owner, slug = split_ref(ref, "kernel")
         path = f"kernels/logs/stream/{quote(owner)}/{quote(slug)}?versionLabel=v{version}"
         try:
-            return await self._read(f"log of {ref}", lambda wire: read_stream(wire, path, quiet))
+            return await self._read(f"log of {ref}", lambda wire: read_stream(wire, path, quiet, longest))
         except KaggleError as error:
             if error.status in (400, 403, 404, 501):
                 return []
@@ -169,10 +174,10 @@ class KernelCalls(AccountCalls):
             if wanted(file.file_name):
                 await self._save_output(folder, ref, version, file, progress)
         return KernelOutput(
-            names=tuple(file.file_name for file in listed),
+            names=tuple(plain_text(file.file_name) for file in listed),
             saved=folder.saved,
             left_out=folder.left_out,
-            log=tuple(read_log(log)),
+            log=tuple(await asyncio.to_thread(read_log, log)),
         )
 
     async def _save_output(

@@ -93,12 +93,17 @@ class SubmissionCalls(ClientBase):
     async def submission_limits(self, slug: str) -> SubmissionLimits:
         request = competitions.ApiGetSubmissionLimitsRequest()
         request.competition_name = slug
-        found = await self._read(
-            slug, lambda wire: wire.competitions.get_submission_limits(request), competition=slug
+        return await self._read(
+            slug, lambda wire: _limits(wire.competitions.get_submission_limits(request)), competition=slug
         )
-        return SubmissionLimits(
-            found.num_today, found.num_total, found.num_allowed_now, bool(found.limited_by_total)
-        )
+
+
+def _limits(found: Any) -> SubmissionLimits:
+    """Raises TypeError or ValueError for what are no numbers: kagglesdk takes any value."""
+    today, total, allowed = (
+        max(0, int(number)) for number in (found.num_today, found.num_total, found.num_allowed_now)
+    )
+    return SubmissionLimits(today, total, allowed, bool(found.limited_by_total))
 
 
 def _upload(wire: Wire, slug: str, file: Path) -> str:

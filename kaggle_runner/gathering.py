@@ -183,12 +183,14 @@ def read_progress(text: str) -> Progress | None:
         return Progress(
             mark=_text(note["mark"]),
             cells=cells,
-            failed=failed
-            and CellFailure(int(failed["number"]), _text(failed["error"]), _text(failed["traceback"])),
+            failed=None
+            if failed is None
+            else CellFailure(int(failed["number"]), _text(failed["error"]), _text(failed["traceback"])),
             out_of_time=bool(note["out_of_time"]),
             finished=bool(note["finished"]),
-            kept=kept
-            and Kept(
+            kept=None
+            if kept is None
+            else Kept(
                 int(kept["cells"]),
                 _text(kept["chain"]),
                 int(kept["bytes"]),
@@ -294,4 +296,4 @@ def _state(value: object) -> CellState:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    return value[:_LONGEST_TEXT]
+    return value[:_LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")  # JSON may hold half characters

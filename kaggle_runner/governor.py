@@ -189,7 +189,9 @@ class Governor:
 
     async def _settle(self, row: SentSubmission) -> SentSubmission:
         """Look for the mark in the server's list until it is there, or cannot come any more."""
-        until = moment(row.tried_at or row.created_at) + timedelta(seconds=self._patience.settle)
+        settle = timedelta(seconds=self._patience.settle)
+        # Not longer than that from now, also where our clock has been put back since.
+        until = min(moment(row.tried_at or row.created_at), self._clock()) + settle
         away = 0.0
         while True:
             asked = self._clock()

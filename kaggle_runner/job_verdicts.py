@@ -11,6 +11,9 @@ from kaggle_runner.kaggle_records import KernelOutput, KernelStatus, LogLine
 
 _RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)
 _NEARLY = 0.9
+_MOST_NOTE_BYTES = 4_000_000
+"""Of comind_progress.json; an honest one has some hundred bytes a cell."""
+_LONGEST_FAILURE = 2_000
 _CARDS = {
     "NvidiaTeslaT4": "T4", "NvidiaTeslaT4Highmem": "T4", "NvidiaTeslaP100": "P100", "NvidiaL4": "L4",
     "NvidiaL4X1": "L4", "NvidiaTeslaA100": "A100", "NvidiaH100": "H100", "NvidiaRtxPro6000": "RTX PRO 6000",
@@ -26,7 +29,9 @@ def words(log: Sequence[LogLine]) -> str:
 def told(output: KernelOutput) -> Progress | None:
     """The notes that the notebook left, where it left readable ones."""
     path = output.saved.get(PROGRESS)
-    return None if path is None else read_progress(path.read_text(encoding="utf-8", errors="replace"))
+    if path is None or path.stat().st_size > _MOST_NOTE_BYTES:
+        return None
+    return read_progress(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def verdict(
@@ -46,7 +51,8 @@ def verdict(
     if _RAN_OUT.search(status.failure):
         return "timed out", status.failure
     last = next((line for line in reversed(words(log).splitlines()) if line.strip()), "")
-    return "error", status.failure or last or "Kaggle says that it failed, and no more."
+    failure = status.failure or last or "Kaggle says that it failed, and no more."
+    return "error", failure[:_LONGEST_FAILURE]
 
 
 def substitute(accelerator: str, progress: Progress | None) -> str:

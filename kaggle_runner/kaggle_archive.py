@@ -7,11 +7,17 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from kaggle_runner.errors import KaggleError
 
 _CHUNK = 2**20
+_LONGEST_PART = 255
+_NOT_WHOLE = (
+    zipfile.BadZipFile, zlib.error, EOFError,
+    RuntimeError,  # zipfile's word for an encrypted archive, and with NotImplementedError for a strange one
+)  # fmt: skip
 
 
 def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
@@ -26,7 +32,7 @@ def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
         try:
             with zipfile.ZipFile(archive) as packed:
                 _unpack_all(packed, staging, most_bytes)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+        except _NOT_WHOLE as error:
             raise KaggleError(
                 f"the download is not a whole zip file ({error})", hint="download again"
             ) from error
@@ -40,11 +46,17 @@ def _unpack_all(packed: zipfile.ZipFile, folder: Path, most_bytes: int) -> None:
     left = most_bytes
     for entry in packed.infolist():
         path = folder / _safe_name(entry)
-        if entry.is_dir():
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with packed.open(entry) as source, path.open("xb") as target:
+        try:
+            if entry.is_dir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            target = path.open("xb")
+        except (FileExistsError, NotADirectoryError) as error:
+            raise KaggleError(
+                f"the archive holds {entry.filename!r} twice", hint="do not trust this download"
+            ) from error
+        with packed.open(entry) as source, target:
             # Counted while unpacking: the sizes in the archive's directory are only what it claims.
             while chunk := source.read(_CHUNK):
                 left -= len(chunk)
@@ -59,6 +71,7 @@ def _safe_name(entry: zipfile.ZipInfo) -> str:
     name = entry.filename
     parts = PurePosixPath(name).parts
     leads_out = not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]
+    leads_out = leads_out or any(len(os.fsencode(part)) > _LONGEST_PART for part in parts)
     if leads_out or stat.S_ISLNK(entry.external_attr >> 16):
         raise KaggleError(f"the archive holds an unsafe entry {name!r}", hint="do not trust this download")
     return name

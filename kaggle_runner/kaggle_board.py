@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import zipfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import BoardTeam
 from kaggle_runner.kaggle_wire import score_value
 
-_MOST_BYTES = 2**30
+_MOST_BYTES = 2**27
+"""Of the table itself: a million teams."""
+_LARGEST_NUMBER = 2**63 - 1
+_NOT_READABLE = (
+    zipfile.BadZipFile, UnicodeDecodeError, csv.Error, zlib.error, EOFError, ValueError,
+    RuntimeError,  # zipfile's word for an encrypted archive, and with NotImplementedError for a strange one
+)  # fmt: skip
 
 
 def read_board(archive: Path) -> list[BoardTeam]:
@@ -25,10 +32,10 @@ def read_board(archive: Path) -> list[BoardTeam]:
                 raise KaggleError("the leaderboard's archive holds no table", hint="try again later")
             name = next((one for one in names if "public" in one.lower()), names[0])
             if packed.getinfo(name).file_size > _MOST_BYTES:
-                raise KaggleError("the leaderboard is larger than 1 GiB", hint="this is not a leaderboard")
+                raise KaggleError("the leaderboard is larger than 128 MiB", hint="this is not a leaderboard")
             with packed.open(name) as file:
                 return _rows(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-    except (zipfile.BadZipFile, UnicodeDecodeError, csv.Error) as error:
+    except _NOT_READABLE as error:
         raise KaggleError(f"the leaderboard cannot be read ({error})", hint="try again later") from error
 
 
@@ -44,7 +51,7 @@ def _rows(text: io.TextIOWrapper) -> list[BoardTeam]:
         return row[index].strip() if index is not None and index < len(row) else ""
 
     teams = []
-    for position, row in enumerate(reader, start=1):
+    for position, row in enumerate(filter(None, reader), start=1):
         score = score_value(cell(row, "score"))
         members = cell(row, "teammemberusernames")
         teams.append(
@@ -62,7 +69,9 @@ def _rows(text: io.TextIOWrapper) -> list[BoardTeam]:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
+    """A count or an id; None for what is none, or is larger than any database takes."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
+    return number if number is None or number <= _LARGEST_NUMBER else None
 
 
 def _moment(text: str) -> datetime | None:

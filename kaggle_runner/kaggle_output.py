@@ -5,7 +5,9 @@ Names and sizes come from code that ran elsewhere, so they are not trusted.
 
 from __future__ import annotations
 
+import errno
 import json
+import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,30 +19,37 @@ from kaggle_runner.kaggle_records import LogLine
 from kaggle_runner.kaggle_transport import Wire
 from kaggle_runner.kaggle_wire import http_error, save_body
 
+_LONGEST_SECONDS = 1e9
 _LONGEST_NAME = 1000
 _CONNECT_SECONDS = 10.0
 _END_OF_LOG = "END_OF_LOG"
 _MOST_LOG = 20_000_000
+_LONGEST_PART = 200
+"""Bytes of a file's or folder's name; file systems take 255, and a file on its way has a longer name."""
+_BAD_PLACES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 def read_log(text: str) -> list[LogLine]:
     """The lines of a run's log: a JSON array, one event a line; a run that was ended may leave half of it."""
     try:
         events = json.loads(text) if text.strip() else []
-    except ValueError:
+    except (ValueError, RecursionError):
         events = [_event(line) for line in text.splitlines()]
     if not isinstance(events, list):
         events = [events]
     return [
-        LogLine(str(event.get("stream_name", "")), _seconds(event.get("time")), str(event.get("data", "")))
+        LogLine(
+            plain_text(event.get("stream_name")), _seconds(event.get("time")), plain_text(event.get("data"))
+        )
         for event in events
         if isinstance(event, dict)
     ]
 
 
-def read_stream(wire: Wire, path: str, quiet: float) -> list[LogLine]:
-    """The events of a live log until it ends or is quiet for so many seconds; of an ended run its whole log.
+def read_stream(wire: Wire, path: str, quiet: float, longest: float) -> list[LogLine]:
+    """The events of a live log until it ends, is quiet for `quiet` seconds, or was read for `longest`.
 
+    A kernel that prints every second is never quiet. Of an ended run it is the whole log.
     `path` comes after the API's address. Lines that came before a cut are kept.
     """
     url = f"{wire.http.api_address}/{path}"
@@ -52,6 +61,7 @@ def read_stream(wire: Wire, path: str, quiet: float) -> list[LogLine]:
             return read_log(response.text)
         lines: list[str] = []
         size = 0
+        until = time.monotonic() + longest
         try:
             for raw in response.iter_lines():
                 line = raw.decode(errors="replace")
@@ -59,7 +69,7 @@ def read_stream(wire: Wire, path: str, quiet: float) -> list[LogLine]:
                     continue
                 event = line[len("data:") :].strip()
                 size += len(event)
-                if event == _END_OF_LOG or size > _MOST_LOG:
+                if event == _END_OF_LOG or size > _MOST_LOG or time.monotonic() > until:
                     break
                 lines.append(event)
         except requests.RequestException:
@@ -74,12 +84,17 @@ def _event(line: str) -> Any:
         return None
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"stream_name": "stdout", "data": line + "\n"}
 
 
 def _seconds(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and abs(value) < _LONGEST_SECONDS else 0.0
+
+
+def plain_text(value: Any) -> str:
+    """`value` as text that files and databases take: JSON may hold half characters."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 class OutputFolder:
@@ -108,6 +123,14 @@ class OutputFolder:
         place = self._place(name)
         if place is None:
             return
+        try:
+            self._save(name, place, response, progress)
+        except OSError as error:
+            if isinstance(error, requests.RequestException) or error.errno not in _BAD_PLACES:
+                raise
+            self.left_out[name] = f"it cannot be written here: {error.strerror}"
+
+    def _save(self, name: str, place: Path, response: requests.Response, progress: Progress | None) -> None:
         length = response.headers.get("Content-Length", "")
         size = int(length) if length.isdecimal() else None
         room = self._most - self._taken
@@ -139,7 +162,11 @@ class OutputFolder:
         """Where the file goes; None, with the reason noted, for a name that cannot be used."""
         parts = PurePosixPath(name).parts
         wrong = not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
-        if wrong or len(name) > _LONGEST_NAME or not name.isprintable():
+        if not wrong and name.isprintable() and len(name) <= _LONGEST_NAME:
+            wrong = any(len(part.encode()) > _LONGEST_PART for part in parts)
+        else:
+            wrong = True
+        if wrong:
             self.left_out[name] = "its name cannot be used here"
             return None
         place = self._dest.joinpath(*parts)

@@ -111,8 +111,8 @@ class KaggleTransport:
     ) -> Answer:
         """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors.
 
-        A server that has never answered gets three tries: its address may be a typing mistake. Whoever waits
-        sets `given_up` to end the waiting.
+        A server that has never answered gets three tries, since its address may be a typing mistake, and so
+        does an answer that cannot be read, such as a page. Whoever waits sets `given_up` to end the waiting.
         """
         return self._tried(what, call, lambda failure: failure.may_pass, competition, given_up)
 
@@ -148,7 +148,8 @@ class KaggleTransport:
                 return self._once(call)
             except Failed as failure:
                 known = failure.status or self.clock_offset is not None
-                tries = self._retries.tries if known else min(self._retries.tries, _TRIES_OF_A_STRANGER)
+                few = failure.unreadable or not known
+                tries = min(self._retries.tries, _TRIES_OF_A_STRANGER) if few else self._retries.tries
                 pause = max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT))
                 if attempt >= tries or not again(failure) or self._is_given_up(pause, given_up):
                     raise self._explained(what, failure, competition, write=write) from failure.cause

@@ -13,6 +13,8 @@ from statistics import NormalDist, fmean, stdev
 from kaggle_runner.submission_file import similarity
 from kaggle_runner.submission_records import SentSubmission
 
+_LARGEST = 1e100
+"""A score beyond it is none: its square is more than a float holds."""
 LEAST_POINTS = 4
 """Below this a correlation says nothing; four points in order still happen once in 24 times by chance."""
 PUBLIC_FRACTION = 0.3
@@ -78,10 +80,14 @@ def read_ledger(
     They are one where the runs split the data alike (the same seed and data); `notes` says when several runs
     are mixed. The direction is that of the local scores, unless it is given.
     """
-    scored = [row for row in history if row.state == "scored" and row.public_score is not None]
+    scored = [row for row in history if row.state == "scored" and _is_score(row.public_score)]
     known = [row.score.higher_is_better for row in history if row.score]
     higher = higher_is_better if higher_is_better is not None else next(iter(known), None)
-    pairs = [(row.score.value, row.public_score) for row in scored if row.score and row.score.trusted]
+    pairs = [
+        (row.score.value, row.public_score)
+        for row in scored
+        if row.score and row.score.trusted and _is_score(row.score.value)
+    ]
     local = [one for one, _ in pairs]
     public = [other for _, other in pairs if other is not None]
     enough = len(pairs) >= LEAST_POINTS
@@ -160,6 +166,10 @@ def final_picks(scored: Sequence[SentSubmission], *, higher: bool) -> tuple[Pick
         others, key=lambda row: (_place(row, by_public) + _place(row, by_local), _place(row, by_local))
     )
     return Pick(first, why), Pick(second, "the next best by both scores whose predictions differ")
+
+
+def _is_score(value: float | None) -> bool:
+    return value is not None and abs(value) <= _LARGEST
 
 
 def _place(row: SentSubmission, order: Sequence[SentSubmission]) -> int:

@@ -89,6 +89,12 @@ def _agreement(one: Column, other: Column) -> float:
     right = [value for value in other if isinstance(value, float)]
     if len(left) != len(one) or len(right) != len(other):
         return sum(a == b for a, b in zip(one, other, strict=True)) / max(1, len(one))
+    largest = max(map(abs, (*left, *right)), default=0.0)
+    if not math.isfinite(largest):
+        return sum(a == b for a, b in zip(left, right, strict=True)) / len(left)
+    # Brought near one by a power of two: squares of predictions may be more than a float holds.
+    exponent = -math.frexp(largest)[1]
+    left, right = ([math.ldexp(value, exponent) for value in side] for side in (left, right))
     count = len(left)
     mean_left, mean_right = math.fsum(left) / count, math.fsum(right) / count
     var_left = math.fsum((a - mean_left) ** 2 for a in left) / count
@@ -153,7 +159,10 @@ def _fault_of_values(table: pd.DataFrame, model: pd.DataFrame, key: str, name: s
         )
     if model[name].dtype.kind not in "iuf":
         return ""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    try:
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    except OverflowError:  # a whole number of hundreds of digits
+        return f"values of {name!r} are larger than any number may be"
     bad = ~np.isfinite(numbers)
     if bad.any():
         return f"{int(bad.sum())} values of {name!r} are no finite numbers: {_some(table[key][bad])}"

@@ -52,10 +52,13 @@ async def test_reads_are_repeated_until_the_line_is_good(
     assert [kernel.ref for kernel in await client.kernels(SLUG, "votes", 1)] == ["ann/starter"]
 
 
-async def test_a_login_page_is_no_answer_and_is_not_asked_again(
+async def test_a_login_page_is_no_answer_and_is_asked_past_twice(
     client: KaggleClient, line: KaggleLine
 ) -> None:
-    line.spoil("GetCompetition", "html")
+    line.spoil("GetCompetition", "html", "html")
+    assert (await client.competition(SLUG)).slug == SLUG
+    line.passed.clear()
+    line.spoil("GetCompetition", "html", "html", "html")
     with pytest.raises(KaggleError, match="cannot be read") as error:
         await client.competition(SLUG)
     assert "login page" in error.value.hint and line.passed["GetCompetition"] == 0

@@ -89,6 +89,16 @@ async def test_a_running_kernels_log_is_read_from_its_stream(client: KaggleClien
     assert await client.live_log(pushed.ref, 1) == []
 
 
+async def test_a_kernel_that_never_stops_printing_does_not_hold_up_its_reader(client: KaggleClient) -> None:
+    endless = "import time\nwhile True:\n    print('again', flush=True)\n    time.sleep(0.05)"
+    pushed = await client.push_kernel(script(endless))
+    lines: list[str] = []
+    while "again" not in "".join(lines):
+        lines = [line.data for line in await client.live_log(pushed.ref, 1, quiet=60.0, longest=0.5)]
+    assert (await client.kernel_status(pushed.ref, 1)).state == "running"
+    await client.delete_kernel(pushed.ref)
+
+
 async def test_the_stream_of_an_ended_run_is_its_whole_log(client: KaggleClient) -> None:
     pushed = await client.push_kernel(script("print('a'); print('b')"))
     await ended(client, pushed.ref, 1)
