@@ -6,11 +6,15 @@ that lead elsewhere, links, devices, encrypted entries, and more bytes or files 
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +24,18 @@ from mle_live.blobs import Blob
 
 _CHUNK = 2**20
 _ARCHIVES = (".zip", ".tar")
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,  # names in no encoding, sizes below zero
+    RuntimeError,  # zipfile's word for encrypted entries
+    NotImplementedError,  # and for exotic compression
+)
+"""What reading a damaged or hostile archive raises."""
 
 
 class BadUpload(Exception):
@@ -124,8 +140,11 @@ def _unpack(file: NewFile, folder: Path, room: _Room) -> None:
             _unpack_zip(file.blob.path, folder, below, room)
         else:
             _unpack_tar(file.blob.path, folder, below, room)
-    except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, EOFError) as error:
-        # RuntimeError and NotImplementedError: zipfile's words for encrypted and for exotic compression
+    except _DAMAGE as error:
+        raise BadUpload(f"{file.name!r} cannot be unpacked: {error}") from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # the disk's own; those two come of damaged bytes
+            raise
         raise BadUpload(f"{file.name!r} cannot be unpacked: {error}") from error
 
 

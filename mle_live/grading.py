@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN_IDS = 5
+_LARGEST = 1e100
+"""Predictions from here on are refused: their squares and sums would break a metric."""
 
 
 class InvalidSubmission(ComindError):
@@ -123,7 +125,6 @@ def require_values(prediction: pd.DataFrame, numeric: Sequence[str]) -> pd.DataF
 
     Returns the frame with those columns as numbers.
     """
-    import numpy as np
     import pandas as pd
 
     prediction = prediction.copy()
@@ -142,11 +143,12 @@ def require_values(prediction: pd.DataFrame, numeric: Sequence[str]) -> pd.DataF
             raise InvalidSubmission(
                 code, f"{len(no_numbers)} values of {column!r} are no numbers", no_numbers
             )
-        infinite = prediction.index[np.isinf(numbers.to_numpy(dtype=float))].tolist()
+        if numbers.dtype == object:  # whole numbers that no column of numbers can hold
+            numbers = numbers.map(lambda value: float(max(-_LARGEST, min(value, _LARGEST))))
+        infinite = prediction.index[(numbers.astype(float).abs() >= _LARGEST).to_numpy()].tolist()
         if infinite:
-            raise InvalidSubmission(
-                "infinite", f"{len(infinite)} values of {column!r} are infinite", infinite
-            )
+            told = f"{len(infinite)} values of {column!r} are infinite or beyond {_LARGEST:g}"
+            raise InvalidSubmission("infinite", told, infinite)
         prediction[column] = numbers
     return prediction
 

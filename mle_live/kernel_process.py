@@ -10,6 +10,8 @@ import codecs
 import contextlib
 import copy
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -31,6 +33,7 @@ _PIECE = 1 << 18
 _LOG_SECONDS = 0.1
 _LINE_SECONDS = 0.3
 _WATCH_SECONDS = 0.25
+_KILL_SECONDS = 0.05
 _LAST_WORDS = 2000
 
 
@@ -59,14 +62,7 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Run
     Call it from an event loop's long-lived thread. When cancelled, nothing of the script is left.
     """
     command = sandbox.command([sys.executable, "-u", SCRIPT_INSIDE], read_only={SCRIPT_INSIDE: source})
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=bubblewrap.MINIMAL_ENVIRONMENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_PIECE,
-    )
+    process = await _start(command)
     assert process.stdout is not None and process.stderr is not None
     processes.prefer_for_oom(process.pid)
     pipes = (_Pipe("stdout", process.stdout), _Pipe("stderr", process.stderr))
@@ -75,11 +71,7 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Run
     try:
         broken = await _watch(process.pid, sandbox.workspace, ended, limits)
     finally:
-        members = processes.tree(process.pid) if process.returncode is None else []
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        await processes.gone(members)
+        await _end(process)
         await writing
     said = pipes[1].last
     if process.returncode == 1 and said.startswith("bwrap: "):
@@ -88,6 +80,44 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Run
         return Outcome(broken)
     error = next((line for line in reversed(said.splitlines()) if line.strip()), "")
     return Outcome(f"The script ended with exit code {process.returncode}. {error[:500]}".strip())
+
+
+async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start the sandbox; when cancelled meanwhile, it is ended as a whole."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            env=bubblewrap.MINIMAL_ENVIRONMENT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_PIECE,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the sandbox and all in it.
+
+    bwrap's inner process dies with the outer one only once it has asked for that. One that had just begun is
+    found by its end of our pipes: while it lives they do not end, and asyncio does not tell the outer's end.
+    """
+    members = processes.tree(process.pid) if process.returncode is None else []
+    transport: Any = process._transport  # type: ignore[attr-defined]
+    pipes = [transport.get_pipe_transport(number).get_extra_info("pipe") for number in (1, 2)]
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    ending = asyncio.ensure_future(process.wait())
+    while not (await asyncio.wait({ending}, timeout=_KILL_SECONDS))[0]:
+        for holder in processes.holders_of(pipes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGKILL)
+    await processes.gone(members)
 
 
 async def run_notebook(
@@ -131,7 +161,7 @@ async def _watched_session(
     crowded = asyncio.Event()
 
     async def watch() -> None:
-        while len(processes.tree(session.pid)) <= limits.processes:
+        while not _is_crowded(session.pid, limits):
             await asyncio.sleep(_WATCH_SECONDS)
         crowded.set()
         await session.close()
@@ -146,6 +176,19 @@ async def _watched_session(
             await asyncio.gather(watching, return_exceptions=True)
 
 
+def _is_crowded(pid: int, limits: RunLimits) -> bool:
+    """True with too many processes, or threads: those are what a machine runs out of, for everybody."""
+    members = processes.tree(pid)
+    return len(members) > limits.processes or sum(map(_threads, members)) > 4 * limits.processes
+
+
+def _threads(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}/task").stat().st_nlink - 2
+    except OSError:  # it ended
+        return 0
+
+
 async def _watch(pid: int, workspace: Path, ended: asyncio.Task[int], limits: RunLimits) -> str:
     """Wait for the end; the sentence to tell when a limit was broken first."""
     deadline = time.monotonic() + limits.seconds
@@ -158,7 +201,7 @@ async def _watch(pid: int, workspace: Path, ended: asyncio.Task[int], limits: Ru
                 return ""
             if time.monotonic() >= deadline:
                 return _too_long(limits)
-            if len(processes.tree(pid)) > limits.processes:
+            if _is_crowded(pid, limits):
                 return _too_many(limits)
             if processes.over_limit(pid, limits.memory_bytes):
                 return f"The kernel used more than its {limits.memory_bytes / 2**30:.1f} GiB of memory."
@@ -278,4 +321,5 @@ def _too_long(limits: RunLimits) -> str:
 
 
 def _too_many(limits: RunLimits) -> str:
-    return f"The kernel started more than {limits.processes} processes and was ended."
+    most = f"more than {limits.processes} processes, or four times as many threads,"
+    return f"The kernel started {most} and was ended."

@@ -194,6 +194,16 @@ def test_folders_that_are_told_become_folders(server: RunningServer) -> None:
     assert create(server, slug="other-rows", directories=[outside])["code"] == 400
 
 
+def damaged(compression: int) -> bytes:
+    """A zip whose only file has other bytes in its middle than it was packed to."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression) as archive:
+        archive.writestr("x.csv", bytes(range(256)) * 20)
+    content = bytearray(packed.getvalue())
+    content[45:90] = bytes(45)
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -203,6 +213,9 @@ def test_folders_that_are_told_become_folders(server: RunningServer) -> None:
         ("a.zip", zipped(("bomb.csv", bytes(50_000_000))), "too large"),
         ("a.zip", zipped(("x", b"1"), ("x/y", b"2")), "both a file and a folder"),
         ("a.zip", zipped(("x.csv", b"rows" * 99))[:-30], ""),
+        ("a.zip", damaged(zipfile.ZIP_DEFLATED), "cannot be unpacked"),
+        ("a.zip", damaged(zipfile.ZIP_BZIP2), "cannot be unpacked"),
+        ("a.zip", damaged(zipfile.ZIP_LZMA), "cannot be unpacked"),
     ],
 )
 def test_hostile_archives_are_refused_and_leave_nothing(

@@ -78,7 +78,9 @@ def test_columns_in_another_order_and_extra_columns_do_no_harm(tmp_path: Path) -
         (rows(r003=""), "nan", "1 values of 'target' are missing: '003'"),
         (rows(r003="NaN"), "nan", "1 values of 'target' are no numbers: '003'"),
         (rows(r003="many"), "not_a_number", "1 values of 'target' are no numbers: '003'"),
-        (rows(r003="inf", r004="-inf"), "infinite", "2 values of 'target' are infinite: '003', '004'"),
+        (rows(r003="inf", r004="-inf"), "infinite", "are infinite or beyond 1e+100: '003', '004'"),
+        (rows(r003="1.7e308"), "infinite", "1 values of 'target' are infinite"),
+        (rows(r003="9" * 400, r004="-" + "9" * 30), "infinite", "1 values of 'target' are infinite"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_with_the_first_ids(

@@ -99,6 +99,17 @@ def test_a_fork_bomb_is_ended_with_all_its_processes(alice: Pusher) -> None:
     assert sandboxes() == []
 
 
+def test_a_thread_bomb_is_ended(alice: Pusher) -> None:
+    code = """
+        import threading, time
+        for _ in range(500):
+            threading.Thread(target=time.sleep, args=(100,)).start()
+        """
+    status, why = alice.run("Thread bomb", code)
+    assert status == "ERROR" and "four times as many threads" in why
+    assert sandboxes() == []
+
+
 def test_a_fork_bomb_in_a_notebook_is_ended_with_all_its_processes(alice: Pusher) -> None:
     cell = "import subprocess\nall = [subprocess.Popen(['sleep', '100']) for _ in range(100)]\nall[0].wait()"
     alice.push_notebook("Fork notebook", cell)
