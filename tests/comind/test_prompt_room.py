@@ -14,8 +14,8 @@ from comind.prompts import Prompts, prompts_folder, quote, shortened
 from tests.comind.token_texts import text
 
 FOLLOW_UPS = ("system", "observation", "fault", "report", "kaggle")
-"""Parts that do not open a conversation; `test_conversation.py` has those of the coder. `kaggle` is a value of
-its opening, made of our own words."""
+"""Parts that do not open a conversation; `test_conversation.py` has those of the coder. `kaggle` is a value
+of its opening, in our own words."""
 OPENINGS = [
     (file.stem, part)
     for file in sorted(prompts_folder().glob("[!R]*.md"))
