@@ -6,10 +6,12 @@ Linux only (it reads /proc); it never looks at processes outside the tree of the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TMPFS = ("tmp", "dev", "dev/shm")
@@ -75,6 +77,24 @@ async def gone(pids: Sequence[int], seconds: float = 5.0) -> bool:
             return False
         await asyncio.sleep(0.01)
     return True
+
+
+def holders_of(pipes: Sequence[IO[bytes]]) -> list[int]:
+    """Other processes whose output or errors go into one of these pipes, as far as we may look."""
+    names = set()
+    for pipe in pipes:
+        with contextlib.suppress(OSError, ValueError):  # it is closed
+            names.add(f"pipe:[{os.fstat(pipe.fileno()).st_ino}]")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if names and entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                ends = {str((entry / "fd" / number).readlink()) for number in ("1", "2")}
+            except OSError:
+                continue  # ended, or not ours
+            if names & ends:
+                found.append(int(entry.name))
+    return found
 
 
 def _alive(pid: int) -> bool:
