@@ -140,6 +140,14 @@ async def test_full_sessions_are_told_from_other_refusals(tmp_path: Path) -> Non
         await client.delete_kernel(first.ref)
 
 
+async def test_kernels_that_are_deleted_as_they_begin_are_gone(client: KaggleClient) -> None:
+    for number in range(10):
+        pushed = await client.push_kernel(script("import time; time.sleep(600)", f"kernel-{number:03}"))
+        await asyncio.sleep(0.005 * number)  # at another moment of its start each time
+        await client.delete_kernel(pushed.ref)
+        assert await client.kernel_version(pushed.ref) is None
+
+
 async def test_output_beyond_the_limit_is_left_out_by_name(client: KaggleClient, tmp_path: Path) -> None:
     text = "open('a.bin', 'wb').write(bytes(3000)); open('b.bin', 'wb').write(bytes(2000))"
     pushed = await client.push_kernel(script(text))
