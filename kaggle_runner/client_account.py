@@ -29,7 +29,9 @@ class AccountCalls(ClientBase):
         request.token = token
         name = ""
         try:
-            found = await self._read("whose token it is", lambda wire: wire.oauth.introspect_token(request))
+            found = await self._read(
+                "asking whose token it is", lambda wire: wire.oauth.introspect_token(request)
+            )
             name = str(found.username or "") if found.active else ""
         except KaggleError as error:
             if error.status not in _NOT_A_TOKEN:
