@@ -235,7 +235,7 @@ class PushedAgent(CodingAgent):
             finished_at=self._now(),
         )
         self._shop.store.save(push)
-        self._event("kernel", f"{came.url or push.id}: {came.fault or came.sentence}")
+        self._event("kernel", f"{came.url or came.ref or push.id}: {came.fault or came.sentence}")
         return push
 
     def _tell_kernel(self, push: Push) -> KernelTeller:

@@ -104,7 +104,8 @@ def _tell(written: Export, pushed: PushedVersion | None, *, as_json: bool) -> No
     print(from_here(written.dataset), from_here(written.notebook), sep="\n")
     size = f"{written.upload_bytes / 1e6:.1f} MB"
     if pushed is not None:
-        print(f"Pushed ({size}): version {pushed.version} of {pushed.ref}, {pushed.url}", file=sys.stderr)
+        where = f", {pushed.url}" if pushed.url else ""
+        print(f"Pushed ({size}): version {pushed.version} of {pushed.ref}{where}", file=sys.stderr)
         return
     lines = [f"To upload: {size}. Nothing was pushed; with Kaggle's own command:"]
     lines.append(f"  kaggle datasets create -p {from_here(written.dataset)}")

@@ -44,8 +44,8 @@ def kernel_lines(push: Push) -> Iterator[Line]:
     rehearsed = f"rehearsed in {duration(push.rehearsal_seconds)}" if push.rehearsal_seconds else ""
     facts = (f"At Kaggle: {push.state}{took}", f"on {push.accelerator or 'CPU'}", rehearsed)
     yield Line(", ".join(fact for fact in facts if fact), "dim")
-    if push.url:
-        yield Line(clean(push.url), "dim")
+    if push.url or push.ref:
+        yield Line(clean(push.url or push.ref), "dim")
     if push.fault:
         yield Line(f"✗ {' '.join(clean(push.fault).split())}", "bad")
     for line in clean(push.told).splitlines():

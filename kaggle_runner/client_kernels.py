@@ -73,7 +73,7 @@ class KernelCalls(AccountCalls):
         ]
         return PushedVersion(
             ref=_ref_of(saved, f"{owner}/{push.slug}"),
-            url=saved.url or "",
+            url="" if self._transport.is_loopback else saved.url or "",  # MLE-Live has no pages
             version=saved.version_number or 1,
             refused_sources=tuple(refused),
         )
