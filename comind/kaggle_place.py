@@ -209,6 +209,8 @@ class KagglePlace:
         result = running.result()
         if self._simulated and RESTARTED in result.failure and not order.again:
             # the run's own server died with its engine, and the kernel with the server
+            for path in result.saved.values():  # the next harvest keeps files that have the right size
+                path.unlink(missing_ok=True)
             (order.home / _PUSH).unlink(missing_ok=True)
             return await self._ordered(replace(order, again=True), watch, tell)
         return await self._home(order, result)

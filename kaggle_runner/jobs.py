@@ -122,6 +122,8 @@ class _Runner:
             if not (too_early and self.row.pushes < 2):
                 return self.judged(status, output)
             self.notes.append("Its data was not mounted yet when it began, so it was pushed a second time.")
+            for path in output.saved.values():  # the next harvest keeps files that have the right size
+                path.unlink(missing_ok=True)
             await self.push()
 
     # -- pushing -------------------------------------------------------------------------------------------

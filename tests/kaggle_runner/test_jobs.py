@@ -241,6 +241,13 @@ async def test_data_that_is_not_mounted_yet_is_pushed_a_second_time_and_no_third
     assert ((await desk.run(job)).state, len(desk.kaggle.pushed)) == ("error", 4)
 
 
+async def test_files_of_a_first_push_are_not_taken_for_those_of_the_second(desk: Desk) -> None:
+    desk.kaggle.runs = [Run(end="error", log="data not mounted: x", note=note()), Run()]
+    result = await desk.run()
+    assert (result.state, result.version, result.progress) == ("complete", 2, None)
+    assert list(desk.folder.iterdir()) == []
+
+
 async def test_a_substituted_accelerator_is_told(desk: Desk) -> None:
     def job(slug: str, shape: str) -> Job:
         return Job(KernelPush(slug, slug, "print(1)", accelerator=shape))
