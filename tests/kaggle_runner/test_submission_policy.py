@@ -60,7 +60,7 @@ def level(candidate: Candidate, history: list[SentSubmission], now: Situation) -
 def test_a_gain_beyond_noise_is_worth_the_days_last_one() -> None:
     before = sent(imagined("before", 0.80, 0.02))
     told = level(imagined("new", 0.90, 0.02), [before], situation(allowed_now=1))
-    assert told[0] == "send" and told[1].startswith("better beyond noise: 0.9 [0.88, 0.92]")
+    assert told[0] == "send" and told[1].startswith("better beyond noise: 0.90 [0.88, 0.92]")
 
 
 def test_a_gain_within_noise_waits_for_another_or_for_the_evening() -> None:
