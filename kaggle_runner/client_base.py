@@ -90,7 +90,7 @@ class ClientBase:
             page = await self._read(what, call, competition=competition)
             rows += getattr(page, field) or []
             token = page.next_page_token
-            if not token or len(rows) >= limit:
+            if not token or token == request.page_token or len(rows) >= limit:  # the same page for ever
                 return rows[:limit]
             request.page_token = token
 

@@ -166,9 +166,10 @@ class KernelCalls(AccountCalls):
             )
             listed += page.files or []
             log = log or page.log or ""
-            if not page.next_page_token:
+            token = page.next_page_token
+            if not token or token == request.page_token:  # the same page for ever
                 break
-            request.page_token = page.next_page_token
+            request.page_token = token
         folder = OutputFolder(dest, most_bytes)
         for file in listed:
             if wanted(file.file_name):
