@@ -41,7 +41,7 @@ from comind.runs import RunFolder, engine_lock
 from comind.store import Store
 from comind.submitting import Submitter, labels_were_readable
 from comind.upstream import Upstream, open_upstream
-from comind.winding import close_agents, tell_winding, watch_limits
+from comind.winding import INTERRUPTED, RUN_STOPPED, close_agents, reopen_agents, tell_winding, watch_limits
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.inside_kaggle import with_secrets
@@ -123,6 +123,7 @@ class _Engine:
         )
         self._save_clock()
         if self._row.round:
+            reopen_agents(self._store)
             self._store.event(
                 "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
             )
@@ -295,7 +296,7 @@ class _Engine:
                 self._save(status="running")
                 self._store.event("resumed", "Goes on")
             case "stop":
-                self._control.stop("stopped by a person")
+                self._control.stop(RUN_STOPPED)
                 self._store.event("stopping", "Stopping: agents wind down, the best so far is kept")
             case "stop_agent":
                 self._control.stop_agent(command.target, "stopped by a person")
@@ -335,7 +336,7 @@ class _Engine:
             os._exit(130)
         self._interrupted = True
         self._store.event("stopping", f"{signal.Signals(number).name}: winding down; again to leave at once")
-        self._control.stop("interrupted")
+        self._control.stop(INTERRUPTED)
 
     # --- the run's row
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from comind.attaching import setup_cells
 from comind.config import ACCELERATORS, RunConfig
-from comind.kernel_orders import CameHome, KernelOrder, KernelWatch, Phases, Teller
+from comind.kernel_orders import CameHome, KernelOrder, KernelWatch, Phases, RunStopped, Teller
 from comind.kernel_words import fault_of, sentence_of, told_of
 from comind.prompts import Prompts
 from comind.rehearsal import code_cells
@@ -200,6 +200,8 @@ class KagglePlace:
             if not running.done():
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
+                if order.resumable():
+                    raise RunStopped(watch.reason)
                 return self.give_up(order, watch.reason)
         finally:
             stopping.cancel()

@@ -10,11 +10,16 @@ from typing import Protocol
 
 from comind.records import PushState
 from kaggle_runner.cells import CellProgress
+from kaggle_runner.errors import LimitReached
 from kaggle_runner.jobs import JobProgress
 
 
 class Teller(Protocol):
     def __call__(self, sentence: str, *, ref: str = "", version: int = 0, url: str = "") -> None: ...
+
+
+class RunStopped(LimitReached):
+    """The run was stopped while a kernel ran at Kaggle; nothing is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class KernelOrder:
     earlier: Path | None
     """Where this agent's last kernel came home to."""
     home: Path
+    resumable: Callable[[], bool] = lambda: False
+    """Whether a stop now is one of the whole run, which finds the kernel again when it is resumed."""
     again: bool = False
     """Its first kernel died with the run's own server."""
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from comind.coding import CodingAgent, Graded
 from comind.kaggle_place import KagglePlace
-from comind.kernel_orders import CameHome, KernelOrder, KernelWatch
+from comind.kernel_orders import CameHome, KernelOrder, KernelWatch, RunStopped
 from comind.records import Agent, Cell, Draft, Push
 from comind.rehearsal import Rehearsed, rehearse
 from comind.roles.coder import Turn
 from comind.solutions import solution_cells
 from comind.watching import CellUnderWatch, Watcher
+from comind.winding import goes_on_later
 from comind.working import Workshop
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.session import NotebookSession
@@ -197,6 +198,7 @@ class PushedAgent(CodingAgent):
             left=lambda: self.seconds_left - _COMING_HOME,
             earlier=self._earlier(push.step),
             home=self._folder(push.step),
+            resumable=lambda: goes_on_later(self._shop.control.stop_reason()),
         )
         self._update(status="waiting", goal=f"at Kaggle: {turn.goal}")
         watch = KernelWatch()
@@ -212,6 +214,8 @@ class PushedAgent(CodingAgent):
         watching = asyncio.create_task(watcher.run())
         try:
             came = await self._place.run_kernel(order, watch, tell=self._tell_kernel(push))
+        except RunStopped:
+            raise  # the push stays as it is, and a resumed run finds it
         except (KernelRefused, LimitReached) as error:
             return self._refused(push, error.message, error.hint)
         except KaggleError as error:

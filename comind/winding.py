@@ -1,5 +1,7 @@
 """How a run ends: people are warned early when a limit will end it, and no agent is left half-way.
 
+What was stopped as a whole can be resumed: its agents go on then.
+
 The forecast itself is `comind.forecast`, limits are `comind.control` and `comind.llm.budget`.
 """
 
@@ -11,9 +13,12 @@ from dataclasses import replace
 from comind.clock import Clock, stamp
 from comind.control import GRACE_SECONDS, Control
 from comind.forecast import forecast
-from comind.records import Agent, Event
+from comind.records import Agent, Cell, Event, MonitorDecision
 from comind.store import Store
+from kaggle_runner.inside_kaggle import SESSION_ENDED
 
+RUN_STOPPED = "the run was stopped by a person"
+INTERRUPTED = "interrupted"
 _LOOK_SECONDS = 1.0
 _FORECAST_SECONDS = 10
 
@@ -51,6 +56,30 @@ def warn_of_limits(store: Store, clock: Clock) -> None:
             round=foreseen.passes.round,
             data={"limit": foreseen.passes.limit, **foreseen.as_dict()},
         )
+
+
+def goes_on_later(reason: str) -> bool:
+    """Whether work that ended for this reason goes on when the run is resumed: all of it was stopped."""
+    return reason in (RUN_STOPPED, INTERRUPTED, SESSION_ENDED)
+
+
+def reopen_agents(store: Store) -> None:
+    """Agents that ended with a stop of the whole run go on where they were, for an engine that resumes it.
+
+    A cell that was cut off by that stop runs again.
+    """
+    ended = [agent for agent in store.all(Agent, "round > 0") if goes_on_later(agent.stop_reason)]
+    cut = {(one.agent, one.step) for one in store.all(MonitorDecision) if goes_on_later(one.reason)}
+    cells = [
+        cell
+        for agent in ended
+        for cell in store.all(Cell, "agent = ? AND status = 'stopped'", (agent.id,))
+        if (cell.agent, cell.step) in cut
+    ]
+    store.save(
+        *(replace(agent, status="waiting", finished_at="", stop_reason="") for agent in ended),
+        *(replace(cell, status="running") for cell in cells),
+    )
 
 
 def close_agents(store: Store, reason: str, clock: Clock) -> None:

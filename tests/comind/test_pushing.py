@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from comind.clock import utc_now
+from comind.control import Control
 from comind.records import Agent, Evaluation
 from comind.sampled import SampleSizes
 from comind.store import Store
+from comind.winding import INTERRUPTED, RUN_STOPPED, reopen_agents
 from kaggle_runner.errors import BadCompetition, ConfigError
+from kaggle_runner.inside_kaggle import SESSION_ENDED
 from tests.comind.pushing_world import CANARY, PREDICT, TRAIN, World, open_world, turn
 from tests.tiny_kaggle import make_root, running_server
 
@@ -136,6 +141,30 @@ async def test_a_persons_stop_abandons_the_kernel_and_says_what_that_means(world
     assert "runs on until its own end" in push.told
     assert done.status == "stopped"
     await world.client.delete_kernel(push.ref)
+
+
+@pytest.mark.parametrize("reason", [RUN_STOPPED, INTERRUPTED, SESSION_ENDED])
+async def test_a_run_that_was_stopped_as_a_whole_harvests_its_kernel_when_it_is_resumed(
+    world: World, reason: str
+) -> None:
+    waits = f"import time\nif len(train) > 2000:\n    time.sleep(4)\n{PREDICT}"
+    script = [turn(waits, submits=True)]
+    first, _ = await world.agent(script)
+    running = asyncio.create_task(first.run())
+    await until_it_runs(world, running)
+    world.control.stop(reason)
+    stopped = await running
+    assert (stopped.status, stopped.stop_reason) == ("stopped", reason)
+    assert [push.state for push in world.pushes] == ["queued"]
+    reopen_agents(world.store)
+    [reopened] = world.store.all(Agent)
+    assert (reopened.status, reopened.finished_at, reopened.stop_reason) == ("waiting", "", "")
+    again, _ = await replace(
+        world, control=Control(time_limit=3600, seconds_used=0, monotonic=time.monotonic)
+    ).agent(script)
+    done = await again.run()
+    [push] = world.pushes
+    assert (done.status, push.state, world.versions) == ("finished", "complete", {push.ref: 1})
 
 
 async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(world: World) -> None:

@@ -15,7 +15,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from comind.records import Cell, Event, LlmCall, Run
+from comind.records import Agent, Cell, Event, LlmCall, Run
 from comind.runs import RunFolder, list_runs
 from comind.store import Reader
 from tests.e2e.commands import COMMAND, SECRET, comind, environment
@@ -217,6 +217,13 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert run is not None
     assert run.finished_at
     assert folder.report.is_file()
+    stopped = [agent.id for agent in reader.all(Agent, "stop_reason = 'interrupted'")]
+    cells = reader.count(Cell)
+    assert stopped
+    done = comind("resume", folder.id, "--headless", state=state)
+    assert done.returncode == 0, done.stderr
+    assert not reader.count(Agent, "stop_reason = 'interrupted'")
+    assert reader.count(Cell) > cells
     reader.close()
 
 
