@@ -23,15 +23,19 @@ from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.sessions import Place, SessionQueue
 
 
-async def check_push(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
+async def check_push(config: RunConfig, environment: Mapping[str, str], state: Path) -> list[str]:
     """What pushing to a Kaggle needs, before anything is spent. Raises ConfigError or KaggleError.
 
+    Returns what does not forbid a push but should be known before one, such as a competition that has closed.
     The run's own MLE-Live needs nothing.
     """
     kaggle = upstream_kaggle(config, environment)
-    if kaggle is not None:
-        gpu = bool(config.machine_shape)
-        insist(await preflight(kaggle.client(), config.competition, purpose="push", gpu=gpu, folder=state))
+    if kaggle is None:
+        return []
+    gpu = bool(config.machine_shape)
+    findings = await preflight(kaggle.client(), config.competition, purpose="push", gpu=gpu, folder=state)
+    insist(findings)
+    return [f"{one.name}: {one.detail}. {one.hint}".strip() for one in findings if one.verdict == "optional"]
 
 
 async def open_place(

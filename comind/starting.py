@@ -37,8 +37,11 @@ def prepare_run(
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
     config = settled(config, os.environ).anchored()
-    check = check_push if config.executor == "kaggle" else check_upstream
-    asyncio.run(check(config, os.environ, state))
+    remarks: list[str] = []
+    if config.executor == "kaggle":
+        remarks = asyncio.run(check_push(config, os.environ, state))
+    else:
+        asyncio.run(check_upstream(config, os.environ, state))
     if config.submit:
         asyncio.run(check_leave(config, os.environ))
     recording = recording_of(config.replay, state, slug) if config.replay else None
@@ -59,6 +62,8 @@ def prepare_run(
     with Store(folder.database, clock=clock) as store:
         store.save(run)
         store.event("created", f"Run {folder.id}: {label}")
+        for remark in remarks:
+            store.event("kaggle", remark)
         if checked is not None:
             record_check(store, checked)
     return folder

@@ -113,4 +113,6 @@ def _tell(written: Export, pushed: PushedVersion | None, *, as_json: bool) -> No
     metadata = (written.notebook / "kernel-metadata.json").read_text(encoding="utf-8")
     if NOBODY in metadata:
         lines.append(f"First put your user name in place of {NOBODY} in both metadata files (or use --user).")
+    if not written.internet and len(list(written.dataset.rglob("*.whl"))) == 1:
+        lines.append("The session has no internet, so pip finds no packages there: add --with-dependencies.")
     print("\n".join(lines), file=sys.stderr)

@@ -148,8 +148,14 @@ def kaggle_credentials(environment: Mapping[str, str]) -> tuple[Credentials, str
 
 
 def _token_or_file(token: str) -> str:
+    """ConfigError for what looks like a file and is none: no token begins like a path."""
     if len(token) < _LONGEST_PATH and Path(token).expanduser().is_file():
         return _read(Path(token).expanduser())
+    if token.startswith(("/", "~", "./")):
+        raise ConfigError(
+            f"There is no file {token} that a token could be read from.",
+            hint="Name one, or the token itself.",
+        )
     return token
 
 

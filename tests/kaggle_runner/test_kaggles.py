@@ -50,6 +50,12 @@ def test_another_host_never_gets_credentials_of_kaggle_com(home: Path, url: str)
     assert "local" not in repr(kaggle)
 
 
+@pytest.mark.parametrize("token", ["/nowhere/access_token", "~/nowhere", "./nowhere"])
+def test_a_path_that_is_no_file_is_not_taken_for_a_token(home: Path, token: str) -> None:
+    with pytest.raises(ConfigError, match="no file"):
+        chosen({"HOME": str(home), "COMIND_KAGGLE_TOKEN": token}, LOCAL)
+
+
 def test_kaggle_com_never_gets_the_token_of_another_host(home: Path) -> None:
     with pytest.raises(ConfigError):
         chosen({"HOME": str(home), "COMIND_KAGGLE_TOKEN": "local"}, "https://www.kaggle.com")
