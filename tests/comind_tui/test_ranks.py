@@ -86,10 +86,17 @@ def test_once_shows_the_rank_that_the_server_holds(server: RunningServer, tmp_pa
     assert "rank 8/21 (synthetic board)" in line
 
 
+def _heed_interrupts() -> None:
+    """What a shell runs in the background ignores them, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_lines_are_printed_until_interrupted(server: RunningServer, tmp_path: Path) -> None:
     environment = {**os.environ, "COMIND_KAGGLE_URL": server.url, "COMIND_KAGGLE_TOKEN": TOKEN}
     words = [sys.executable, "-m", "comind_tui", "ranks", SLUG, "--json", "--state", str(tmp_path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, env=environment, text=True, preexec_fn=_heed_interrupts
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(signal.SIGINT)
