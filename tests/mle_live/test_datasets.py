@@ -217,6 +217,7 @@ def damaged(compression: int) -> bytes:
         ("a.zip", damaged(zipfile.ZIP_BZIP2), "cannot be unpacked"),
         ("a.zip", damaged(zipfile.ZIP_LZMA), "cannot be unpacked"),
     ],
+    ids=["above", "absolute", "many", "bomb", "both", "cut off", "bad deflate", "bad bzip2", "bad lzma"],
 )
 def test_hostile_archives_are_refused_and_leave_nothing(
     server: RunningServer, name: str, content: bytes, reason: str
