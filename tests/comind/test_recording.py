@@ -156,6 +156,18 @@ def test_a_run_without_replies_cannot_be_recorded(tmp_path: Path) -> None:
         (b"\x00\xff\xfe", "cannot be read"),
         (gzip.compress(b'{"format": "comind-recording"}' * 99)[:-9], "cannot be read"),
     ],
+    ids=[
+        "empty",
+        "another format",
+        "a word",
+        "a list",
+        "deep",
+        "a later version",
+        "no settings",
+        "broken gzip",
+        "binary",
+        "gzip cut off",
+    ],
 )
 def test_a_file_that_is_no_recording_is_refused_in_words(tmp_path: Path, data: bytes, complaint: str) -> None:
     path = tmp_path / "r.jsonl"
