@@ -6,7 +6,7 @@ Each step leaves a mark on disk or in the store, so a resumed run does none of t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -29,12 +29,12 @@ from comind.roles.desk import Brief, Desk
 from comind.runs import RunFolder
 from comind.snapshot import fetch_downloads, keep_pages, read_downloads, take_snapshot
 from comind.store import Store
+from comind.transfers import transfer_events
 from comind.upstream import Upstream
 from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.machine import describe_machine
 
 _ATTEMPTS = 3
-_DOWNLOAD_EVENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")
         folder.original.parent.mkdir(parents=True, exist_ok=True)
-        progress = _download_events(store, asyncio.get_running_loop())
+        progress = transfer_events(store, "download", "Downloaded", asyncio.get_running_loop())
         await upstream.client.download_all(upstream.slug, folder.original, progress)
         marker.touch()
     cache = CommunityCache(
@@ -107,25 +107,6 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
     else:
         facts = Facts(competition.title, description, metric.name, metric.title, higher)
     return replace(facts, began=competition.enabled_date)
-
-
-def _download_events(store: Store, loop: asyncio.AbstractEventLoop) -> Callable[[int, int | None], None]:
-    """An event every so many seconds of a download, with the share that is there; called from its thread."""
-    began = told = loop.time()
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal told
-        now = loop.time()
-        if now - told < _DOWNLOAD_EVENT_SECONDS:
-            return
-        told = now
-        line = f"Downloaded {done / 1e6:,.0f} MB"
-        if total:
-            left = (now - began) * (total - done) / max(done, 1)
-            line += f" of {total / 1e6:,.0f} MB, about {left:.0f} s left"
-        loop.call_soon_threadsafe(store.event, "download", line)
-
-    return progress
 
 
 async def prepare_evaluation(

@@ -18,13 +18,13 @@ from typing import Protocol
 
 from comind.runs import RunFolder
 from comind.store import Store
+from comind.transfers import transfer_events
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError
 
 GIGABYTE = 10**9
 _READY_SECONDS = 3600.0
 """Kaggle unpacks and indexes a dataset before kernels can read it; for 20 GB that may take a while."""
 _POLL_SECONDS = (1.0, 20.0)
-_EVENT_SECONDS = 5.0
 _SLUG = 50
 """Characters that Kaggle allows."""
 
@@ -133,7 +133,7 @@ async def ensure_dataset(
     ref = f"{await keeper.username()}/{slug}"
     status = await keeper.dataset_status(ref)
     if status == "missing":
-        progress = _progress_events(store, slug, asyncio.get_running_loop())
+        progress = transfer_events(store, "upload", f"Uploading {slug}:", asyncio.get_running_loop())
         ref = await _create(keeper, ref, title or slug, folder, progress)
         store.event("dataset", f"Uploaded the private dataset {ref}", data={"ref": ref})
     elif status == "ready":
@@ -167,25 +167,6 @@ async def _until_ready(keeper: DatasetKeeper, ref: str, sleep: Callable[[float],
             )
         await sleep(pause)
         waited, pause = waited + pause, min(2 * pause, _POLL_SECONDS[1])
-
-
-def _progress_events(store: Store, slug: str, loop: asyncio.AbstractEventLoop) -> Progress:
-    """An event every so many seconds of an upload, with what is left; called from another thread."""
-    began = told = loop.time()
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal told
-        now = loop.time()
-        if now - told < _EVENT_SECONDS:
-            return
-        told = now
-        line = f"Uploading {slug}: {done / 1e6:,.0f} MB"
-        if total:
-            left = (now - began) * (total - done) / max(done, 1)
-            line += f" of {total / 1e6:,.0f} MB, about {left:.0f} s left"
-        loop.call_soon_threadsafe(lambda: store.event("upload", line))
-
-    return progress
 
 
 def _plain_files(root: Path) -> list[Path]:
