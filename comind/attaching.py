@@ -17,6 +17,7 @@ from comind.evaluator.profile import IMAGE_SUFFIXES
 from comind.evaluator.tables import read_text_table
 from comind.runs import RunFolder
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.files import replace_folder
 
 PLACE = "/tmp/comind"
 """Where kernels make the split; /kaggle/input takes no files."""
@@ -48,8 +49,7 @@ def write_ids(folder: RunFolder, id_column: str) -> Path:
         shutil.copyfile(folder.public / SAMPLE, made / SAMPLE)
         (made / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         _check(folder, made, again)
-        shutil.rmtree(target, ignore_errors=True)
-        made.rename(target)
+        replace_folder(made, target)
     return target
 
 

@@ -18,7 +18,7 @@ from comind.records import Agent, Dataset, Evaluation, Kernel, Link
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.errors import ComindError
-from kaggle_runner.safe_files import safe_copy
+from kaggle_runner.files import safe_copy
 
 PUBLISHED_FILE_BYTES = 200_000_000
 PUBLISHED_BYTES = 500_000_000

@@ -21,6 +21,7 @@ from comind.clock import Clock, parse_stamp, stamp
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.client_community import KernelSort
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle_records import DatasetFacts, KernelInfo, KernelSource, Topic, TopicMessage
 
 Answer = TypeVar("Answer")
@@ -136,9 +137,7 @@ class CommunityCache:
             return kept
         document = {"read_at": stamp(self._clock()), "answer": adapter.dump_python(fresh, mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(document), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(document))
         return fresh
 
     def _load(self, path: Path, adapter: Any) -> tuple[Any, timedelta]:

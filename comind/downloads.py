@@ -16,6 +16,7 @@ from typing import Literal
 from comind.community_cache import CommunityCache, plain_name
 from comind.records import Kernel
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.files import write_whole
 
 OUTPUT_BYTES = 100_000_000
 """Of one kernel."""
@@ -154,9 +155,7 @@ def _kept(place: Path) -> Download | None:
 
 def _keep(place: Path, download: Download) -> None:
     """The note that says a download is whole; written last."""
-    partial = place / f"{_MANIFEST}.partial"
-    partial.write_text(json.dumps(asdict(download)), encoding="utf-8")
-    partial.replace(place / _MANIFEST)
+    write_whole(place / _MANIFEST, json.dumps(asdict(download)))
     for other in place.parent.iterdir():  # runs have links of their own to what they use of older versions
         if other != place:
             shutil.rmtree(other, ignore_errors=True)

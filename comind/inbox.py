@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from kaggle_runner.files import write_whole
+
 Action = Literal["pause", "resume", "stop", "stop_agent", "add_idea"]
 
 
@@ -26,11 +28,8 @@ class Command:
 
 def send(inbox: Path, command: Command) -> Path:
     """Put a command into the inbox; returns the file that the engine will take."""
-    name = f"{uuid.uuid4().hex}.json"
-    partial = inbox / f".{name}.partial"
-    partial.write_text(json.dumps(asdict(command)), encoding="utf-8")
-    final = inbox / name
-    partial.replace(final)
+    final = inbox / f"{uuid.uuid4().hex}.json"
+    write_whole(final, json.dumps(asdict(command)))
     return final
 
 

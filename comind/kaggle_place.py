@@ -31,6 +31,7 @@ from comind.split_dataset import (
 from comind.store import Store
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
+from kaggle_runner.files import write_whole
 from kaggle_runner.gathering import CarriedWork, gather, longest
 from kaggle_runner.jobs import Job, JobResult, abandon, run_job
 from kaggle_runner.kaggle_records import KernelPush, Quota
@@ -248,9 +249,9 @@ class KagglePlace:
 
     async def _home(self, order: KernelOrder, result: JobResult) -> CameHome:
         if result.carried is not None:
-            _write(order.home / _CARRIED, json.dumps(asdict(result.carried)))
+            write_whole(order.home / _CARRIED, json.dumps(asdict(result.carried)))
         fault = fault_of(result, order.wanted)
-        _write(order.home / "log.txt", "".join(line.data for line in result.log))
+        write_whole(order.home / "log.txt", "".join(line.data for line in result.log))
         return CameHome(
             state="abandoned" if result.state == "abandoned" else "failed" if fault else "complete",
             ref=result.ref,
@@ -301,8 +302,9 @@ class KagglePlace:
             docker_image=self._config.docker_image,
             seconds=seconds,
         )
-        _write(kept, json.dumps({"push": asdict(push), "mark": order.mark}))
-        _write(order.home / _NOTEBOOK, text)
+        order.home.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, json.dumps({"push": asdict(push), "mark": order.mark}))
+        write_whole(order.home / _NOTEBOOK, text)
         return push, order.mark
 
     async def _session_seconds(self, order: KernelOrder) -> int:
@@ -330,10 +332,3 @@ def _is_tpu(shape: str) -> bool:
 def _is_small(name: str) -> bool:
     """Files that come home beside the predictions, as far as there is room."""
     return not name.startswith("__") and Path(name).suffix in _SMALL_SUFFIXES
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", errors="replace")
-    partial.replace(path)

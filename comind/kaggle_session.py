@@ -22,6 +22,7 @@ from comind.clock import stamp
 from comind.config import RunConfig
 from comind.exported_community import FILE, lay_out_community
 from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
+from kaggle_runner.files import replace_folder, whole_file, write_whole
 from kaggle_runner.inside_kaggle import INPUT, attached, find_attached, is_session, read_secrets, seconds_left
 
 PLAN = "comind-run.yaml"
@@ -160,8 +161,7 @@ def restore(state: Path, *, root: Path = INPUT) -> str:
         raise ConfigError(
             f"The state in {newest} cannot be unpacked: {error}", hint="Attach another version's output."
         ) from error
-    shutil.rmtree(state, ignore_errors=True)
-    partial.replace(state)
+    replace_folder(partial, state)
     return f"The state of {_note(newest).get('run', 'an earlier session')} was found in {newest.parent}."
 
 
@@ -178,14 +178,13 @@ def keep(state: Path, target: Path, *, run: str, status: str, now: datetime) -> 
 
     Links are left out, and so is what the next session makes anew. The pack appears whole or not at all.
     """
-    partial = target / f".{STATE_PACK}"
-    with tarfile.open(partial, "w:gz", compresslevel=1) as pack:
-        for path in sorted(state.iterdir()):
-            if path.name not in _LEFT_OUT:
-                pack.add(path, path.name, filter=_kept)
     note = {"run": run, "status": status, "saved_at": stamp(now)}
-    (target / STATE_NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
-    partial.replace(target / STATE_PACK)
+    with whole_file(target / STATE_PACK) as whole:
+        with tarfile.open(fileobj=whole, mode="w:gz", compresslevel=1) as pack:
+            for path in sorted(state.iterdir()):
+                if path.name not in _LEFT_OUT:
+                    pack.add(path, path.name, filter=_kept)
+        write_whole(target / STATE_NOTE, json.dumps(note) + "\n")
     return target / STATE_PACK
 
 

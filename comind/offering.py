@@ -9,7 +9,6 @@ weights) is offered only when it is older than the competition.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,6 +19,7 @@ from comind.evaluator.evaluator import Evaluator
 from comind.records import Dataset
 from comind.runs import RunFolder
 from comind.store import Store
+from kaggle_runner.files import link_or_copy
 
 _LOOKED_THROUGH = frozenset({".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".yaml", ".yml", ".xml"})
 _SHOWN_BYTES = 64_000_000
@@ -77,7 +77,9 @@ def _offer(
             continue  # names stand in prompts
         source = Path(download.folder) / name
         if older or _can_be_read(source):
-            _link(source, target / name)
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(source, place)  # the run keeps it when the cache is read anew
             taken.append(name)
         else:
             unread.append(name)
@@ -101,12 +103,3 @@ def _is_older(updated_at: str, began: datetime | None) -> bool:
 def _can_be_read(path: Path) -> bool:
     suffix = path.suffix.lower()
     return suffix in _MEDIA or (suffix in _LOOKED_THROUGH and path.stat().st_size <= _SHOWN_BYTES)
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file once more: the run keeps it when the cache is read anew."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk
-        shutil.copyfile(source, target)

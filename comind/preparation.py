@@ -32,6 +32,7 @@ from comind.store import Store
 from comind.transfers import transfer_events
 from comind.upstream import Upstream
 from kaggle_runner.errors import EvaluatorRejected
+from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 
 _ATTEMPTS = 3
@@ -74,7 +75,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         metric = recognise(competition.metric, plain=True) or recognise(description, plain=True)
     higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
     folder.description.parent.mkdir(parents=True, exist_ok=True)
-    folder.description.write_text(description, encoding="utf-8")
+    write_whole(folder.description, description)
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaggle_runner.safe_files import UnsafeFile, safe_read_bytes
+from kaggle_runner.files import UnsafeFile, safe_read_bytes
 from kaggle_runner.session import CellLimits, NotebookSession
 
 _FIXED_SECONDS = 2.0

@@ -17,7 +17,7 @@ from comind.runs import RunFolder
 from comind.split_dataset import known_split, resource_name
 from comind.store.reader import Reader
 from kaggle_runner.errors import ComindError, RunNotFound
-from kaggle_runner.safe_files import safe_copy
+from kaggle_runner.files import safe_copy
 from kaggle_runner.sandbox import run_script
 
 _BYTES = 2 << 30

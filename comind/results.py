@@ -18,6 +18,7 @@ from comind.solutions import solution_cells, solution_script, write_agent_notebo
 from comind.store import Store
 from comind.upstream import Upstream
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.files import write_whole
 
 _UNRANKED_SHOWN = 60
 
@@ -42,7 +43,7 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
         f'    comind-tui reproduce {folder.id}\n"""\n\n'
     )
     script = solution_script(store, best.agent, best.step)
-    (folder.best / "solution.py").write_text(head + script, encoding="utf-8")
+    write_whole(folder.best / "solution.py", head + script)
     return best
 
 
@@ -85,7 +86,7 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         "## Stopped cells and faults\n\n" + _faults(store),
     ]
     text = "\n\n".join(parts) + "\n"
-    folder.report.write_text(text, encoding="utf-8")
+    write_whole(folder.report, text)
     return folder.report
 
 

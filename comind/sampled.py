@@ -7,7 +7,6 @@ it comes from the public files alone. The same files and seed give the same samp
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from collections import defaultdict
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from comind.evaluator.split import Splittable
 from comind.evaluator.tables import read_text_table
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.files import link_or_copy, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,9 +87,7 @@ def sample_public(
             for count in (len(kept[name]), len(tables[name]))
         )
     )
-    partial = done.with_name(f"{done.name}.partial")
-    partial.write_text(json.dumps(asdict(sizes)), encoding="utf-8")
-    partial.replace(done)
+    write_whole(done, json.dumps(asdict(sizes)))
     return sizes
 
 
@@ -159,7 +157,7 @@ def _the_rest(
                 table = _read(path)
                 table[~table[id_column].isin(dropped_ids)].to_csv(place, index=False)
             else:
-                _link(path, place)
+                link_or_copy(path, place)
 
 
 def _is_at(path: Path, public: Path, tables: Collection[str]) -> bool:
@@ -214,11 +212,3 @@ def _has_column(path: Path, column: str) -> bool:
         return column in pd.read_csv(path, dtype=str, nrows=0).columns
     except (OSError, ValueError, pd.errors.ParserError):
         return False
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link: files are not stored twice. A copy on a file system that has none."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

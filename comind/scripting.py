@@ -28,7 +28,7 @@ from comind.roles.edits import example_edit
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.scores import Score, better, better_beyond_noise
 from comind.working import AgentAtWork, Workshop
-from kaggle_runner.safe_files import UnsafeFile, safe_copy
+from kaggle_runner.files import UnsafeFile, safe_copy
 
 SUBMISSION = "submission.csv"
 AS_IT_IS = "public kernel: "

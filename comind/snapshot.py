@@ -19,6 +19,7 @@ from comind.records import Discussion, Kernel, Link
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle_records import KernelInfo
 
 _LONGEST_TITLE = 200
@@ -60,7 +61,7 @@ async def keep_pages(cache: CommunityCache, folder: RunFolder) -> None:
     """Write the competition's pages beside the data: rules may change, and the report quotes them."""
     if not folder.pages.exists():
         folder.pages.parent.mkdir(parents=True, exist_ok=True)
-        folder.pages.write_text(json.dumps(await cache.pages()), encoding="utf-8")
+        write_whole(folder.pages, json.dumps(await cache.pages()))
 
 
 async def fetch_downloads(
@@ -72,10 +73,8 @@ async def fetch_downloads(
     kernels = store.all(Kernel, "origin = 'upstream'", order="rowid")
     fetcher = Downloads(cache, most_bytes, lambda told: store.event("community", told))
     found = await fetcher.fetch(kernels)
-    partial = folder.downloads.with_suffix(".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps([asdict(one) for one in found]), encoding="utf-8")
-    partial.replace(folder.downloads)
+    folder.downloads.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(folder.downloads, json.dumps([asdict(one) for one in found]))
     return found
 
 

@@ -20,6 +20,7 @@ from comind.runs import RunFolder
 from comind.store import Store
 from comind.transfers import transfer_events
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError
+from kaggle_runner.files import write_whole
 
 GIGABYTE = 10**9
 _READY_SECONDS = 3600.0
@@ -77,9 +78,7 @@ def describe_split(
         )
     slug = dataset_slug(competition, _digest(root, paths))
     split = SplitDataset(slug, size, len(paths), name or slug)
-    partial = kept.with_name(f"{kept.name}.partial")
-    partial.write_text(json.dumps(asdict(split)), encoding="utf-8")
-    partial.replace(kept)
+    write_whole(kept, json.dumps(asdict(split)))
     return split
 
 

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.files import replace_folder
 
 _CHUNK = 2**20
 _LONGEST_PART = 255
@@ -37,7 +38,7 @@ def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
                 f"the download is not a whole zip file ({error})", hint="download again"
             ) from error
         staging.chmod(0o755)
-        _swap(staging, dest)
+        replace_folder(staging, dest)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -75,13 +76,3 @@ def _safe_name(entry: zipfile.ZipInfo) -> str:
     if leads_out or stat.S_ISLNK(entry.external_attr >> 16):
         raise KaggleError(f"the archive holds an unsafe entry {name!r}", hint="do not trust this download")
     return name
-
-
-def _swap(staging: Path, dest: Path) -> None:
-    if not dest.exists():
-        staging.rename(dest)
-        return
-    old = dest.with_name(f".{dest.name}.{os.getpid()}.old")
-    dest.rename(old)
-    staging.rename(dest)
-    shutil.rmtree(old, ignore_errors=True)

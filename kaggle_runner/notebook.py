@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kaggle_runner.files import write_whole
 from kaggle_runner.notebook_outputs import bounded_outputs
 
 _PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
@@ -47,7 +46,7 @@ def write_notebook(path: Path, cells: Sequence[NotebookCell], *, title: str) -> 
                 "metadata": {},
                 "execution_count": cell.execution_count,
                 "source": cell.source.splitlines(keepends=True),
-                "outputs": [_valid(output) for output in bounded_outputs(cell.outputs)],
+                "outputs": bounded_outputs(cell.outputs),
             }
         )
     notebook = {
@@ -63,7 +62,9 @@ def write_notebook(path: Path, cells: Sequence[NotebookCell], *, title: str) -> 
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    _replace(path, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    write_whole(path, text, durable=True)
 
 
 def script_from_cells(cells: Sequence[NotebookCell]) -> str:
@@ -122,29 +123,3 @@ def _markdown(identifier: str, text: str) -> dict[str, Any]:
         "metadata": {},
         "source": text.splitlines(keepends=True),
     }
-
-
-def _valid(output: dict[str, Any]) -> dict[str, Any]:
-    """Lone surrogates (undecodable bytes in an output) cannot be stored as UTF-8."""
-    cleaned: dict[str, Any] = json.loads(json.dumps(output, ensure_ascii=False).encode(errors="replace"))
-    return cleaned
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode(errors="replace"))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself must survive a power cut
-    finally:
-        os.close(folder)

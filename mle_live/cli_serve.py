@@ -27,6 +27,7 @@ from mle_live.environment import (
     serving_url,
     shell_lines,
     token_path,
+    write_ready_file,
     write_serving,
 )
 
@@ -94,7 +95,7 @@ def add_client_arguments(client: argparse.ArgumentParser) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     from mle_live.clock import RunningClock
-    from mle_live.server import build_server, listen, write_ready_file
+    from mle_live.server import build_server, listen
     from mle_live.service import Service
 
     state_dir: Path = arguments.state or arguments.root

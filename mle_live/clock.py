@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+from kaggle_runner.files import write_whole
 
 Clock = Callable[[], datetime]
 
@@ -84,9 +85,7 @@ class RunningClock:
 
     def _save(self, moment: datetime) -> None:
         self._kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._kept.with_name(f"{self._kept.name}.{os.getpid()}.partial")
-        partial.write_text(json.dumps({**self._mark, "reached": stamp(moment)}) + "\n", encoding="utf-8")
-        partial.replace(self._kept)
+        write_whole(self._kept, json.dumps({**self._mark, "reached": stamp(moment)}) + "\n")
 
 
 def stamp(moment: datetime) -> str:

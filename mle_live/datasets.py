@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kaggle_runner.files import whole_file
 from mle_live.clock import parse_moment, stamp
 from mle_live.dataset_files import NewFile, place_files
 from mle_live.state import ServerState, User
@@ -161,11 +162,12 @@ class DatasetStore:
         target = self._folder / str(dataset.id) / f"{version.number}.zip"
         with self._writing:
             if not target.is_file():
-                partial = target.with_suffix(".partial")
-                with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+                with (
+                    whole_file(target) as whole,
+                    zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
+                ):
                     for file in version.files:
                         packed.write(self.folder(dataset, version) / file.name, file.name)
-                partial.replace(target)
         return target
 
     # -- writing -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kaggle_runner.errors import MachineError, ServiceError, UsageError
+from kaggle_runner.files import write_whole
 
 TOKEN_VARIABLE = "MLE_LIVE_TOKEN"
 """Where `serve` finds its user's token: not on the command line, where other users could read it."""
@@ -44,10 +45,12 @@ def checked_username(name: str) -> str:
 
 def write_serving(state_dir: Path, url: str) -> None:
     """Note where the server of this state folder is; `clear_serving` takes the note away."""
-    path = _serving_path(state_dir)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_ready_file(_serving_path(state_dir), url)
+
+
+def write_ready_file(path: Path, url: str) -> None:
+    """Tell a waiting parent where the server is; the file appears complete or not at all."""
+    write_whole(path, json.dumps({"url": url, "pid": os.getpid()}) + "\n")
 
 
 def clear_serving(state_dir: Path) -> None:
@@ -94,12 +97,7 @@ def new_token(home: Path) -> str:
 
 
 def keep_token(home: Path, token: str) -> None:
-    partial = token_path(home).with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(token + "\n")
-    partial.replace(token_path(home))
+    write_whole(token_path(home), token + "\n", mode=0o600)
 
 
 def _serving_path(state_dir: Path) -> Path:

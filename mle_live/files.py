@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from kaggle_runner.files import whole_file
 from mle_live.competition import Competition
 
 _PACKED = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".gz", ".parquet", ".npz", ".mp3", ".flac", ".ogg")
@@ -60,15 +61,16 @@ def archive(competition: Competition, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         for stale in cache.glob(f"{competition.slug}-{'?' * 16}.zip"):
             stale.unlink(missing_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}.partial")
         # a date before 1980, which a zip cannot hold, becomes the first one that it can
-        with zipfile.ZipFile(
-            partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
-        ) as packed:
+        with (
+            whole_file(target) as whole,
+            zipfile.ZipFile(
+                whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+            ) as packed,
+        ):
             for file in files:
                 stored = file.path.suffix.lower() in _PACKED
                 packed.write(file.path, file.name, zipfile.ZIP_STORED if stored else None)
-        partial.replace(target)
     return target
 
 

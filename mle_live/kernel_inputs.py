@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from kaggle_runner.files import link_or_copy
 from mle_live.competition import Competition
 from mle_live.files import DataFile, data_files
 from mle_live.kernel_files import VersionFiles, remove
@@ -112,8 +112,5 @@ def _link_all(served: list[DataFile], target: Path) -> None:
     for file in served:
         place = partial / file.name
         place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(file.path, place)
-        except OSError:  # another disk, or a file that is not ours
-            shutil.copyfile(file.path, place)
+        link_or_copy(file.path, place)
     partial.replace(target)

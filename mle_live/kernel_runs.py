@@ -19,6 +19,7 @@ from typing import Any
 
 from kaggle_runner.bubblewrap import gpu_mounts
 from kaggle_runner.errors import ComindError
+from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.sandbox import Sandbox
 from mle_live.clock import Clock
@@ -90,7 +91,7 @@ class KernelRuns:
         def write_source(kernel_id: int, number: int) -> None:
             files = VersionFiles(self.state_dir / str(kernel_id) / str(number), settings.kernel_type)
             files.folder.mkdir(parents=True, exist_ok=True)
-            files.source.write_text(text, encoding="utf-8", errors="replace")
+            write_whole(files.source, text)
 
         saved = self.store.save(kernel, settings, created_at=created_at, run=run, before=write_source)
         if saved is not None and run:

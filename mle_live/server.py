@@ -10,8 +10,6 @@ import binascii
 import errno
 import json
 import logging
-import os
-import secrets
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,6 +31,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaggle_runner.errors import MachineError
+from kaggle_runner.files import whole_file
 from mle_live import api_posts, extension
 from mle_live.api_account import AccountCalls
 from mle_live.api_competitions import CompetitionCalls
@@ -200,23 +199,17 @@ class _Routes:
             raise RpcError(404, "Unknown upload")
         target = self._service.upload_path(token)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: a client may send the same upload twice at once.
-        partial = target.with_suffix(f".{secrets.token_hex(4)}.partial")
         size = 0
-        try:
-            with partial.open("wb") as file:
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > upload.size:
-                        raise RpcError(413, f"More bytes came than the {upload.size} that were announced")
-                    file.write(chunk)
+        with whole_file(target) as file:  # a client may send the same upload twice at once
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > upload.size:
+                    raise RpcError(413, f"More bytes came than the {upload.size} that were announced")
+                file.write(chunk)
             if size != upload.size:
                 raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
             if self._service.uploads.get(token) is not upload:
                 raise RpcError(404, "Unknown upload")  # submitted or given up meanwhile
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
         return Response(status_code=201)
 
     async def kernel_log(self, request: Request) -> Response:
@@ -363,10 +356,3 @@ def build_server(service: Service) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)
-
-
-def write_ready_file(path: Path, url: str) -> None:
-    """Tell a waiting parent where the server is; the file appears complete or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import json
 import math
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from comind.evaluator.trials import write_trials
 from comind.records import Evaluation, score_from
 from comind.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
-from kaggle_runner.safe_files import UnsafeFile, safe_copy
+from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
 
 _VALIDATION, _TEST = "validation_submission.csv", "submission.csv"
 _BYTES_BESIDE = 1_000_000
@@ -122,7 +121,7 @@ class Evaluator:
 
     def install(self, evaluate_source: str) -> None:
         """Put an evaluate.py in place: `score(truth, submission)` and `HIGHER_IS_BETTER`."""
-        _write(self._private_folder() / "evaluate.py", evaluate_source.encode())
+        write_whole(self._private_folder() / "evaluate.py", evaluate_source, durable=True)
 
     async def check(self) -> tuple[Check, ...]:
         """Every check of split and metric; EvaluatorRejected names those that failed, for their author."""
@@ -218,7 +217,7 @@ class Evaluator:
             if verdict.code == "infrastructure":
                 return verdict  # not remembered: the next try may succeed
             graded[key] = verdict
-        _write(place / "result.json", json.dumps({"key": key, **_as_dict(graded[key])}).encode())
+        write_whole(place / "result.json", json.dumps({"key": key, **_as_dict(graded[key])}), durable=True)
         return graded[key]
 
     async def _grade(self, place: Path) -> _Verdict:
@@ -342,13 +341,3 @@ def _digest(place: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

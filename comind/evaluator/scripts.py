@@ -6,8 +6,6 @@ It decides what each may see, and turns what comes back into plain values. It ju
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +14,7 @@ from typing import Any
 from comind.evaluator.profile import CompetitionProfile
 from comind.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
+from kaggle_runner.files import link_or_copy
 from kaggle_runner.sandbox import Completed, run_script
 
 SPLIT_SECONDS = 1800.0
@@ -107,19 +106,9 @@ def make_real(public: Path, original: Path) -> None:
             )
         source = original / target.relative_to("/original")
         link.unlink()
-        if source.is_dir():
-            shutil.copytree(source, link, copy_function=_link)
-        elif source.is_file():
-            _link(str(source), str(link))
-        else:
+        if not (source.is_dir() or source.is_file()):
             raise EvaluatorRejected(f"split_dataset.py linked to {target}, which does not exist.")
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
+        link_or_copy(source, link)
 
 
 async def run_grader(

@@ -10,7 +10,6 @@ Everything here is public to agents: no label is read.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.files import link_or_copy, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,15 +49,13 @@ def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None
     names = _view_ids(list(validation_sample[id_column]), set(sample[id_column]))
     for entry in sorted(public.iterdir()):
         if entry.name not in _JOINED:
-            _copy_tree(entry, view / entry.name)
+            link_or_copy(entry, view / entry.name)
     _joined(sample, validation_sample, names, id_column).to_csv(view / "sample_submission.csv", index=False)
     if (public / "test.csv").is_file():
         test, validation = _read(public / "test.csv"), _read(public / "validation.csv")
         _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
     _add_validation_files(public, view, names, set(sample[id_column]))
-    partial = ids_file.with_name(f"{ids_file.name}.partial")
-    partial.write_text(json.dumps(names), encoding="utf-8")
-    partial.replace(ids_file)
+    write_whole(ids_file, json.dumps(names))
 
 
 def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> None:
@@ -147,19 +145,4 @@ def _add_validation_files(public: Path, view: Path, names: Mapping[str, str], te
         suffix = path.suffix if path.stem == id else ""
         wanted = view / place / f"{names[id]}{suffix}"
         if not wanted.exists():
-            _link(str(path), str(wanted))
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link)
-    else:
-        _link(str(source), str(target))
-
-
-def _link(source: str, target: str) -> None:
-    """A hard link: images are not stored twice. A copy on a file system that has none."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+            link_or_copy(path, wanted)

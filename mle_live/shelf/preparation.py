@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import StateUnwritable
+from kaggle_runner.files import replace_folder
 from mle_live.shelf.archive import fetch
 from mle_live.shelf.entry import DEADLINE, ENABLED, ShelfEntry, find_entry
 
@@ -57,8 +58,9 @@ def prepare(slug: str, root: Path, *, progress: Callable[[str], None] = print) -
             (private_new / STAMP).write_text(json.dumps(stamp))
             private_new.chmod(0o700)
             # The stamp moves last: a crash in between leaves a folder that is prepared again, never a mix.
-            _swap(public_new, folder, Path(scratch) / "old-public")
-            _swap(private_new, private, Path(scratch) / "old-private")
+            for made, place in ((public_new, folder), (private_new, private)):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                replace_folder(made, place)
     progress(f"{slug} is ready in {folder}")
     return folder
 
@@ -90,13 +92,6 @@ def _read_stamp(private: Path) -> object:
         return json.loads((private / STAMP).read_text())
     except (OSError, ValueError):
         return None
-
-
-def _swap(new: Path, place: Path, old: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        place.rename(old)
-    new.rename(place)
 
 
 def _write(entry: ShelfEntry, package: Path, public: Path, private: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kaggle_runner import bubblewrap
 from kaggle_runner.errors import SandboxUnavailable
-from kaggle_runner.safe_files import UnsafeFile, safe_read_bytes
+from kaggle_runner.files import UnsafeFile, safe_read_bytes
 from kaggle_runner.sandbox import Sandbox, probe, run_script
 from tests.kaggle_runner.notebooks import Bench, bench
 

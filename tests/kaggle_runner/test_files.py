@@ -1,14 +1,87 @@
-"""Reading what agent code wrote, without being led elsewhere."""
+"""Whole writes, links, and reading what agent code wrote without being led elsewhere."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from kaggle_runner import safe_files
-from kaggle_runner.safe_files import UnsafeFile, safe_copy, safe_read_bytes
+from kaggle_runner import files
+from kaggle_runner.files import (
+    UnsafeFile,
+    link_or_copy,
+    replace_folder,
+    safe_copy,
+    safe_read_bytes,
+    whole_file,
+    write_whole,
+)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, durable: bool) -> None:
+    kept = tmp_path / "kept.json"
+    write_whole(kept, "first", durable=durable)
+    with pytest.raises(ZeroDivisionError), whole_file(kept, durable=durable) as file:
+        file.write(b"sec")
+        file.flush()
+        assert kept.read_text() == "first"
+        raise ZeroDivisionError
+    assert kept.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [kept]
+    write_whole(kept, b"second", durable=durable)
+    assert kept.read_bytes() == b"second"
+
+
+def test_a_write_does_not_bring_back_a_folder_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "gone" / "file", "text")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_written_file_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_whole(tmp_path / "plain", "text")
+        write_whole(tmp_path / "token", "secret", mode=0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "plain").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_half_characters_are_written_as_whole_ones(tmp_path: Path) -> None:
+    write_whole(tmp_path / "text", "\ud83d\ude42 and \ud83d")
+    assert (tmp_path / "text").read_text(encoding="utf-8") == "🙂 and \ufffd"
+
+
+def test_a_folder_replaces_another_as_a_whole(tmp_path: Path) -> None:
+    for name in ("place", "made"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"of {name}").touch()
+    for _ in range(2):
+        replace_folder(tmp_path / "made", tmp_path / "place")
+        assert [path.name for path in tmp_path.rglob("*")] == ["place", "of made"]
+        (tmp_path / "place").rename(tmp_path / "made")  # the second time nothing is there
+
+
+def test_a_folder_is_linked_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "images" / "deep").mkdir(parents=True)
+    (tmp_path / "images" / "deep" / "1.png").write_bytes(b"png")
+    link_or_copy(tmp_path / "images", tmp_path / "view")
+    linked = tmp_path / "view" / "deep" / "1.png"
+    assert linked.samefile(tmp_path / "images" / "deep" / "1.png")
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no second file system")
+def test_another_disk_gets_a_copy(tmp_path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as elsewhere:
+        elsewhere.write(b"far")
+        elsewhere.flush()
+        link_or_copy(Path(elsewhere.name), tmp_path / "near")
+    assert (tmp_path / "near").read_bytes() == b"far"
 
 
 @pytest.fixture(params=["openat2", "folder by folder"])
@@ -19,7 +92,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         def missing(folder: int, name: str) -> int:
             raise OSError(38, "Function not implemented")
 
-        monkeypatch.setattr(safe_files, "_openat2", missing)
+        monkeypatch.setattr(files, "_openat2", missing)
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "labels.csv").write_text("answer")
     workspace = tmp_path / "workspace"

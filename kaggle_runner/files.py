@@ -1,7 +1,8 @@
-"""Reading files that agent code wrote, without being led elsewhere.
+"""Files: written whole or not at all, linked rather than copied, and read without being led elsewhere.
 
-A `submission.csv` may be a link to the labels, or a pipe that never ends. Nothing here follows a link, waits
-for a pipe, or reads more than it was told to. What the bytes mean is for others to check.
+A `submission.csv` that agent code left may be a link to the labels, or a pipe that never ends. Nothing that
+reads one here follows a link, waits for a pipe, or reads more than it was told to. What the bytes mean is for
+others to check.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import secrets
+import shutil
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from kaggle_runner.errors import ComindError
+from kaggle_runner.texts import whole_characters
 
 _OPENAT2 = 437  # the same number on every architecture of Linux
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
@@ -28,6 +33,80 @@ class UnsafeFile(ComindError):
 
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+# -- writing -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def whole_file(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A new file to write, which takes the place of `path` when the block ends well, and else vanishes.
+
+    `durable`: content and name survive a power cut. `mode` is cut by the umask. Raises OSError; the
+    folder must be there.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+    """`content` as the whole of `path`, or nothing of it (`whole_file`); text in UTF-8."""
+    data = content if isinstance(content, bytes) else whole_characters(content).encode()
+    with whole_file(path, durable=durable, mode=mode) as file:
+        file.write(data)
+
+
+def replace_folder(made: Path, place: Path) -> None:
+    """Put the folder `made` where `place` is or will be. Both lie on one file system.
+
+    What was there stands beside `made` until it is removed. A kill in between leaves no `place`, never a mix.
+    """
+    old = made.with_name(f"{made.name}.old")
+    if place.exists():
+        place.rename(old)
+    made.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """`source` once more as `target`: a hard link, so that nothing is stored twice, or else a copy.
+
+    A folder is made anew, with links to its files. Another disk, and a file system without links, get copies.
+    """
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link)
+    else:
+        _link(source, target)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# -- reading what agent code wrote -------------------------------------------------------------------------
 
 
 def safe_read_bytes(root: Path, name: str, max_bytes: int) -> bytes:
@@ -47,18 +126,8 @@ def safe_copy(root: Path, name: str, dest: Path, max_bytes: int) -> int:
     """
     descriptor = _open_regular(root, name, max_bytes)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(descriptor, "rb") as source:
-        handle, unfinished = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name}.")
-        try:
-            with os.fdopen(handle, "wb") as target:
-                copied = _copy(source, target, name, max_bytes)
-                target.flush()
-                os.fsync(target.fileno())
-            Path(unfinished).replace(dest)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
-    return copied
+    with os.fdopen(descriptor, "rb") as source, whole_file(dest, durable=True, mode=0o600) as target:
+        return _copy(source, target, name, max_bytes)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, name: str, max_bytes: int) -> int:

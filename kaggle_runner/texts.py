@@ -1,0 +1,66 @@
+"""Texts of others: made inert for terminals, made whole for files and databases, and cut with a mark."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC: titles, clipboards, links
+    r"|[ -/]*[0-~])"  # the short ones
+    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI as one C1 character
+    r"|[\x9d\x90\x98\x9e\x9f].*?(?:\x07|\x1b\\|\x9c|$)",  # OSC and its kind as one
+    re.DOTALL,
+)
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    r"\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""What steers a terminal, and what cannot be seen or reorders what is seen."""
+
+
+def whole_characters(text: str) -> str:
+    """`text` as UTF-8 and SQLite take it: two halves of a character become it, a lone half becomes `�`.
+
+    JSON can spell halves of a surrogate pair, and undecodable bytes in file names become some.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def plain(text: str) -> str:
+    """`text` that cannot steer a terminal: no escape sequences, controls or half characters.
+
+    Newlines stay, tabs become spaces.
+    """
+    if text.isprintable():
+        return text
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    return whole_characters(_CONTROLS.sub("", text).replace("\t", "    "))
+
+
+def one_line(text: str) -> str:
+    """`plain` text on one line."""
+    return " ".join(plain(text).split())
+
+
+def clip(
+    text: str, characters: int, *, front: float = 0.3, mark: str = "\n[… {} characters left out …]\n"
+) -> str:
+    """`text`, or its first and last parts, `characters` in all, around a mark with the number left out.
+
+    `front` is the first part's share: 1 keeps the beginning only, 0 the end only.
+    """
+    left_out = len(text) - characters
+    if left_out <= 0:
+        return text
+    first = int(characters * front)
+    return text[:first] + mark.replace("{}", str(left_out)) + text[first + left_out :]
+
+
+def shortened(text: str, characters: int) -> str:
+    """`text` in at most so many characters, the last of them `…` where something was left out."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
