@@ -1,4 +1,4 @@
-"""One coding agent: ReAct in one live notebook (comind.md, Coding Agent).
+"""One coding agent: ReAct in one live notebook (CoMind paper, Coding Agent).
 
 What it shares with other agents is `comind.working`. When a resumed run comes back to it, the kernel is
 rebuilt by running cheap cells once more.

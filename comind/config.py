@@ -17,7 +17,7 @@ from kaggle_runner.errors import ConfigError
 
 Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Executor = Literal["local", "kaggle", "ray"]
+Executor = Literal["local", "kaggle"]
 Coding = Literal["notebook", "script"]
 ACCELERATORS: dict[str, str] = {
     "none": "",
@@ -83,7 +83,7 @@ class RunConfig:
     coders: int = 4
     rounds: int = 3
     steps: int = 30
-    """Cells of one coding agent (comind.md: 30 means 30)."""
+    """Cells of one coding agent (the CoMind paper has 30)."""
     time_limit: float = 86400.0
     """Seconds for the whole run, pauses excluded."""
     cell_time_limit: float = 18000.0
@@ -156,9 +156,7 @@ class RunConfig:
         if self.preset and self.preset not in PRESETS:
             raise ConfigError(f"There is no preset {self.preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
         if self.executor not in get_args(Executor):
-            raise ConfigError(
-                f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle, ray."
-            )
+            raise ConfigError(f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle.")
         if self.coding not in get_args(Coding):
             raise ConfigError(f"coding is {self.coding!r}; it is either notebook or script.")
         self._check_kaggle()

@@ -6,7 +6,7 @@ proposing, drafting, verifying) and its agents, which share the time that is lef
 it. Limits of the run and of agents bound all of it. Low and high move every mean by 1.3 standard errors the
 same way, but by a tenth at least. An early end by plateau, by a person or by a lost model is not foreseen.
 
-It reads and computes only; `comind.foresight` tells people.
+It reads and computes only; `comind.winding` tells people.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The community's dependency graph, queried: lineage, influence, forks and blends (comind.md, The community).
+"""The community's dependency graph, queried: lineage, influence, forks and blends (CoMind paper, Community).
 
 Vertices are kernels and datasets, an edge says "builds on". A kernel and the dataset that holds its outputs
 share an id where this run published both, so they are one vertex. Whose predictions are alike is

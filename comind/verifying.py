@@ -1,4 +1,4 @@
-"""Community kernels run as they are on our own split, for scores that can be compared (comind.md: verify).
+"""Community kernels run as they are on our own split, for scores that can be compared.
 
 Votes do not show what a kernel is worth, and public scores are of other rows. A kernel's run is recorded like
 an agent's, in round 0: its cell, its evaluation, its place on the local leaderboard. What it predicts is a

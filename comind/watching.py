@@ -1,4 +1,4 @@
-"""Watches one running cell: cheap rules every second, the model at sensible moments (comind.md, Monitor).
+"""Watches one running cell: cheap rules every second, the model at sensible moments (CoMind paper, Monitor).
 
 The model is first asked when a tenth of the cell's time is gone (at least 5 s, at most 5 minutes), then each
 time the elapsed time has doubled, at most every 20 minutes (as in the paper), and when a rule is in doubt.

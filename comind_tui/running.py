@@ -20,7 +20,7 @@ from comind.runs import RunFolder, engine_alive, find_resumable, find_run, runs_
 from comind_tui.launch import launch
 from comind_tui.listing import print_json
 from comind_tui.recordings import replay_settings
-from kaggle_runner.errors import ConfigError, MachineError, RunBusy, UsageError
+from kaggle_runner.errors import ConfigError, RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session, read_secrets, with_secrets
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
@@ -114,7 +114,6 @@ def config_from(arguments: Namespace) -> RunConfig:
     config = load_config(Path(arguments.config) if arguments.config else None, typed, below)
     if is_session(os.environ):
         config = with_attached(config, arguments.state)
-    _check_executor(config)
     check_key(config)
     return config
 
@@ -126,14 +125,6 @@ def _role_model(text: str) -> tuple[str, str]:
             f"--role-model {text!r} is not ROLE=MODEL or ROLE=MODEL@URL.", hint=f"Roles: {', '.join(ROLES)}."
         )
     return role, model
-
-
-def _check_executor(config: RunConfig) -> None:
-    if config.executor not in ("local", "kaggle"):
-        raise MachineError(
-            f"Running on {config.executor} is not part of this version.",
-            hint="Run on this machine, or at Kaggle with --executor kaggle.",
-        )
 
 
 def check_key(config: RunConfig) -> None:

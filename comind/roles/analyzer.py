@@ -1,4 +1,4 @@
-"""Analyzer: what one public artifact does and what it is worth (comind.md, Roles)."""
+"""Analyzer: what one public artifact does and what it is worth (CoMind paper, Analyzer)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coding Agent's turns and report as replies (comind.md, Reply formats). The loop is `comind.coding`."""
+"""Coding Agent's turns and report as replies (formats of the CoMind paper). The loop is `comind.coding`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Scripter: one change to a whole script a turn, for models that cannot keep a long conversation in mind.
 
-It stands in for analyzer, proposer, coordinator and coder at once (comind.md, Defaults: fused roles). The
-loop is `comind.scripting`.
+It stands in for analyzer, proposer, coordinator and coder at once. The loop is `comind.scripting`.
 """
 
 from __future__ import annotations

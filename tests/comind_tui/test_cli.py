@@ -60,7 +60,7 @@ def test_reading_a_run_loads_nothing_heavy(live_run: RunFolder) -> None:
         (["run", "x", "--model", "m", "--role-model", "coder"], 2, "is not ROLE=MODEL"),
         (["run", "x", "--base-url", "http://h", "--role-model", "cook=m"], 2, "There is no role 'cook'"),
         (["run", "x", "--offline", "--config", "absent.yaml"], 2, "absent.yaml cannot be read"),
-        (["run", "x", "--offline", "--executor", "ray"], 4, "Running on ray is not part of this version"),
+        (["run", "x", "--offline", "--executor", "ray"], 2, "no executor 'ray'"),
         (["--kaggle-push", "titanic"], 2, "OPENAI_API_KEY is not set"),
         (["--kaggle-push", "x", "--offline", "--preset", "small-model"], 2, "scripts cannot be pushed"),
         (["--kaggle-push", "x", "--offline", "--accelerator", "abacus"], 2, "no accelerator 'abacus'"),
