@@ -34,7 +34,7 @@ from comind.runs import RunFolder, list_runs
 from comind.store import Reader
 from comind.upstream import mle_live_root
 from kaggle_runner.errors import ComindError
-from mle_live.competition import Competition, load_competition
+from mle_live.competition import HostedCompetition, load_competition
 from mle_live.grading import InvalidSubmission, grade_file
 from mle_live.shelf import prepare
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class Race:
     """One competition, with what both tools get: `seconds` each, and the endpoint."""
 
-    competition: Competition
+    competition: HostedCompetition
     state: Path
     seconds: float
     endpoint: SlowEndpoint
@@ -117,7 +117,7 @@ def run_comind(race: Race, rounds: int) -> tuple[RunFolder, Side]:
     return folder, side.spent(race.endpoint.calls[mark:])
 
 
-def as_recorded(folder: RunFolder, competition: Competition) -> Side:
+def as_recorded(folder: RunFolder, competition: HostedCompetition) -> Side:
     """A run that was made before. Its record starts once the endpoint was probed: some seconds too few."""
     reader = Reader(folder.database)
     run = reader.all(Run)[0]
@@ -128,7 +128,7 @@ def as_recorded(folder: RunFolder, competition: Competition) -> Side:
     )
 
 
-def _side_of_run(folder: RunFolder, competition: Competition, started: float, seconds: float) -> Side:
+def _side_of_run(folder: RunFolder, competition: HostedCompetition, started: float, seconds: float) -> Side:
     """Its submissions, each dated by when its grade was stored; failures are cells and refused files."""
     reader = Reader(folder.database)
     submitted = [
@@ -159,7 +159,7 @@ def run_aide_side(race: Race, name: str, aide: Path, model: AideModel, folder: R
 
 
 def _graded(
-    competition: Competition, submitted: Iterable[tuple[Path, float, str]]
+    competition: HostedCompetition, submitted: Iterable[tuple[Path, float, str]]
 ) -> tuple[list[Scored], int]:
     """Scores of (file, seconds, what), and how many files were refused."""
     scored, refused = [], 0

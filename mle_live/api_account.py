@@ -35,7 +35,7 @@ class _Found:
     is_private: bool = False
 
 
-class AccountCalls:
+class AccountApi:
     def __init__(self, service: Service) -> None:
         self._service = service
 

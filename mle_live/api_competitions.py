@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mle_live.board import Part, best_of_users, ranked
 from mle_live.clock import wire_time
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.files import data_files, find_file
 from mle_live.service import Service
 from mle_live.wire import Call, Method, RpcError, page_of
@@ -29,7 +29,7 @@ from mle_live.wire import Call, Method, RpcError, page_of
 SERVICE = "competitions.CompetitionApiService"
 
 
-class CompetitionCalls:
+class CompetitionApi:
     def __init__(self, service: Service) -> None:
         self._service = service
 
@@ -66,7 +66,7 @@ class CompetitionCalls:
         response.next_page_token = following
         return response
 
-    def _sorted(self, call: Call, found: list[Competition], order: Any) -> list[Competition]:
+    def _sorted(self, call: Call, found: list[HostedCompetition], order: Any) -> list[HostedCompetition]:
         match order:
             case CompetitionSortBy.COMPETITION_SORT_BY_EARLIEST_DEADLINE:
                 return sorted(found, key=lambda c: c.deadline)
@@ -174,7 +174,7 @@ class CompetitionCalls:
             archive.writestr(f"{competition.slug}-{part}leaderboard-{day}.csv", text.getvalue())
         return Response(packed.getvalue(), media_type="application/zip")
 
-    def _shown_part(self, call: Call, competition: Competition, *, public_wanted: bool) -> Part:
+    def _shown_part(self, call: Call, competition: HostedCompetition, *, public_wanted: bool) -> Part:
         # `reveal_private` opens a user's own results only; the private board waits for the deadline.
         return "private" if call.now > competition.deadline and not public_wanted else "public"
 
@@ -182,7 +182,7 @@ class CompetitionCalls:
         signature = self._service.signature(path)
         return RedirectResponse(f"{call.address}/_download/{signature}/{quote(path)}", status_code=302)
 
-    def _competition(self, call: Call, competition: Competition) -> Any:
+    def _competition(self, call: Call, competition: HostedCompetition) -> Any:
         service = self._service
         own = service.state.submissions(competition.slug, call.user)
         entered = bool(best_of_users(own, competition.higher_is_better))

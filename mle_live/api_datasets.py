@@ -30,7 +30,7 @@ SERVICE = "datasets.DatasetApiService"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,48}[a-z0-9])")
 
 
-class DatasetCalls:
+class DatasetApi:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._store = service.datasets

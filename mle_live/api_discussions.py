@@ -21,14 +21,14 @@ from kagglesdk.discussions.types.discussions_enums import (
 from mle_live.clock import wire_time
 from mle_live.community import (
     MESSAGES_A_TOPIC,
+    Comment,
     MessageOrder,
-    Reply,
-    Topic,
+    PublishedTopic,
     TopicOrder,
     sorted_messages,
     sorted_topics,
 )
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.service import Service
 from mle_live.wire import Call, Method, RpcError, page_of
 
@@ -53,11 +53,11 @@ _SERVED_CATEGORIES = (
 
 
 class PlacedTopic(NamedTuple):
-    topic: Topic
-    competition: Competition
+    topic: PublishedTopic
+    competition: HostedCompetition
 
 
-class DiscussionCalls:
+class DiscussionApi:
     def __init__(self, service: Service) -> None:
         self._service = service
 
@@ -93,7 +93,9 @@ class DiscussionCalls:
     def list_messages(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         topic = find_topic(self._service, call, request.topic_id, competition).topic
-        opening = Reply(topic.author, topic.votes, topic.created_at, topic.text, topic.id * MESSAGES_A_TOPIC)
+        opening = Comment(
+            topic.author, topic.votes, topic.created_at, topic.text, topic.id * MESSAGES_A_TOPIC
+        )
         order = _MESSAGE_ORDERS.get(request.sort_by, "oldest")
         tree = _tree(list(topic.replies), order, call)
         posts = [_message(opening, ()), *(_message(reply, below) for reply, below in tree)]
@@ -172,7 +174,7 @@ class DiscussionCalls:
 
 
 def find_topic(
-    service: Service, call: Call, topic_id: int, competition: Competition | None = None
+    service: Service, call: Call, topic_id: int, competition: HostedCompetition | None = None
 ) -> PlacedTopic:
     """The topic as it is now, in any competition or in one. RpcError 404."""
     for served in service.competitions if competition is None else [competition]:
@@ -182,10 +184,10 @@ def find_topic(
     raise RpcError(404, f"Topic not found: {topic_id}")
 
 
-_Tree = list[tuple[Reply, tuple[Reply, ...]]]
+_Tree = list[tuple[Comment, tuple[Comment, ...]]]
 
 
-def _tree(replies: list[Reply], order: MessageOrder, call: Call) -> _Tree:
+def _tree(replies: list[Comment], order: MessageOrder, call: Call) -> _Tree:
     """Messages in order, each with all that was said below it, oldest first; Kaggle nests one level deep."""
     parents = {reply.id: reply.parent for reply in replies}
 
@@ -224,7 +226,7 @@ def _discussion_topic(placed: PlacedTopic, *, with_text: bool) -> Any:
     return message
 
 
-def _message(reply: Reply, below: tuple[Reply, ...]) -> Any:
+def _message(reply: Comment, below: tuple[Comment, ...]) -> Any:
     message = competitions.ApiTopicMessage()
     message.id, message.author_name, message.votes = reply.id, reply.author, reply.votes
     message.post_date = wire_time(reply.created_at)
@@ -233,7 +235,7 @@ def _message(reply: Reply, below: tuple[Reply, ...]) -> Any:
     return message
 
 
-def _comment(reply: Reply, below: tuple[Reply, ...]) -> Any:
+def _comment(reply: Comment, below: tuple[Comment, ...]) -> Any:
     comment = messages.ApiDiscussionComment()
     comment.id, comment.author_name, comment.votes = reply.id, reply.author, reply.votes
     comment.content, comment.post_date = reply.text, wire_time(reply.created_at)
@@ -241,7 +243,7 @@ def _comment(reply: Reply, below: tuple[Reply, ...]) -> Any:
     return comment
 
 
-def _forum(competition: Competition) -> Any:
+def _forum(competition: HostedCompetition) -> Any:
     forum = messages.ApiDiscussionForum()
     forum.id, forum.name = zlib.crc32(competition.slug.encode()), competition.slug
     forum.subtitle = competition.title

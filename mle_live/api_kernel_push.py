@@ -28,7 +28,7 @@ class PushRefused(Exception):
     """What the push did wrong, as a sentence for its author."""
 
 
-class KernelPush:
+class KernelPushApi:
     def __init__(self, service: Service) -> None:
         self._service = service
 

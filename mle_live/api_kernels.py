@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kaggle_runner.notebook_text import text_to_notebook
 from mle_live.clock import stamp, wire_time
-from mle_live.community import Kernel, KernelOrder, sorted_kernels
+from mle_live.community import KernelOrder, PublishedKernel, sorted_kernels
 from mle_live.kernel_store import KernelVersion, PushedKernel
 from mle_live.service import Service
 from mle_live.wire import Call, Method, RpcError, page_of
@@ -36,12 +36,12 @@ _ORDERS: dict[Any, KernelOrder] = {
 }
 
 
-class PushedVersion(NamedTuple):
+class KernelAtVersion(NamedTuple):
     kernel: PushedKernel
     version: KernelVersion
 
 
-class KernelCalls:
+class KernelApi:
     def __init__(self, service: Service) -> None:
         self._service = service
 
@@ -97,7 +97,7 @@ class KernelCalls:
 
     def _pushed_row(self, kernel: PushedKernel, version: KernelVersion, votes: int) -> _Row:
         settings = version.settings
-        record = Kernel(
+        record = PublishedKernel(
             ref=kernel.ref,
             title=kernel.title,
             author=kernel.owner,
@@ -112,7 +112,7 @@ class KernelCalls:
             kernels=settings.kernels,
             competitions=settings.competitions,
         )
-        return _Row(record, PushedVersion(kernel, version))
+        return _Row(record, KernelAtVersion(kernel, version))
 
     def _best_score(self, kernel: PushedKernel, competitions: tuple[str, ...]) -> float | None:
         """Its best public score, in the first of its competitions to which an output was submitted."""
@@ -212,7 +212,7 @@ class KernelCalls:
 
     # -- finding -----------------------------------------------------------------------------------------
 
-    def find(self, call: Call, owner: str, slug: str, label: str | None) -> PushedVersion | None:
+    def find(self, call: Call, owner: str, slug: str, label: str | None) -> KernelAtVersion | None:
         """A pushed kernel that the caller may read, at the version that was asked for or the latest.
 
         None when there is no such kernel for the caller; RpcError 404 when it has no such version.
@@ -227,7 +227,7 @@ class KernelCalls:
         version = store.version(kernel, number) if number is not None or not asked else None
         if version is None:
             raise RpcError(404, f"{kernel.ref} has no version {asked!r}")
-        return PushedVersion(kernel, version)
+        return KernelAtVersion(kernel, version)
 
     def _published(self, call: Call, request: Any) -> _Row:
         """A kernel of the recorded community; RpcError 403, Kaggle's own answer, for all that is not."""
@@ -238,7 +238,7 @@ class KernelCalls:
                     return _Row(kernel)
         raise denied()
 
-    def _output_address(self, call: Call, pushed: PushedVersion, name: str) -> str:
+    def _output_address(self, call: Call, pushed: KernelAtVersion, name: str) -> str:
         path = f"{pushed.version.session}/{name}"
         return f"{call.address}/_kernel/{self._service.signature(path)}/{quote(path)}"
 
@@ -246,8 +246,8 @@ class KernelCalls:
 class _Row(NamedTuple):
     """A kernel in a list: of the recorded community, or pushed here."""
 
-    kernel: Kernel
-    pushed: PushedVersion | None = None
+    kernel: PublishedKernel
+    pushed: KernelAtVersion | None = None
 
 
 def denied() -> RpcError:
@@ -308,7 +308,7 @@ def _metadata(row: _Row) -> Any:
     return message
 
 
-def _source(kernel: Kernel) -> str:
+def _source(kernel: PublishedKernel) -> str:
     text = kernel.code_path.read_text(encoding="utf-8")
     if kernel.kernel_type == "notebook" and kernel.code_path.suffix != ".ipynb":
         return json.dumps(text_to_notebook(text, kernel.language))

@@ -13,18 +13,18 @@ from kagglesdk.competitions.types.competition_enums import SubmissionGroup
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from mle_live.api_competitions import SERVICE
-from mle_live.api_kernels import KernelCalls, denied
+from mle_live.api_kernels import KernelApi, denied
 from mle_live.clock import wire_time
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.service import PendingUpload, Service
 from mle_live.state import StoredSubmission
 from mle_live.wire import Call, Method, RpcError, page_of
 
 
-class SubmissionCalls:
+class SubmissionApi:
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._kernels = KernelCalls(service)
+        self._kernels = KernelApi(service)
 
     def methods(self) -> Mapping[str, Method]:
         return {
@@ -91,7 +91,7 @@ class SubmissionCalls:
         response.message, response.ref = f"Successfully submitted to {competition.title}", ref
         return response
 
-    def _add(self, call: Call, competition: Competition, name: str, size: int, description: str) -> int:
+    def _add(self, call: Call, competition: HostedCompetition, name: str, size: int, description: str) -> int:
         """Record a submission whose file comes to `submission_path`. RpcError 400 at the day's limit."""
         allowed = competition.max_daily_submissions
         ref = self._service.state.add_submission(
@@ -167,7 +167,7 @@ def own_submission(service: Service, call: Call, ref: int) -> StoredSubmission:
     return row
 
 
-def served(service: Service) -> dict[str, Competition]:
+def served(service: Service) -> dict[str, HostedCompetition]:
     """The competitions of this server by name."""
     return {competition.slug: competition for competition in service.competitions}
 

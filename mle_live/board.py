@@ -17,7 +17,7 @@ from typing import Literal
 
 from kaggle_runner.errors import BadCompetition
 from mle_live.clock import parse_moment
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.state import StoredSubmission
 
 Part = Literal["public", "private"]
@@ -37,7 +37,7 @@ class Team:
         return self.public_score if part == "public" else self.private_score
 
 
-def load_board(competition: Competition) -> tuple[Team, ...]:
+def load_board(competition: HostedCompetition) -> tuple[Team, ...]:
     """The snapshot's teams (leaderboard.csv); empty when there is no snapshot. Raises BadCompetition."""
     path = competition.leaderboard_path
     if path is None:
@@ -46,7 +46,7 @@ def load_board(competition: Competition) -> tuple[Team, ...]:
         return tuple(_team(row, path, competition) for row in csv.DictReader(lines))
 
 
-def _team(row: dict[str, str], path: Path, competition: Competition) -> Team:
+def _team(row: dict[str, str], path: Path, competition: HostedCompetition) -> Team:
     try:
         return Team(
             id=zlib.crc32(row["team_name"].encode()),

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     import uvicorn
 
     from mle_live.clock import Clock
-    from mle_live.competition import Competition
+    from mle_live.competition import HostedCompetition
     from mle_live.kernel_runs import KernelLimits
-    from mle_live.service import Limits
+    from mle_live.service import ServerLimits
 
 DEFAULT_USER = "comind"
 _LARGEST = 1e6
@@ -152,15 +152,15 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
     )
 
 
-def _limits(arguments: argparse.Namespace) -> Limits:
-    from mle_live.service import Limits
+def _limits(arguments: argparse.Namespace) -> ServerLimits:
+    from mle_live.service import ServerLimits
 
     rate: float | None = arguments.calls_per_minute
     if rate is not None and not 0 < rate < _LARGEST:
         raise UsageError(f"--calls-per-minute {rate:g} is not a limit", hint="give a number above 0")
     if not all(0 <= hours < _LARGEST for hours in (arguments.gpu_hours, arguments.tpu_hours)):
         raise UsageError("--gpu-hours and --tpu-hours must be numbers from 0", hint="Kaggle's are 30 and 20")
-    return Limits(
+    return ServerLimits(
         calls_per_minute=rate,
         rules_required=arguments.rules,
         gpu_hours=arguments.gpu_hours,
@@ -186,7 +186,9 @@ def _how_to_reach(arguments: argparse.Namespace, url: str, home: Path) -> str:
     )
 
 
-def _clock(arguments: argparse.Namespace, competitions: Sequence[Competition], state_dir: Path) -> Clock:
+def _clock(
+    arguments: argparse.Namespace, competitions: Sequence[HostedCompetition], state_dir: Path
+) -> Clock:
     from mle_live.clock import RunningClock, standing, utc_now
 
     at: datetime | None = None if arguments.at is None else _moment(arguments.at)
@@ -222,7 +224,7 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
 
 def _served_competitions(
     root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
-) -> list[Competition]:
+) -> list[HostedCompetition]:
     from mle_live.competition import load_competition, prepared_slugs
     from mle_live.folder import load_folder
 

@@ -28,7 +28,7 @@ MESSAGES_A_TOPIC = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class KernelVersion:
+class PublishedVersion:
     """A kernel as it was from `created_at` on."""
 
     number: int
@@ -38,7 +38,7 @@ class KernelVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class PublishedKernel:
     """One public kernel. `public_score` is None when it made no scored submission.
 
     `versions`, oldest first, is empty where only one was recorded; `vote_dates`, sorted, is None where only
@@ -59,10 +59,10 @@ class Kernel:
     kernels: tuple[str, ...]
     competitions: tuple[str, ...]
     version: int = 1
-    versions: tuple[KernelVersion, ...] = ()
+    versions: tuple[PublishedVersion, ...] = ()
     vote_dates: tuple[datetime, ...] | None = None
 
-    def at(self, moment: datetime) -> Kernel:
+    def at(self, moment: datetime) -> PublishedKernel:
         """The kernel as it was at `moment`, which is not before its first version."""
         voted = replace(self, votes=_votes_at(self, moment))
         there = [version for version in self.versions if version.created_at <= moment]
@@ -75,7 +75,7 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Comment:
     """A message under a topic, or under the message `parent` of it."""
 
     author: str
@@ -86,12 +86,12 @@ class Reply:
     parent: int | None = None
     vote_dates: tuple[datetime, ...] | None = None
 
-    def at(self, moment: datetime) -> Reply:
+    def at(self, moment: datetime) -> Comment:
         return replace(self, votes=_votes_at(self, moment))
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class PublishedTopic:
     """One discussion; the opening post is `body`, or the text of that file."""
 
     id: int
@@ -100,14 +100,14 @@ class Topic:
     votes: int
     created_at: datetime
     body: str | Path
-    replies: tuple[Reply, ...]
+    replies: tuple[Comment, ...]
     vote_dates: tuple[datetime, ...] | None = None
 
     @property
     def text(self) -> str:
         return self.body if isinstance(self.body, str) else self.body.read_text(encoding="utf-8")
 
-    def at(self, moment: datetime) -> Topic:
+    def at(self, moment: datetime) -> PublishedTopic:
         """The topic with the replies and votes of `moment`."""
         replies = tuple(reply.at(moment) for reply in self.replies if reply.created_at <= moment)
         return replace(self, votes=_votes_at(self, moment), replies=replies)
@@ -119,8 +119,8 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    kernels: tuple[Kernel, ...] = ()
-    topics: tuple[Topic, ...] = ()
+    kernels: tuple[PublishedKernel, ...] = ()
+    topics: tuple[PublishedTopic, ...] = ()
 
     def at(self, moment: datetime) -> Community:
         """The part that existed at `moment`."""
@@ -132,12 +132,12 @@ class Community:
     @property
     def votes_are_dated(self) -> bool:
         """True when every vote's date is known, so that none of a later day is counted."""
-        items: list[Kernel | Topic | Reply] = [*self.kernels, *self.topics]
+        items: list[PublishedKernel | PublishedTopic | Comment] = [*self.kernels, *self.topics]
         items += [reply for topic in self.topics for reply in topic.replies]
         return all(item.vote_dates is not None or item.votes == 0 for item in items)
 
 
-def _votes_at(item: Kernel | Topic | Reply, moment: datetime) -> int:
+def _votes_at(item: PublishedKernel | PublishedTopic | Comment, moment: datetime) -> int:
     return item.votes if item.vote_dates is None else bisect_right(item.vote_dates, moment)
 
 
@@ -154,7 +154,7 @@ def load_community(artifacts: Path | None) -> Community:
     return Community(kernels, topics)
 
 
-def sorted_kernels(kernels: tuple[Kernel, ...], order: KernelOrder) -> list[Kernel]:
+def sorted_kernels(kernels: tuple[PublishedKernel, ...], order: KernelOrder) -> list[PublishedKernel]:
     """Kernels in the given order, ties by reference. Kernels without a score come last in score orders."""
     by_ref = sorted(kernels, key=lambda kernel: kernel.ref)
     if order == "votes":
@@ -166,7 +166,9 @@ def sorted_kernels(kernels: tuple[Kernel, ...], order: KernelOrder) -> list[Kern
     return scored + [kernel for kernel in by_ref if kernel.public_score is None]
 
 
-def sorted_topics(topics: tuple[Topic, ...], order: TopicOrder, now: datetime) -> list[Topic]:
+def sorted_topics(
+    topics: tuple[PublishedTopic, ...], order: TopicOrder, now: datetime
+) -> list[PublishedTopic]:
     """Discussions, hottest, most votes, newest, or latest activity first; ties by id."""
     by_id = sorted(topics, key=lambda topic: topic.id)
     if order == "hot":
@@ -182,7 +184,7 @@ def sorted_topics(topics: tuple[Topic, ...], order: TopicOrder, now: datetime) -
     return sorted(by_id, key=lambda topic: topic.last_active, reverse=True)
 
 
-def sorted_messages(messages: list[Reply], order: MessageOrder, now: datetime) -> list[Reply]:
+def sorted_messages(messages: list[Comment], order: MessageOrder, now: datetime) -> list[Comment]:
     """Messages, hottest, most votes, newest or oldest first; ties by time."""
     by_time = sorted(messages, key=lambda message: (message.created_at, message.id))
     if order == "hot":
@@ -230,12 +232,12 @@ def _record(
         ) from error
 
 
-def _kernel(row: dict[str, Any], artifacts: Path) -> Kernel:
+def _kernel(row: dict[str, Any], artifacts: Path) -> PublishedKernel:
     author, _, name = str(row["ref"]).partition("/")
     if not author or not name or "/" in name:
         raise ValueError(f"ref {row['ref']!r} is not author/name")
     score = row.get("public_score")
-    return Kernel(
+    return PublishedKernel(
         ref=str(row["ref"]),
         title=str(row["title"]),
         author=str(row.get("author") or author),
@@ -254,12 +256,12 @@ def _kernel(row: dict[str, Any], artifacts: Path) -> Kernel:
     )
 
 
-def _versions(row: dict[str, Any], artifacts: Path) -> tuple[KernelVersion, ...]:
+def _versions(row: dict[str, Any], artifacts: Path) -> tuple[PublishedVersion, ...]:
     versions = []
     for number, version in enumerate(row.get("versions", ()), start=1):
         score = version.get("public_score")
         versions.append(
-            KernelVersion(
+            PublishedVersion(
                 int(version.get("number", number)),
                 parse_moment(version["created_at"]),
                 _inside(artifacts, version["code_path"]),
@@ -274,8 +276,8 @@ def _vote_dates(row: dict[str, Any]) -> tuple[datetime, ...] | None:
     return None if dates is None else tuple(sorted(parse_moment(date) for date in dates))
 
 
-def _topic(row: dict[str, Any], artifacts: Path) -> Topic:
-    return Topic(
+def _topic(row: dict[str, Any], artifacts: Path) -> PublishedTopic:
+    return PublishedTopic(
         id=int(row["id"]),
         title=str(row["title"]),
         author=str(row["author"]),
@@ -284,7 +286,7 @@ def _topic(row: dict[str, Any], artifacts: Path) -> Topic:
         body=_inside(artifacts, row["body_path"]),
         vote_dates=_vote_dates(row),
         replies=tuple(
-            Reply(
+            Comment(
                 author=str(reply["author"]),
                 votes=int(reply.get("votes", 0)),
                 created_at=parse_moment(reply["created_at"]),

@@ -26,7 +26,7 @@ _DEFAULT_ENABLED = parse_moment("2020-01-01")
 
 
 @dataclass(frozen=True, slots=True)
-class Competition:
+class HostedCompetition:
     """What one competition is, and the paths of its parts.
 
     `target_columns` are the columns of a submission besides `id_column`. `solution_path` is None where no
@@ -64,7 +64,7 @@ class Competition:
         return self.data_dir / "sample_submission.csv"
 
 
-def load_competition(root: Path, slug: str) -> Competition:
+def load_competition(root: Path, slug: str) -> HostedCompetition:
     """The prepared competition `slug` under an MLE-Live root.
 
     Raises UnknownCompetition when it was not prepared there, BadCompetition when its files are damaged.
@@ -130,13 +130,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def competition_from_settings(settings: Mapping[str, Any], path: Path, **places: Any) -> Competition:
+def competition_from_settings(settings: Mapping[str, Any], path: Path, **places: Any) -> HostedCompetition:
     """Check the values of a competition.yaml and join them with the paths of the parts (`places`)."""
     read = _Settings(settings, path)
     slug = places["slug"]
     if settings.get("slug", slug) != slug:
         raise read.refusal("slug", f"the folder's name, {slug!r},")
-    return Competition(
+    return HostedCompetition(
         title=read.text("title", slug),
         metric=read.text("metric"),
         higher_is_better=read.truth("higher_is_better"),

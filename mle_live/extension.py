@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mle_live.api_submissions import own_submission, served
-from mle_live.medals import Standing, standing
+from mle_live.medals import Placement, placement
 from mle_live.service import Service
 from mle_live.wire import Call, RpcError
 
@@ -73,15 +73,15 @@ def submission_result(service: Service, call: Call, ref: int) -> dict[str, Any]:
     }
     if row.public_score is not None:
         there = [team.public_score for team in teams if team.submitted_at <= call.now]
-        public = standing(row.public_score, there, higher)
+        public = placement(row.public_score, there, higher)
         result["public"] = _as_dict(public)
     if row.private_score is not None and service.private_is_open(competition, call.now):
-        private = standing(row.private_score, [team.private_score for team in teams], higher)
+        private = placement(row.private_score, [team.private_score for team in teams], higher)
         result["private_score"], result["private"] = row.private_score, _as_dict(private)
     return result
 
 
-def _as_dict(place: Standing | None) -> dict[str, Any] | None:
+def _as_dict(place: Placement | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {

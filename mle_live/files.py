@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from kaggle_runner.files import whole_file
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 
 _PACKED = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".gz", ".parquet", ".npz", ".mp3", ".flac", ".ogg")
 _zip_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class DataFile:
+class CompetitionFile:
     """A data file: its name relative to the data folder with `/`, its size in bytes, when it changed."""
 
     name: str
@@ -33,12 +33,12 @@ class DataFile:
     modified: datetime
 
 
-def data_files(competition: Competition) -> list[DataFile]:
+def data_files(competition: HostedCompetition) -> list[CompetitionFile]:
     """All data files, sorted by name."""
     return sorted(_walk(competition), key=lambda file: file.name)
 
 
-def find_file(competition: Competition, name: str) -> DataFile | None:
+def find_file(competition: HostedCompetition, name: str) -> CompetitionFile | None:
     """The data file called `name`; None when there is none, or when the name leads anywhere else."""
     parts = PurePosixPath(name).parts
     if not parts or "\\" in name or "\0" in name or name.startswith("/") or ".." in parts:
@@ -48,7 +48,7 @@ def find_file(competition: Competition, name: str) -> DataFile | None:
     return _checked(competition, competition.data_dir.resolve().joinpath(*parts))
 
 
-def archive(competition: Competition, cache: Path) -> Path:
+def archive(competition: HostedCompetition, cache: Path) -> Path:
     """A zip of all data files, made once for each state of the data and kept under `cache`."""
     files = data_files(competition)
     mark = hashlib.sha256()
@@ -74,7 +74,7 @@ def archive(competition: Competition, cache: Path) -> Path:
     return target
 
 
-def _walk(competition: Competition) -> Iterator[DataFile]:
+def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:
     base = competition.data_dir.resolve()
     hidden = {path.resolve() for path in competition.hidden}
     hidden_names = {str(path) for path in hidden}
@@ -108,7 +108,7 @@ def _is_tellable(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _checked(competition: Competition, path: Path) -> DataFile | None:
+def _checked(competition: HostedCompetition, path: Path) -> CompetitionFile | None:
     """The file at `path`, unless it really lies outside the data or is hidden."""
     base = competition.data_dir.resolve()
     try:
@@ -123,5 +123,5 @@ def _checked(competition: Competition, path: Path) -> DataFile | None:
     return _file(path.relative_to(base).as_posix(), real, status) if real.is_file() else None
 
 
-def _file(name: str, path: Path, status: os.stat_result) -> DataFile:
-    return DataFile(name, path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+def _file(name: str, path: Path, status: os.stat_result) -> CompetitionFile:
+    return CompetitionFile(name, path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))

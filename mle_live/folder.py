@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.competition import SLUG, Competition, Modality, competition_from_settings, read_settings
+from mle_live.competition import SLUG, HostedCompetition, Modality, competition_from_settings, read_settings
 from mle_live.folder_tables import check_groups, check_ids, check_labels, read_columns, read_header
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
@@ -32,7 +32,7 @@ class MetricChoice:
     found: str
 
 
-def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> Competition:
+def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> HostedCompetition:
     """The competition that `folder` describes.
 
     `hidden` are paths inside it that are not data (a state folder). Raises BadCompetition with one sentence

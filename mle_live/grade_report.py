@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from mle_live.board import load_board
 from mle_live.clock import stamp
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.grading import Grade, InvalidSubmission, grade_file, read_both
-from mle_live.medals import Standing, medal_thresholds, standing
+from mle_live.medals import Placement, medal_thresholds, placement
 
 Compat = Literal["mle-bench"]
 
@@ -26,7 +26,7 @@ _DIGITS = 5
 
 
 def grade_report(
-    competition: Competition, path: Path, *, now: datetime, compat: Compat | None = None
+    competition: HostedCompetition, path: Path, *, now: datetime, compat: Compat | None = None
 ) -> tuple[dict[str, Any], InvalidSubmission | None]:
     """The report as plain values (no NaN: JSON has none), and why the file could not be scored, if so.
 
@@ -42,7 +42,7 @@ def grade_report(
         refusal = error
     board = [team.private_score for team in load_board(competition) if not math.isnan(team.private_score)]
     higher, score = competition.higher_is_better, grade.private_score
-    place = standing(score, board, higher) if score is not None else None
+    place = placement(score, board, higher) if score is not None else None
     report = {
         "competition_id": competition.slug,
         "score": _finite(score, _DIGITS),
@@ -90,7 +90,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _grade_as_mle_bench(competition: Competition, path: Path) -> Grade:
+def _grade_as_mle_bench(competition: HostedCompetition, path: Path) -> Grade:
     from mle_live.mle_bench import grade_as_mle_bench
 
     if path.suffix.lower() != ".csv":
@@ -109,7 +109,7 @@ def _thresholds(board: Sequence[float], higher_is_better: bool) -> dict[str, flo
     }
 
 
-def _medals(place: Standing | None) -> dict[str, bool]:
+def _medals(place: Placement | None) -> dict[str, bool]:
     medal = place.medal if place else None
     return {
         "any_medal": medal is not None,

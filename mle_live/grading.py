@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import ComindError, ServiceError
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,9 @@ def read_solution(path: Path, id_column: str, texts: Sequence[str] = ()) -> pd.D
     return solution
 
 
-def align(expected_ids: Sequence[str], submission: pd.DataFrame, competition: Competition) -> pd.DataFrame:
+def align(
+    expected_ids: Sequence[str], submission: pd.DataFrame, competition: HostedCompetition
+) -> pd.DataFrame:
     """The submission's target columns in the order of `expected_ids`, index = ids.
 
     Raises InvalidSubmission for absent columns and for missing, repeated or unknown ids.
@@ -153,7 +155,9 @@ def require_values(prediction: pd.DataFrame, numeric: Sequence[str]) -> pd.DataF
     return prediction
 
 
-def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> Grade:
+def grade_submission(
+    solution: pd.DataFrame, submission: pd.DataFrame, competition: HostedCompetition
+) -> Grade:
     """Score `submission` against `solution` (id, targets, Usage); both frames hold ids as text.
 
     Raises InvalidSubmission when the file is at fault and GraderFailed when the metric or solution is.
@@ -192,7 +196,7 @@ def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, competiti
     return Grade(scores["public"], scores["private"], rows["public"], rows["private"])
 
 
-def read_both(competition: Competition, path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_both(competition: HostedCompetition, path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The solution of a competition that has one, and a submission file, as `grade_submission` takes them."""
     assert competition.solution_path is not None
     texts = text_columns(competition)
@@ -200,14 +204,14 @@ def read_both(competition: Competition, path: Path) -> tuple[pd.DataFrame, pd.Da
     return read_solution(competition.solution_path, competition.id_column, texts), submission
 
 
-def text_columns(competition: Competition) -> tuple[str, ...]:
+def text_columns(competition: HostedCompetition) -> tuple[str, ...]:
     """Target columns that are text whatever they look like ("0012" is no number)."""
     from mle_live.metrics import get_metric
 
     return competition.target_columns if get_metric(competition.metric).texts else ()
 
 
-def grade_file(competition: Competition, path: Path) -> Grade:
+def grade_file(competition: HostedCompetition, path: Path) -> Grade:
     """Score a submission file. Without labels the file is checked against the sample, and no score given."""
     if competition.solution_path is not None:
         solution, submission = read_both(competition, path)

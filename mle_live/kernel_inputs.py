@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kaggle_runner.files import link_or_copy
-from mle_live.competition import Competition
-from mle_live.files import DataFile, data_files
+from mle_live.competition import HostedCompetition
+from mle_live.files import CompetitionFile, data_files
 from mle_live.kernel_files import VersionFiles, remove
 from mle_live.kernel_store import KernelSettings, KernelStore, KernelVersion, PushedKernel
 from mle_live.state import User
@@ -37,7 +37,7 @@ class Sources(NamedTuple):
 class KernelInputs:
     """Finds sources for a user. Folders that must be put together are kept under `cache`."""
 
-    competitions: Mapping[str, Competition]
+    competitions: Mapping[str, HostedCompetition]
     store: KernelStore
     files_of: Callable[[PushedKernel, KernelVersion], VersionFiles]
     cache: Path
@@ -78,7 +78,7 @@ class KernelInputs:
         folder = self.files_of(kernel, version).output
         return folder if folder.is_dir() else None
 
-    def _competition_folder(self, competition: Competition) -> Path:
+    def _competition_folder(self, competition: HostedCompetition) -> Path:
         """Its data folder when that holds nothing else, or one of links to the served files alone."""
         served = data_files(competition)
         if _names_in(competition.data_dir.resolve()) == {file.name for file in served}:
@@ -105,7 +105,7 @@ def _names_in(folder: Path) -> set[str]:
     return names
 
 
-def _link_all(served: list[DataFile], target: Path) -> None:
+def _link_all(served: list[CompetitionFile], target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     remove(partial)
     partial.mkdir(parents=True)

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from mle_live.api_kernels import KernelCalls, denied
+from mle_live.api_kernels import KernelApi, denied
 from mle_live.kernel_store import ENDED
 from mle_live.service import Service
 from mle_live.wire import Call, RpcError
@@ -28,7 +28,7 @@ _PIECE = 1 << 20
 class KernelStream:
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._calls = KernelCalls(service)
+        self._calls = KernelApi(service)
 
     async def follow_log(self, call: Call, request: Request) -> Response:
         """The log of a run, replayed from its start; RpcError 403 for what the caller may not read."""

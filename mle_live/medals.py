@@ -18,7 +18,7 @@ _ROUNDING = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Placement:
     """A score's place among `teams` others.
 
     `win_rate` in [0, 1] is the share of teams that are not better, so ties favour the score; `percentile` in
@@ -39,7 +39,7 @@ def medal_thresholds(board: Sequence[float], higher_is_better: bool) -> dict[Med
     return {medal: ranked[position - 1] for medal, position in medal_positions(len(ranked)).items()}
 
 
-def standing(score: float, board: Sequence[float], higher_is_better: bool) -> Standing | None:
+def placement(score: float, board: Sequence[float], higher_is_better: bool) -> Placement | None:
     """The place of `score` on `board` (any order); None when the board or the score is empty (NaN).
 
     A tie with a medal's threshold earns the medal; above the median is strict.
@@ -53,7 +53,7 @@ def standing(score: float, board: Sequence[float], higher_is_better: bool) -> St
     tied = sum(1 for row in others if row == rounded)
     thresholds = medal_thresholds(others, higher_is_better)
     medal = next((name for name, limit in thresholds.items() if sign * rounded >= sign * limit), None)
-    return Standing(
+    return Placement(
         rank=better + 1,
         teams=len(others),
         win_rate=1.0 - better / len(others),

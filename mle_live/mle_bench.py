@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from pandas import DataFrame
 
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.grading import InvalidSubmission, align
 from mle_live.metrics import (
     InvalidPredictions,
@@ -27,7 +28,7 @@ from mle_live.metrics import (
 from mle_live.metrics import mle_bench_boxes as boxes
 from mle_live.metrics.boxes3d import read_scenes
 
-Grader = Callable[[pd.DataFrame, pd.DataFrame, Competition], float]
+Grader = Callable[[DataFrame, DataFrame, HostedCompetition], float]
 """Solution (with ids, without Usage), submission and competition; the score of all rows."""
 
 _COARSE_THRESHOLDS = np.arange(0.5, 1.0, 0.05)
@@ -36,7 +37,7 @@ _VOLCANO = "predict-volcanic-eruptions-ingv-oe"
 _SUM_TOLERANCE = 1e-6
 
 
-def grade_as_mle_bench(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def grade_as_mle_bench(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """MLE-bench's score of a submission on all rows of the solution, rounded to five digits as there.
 
     Raises InvalidSubmission where its grader refuses or breaks: it does not tell one from the other.
@@ -56,7 +57,7 @@ def grade_as_mle_bench(solution: pd.DataFrame, submission: pd.DataFrame, competi
         ) from error
 
 
-def _aligned(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _aligned(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """No difference but that an undefined score passes; NaN predictions break scikit-learn's checks."""
     metric, targets = get_metric(competition.metric), list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
@@ -65,14 +66,14 @@ def _aligned(solution: pd.DataFrame, submission: pd.DataFrame, competition: Comp
     return float(round(score)) if competition.slug == _VOLCANO else score
 
 
-def _probabilities_only(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _probabilities_only(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """ROC AUC: values outside [0, 1] are refused, which Kaggle ranks."""
     if not submission[list(competition.target_columns)].apply(pd.to_numeric).stack().between(0, 1).all():
         raise InvalidSubmission("out_of_range", "MLE-bench wants probabilities between 0 and 1")
     return _aligned(solution, submission, competition)
 
 
-def _rows_sum_to_one(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _rows_sum_to_one(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Multi-class log loss: rows that do not sum to 1 are refused, which Kaggle scales."""
     totals = submission[list(competition.target_columns)].astype(float).sum(axis=1)
     if not np.isclose(totals, 1, atol=_SUM_TOLERANCE).all():
@@ -80,7 +81,7 @@ def _rows_sum_to_one(solution: pd.DataFrame, submission: pd.DataFrame, competiti
     return _aligned(solution, submission, competition)
 
 
-def _sorted_apart(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _sorted_apart(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Spearman: each side is sorted by its own ids, which are never compared; a constant column gives NaN."""
     targets = list(competition.target_columns)
     _same_length(solution, submission)
@@ -91,7 +92,7 @@ def _sorted_apart(solution: pd.DataFrame, submission: pd.DataFrame, competition:
     return regression.mean_column_spearman(truth, prediction)
 
 
-def _undefined_allowed(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _undefined_allowed(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Pearson: constant predictions score NaN, which counts as a valid submission."""
     targets = list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
@@ -99,7 +100,7 @@ def _undefined_allowed(solution: pd.DataFrame, submission: pd.DataFrame, competi
     return regression.pearson_r(truth[targets].to_numpy(dtype=float), prediction.to_numpy(dtype=float))
 
 
-def _by_position(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _by_position(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Mean column-wise RMSLE: rows are paired in the order of the files, whatever their ids."""
     _same_length(solution, submission)
     targets = list(competition.target_columns)
@@ -108,7 +109,7 @@ def _by_position(solution: pd.DataFrame, submission: pd.DataFrame, competition: 
     )
 
 
-def _subset_allowed(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _subset_allowed(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Laplace log likelihood: rows left out are not scored, and a missing confidence counts as 0."""
     value, confidence = competition.target_columns
     unknown = submission[~submission[competition.id_column].isin(solution[competition.id_column])]
@@ -122,7 +123,7 @@ def _subset_allowed(solution: pd.DataFrame, submission: pd.DataFrame, competitio
     return distances.laplace_log_likelihood(both[[f"{value}_true"]].to_numpy(dtype=float), given.to_numpy())
 
 
-def _duplicates_counted(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _duplicates_counted(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Log of mean absolute errors: repeated ids are all counted, and a perfect group scores -infinity."""
     (target,) = competition.target_columns
     if set(solution[competition.id_column]) != set(submission[competition.id_column]):
@@ -133,14 +134,14 @@ def _duplicates_counted(solution: pd.DataFrame, submission: pd.DataFrame, compet
         return float(np.log(errors).mean())
 
 
-def _cut_at_half(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _cut_at_half(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """AUC with bias penalties: predictions become 0 or 1 at one half before they are ranked."""
     (target,) = competition.target_columns
     cut = submission.assign(**{target: (submission[target].astype(float) >= 0.5).astype(float)})
     return _aligned(solution, cut, competition)
 
 
-def _accuracy_of_answers(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _accuracy_of_answers(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Answer spans: scikit-learn's "micro" F1 of 0/1 labels, which is their accuracy."""
     truth = solution.set_index(competition.id_column)
     prediction = align(truth.index.tolist(), submission, competition)
@@ -149,7 +150,7 @@ def _accuracy_of_answers(solution: pd.DataFrame, submission: pd.DataFrame, compe
     return float((labelled == given[:, 0]).mean())
 
 
-def _histograms(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _histograms(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Salt masks: a histogram of two bins takes an empty prediction for a full one where the truth has salt.
 
     (On pandas 3 the grader breaks altogether; published scores come from pandas 2.)
@@ -165,7 +166,7 @@ def _histograms(solution: pd.DataFrame, submission: pd.DataFrame, competition: C
     return float(np.where(true > 0, passed, predicted == 0).mean())
 
 
-def _same_order_needed(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _same_order_needed(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """F0.5 of masks: rows in another order than the solution's are refused, and so is an empty mask."""
     if solution[competition.id_column].tolist() != submission[competition.id_column].tolist():
         raise InvalidSubmission("grader_error", "MLE-bench's grader wants the rows in its own order")
@@ -175,7 +176,7 @@ def _same_order_needed(solution: pd.DataFrame, submission: pd.DataFrame, competi
     return _aligned(solution, submission, competition)
 
 
-def _slices_by_position(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _slices_by_position(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Dice and Hausdorff: Dice pairs rows in the order of the files; volumes are put together by id."""
     _same_length(solution, submission)
     targets = list(competition.target_columns)
@@ -187,7 +188,7 @@ def _slices_by_position(solution: pd.DataFrame, submission: pd.DataFrame, compet
     )
 
 
-def _trips_by_position(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _trips_by_position(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Distances of trips: within a trip, rows are paired in the order of the files, whatever their times."""
     _same_length(solution, submission)
     trip = "tripId" if "tripId" in solution else "phone"
@@ -198,7 +199,7 @@ def _trips_by_position(solution: pd.DataFrame, submission: pd.DataFrame, competi
     return distances.haversine_p50_p95_mean(*distances.read_places(truth, prediction[targets], targets))
 
 
-def _known_tags(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _known_tags(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Label sets: micro F1, also where Kaggle takes the mean; a label that the truth lacks is free."""
     (target,) = competition.target_columns
     truth = solution.set_index(competition.id_column)
@@ -209,20 +210,20 @@ def _known_tags(solution: pd.DataFrame, submission: pd.DataFrame, competition: C
     return sequences.micro_f1_multilabel(*sequences.read_tag_counts(truth, filtered, [target]))
 
 
-def _superset_allowed(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _superset_allowed(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """MAP@12: ids beyond those of the truth are ignored."""
     wanted = submission[competition.id_column].isin(solution[competition.id_column])
     return _aligned(solution, submission[wanted], competition)
 
 
-def _clipped(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _clipped(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Probabilistic F1: values outside [0, 1] are moved to the nearer end."""
     (target,) = competition.target_columns
     values = submission[target].astype(float).clip(0, 1)
     return _aligned(solution, submission.assign(**{target: values}), competition)
 
 
-def _every_scene(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _every_scene(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """3D boxes: one scene without true boxes makes the score NaN."""
     truth = solution.set_index(competition.id_column)
     prediction = align(truth.index.tolist(), submission, competition)
@@ -231,7 +232,7 @@ def _every_scene(solution: pd.DataFrame, submission: pd.DataFrame, competition: 
 
 
 def _flat_average_precision(
-    solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition
+    solution: DataFrame, submission: DataFrame, competition: HostedCompetition
 ) -> float:
     """Boxes at IoU > 0.5: scikit-learn's average precision over matched, unmatched and missed boxes."""
     truth = solution.set_index(competition.id_column)
@@ -240,7 +241,7 @@ def _flat_average_precision(
     return boxes.flat_map(expected, predicted, 0.5, classification.average_precision)
 
 
-def _coco(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competition) -> float:
+def _coco(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Boxes at IoU 0.4: COCO's 101 points in place of PASCAL VOC's area, the far corner read as a size.
 
     An image may stand in several rows.
@@ -256,7 +257,7 @@ def _coco(solution: pd.DataFrame, submission: pd.DataFrame, competition: Competi
     )
 
 
-def _same_length(solution: pd.DataFrame, submission: pd.DataFrame) -> None:
+def _same_length(solution: DataFrame, submission: DataFrame) -> None:
     if len(solution) != len(submission):
         raise InvalidSubmission("row_count", f"expected {len(solution)} rows, got {len(submission)}")
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class Patience(NamedTuple):
+class RequestBounds(NamedTuple):
     """Seconds for a request's head, seconds between two pieces of its body, and bytes of its head."""
 
     head_seconds: float = 30.0
@@ -23,7 +23,7 @@ class Patience(NamedTuple):
 class PatientProtocol(HttpToolsProtocol):
     """Closes the connection of a client whose request does not arrive."""
 
-    patience = Patience()
+    patience = RequestBounds()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Literal, TypeVar, get_args
 
 from mle_live.clock import parse_moment, stamp
-from mle_live.community import Community, Kernel, Reply, Topic
+from mle_live.community import Comment, Community, PublishedKernel, PublishedTopic
 from mle_live.state import ServerState, User
 
-Item = TypeVar("Item", Kernel, Reply)
+Item = TypeVar("Item", PublishedKernel, Comment)
 Kind = Literal["topic", "message", "kernel", "dataset"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -101,14 +101,16 @@ class PostStore:
             (competition, stamp(moment)),
         )
         votes = {kind: self.votes(kind, moment) for kind in KINDS}
-        replies: dict[int, list[Reply]] = {}
+        replies: dict[int, list[Comment]] = {}
         topics = list(recorded.topics)
         for row in rows:
             number, written = FIRST_ID + row["id"], parse_moment(row["created_at"])
             if row["topic_id"] is None:
-                topics.append(Topic(number, row["title"], row["username"], 0, written, row["text"], ()))
+                topics.append(
+                    PublishedTopic(number, row["title"], row["username"], 0, written, row["text"], ())
+                )
             else:
-                reply = Reply(row["username"], 0, written, row["text"], number, row["parent_id"])
+                reply = Comment(row["username"], 0, written, row["text"], number, row["parent_id"])
                 replies.setdefault(row["topic_id"], []).append(reply)
         return Community(
             tuple(_voted_for(kernel, votes["kernel"].get(kernel.ref, 0)) for kernel in recorded.kernels),

@@ -33,13 +33,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kaggle_runner.errors import MachineError
 from kaggle_runner.files import whole_file
 from mle_live import api_posts, extension
-from mle_live.api_account import AccountCalls
-from mle_live.api_competitions import CompetitionCalls
-from mle_live.api_datasets import DatasetCalls
-from mle_live.api_discussions import DiscussionCalls
-from mle_live.api_kernel_push import KernelPush
-from mle_live.api_kernels import KernelCalls
-from mle_live.api_submissions import SubmissionCalls
+from mle_live.api_account import AccountApi
+from mle_live.api_competitions import CompetitionApi
+from mle_live.api_datasets import DatasetApi
+from mle_live.api_discussions import DiscussionApi
+from mle_live.api_kernel_push import KernelPushApi
+from mle_live.api_kernels import KernelApi
+from mle_live.api_submissions import SubmissionApi
 from mle_live.files import archive, find_file
 from mle_live.kernel_stream import KernelStream
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
@@ -127,15 +127,15 @@ class _Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.kernels = KernelStream(service)
-        self.datasets = DatasetCalls(service)
+        self.datasets = DatasetApi(service)
         self._methods: Mapping[str, Method] = {
-            **CompetitionCalls(service).methods(),
-            **SubmissionCalls(service).methods(),
-            **DiscussionCalls(service).methods(),
+            **CompetitionApi(service).methods(),
+            **SubmissionApi(service).methods(),
+            **DiscussionApi(service).methods(),
             **self.datasets.methods(),
-            **AccountCalls(service).methods(),
-            **KernelCalls(service).methods(),
-            **KernelPush(service).methods(),
+            **AccountApi(service).methods(),
+            **KernelApi(service).methods(),
+            **KernelPushApi(service).methods(),
         }
 
     async def call(self, request: Request) -> Response:

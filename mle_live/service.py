@@ -22,7 +22,7 @@ from mle_live.blobs import BlobStore
 from mle_live.board import Team, best_of_users, load_board
 from mle_live.clock import Clock, utc_now
 from mle_live.community import Community, load_community
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.datasets import DatasetBounds, DatasetStore
 from mle_live.grading import InvalidSubmission, grade_file
 from mle_live.kernel_inputs import KernelInputs
@@ -42,7 +42,7 @@ GRADER_FAULT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Sizes in bytes that the server accepts, calls a user may make, accelerator hours a week it tells of."""
 
     submission_bytes: int = 500 * 2**20
@@ -71,11 +71,11 @@ class PendingUpload:
 class Service:
     """The server's parts. `state_dir` receives state.sqlite, submissions, uploads and packed downloads."""
 
-    competitions: Sequence[Competition]
+    competitions: Sequence[HostedCompetition]
     state_dir: Path
     clock: Clock = utc_now
     reveal_private: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     kernel_limits: KernelLimits = field(default_factory=KernelLimits)
     kernels: KernelRuns = field(init=False)
     state: ServerState = field(init=False)
@@ -85,7 +85,7 @@ class Service:
     rules: RulesStore = field(init=False)
     rates: RateLimit = field(init=False)
     uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
-    _by_slug: dict[str, Competition] = field(init=False)
+    _by_slug: dict[str, HostedCompetition] = field(init=False)
     _communities: dict[str, Community] = field(init=False)
     _boards: dict[str, tuple[Team, ...]] = field(init=False)
     _secret: bytes = field(init=False)
@@ -149,7 +149,7 @@ class Service:
         self._grader.shutdown(wait=True, cancel_futures=True)
         self.state.close()
 
-    def competition(self, slug: str) -> Competition:
+    def competition(self, slug: str) -> HostedCompetition:
         """The competition `slug`. RpcError 404 when it is not served."""
         if not slug:
             raise RpcError(400, "Missing competition name")
@@ -158,15 +158,15 @@ class Service:
             raise RpcError(404, f"Competition not found: {slug!r}. Served here: {', '.join(self._by_slug)}")
         return found
 
-    def community(self, competition: Competition, call: Call) -> Community:
+    def community(self, competition: HostedCompetition, call: Call) -> Community:
         """What its community had published at the time of the call, users of this server included."""
         return self.posts.joined(competition.slug, self._communities[competition.slug].at(call.now), call.now)
 
-    def votes_are_dated(self, competition: Competition) -> bool:
+    def votes_are_dated(self, competition: HostedCompetition) -> bool:
         """True when recorded votes are counted as of the call's time; else they are the export's."""
         return self._communities[competition.slug].votes_are_dated
 
-    def board(self, competition: Competition, moment: datetime) -> list[Team]:
+    def board(self, competition: HostedCompetition, moment: datetime) -> list[Team]:
         """The snapshot's teams that had submitted by `moment`, and one team for each user with a scored
         submission in time."""
         rows = self.state.submissions(competition.slug)
@@ -174,10 +174,10 @@ class Service:
         teams = [team for team in self.snapshot(competition) if team.submitted_at <= moment]
         return [*teams, *best_of_users(in_time, competition.higher_is_better)]
 
-    def snapshot(self, competition: Competition) -> tuple[Team, ...]:
+    def snapshot(self, competition: HostedCompetition) -> tuple[Team, ...]:
         return self._boards[competition.slug]
 
-    def private_is_open(self, competition: Competition, moment: datetime) -> bool:
+    def private_is_open(self, competition: HostedCompetition, moment: datetime) -> bool:
         """True when the extension may tell private scores: after the deadline, or when told to."""
         return self.reveal_private or moment > competition.deadline
 

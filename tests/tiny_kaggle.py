@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mle_live.competition import Competition, load_competition
+from mle_live.competition import HostedCompetition, load_competition
 from mle_live.kernel_runs import KernelLimits
 from mle_live.server import build_server, listen
-from mle_live.service import Limits, Service
+from mle_live.service import ServerLimits, Service
 
 SLUG = "tiny-comp"
 TOKEN = "token-of-alice"
@@ -60,7 +60,7 @@ train.csv and test.csv, and a picture.
 class RunningServer:
     url: str
     service: Service
-    competition: Competition
+    competition: HostedCompetition
 
 
 def make_root(root: Path) -> Path:
@@ -138,12 +138,12 @@ def _make_community(artifacts: Path) -> None:
 
 @contextmanager
 def running_server(
-    competitions: list[Competition] | Path,
+    competitions: list[HostedCompetition] | Path,
     state_dir: Path,
     *,
     now: datetime = NOW,
     reveal_private: bool = False,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     kernel_limits: KernelLimits | None = None,
 ) -> Iterator[RunningServer]:
     """The real server on a free port in a thread; its clock stands at `now`, alice owns TOKEN."""
@@ -154,7 +154,7 @@ def running_server(
         state_dir,
         clock=lambda: now,
         reveal_private=reveal_private,
-        limits=limits or Limits(),
+        limits=limits or ServerLimits(),
         kernel_limits=kernel_limits or KernelLimits(),
     )
     service.state.ensure_user("alice", TOKEN)

@@ -11,7 +11,7 @@ from comind.config import RunConfig
 from comind.upstream import check_upstream, resolve_slug, settled, upstream_kaggle
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError, UnknownCompetition
 from kaggle_runner.kaggles import KAGGLE_URL
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
 
 SERVED = {"COMIND_KAGGLE_URL": "http://127.0.0.1:8787", "COMIND_KAGGLE_TOKEN": "t"}
@@ -82,7 +82,7 @@ def test_a_missing_token_of_the_named_one_is_said_before_anything(nowhere: dict[
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment in which a Kaggle is named that asks for its rules to be accepted."""
-    limits = Limits(rules_required=True)
+    limits = ServerLimits(rules_required=True)
     with running_server(make_root(tmp_path / "root"), tmp_path / "server", limits=limits) as server:
         yield {"HOME": str(tmp_path), "COMIND_KAGGLE_URL": server.url, "COMIND_KAGGLE_TOKEN": TOKEN}
 

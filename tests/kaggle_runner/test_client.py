@@ -189,9 +189,9 @@ async def test_the_clock_is_the_servers(client: KaggleClient) -> None:
 
 
 async def test_rules_that_are_not_accepted_are_said_with_their_page(tmp_path: Path) -> None:
-    from mle_live.service import Limits
+    from mle_live.service import ServerLimits
 
-    limits = Limits(rules_required=True)
+    limits = ServerLimits(rules_required=True)
     with (
         running_server(make_root(tmp_path / "r"), tmp_path / "s", limits=limits) as server,
         pytest.raises(KaggleError) as refusal,

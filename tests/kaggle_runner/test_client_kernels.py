@@ -158,9 +158,11 @@ async def test_output_beyond_the_limit_is_left_out_by_name(client: KaggleClient,
 
 
 async def test_quota_is_told_in_seconds(tmp_path: Path) -> None:
-    from mle_live.service import Limits
+    from mle_live.service import ServerLimits
 
-    with running_server(make_root(tmp_path / "r"), tmp_path / "s", limits=Limits(gpu_hours=30)) as server:
+    with running_server(
+        make_root(tmp_path / "r"), tmp_path / "s", limits=ServerLimits(gpu_hours=30)
+    ) as server:
         quota = await KaggleClient(server.url, TOKEN).quota()
     assert quota is not None
     assert (quota.gpu.allowed, quota.gpu.used, quota.gpu.left) == (108_000, 0, 108_000)

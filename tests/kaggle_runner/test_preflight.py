@@ -15,7 +15,7 @@ from kaggle_runner.findings import Finding
 from kaggle_runner.kaggle_transport import Retries
 from kaggle_runner.preflight import Purpose, insist, preflight, reached
 from mle_live.competition import load_competition
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.tiny_kaggle import (
     DEADLINE,
     NOW,
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(root: Path, tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(root, tmp_path / "state", limits=Limits(gpu_hours=30, tpu_hours=0)) as running:
+    with running_server(root, tmp_path / "state", limits=ServerLimits(gpu_hours=30, tpu_hours=0)) as running:
         yield running
 
 
@@ -94,7 +94,7 @@ async def test_a_misspelt_competition_gets_a_suggestion(server: RunningServer) -
 
 
 async def test_rules_that_are_not_accepted_stop_what_needs_them(root: Path, tmp_path: Path) -> None:
-    with running_server(root, tmp_path / "state", limits=Limits(rules_required=True)) as server:
+    with running_server(root, tmp_path / "state", limits=ServerLimits(rules_required=True)) as server:
         found = await look(server, "push")
         assert found["rules"].verdict == "missing" and f"competitions/{SLUG}/rules" in found["rules"].hint
         assert (await look(server, "look"))["rules"].verdict == "optional"
@@ -128,7 +128,7 @@ async def test_a_day_whose_submissions_are_used_up_is_seen_before_sending(root: 
 
 
 async def test_quota_that_is_used_up_stops_only_who_needs_it(root: Path, tmp_path: Path) -> None:
-    with running_server(root, tmp_path / "state", limits=Limits(gpu_hours=0)) as server:
+    with running_server(root, tmp_path / "state", limits=ServerLimits(gpu_hours=0)) as server:
         assert (await look(server, "push", gpu=True))["quota"].verdict == "missing"
         found = await look(server, "push")
     assert found["quota"].verdict == "optional" and "the week ends" in found["quota"].detail

@@ -12,7 +12,7 @@ import requests
 
 from mle_live.clock import LAST_MOMENT, RunningClock, parse_moment, standing
 from mle_live.rates import RateLimit
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.tiny_kaggle import (
     DEADLINE,
     NOW,
@@ -190,7 +190,7 @@ def test_it_is_said_whether_votes_have_dates(tmp_path: Path) -> None:
 
 
 def test_too_many_calls_are_told_when_to_come_back(tmp_path: Path) -> None:
-    limits = Limits(calls_per_minute=3)
+    limits = ServerLimits(calls_per_minute=3)
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
         server.service.state.ensure_user("bob", "token-of-bob")
         headers = {"Authorization": f"Bearer {TOKEN}"}

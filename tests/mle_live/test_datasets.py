@@ -21,7 +21,7 @@ import requests
 
 from mle_live.datasets import DatasetBounds
 from mle_live.environment import client_environment, client_home, keep_token
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.tiny_kaggle import TOKEN, RunningServer, make_root, running_server
 
 DATASETS = "datasets.DatasetApiService"
@@ -31,7 +31,7 @@ Kaggle = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    limits = Limits(blob_bytes=3_000_000, datasets=DatasetBounds(files=20, bytes=2_000_000))
+    limits = ServerLimits(blob_bytes=3_000_000, datasets=DatasetBounds(files=20, bytes=2_000_000))
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
         running.service.state.ensure_user("bob", BOB)
         yield running

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.mle_live.pushing import Pusher
 from tests.tiny_kaggle import NOW, SLUG, TOKEN, RunningServer, make_root, running_server
 
@@ -25,7 +25,7 @@ BOB = "token-of-bob"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    limits = Limits(gpu_hours=37.5, tpu_hours=2)
+    limits = ServerLimits(gpu_hours=37.5, tpu_hours=2)
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
         running.service.state.ensure_user("bob", BOB)
         yield running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mle_live.cli import main
-from mle_live.medals import standing
+from mle_live.medals import placement
 from tests.tiny_kaggle import CANARY, SLUG, make_root, submission_text
 
 MLE_BENCH_FIELDS = {
@@ -99,7 +99,7 @@ def test_compatibility_scores_all_rows_and_says_so(root: Path, capsys: pytest.Ca
 def test_ties_favour_the_win_rate_and_count_half_in_the_percentile(
     score: float, rank: int, win_rate: float, percentile: float
 ) -> None:
-    place = standing(score, [5.0, 3.0, 3.0, 1.0], True)
+    place = placement(score, [5.0, 3.0, 3.0, 1.0], True)
     assert place is not None and (place.rank, place.win_rate, place.percentile) == (
         rank,
         win_rate,
@@ -108,4 +108,4 @@ def test_ties_favour_the_win_rate_and_count_half_in_the_percentile(
 
 
 def test_an_undefined_score_has_no_place() -> None:
-    assert standing(float("nan"), [1.0, 2.0], True) is None
+    assert placement(float("nan"), [1.0, 2.0], True) is None

@@ -10,23 +10,23 @@ import pandas as pd
 import pytest
 
 from kaggle_runner.medals import medal_positions
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.grading import GraderFailed, InvalidSubmission, grade_file, grade_submission, read_submission
-from mle_live.medals import medal_thresholds, standing
+from mle_live.medals import medal_thresholds, placement
 
 SOLUTION = "id,target,Usage\n" + "".join(
     f"{i:03},{i * 1.5},{'Public' if i % 2 else 'Private'}\n" for i in range(10)
 )
 
 
-def competition(tmp_path: Path, metric: str = "rmse", solution: str | None = SOLUTION) -> Competition:
+def competition(tmp_path: Path, metric: str = "rmse", solution: str | None = SOLUTION) -> HostedCompetition:
     path = tmp_path / "solution.csv"
     if solution is not None:
         path.write_text(solution)
     (tmp_path / "sample_submission.csv").write_text(
         "id,target\n" + "".join(f"{i:03},0.5\n" for i in range(10))
     )
-    return Competition(
+    return HostedCompetition(
         slug="c",
         title="C",
         metric=metric,
@@ -142,20 +142,20 @@ def test_medal_positions_follow_the_table(teams: int, gold: int, silver: int, br
 def test_standing_counts_strictly_better_teams_and_ties_favour_the_score(higher: bool) -> None:
     sign = 1 if higher else -1
     board = [sign * float(n) for n in range(1, 101)]  # best is 100 (or -100)
-    tied = standing(sign * 91.0, board, higher)
+    tied = placement(sign * 91.0, board, higher)
     assert tied is not None
     assert (tied.rank, tied.teams, tied.medal, tied.above_median) == (10, 100, "gold", True)
     assert tied.win_rate == pytest.approx(0.91)
-    below = standing(sign * 90.9, board, higher)
+    below = placement(sign * 90.9, board, higher)
     assert below is not None and (below.rank, below.medal) == (11, "silver")
-    middle = standing(sign * 50.5, board, higher)
+    middle = placement(sign * 50.5, board, higher)
     assert middle is not None and not middle.above_median and middle.medal is None
 
 
 def test_a_score_is_rounded_before_it_is_compared_and_nan_rows_do_not_count() -> None:
-    place = standing(0.9499999, [0.95, 0.9, math.nan], True)
+    place = placement(0.9499999, [0.95, 0.9, math.nan], True)
     assert place is not None and (place.rank, place.teams) == (1, 2)
-    assert standing(1.0, [math.nan], True) is None and standing(1.0, [], True) is None
+    assert placement(1.0, [math.nan], True) is None and placement(1.0, [], True) is None
     assert medal_thresholds([3.0, 1.0, 2.0], False)["gold"] == 1.0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from mle_live.service import GRADER_FAULT, Limits
+from mle_live.service import GRADER_FAULT, ServerLimits
 from tests.tiny_kaggle import (
     NOW,
     ROWS,
@@ -34,7 +34,7 @@ DEEP = '{"files":[],"directories":[' * 300 + "]}" * 300
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    limits = Limits(open_uploads=3)
+    limits = ServerLimits(open_uploads=3)
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
         yield running
 

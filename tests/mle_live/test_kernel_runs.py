@@ -18,7 +18,7 @@ from mle_live.cli import main
 from mle_live.competition import load_competition
 from mle_live.kernel_runs import KernelLimits
 from mle_live.process import MleLiveProcess
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.mle_live.pushing import Pusher, add_bob
 from tests.tiny_kaggle import CANARY, NOW, SLUG, TOKEN, RunningServer, make_root, running_server
 
@@ -283,7 +283,7 @@ async def test_nothing_of_a_kernel_is_left_when_its_server_is_killed(tmp_path: P
 
 
 def test_data_of_a_competition_whose_rules_are_not_accepted_are_not_mounted(tmp_path: Path) -> None:
-    limits = Limits(rules_required=True)
+    limits = ServerLimits(rules_required=True)
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
         alice = Pusher(server)
         code = "import os\nprint('inputs', os.listdir('/kaggle/input'))"

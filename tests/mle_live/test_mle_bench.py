@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics as sk
 
 from mle_live.clock import parse_moment
-from mle_live.competition import Competition
+from mle_live.competition import HostedCompetition
 from mle_live.grade_report import grade_report
 from mle_live.grading import GraderFailed, InvalidSubmission, grade_submission
 from mle_live.metrics import METRICS, get_metric
@@ -21,8 +21,8 @@ from tests.mle_live.metric_examples import Frames, decode, encode, example, one
 NOW = parse_moment("2026-05-01")
 
 
-def competition(metric: str, columns: list[str], **places: object) -> Competition:
-    return Competition(
+def competition(metric: str, columns: list[str], **places: object) -> HostedCompetition:
+    return HostedCompetition(
         slug=str(places.pop("slug", "c")),
         title="C",
         metric=metric,

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from mle_live.patience import Patience
+from mle_live.patience import RequestBounds
 from mle_live.proxy import RefusingProxyProtocol
 from tests.tiny_kaggle import RunningServer, make_root, running_server
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    monkeypatch.setattr(RefusingProxyProtocol, "patience", Patience(1.0, 1.0, 10_000))
+    monkeypatch.setattr(RefusingProxyProtocol, "patience", RequestBounds(1.0, 1.0, 10_000))
     with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
         yield running
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from mle_live.server import _Routes
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.tiny_kaggle import (
     CANARY,
     DEADLINE,
@@ -236,7 +236,7 @@ def test_folders_of_data_are_listed_as_a_tree(server: RunningServer) -> None:
 
 
 def test_uploads_are_bounded_and_belong_to_their_user(tmp_path: Path) -> None:
-    limits = Limits(submission_bytes=1000)
+    limits = ServerLimits(submission_bytes=1000)
     with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
         server.service.state.ensure_user("bob", "token-of-bob")
         start = f"{COMPETITIONS}/StartSubmissionUpload"

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
-from mle_live.service import Limits
+from mle_live.service import ServerLimits
 from tests.mle_live.pushing import Pusher
 from tests.tiny_kaggle import (
     CANARY,
@@ -84,7 +84,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder = tmp_path_factory.mktemp("sixty")
     root = make_root(folder / "root")
     with ExitStack() as stack:
-        limits = Limits(rules_required=True)
+        limits = ServerLimits(rules_required=True)
         server = stack.enter_context(running_server(root, folder / "state", limits=limits))
         server.service.state.ensure_user("bob", BOB)
         work = folder / "work"
@@ -239,7 +239,7 @@ def test_errors(session: Session) -> None:
     session.fails("models list", "does not offer")  # 501
     (session.server.competition.data_dir.parent / "artifacts" / "posts" / "8.md").unlink()
     session.fails("forums topics show 8", "MLE-Live failed: FileNotFoundError")  # 500
-    limits = Limits(calls_per_minute=1)
+    limits = ServerLimits(calls_per_minute=1)
     with running_server([session.server.competition], session.folder / "strict", limits=limits) as server:
         strict = Session(server, session.folder)
         strict.ok("competitions list", SLUG)
