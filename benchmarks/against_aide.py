@@ -26,7 +26,6 @@ from benchmarks.aide_model import AideModel, PublicKernel
 from benchmarks.aide_process import install, run_aide
 from benchmarks.race_table import Scored, Side, race_table
 from benchmarks.slow_endpoint import Call, Latency, SlowEndpoint, serving
-from comind.clock import parse_stamp
 from comind.offline.reading import number_after, sections
 from comind.offline.transport import OFFLINE_MODEL
 from comind.records import Cell, Evaluation, Kernel, LlmCall, Run
@@ -34,6 +33,7 @@ from comind.runs import RunFolder, list_runs
 from comind.store import Reader
 from comind.upstream import mle_live_root
 from kaggle_runner.errors import ComindError
+from kaggle_runner.moments import parse_moment
 from mle_live.competition import HostedCompetition, load_competition
 from mle_live.grading import InvalidSubmission, grade_file
 from mle_live.shelf import prepare
@@ -121,7 +121,7 @@ def as_recorded(folder: RunFolder, competition: HostedCompetition) -> Side:
     """A run that was made before. Its record starts once the endpoint was probed: some seconds too few."""
     reader = Reader(folder.database)
     run = reader.all(Run)[0]
-    side = _side_of_run(folder, competition, parse_stamp(run.started_at).timestamp(), run.seconds_used)
+    side = _side_of_run(folder, competition, parse_moment(run.started_at).timestamp(), run.seconds_used)
     return side.spent(
         Call("comind", call.kind, call.prompt_tokens, call.completion_tokens, call.seconds)
         for call in reader.all(LlmCall)
@@ -132,7 +132,7 @@ def _side_of_run(folder: RunFolder, competition: HostedCompetition, started: flo
     """Its submissions, each dated by when its grade was stored; failures are cells and refused files."""
     reader = Reader(folder.database)
     submitted = [
-        (folder.path / one.submission, parse_stamp(one.at).timestamp() - started, one.id)
+        (folder.path / one.submission, parse_moment(one.at).timestamp() - started, one.id)
         for one in reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'")
     ]
     scored, refused = _graded(competition, submitted)

@@ -14,10 +14,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.clock import parse_stamp
 from comind.records import Agent, Cell, Evaluation, LlmCall
 from comind.runs import RunFolder, list_runs
 from comind.store import Reader
+from kaggle_runner.moments import parse_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def lives(reader: Reader) -> list[Life]:
     """One row for each agent that ended."""
     found = []
     for agent in reader.all(Agent, "finished_at != ''"):
-        alive = (parse_stamp(agent.finished_at) - parse_stamp(agent.started_at)).total_seconds()
+        alive = (parse_moment(agent.finished_at) - parse_moment(agent.started_at)).total_seconds()
         calls = reader.all(LlmCall, "agent = ?", (agent.id,))
         cells = reader.all(Cell, "agent = ?", (agent.id,))
         graded = reader.all(Evaluation, "agent = ?", (agent.id,))

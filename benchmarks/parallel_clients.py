@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import Pipe, Process
@@ -134,7 +133,7 @@ def served(root: Path, state: Path, clients: int) -> Iterator[str]:
 
 
 def _serve(root: Path, state: Path, clients: int, ready: Connection) -> None:
-    service = Service([load_competition(root, SLUG)], state, clock=lambda: datetime.now(UTC))
+    service = Service([load_competition(root, SLUG)], state)
     for number in range(clients):
         service.state.ensure_user(f"client{number}", f"client-{number}")
     listener = listen(0)

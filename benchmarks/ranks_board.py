@@ -27,7 +27,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from comind.clock import utc_now
 from comind_tui.app import ComindApp
 from comind_tui.ranks import Watched
 from kaggle_runner.account import AccountBook, account_name
@@ -35,6 +34,7 @@ from kaggle_runner.catalogue import database_of
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.kaggle_records import BoardTeam
 from kaggle_runner.kaggles import Kaggle
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.rank_records import Look
 from kaggle_runner.ranks import Asked, Head, ask, ask_head, record
 from mle_live.process import MleLiveProcess
@@ -85,12 +85,12 @@ async def measure(folder: Path, teams: int, repeats: int, idle: float) -> int:
 
 async def one_refresh(client: KaggleClient, head: Head, book: AccountBook, seed: int) -> tuple[Timing, Look]:
     """One look, after a board of a minute ago on which one team in ten had another score."""
-    earlier = await ask(client, head, utc_now)
+    earlier = await ask(client, head, SYSTEM_CLOCK)
     before = Asked(head, shaken(earlier.table, seed), earlier.limits, earlier.at - timedelta(minutes=1))
     record(book, before)
     packed = zipped(earlier.table)
     start = time.process_time()
-    asked = await ask(client, head, utc_now)
+    asked = await ask(client, head, SYSTEM_CLOCK)
     middle = time.process_time()
     look = record(book, asked)
     end = time.process_time()

@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from comind.clock import Clock, stamp
 from comind.graph import is_blend, use_links
 from comind.records import Agent, Dataset, Evaluation, Kernel, Link
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.errors import ComindError
 from kaggle_runner.files import safe_copy
+from kaggle_runner.moments import Clock, stamp
 
 PUBLISHED_FILE_BYTES = 200_000_000
 PUBLISHED_BYTES = 500_000_000
@@ -60,7 +60,7 @@ async def publish(
         author=agent.id,
         source=source,
         local_score=selection.value if selection else None,
-        created_at=stamp(clock()),
+        created_at=stamp(clock.now()),
         origin="run",
         round=agent.round,
         datasets=read,

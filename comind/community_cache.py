@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from comind.clock import Clock, parse_stamp, stamp
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.client_community import KernelSort
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle_records import DatasetFacts, KernelInfo, KernelSource, Topic, TopicMessage
+from kaggle_runner.moments import Clock, parse_moment, stamp
 
 Answer = TypeVar("Answer")
 _NEVER = timedelta.max
@@ -107,7 +107,7 @@ class CommunityCache:
             offset = await self.client.clock_offset()
         except KaggleError:
             offset = 0.0  # away: what is kept was read when its clock was known
-        return self._clock() + timedelta(seconds=offset)
+        return self._clock.now() + timedelta(seconds=offset)
 
     async def _kept(
         self,
@@ -135,7 +135,7 @@ class CommunityCache:
                 raise
             self._tell(f"{error.message}; what was read {_age(age)} ago is used ({name})")
             return kept
-        document = {"read_at": stamp(self._clock()), "answer": adapter.dump_python(fresh, mode="json")}
+        document = {"read_at": stamp(self._clock.now()), "answer": adapter.dump_python(fresh, mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(document))
         return fresh
@@ -145,7 +145,7 @@ class CommunityCache:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             answer = adapter.validate_python(document["answer"])
-            return answer, self._clock() - parse_stamp(document["read_at"])
+            return answer, self._clock.now() - parse_moment(document["read_at"])
         except (OSError, ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
             return None, _NEVER
 

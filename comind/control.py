@@ -8,10 +8,8 @@ client's time-keeper (`comind.models.Timely`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-Seconds = Callable[[], float]
-"""A monotonic clock in seconds."""
+from kaggle_runner.moments import Clock
 
 GRACE_SECONDS = 60.0
 """How long cells and calls that are under way may still take when money or tokens have ended."""
@@ -24,11 +22,11 @@ AGENT_TIME = "this agent's time is over"
 class Control:
     """Shared by the engine (which sets) and the agents (which ask). One event loop, no threads."""
 
-    def __init__(self, *, time_limit: float, seconds_used: float, monotonic: Seconds) -> None:
+    def __init__(self, *, time_limit: float, seconds_used: float, clock: Clock) -> None:
         self._limit = time_limit
         self._before = seconds_used
-        self._monotonic = monotonic
-        self._started = monotonic()
+        self._monotonic = clock.monotonic
+        self._started = clock.monotonic()
         self._paused_for = 0.0
         self._paused_at: float | None = None
         self._running = asyncio.Event()

@@ -17,6 +17,7 @@ from comind.community_cache import CommunityCache, plain_name
 from comind.records import Kernel
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
+from kaggle_runner.moments import stamp
 
 OUTPUT_BYTES = 100_000_000
 """Of one kernel."""
@@ -130,7 +131,7 @@ class Downloads:
                 license=facts.license or "not stated",
                 url="" if client.is_loopback else f"https://www.kaggle.com/datasets/{ref}",
                 version=facts.version,
-                updated_at="" if facts.updated_at is None else facts.updated_at.isoformat(),
+                updated_at=stamp(facts.updated_at) if facts.updated_at else "",
                 folder=str(place / "files"),
                 files=tuple(names),
             )

@@ -12,14 +12,12 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from comind.briefing import prompt_tokens
-from comind.clock import stamp, utc_now
 from comind.config import from_mapping
 from comind.confinement import Confinement
 from comind.control import Control
@@ -45,6 +43,7 @@ from comind.winding import INTERRUPTED, RUN_STOPPED, close_agents, reopen_agents
 from comind.working import Workshop
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.inside_kaggle import with_secrets
+from kaggle_runner.moments import SYSTEM_CLOCK, stamp
 
 _INBOX_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 2.0
@@ -109,7 +108,7 @@ class _Engine:
         config = from_mapping(settings, where=f"run {run.id}")
         self._config = fitted_config(config, store.all(EndpointFacts))
         self._control = Control(
-            time_limit=self._config.time_limit, seconds_used=run.seconds_used, monotonic=time.monotonic
+            time_limit=self._config.time_limit, seconds_used=run.seconds_used, clock=SYSTEM_CLOCK
         )
         self._interrupted = False
         self._model_lost = False
@@ -127,7 +126,7 @@ class _Engine:
             self._store.event(
                 "resumed", f"A new engine goes on in round {self._row.round}", round=self._row.round
             )
-        watching = watch_limits(self._store, self._control, utc_now)
+        watching = watch_limits(self._store, self._control, SYSTEM_CLOCK)
         session = watch_session(self._store, self._control, os.environ)
         chores = (self._serve_inbox(), self._heartbeat(), watching, session)
         errands = [asyncio.create_task(chore) for chore in chores]
@@ -157,18 +156,20 @@ class _Engine:
         await confine(self._store, self._state)
         async with (
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
-            open_models(self._config, with_secrets(os.environ), self._store, utc_now) as models,
+            open_models(self._config, with_secrets(os.environ), self._store, SYSTEM_CLOCK) as models,
         ):
             prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
             desk = Desk(Timely(models.client, self._control), prompts)
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
-            prepared = await prepare_evaluation(facts, self._folder, self._store, desk, self._config, utc_now)
+            prepared = await prepare_evaluation(
+                facts, self._folder, self._store, desk, self._config, SYSTEM_CLOCK
+            )
             higher = prepared.evaluator.profile.higher_is_better
             self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
             shop = await self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
             self._save(labels_readable=labels_were_readable(self._store))
-            submitter = Submitter(self._store, self._folder, upstream, utc_now)
+            submitter = Submitter(self._store, self._folder, upstream, SYSTEM_CLOCK)
             coordinator = Coordinator(
                 shop,
                 self._config,
@@ -206,13 +207,12 @@ class _Engine:
             brief=brief,
             evaluator=evaluator,
             control=self._control,
-            clock=utc_now,
+            clock=SYSTEM_CLOCK,
             open_session=confined.open_session,
             slug=upstream.slug,
             context_tokens=self._config.context_tokens,
             cell_seconds=self._config.cell_time_limit,
             memory_bytes=confined.memory_bytes,
-            monotonic=time.monotonic,
             kaggle=await self._kaggle_place(upstream, evaluator, confined),
         )
 
@@ -231,7 +231,7 @@ class _Engine:
             store=self._store,
             config=self._config,
             open_session=confined.open_notebook,
-            clock=utc_now,
+            clock=SYSTEM_CLOCK,
         )
 
     async def _finish(self, upstream: Upstream, reason: str, submitter: Submitter | None) -> None:
@@ -257,7 +257,7 @@ class _Engine:
             self._store.event("replayed", told)
         early = self._control.stopped or self._model_lost
         if not early:
-            close_agents(self._store, reason, utc_now)
+            close_agents(self._store, reason, SYSTEM_CLOCK)
         self._save(status_detail=reason)
         write_report(self._store, self._folder)
         failed = best is None or bool(self._failure)
@@ -308,7 +308,7 @@ class _Engine:
                     round=0,
                     text=command.text,
                     origin="person",
-                    created_at=stamp(utc_now()),
+                    created_at=stamp(SYSTEM_CLOCK.now()),
                 )
                 self._store.save(idea)
                 late = (
@@ -350,13 +350,13 @@ class _Engine:
         self._store.save(replace(self._row, **changes))  # type: ignore[arg-type]
 
     def _save_clock(self) -> None:
-        self._save(seconds_used=self._control.seconds_used, used_at=stamp(utc_now()))
+        self._save(seconds_used=self._control.seconds_used, used_at=stamp(SYSTEM_CLOCK.now()))
 
     def _end(self, status: RunStatus, detail: str) -> None:
         self._save(
             status=status,
             status_detail=detail,
-            finished_at=stamp(utc_now()),
+            finished_at=stamp(SYSTEM_CLOCK.now()),
             engine_pid=0,
         )
         self._save_clock()

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from comind.clock import Clock, parse_stamp, stamp
 from comind.config import DEFAULT_MAX_DOLLARS
 from comind.control import reserve_of
 from comind.llm.budget import REPORTS_SHARE
 from comind.pace import Cost, Past
 from comind.records import Agent, Run
 from comind.store.reader import Reader
+from kaggle_runner.moments import Clock, parse_moment, stamp
 
 
 class Range(NamedTuple):
@@ -97,7 +97,7 @@ def forecast(reader: Reader, clock: Clock) -> Forecast | None:
     past = Past.of(reader.work(), reader.all(Agent, "round > 0"), run)
     if past is None:
         return None
-    now = clock()
+    now = clock.now()
     spent = [_Trajectory(run, past, now, *lean) for lean in ((-1, -1, 1), (0, 0, 0), (1, 1, -1))]
     timed = [_Trajectory(run, past, now, *lean) for lean in ((-1, 1, -1), (0, 0, 0), (1, -1, 1))]
     middle = spent[1]
@@ -140,7 +140,7 @@ class _Trajectory:
         left = run.rounds - run.round + 1
         working_left = self._limits.working_seconds - self._used
         if past.begun:
-            begun = min((parse_stamp(one.started_at) for one in past.working if one.started_at), default=now)
+            begun = min((parse_moment(one.started_at) for one in past.working if one.started_at), default=now)
             since = min(max((now - begun).total_seconds(), 0.0), self._used)
             share = (working_left + since) / left - since
             self._add([self._rest_of(agent) for agent in past.working], share, run.round)
@@ -262,7 +262,7 @@ class _Limits(NamedTuple):
 
 def _seconds_used(run: Run, now: datetime) -> float:
     """The run's clock now: it goes on from the engine's last count, unless paused."""
-    since = (now - parse_stamp(run.used_at)).total_seconds() if run.used_at else 0.0
+    since = (now - parse_moment(run.used_at)).total_seconds() if run.used_at else 0.0
     return run.seconds_used + (max(0.0, since) if run.status == "running" and since < 300 else 0.0)
 
 

@@ -18,12 +18,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from comind.clock import stamp
 from comind.config import RunConfig
 from comind.exported_community import FILE, lay_out_community
 from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
 from kaggle_runner.files import replace_folder, whole_file, write_whole
 from kaggle_runner.inside_kaggle import INPUT, attached, find_attached, is_session, read_secrets, seconds_left
+from kaggle_runner.moments import stamp
 
 PLAN = "comind-run.yaml"
 DESCRIPTION = "description.md"

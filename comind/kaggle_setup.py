@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from comind.attaching import LABELS_READABLE, write_ids
-from comind.clock import Clock
 from comind.config import RunConfig
 from comind.evaluator.split import Splittable
 from comind.kaggle_place import NO_CANCEL, KagglePlace, OpenNotebook
@@ -19,6 +18,7 @@ from comind.upstream import upstream_kaggle
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.moments import Clock
 from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.sessions import Place, SessionQueue
 

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from comind import briefing
 from comind.briefing import KernelRun
-from comind.clock import stamp
 from comind.config import RunConfig
 from comind.evidence import Evidence, WeakClaim
 from comind.graph import build_graph
@@ -24,6 +23,7 @@ from comind.scores import Score
 from comind.store import Store
 from comind.working import Workshop
 from kaggle_runner.errors import ModelError
+from kaggle_runner.moments import stamp
 
 T = TypeVar("T")
 
@@ -108,4 +108,4 @@ class Knowledge:
         self.store.event(kind, message, agent=agent, round=round)
 
     def now(self) -> str:
-        return stamp(self.shop.clock())
+        return stamp(self.shop.clock.now())

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from comind.clock import Clock
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
 from comind.control import AGENT_TIME, Control
 from comind.llm.asking import Asker, KeepsFaults
@@ -27,6 +26,7 @@ from comind.records import EndpointFacts, LlmCall, ReplyFault
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
+from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     import httpx2

@@ -20,6 +20,7 @@ from comind.records import Dataset
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.files import link_or_copy
+from kaggle_runner.moments import parse_moment
 
 _LOOKED_THROUGH = frozenset({".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".yaml", ".yml", ".xml"})
 _SHOWN_BYTES = 64_000_000
@@ -97,7 +98,7 @@ def _offer(
 
 
 def _is_older(updated_at: str, began: datetime | None) -> bool:
-    return bool(updated_at and began) and datetime.fromisoformat(updated_at) < began  # type: ignore[operator]
+    return bool(updated_at) and began is not None and parse_moment(updated_at) < began
 
 
 def _can_be_read(path: Path) -> bool:

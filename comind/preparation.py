@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from comind.briefing import Room, competition_text, machine_text, metric_text
-from comind.clock import Clock, utc_now
 from comind.community_cache import CommunityCache
 from comind.config import RunConfig
 from comind.evaluator.evaluator import Evaluator, known_metric_source
@@ -34,6 +33,7 @@ from comind.upstream import Upstream
 from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 _ATTEMPTS = 3
 
@@ -87,7 +87,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         upstream.client,
         upstream.slug,
         None if upstream.simulated else folder.state,  # the run's own child costs nothing to ask
-        clock=utc_now,
+        clock=SYSTEM_CLOCK,
         hours=config.community_hours,
         refresh=config.refresh_community,
         tell=lambda told: store.event("community", told),

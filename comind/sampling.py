@@ -10,9 +10,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from comind.clock import parse_stamp
 from comind.graph import fork_groups
 from comind.records import Discussion, Kernel
+from kaggle_runner.moments import parse_moment
 
 A = TypeVar("A", Kernel, Discussion)
 
@@ -99,7 +99,7 @@ def _weights(ranked: Sequence[A], newest: str, halvings: Mapping[str, int]) -> l
     for place, one in enumerate(ranked):
         age = 0.0
         if one.created_at and newest:
-            age = (parse_stamp(newest) - parse_stamp(one.created_at)).total_seconds() / 86400
+            age = (parse_moment(newest) - parse_moment(one.created_at)).total_seconds() / 86400
         halved = halvings[one.id] + age / _RECENCY_DAYS
         weights.append(math.exp(-_RANK_DECAY * place - math.log(2) * halved) + 1e-9)
     return weights

@@ -11,7 +11,6 @@ import re
 from dataclasses import asdict
 from datetime import datetime
 
-from comind.clock import stamp
 from comind.community_cache import CommunityCache
 from comind.downloads import Download, Downloads
 from comind.graph import is_blend, similarity_links, use_links
@@ -21,6 +20,7 @@ from comind.store import Store
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle_records import KernelInfo
+from kaggle_runner.moments import stamp
 
 _LONGEST_TITLE = 200
 _LICENSE = re.compile(

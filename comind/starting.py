@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from comind.clock import Clock, stamp, utc_now
 from comind.config import RunConfig
 from comind.kaggle_setup import check_push
 from comind.models import Checked, check_models, record_check
@@ -21,13 +20,14 @@ from comind.store import Store
 from comind.submitting import check_leave
 from comind.upstream import check_upstream, resolve_slug, settled
 from kaggle_runner.inside_kaggle import with_secrets
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock, stamp
 from kaggle_runner.sandbox import require_sandbox
 
 _ASKED_SECONDS = 0.5
 
 
 def prepare_run(
-    config: RunConfig, state: Path, *, clock: Clock = utc_now, runs_here: bool = False
+    config: RunConfig, state: Path, *, clock: Clock = SYSTEM_CLOCK, runs_here: bool = False
 ) -> RunFolder:
     """Check everything that can be checked for little, then make the run's folder with its first row.
 
@@ -48,7 +48,7 @@ def prepare_run(
     checked = None if recording else asyncio.run(_check_models(config, clock, runs_here))
     label = recording.label if recording else checked.label if checked else ""
     Prompts().parts("coder")
-    folder = create_run(state, new_run_id(state, slug, clock()))
+    folder = create_run(state, new_run_id(state, slug, clock.now()))
     if recording is not None:
         recording.write(folder.recording)
     run = Run(
@@ -57,7 +57,7 @@ def prepare_run(
         rounds=config.rounds,
         model=label,
         config={**config.as_dict(), "state": str(state.resolve())},
-        started_at=stamp(clock()),
+        started_at=stamp(clock.now()),
     )
     with Store(folder.database, clock=clock) as store:
         store.save(run)

@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comind.clock import Clock
 from comind.ranking import best_of_each_agent, standings
 from comind.records import Agent, Evaluation, Event, Push
 from comind.runs import RunFolder
@@ -23,6 +22,7 @@ from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.catalogue import database_of
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.governor import Governor, Patience
+from kaggle_runner.moments import Clock
 from kaggle_runner.preflight import insist, preflight
 from kaggle_runner.submission_file import Sample
 from kaggle_runner.submission_policy import chosen

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from comind.attribution import attribute
-from comind.clock import utc_now
 from comind.forecast import dollar_limit, forecast
 from comind.llm import ladder
 from comind.ranking import BASELINE, Standing, standings
@@ -31,6 +30,7 @@ from comind.records import (
 )
 from comind.runs import RunFolder, engine_alive
 from comind.store.reader import Reader
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 _COUNTED: dict[str, type] = {
     "kernels": Kernel,
@@ -109,7 +109,7 @@ def _pushes(reader: Reader, run: Run) -> list[dict[str, Any]]:
 def _cost(reader: Reader, run: Run, alive: bool) -> dict[str, Any]:
     """What was spent, the limits in force, and while an engine is at work what is foreseen."""
     totals = reader.totals()
-    foreseen = forecast(reader, utc_now) if alive else None
+    foreseen = forecast(reader, SYSTEM_CLOCK) if alive else None
     return {
         "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
         "dollars": totals["dollars"],

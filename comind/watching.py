@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from comind.clock import Clock, stamp
 from comind.control import Control
 from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
@@ -22,6 +21,7 @@ from comind.roles import monitor
 from comind.roles.desk import Desk
 from comind.store import Store
 from kaggle_runner.errors import LimitReached, ModelError
+from kaggle_runner.moments import Clock, stamp
 
 _POLL_SECONDS = 1.0
 _NAN_LOSS = re.compile(
@@ -196,7 +196,7 @@ class Watcher:
             source=source,
             rule=rule,
             elapsed=round(progress.elapsed, 1),
-            at=stamp(self._clock()),
+            at=stamp(self._clock.now()),
         )
         self._store.save(decision)
         self._store.event(

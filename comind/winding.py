@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from comind.clock import Clock, stamp
 from comind.control import GRACE_SECONDS, Control
 from comind.forecast import forecast
 from comind.records import Agent, Cell, Event, MonitorDecision
 from comind.store import Store
 from kaggle_runner.inside_kaggle import SESSION_ENDED
+from kaggle_runner.moments import Clock, stamp
 
 RUN_STOPPED = "the run was stopped by a person"
 INTERRUPTED = "interrupted"
@@ -84,7 +84,7 @@ def reopen_agents(store: Store) -> None:
 
 def close_agents(store: Store, reason: str, clock: Clock) -> None:
     """Agents that no engine will go on with end as `stopped`; those of an engine that was killed are such."""
-    now = stamp(clock())
+    now = stamp(clock.now())
     left = store.all(Agent, "finished_at = ''")
     store.save(
         *(

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from comind.briefing import draft_text, evaluation_text
-from comind.clock import Clock, stamp
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
 from comind.llm.parsing import MalformedReply
@@ -30,6 +29,7 @@ from comind.solutions import solution_script, write_agent_notebook
 from comind.store import Store
 from comind.watching import CellUnderWatch, Watcher
 from kaggle_runner.errors import LimitReached, ModelError
+from kaggle_runner.moments import Clock, stamp
 from kaggle_runner.session import CellLimits, CellResult, NotebookSession
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ class Workshop:
     context_tokens: int
     cell_seconds: float
     memory_bytes: int | None
-    monotonic: Callable[[], float]
     kaggle: KagglePlace | None = None
     """Where notebooks run that are pushed; None where they run on this machine."""
 
@@ -333,7 +332,7 @@ class AgentAtWork(ABC):
         self._shop.store.event(kind, message, agent=self._agent.id, round=self._agent.round)
 
     def _now(self) -> str:
-        return stamp(self._shop.clock())
+        return stamp(self._shop.clock.now())
 
 
 def report_id(round: int, place: int) -> str:

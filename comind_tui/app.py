@@ -12,7 +12,6 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from comind.clock import Clock, utc_now
 from comind.runs import RunFolder, runs_folder
 from comind_tui.launch import launch_quietly
 from comind_tui.ranks import Watched
@@ -21,6 +20,7 @@ from comind_tui.screens.ranks import RanksScreen
 from comind_tui.screens.run import RunScreen
 from comind_tui.themes import PLAIN, theme_name
 from kaggle_runner.catalogue import database_of
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
@@ -49,7 +49,7 @@ class ComindApp(App[None]):
         run_id: str | None = None,
         ranks: Watched | None = None,
         launcher: Launcher = launch_quietly,
-        clock: Clock = utc_now,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
         self.state = state

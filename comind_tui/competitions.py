@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from comind.clock import Clock, stamp
 from comind_tui.plain import duration, one_line
 from kaggle_runner.catalogue import Listed, Listing, database_of, kept, matching, refreshed
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.kaggles import Kaggle, configured
+from kaggle_runner.moments import Clock, stamp
 from mle_live.shelf.entry import ShelfEntry, list_shelf
 
 SHELF = "shelf"

@@ -10,7 +10,6 @@ import threading
 from types import TracebackType
 from typing import Self, TextIO
 
-from comind.clock import Clock, parse_stamp
 from comind.forecast import forecast
 from comind.ranking import standings
 from comind.records import Agent, Evaluation, Event, Run
@@ -19,6 +18,7 @@ from comind.store.reader import Reader
 from comind.summary import best_standing, summarize
 from comind_tui.listing import summary_text
 from comind_tui.plain import duration, foreseen, interval, labels_mark, one_line, run_times, spending
+from kaggle_runner.moments import Clock, parse_moment
 
 QUIET_SECONDS = 15.0
 _EARLIER_EVENTS = 50
@@ -33,7 +33,7 @@ class Printer:
         self._clock = clock
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._last_line = clock()
+        self._last_line = clock.now()
         self._heart = threading.Thread(target=self._beat, name="headless-printer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class Printer:
 
     def sign_of_life(self) -> bool:
         """After a silence, a line on time, best score and cost. Whether one was due."""
-        if (self._clock() - self._last_line).total_seconds() < QUIET_SECONDS:
+        if (self._clock.now() - self._last_line).total_seconds() < QUIET_SECONDS:
             return False
         self._write(self._progress())
         return True
@@ -97,12 +97,12 @@ class Printer:
     def _write(self, line: str) -> None:
         with self._lock:
             print(line, file=self._stream, flush=True)
-            self._last_line = self._clock()
+            self._last_line = self._clock.now()
 
 
 def event_line(event: Event) -> str:
     """`12:03:45  r1-a2  cell 3 ran` in local time."""
-    at = parse_stamp(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
+    at = parse_moment(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
     who = event.agent or (f"round {event.round}" if event.round else "run")
     return f"{at}  {one_line(who):<8}  {one_line(event.message)}"
 
@@ -110,7 +110,7 @@ def event_line(event: Event) -> str:
 def progress_line(reader: Reader, clock: Clock) -> str:
     """Elapsed, left, working agents, best so far, cost and forecast, of a run that may not have begun."""
     run = reader.run() or Run(id="", competition="")
-    now = clock()
+    now = clock.now()
     elapsed, left = run_times(run, now, alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))

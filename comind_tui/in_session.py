@@ -11,7 +11,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from comind.clock import utc_now
 from comind.config import from_mapping
 from comind.kaggle_session import Plan, keep, read_plan, restore, session_config, session_settings
 from comind.records import Run
@@ -20,6 +19,7 @@ from comind.store.reader import Reader
 from comind_tui.running import check_key, run_headless
 from kaggle_runner.errors import ComindError, ConfigError, ModelError
 from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 _HANDED_OVER = {
     "submission.csv": "best/submission.csv",
@@ -72,7 +72,7 @@ def _begin(plan: Plan, state: Path) -> RunFolder:
     if fault := read_secrets(os.environ).fault:
         print(fault[:1].upper() + fault[1:] + ".", file=sys.stderr)
     check_key(config)
-    return prepare_run(config, state, clock=utc_now)
+    return prepare_run(config, state, clock=SYSTEM_CLOCK)
 
 
 def _place_again(plan: Plan, state: Path) -> None:
@@ -96,7 +96,7 @@ def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:
         if (folder.path / source).is_file():
             shutil.copyfile(folder.path / source, working / name)
             (working / name).chmod(0o644)
-    pack = keep(state, working, run=folder.id, status=_row(folder).status, now=utc_now())
+    pack = keep(state, working, run=folder.id, status=_row(folder).status, now=SYSTEM_CLOCK.now())
     print(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}", file=sys.stderr)
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" and state.resolve().is_relative_to(
         working.resolve()

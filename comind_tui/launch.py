@@ -56,9 +56,9 @@ def launch_quietly(request: dict[str, Any], state: Path) -> str:
 
 def main() -> int:
     """The helper's side."""
-    from comind.clock import utc_now
     from comind.config import from_mapping
     from comind.runs import find_run
+    from kaggle_runner.moments import SYSTEM_CLOCK
 
     request = json.load(sys.stdin)
     state = Path(request["state"])
@@ -69,7 +69,7 @@ def main() -> int:
             folder = find_run(state, request["resume"])
         else:
             config = from_mapping(request["config"], where="the new run")
-            folder = prepare_run(config, state, clock=utc_now)
+            folder = prepare_run(config, state, clock=SYSTEM_CLOCK)
         start_engine(folder)
     except ComindError as error:
         print(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}))

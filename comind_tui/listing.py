@@ -16,7 +16,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from comind.clock import utc_now
 from comind.ranking import Standing, standings
 from comind.records import Agent, Evaluation, Idea, Report, Run, score_from
 from comind.runs import RunFolder, engine_alive, find_run, list_runs
@@ -42,6 +41,7 @@ from comind_tui.plain import (
     table,
     tokens,
 )
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 
 def terminal_width() -> int | None:
@@ -100,7 +100,7 @@ def runs(arguments: Namespace) -> int:
             file=sys.stderr,
         )
     else:
-        now = utc_now()
+        now = SYSTEM_CLOCK.now()
         lines = [
             (
                 row["run"],
@@ -126,9 +126,9 @@ def competitions(arguments: Namespace) -> int:
     if arguments.offline:
         found = lists.kept_lists(kaggles, arguments.state, search=arguments.search)
     else:
-        asked = lists.asked_lists(kaggles, arguments.state, utc_now, search=arguments.search)
+        asked = lists.asked_lists(kaggles, arguments.state, SYSTEM_CLOCK, search=arguments.search)
         found = asyncio.run(asked)
-    now = utc_now()
+    now = SYSTEM_CLOCK.now()
     rows = lists.joined(kaggles, found, search=arguments.search)
     for line in lists.troubles(kaggles, found):
         print(line, file=sys.stderr)

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from comind.clock import parse_stamp
 from comind.forecast import Forecast, dollar_limit
 from comind.records import Run
 from comind.scores import Score, written
+from kaggle_runner.moments import parse_moment
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -124,7 +124,7 @@ def duration(seconds: float) -> str:
 
 def since(stamp: str, now: datetime) -> float:
     """Seconds from a stored time stamp until `now`; 0 for an empty one."""
-    return max(0.0, (now - parse_stamp(stamp)).total_seconds()) if stamp else 0.0
+    return max(0.0, (now - parse_moment(stamp)).total_seconds()) if stamp else 0.0
 
 
 def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | None]:

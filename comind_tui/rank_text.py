@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from comind.clock import stamp
 from comind_tui.plain import arrow, duration, number, one_line
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.moments import stamp
 from kaggle_runner.rank_records import GROUPS, Look, Movement, Moves, Zone
 
 NAMED = 3

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comind.clock import Clock, utc_now
 from comind.config import parse_duration
 from comind_tui.listing import print_json
 from comind_tui.rank_text import look_document, look_line, trouble_line
@@ -20,6 +19,7 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.catalogue import account_of, database_of
 from kaggle_runner.errors import UsageError
 from kaggle_runner.kaggles import Kaggle, chosen
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from kaggle_runner.rank_records import Look
 from kaggle_runner.rank_watch import LEAST_SECONDS, RankWatch, View
 from kaggle_runner.ranks import look_once
@@ -121,11 +121,11 @@ async def _once(watched: Watched, database: Path, *, as_json: bool) -> int:
     client = watched.kaggle.client()
     account = await account_of(watched.kaggle, database, client)
     with AccountBook(database, account) as book:
-        look = await look_once(client, book, watched.slug, utc_now, team=watched.team)
+        look = await look_once(client, book, watched.slug, SYSTEM_CLOCK, team=watched.team)
     if as_json:
         print_json(look_document(look, watched.kaggle.name, account))
     else:
-        print(look_line(look, utc_now()))
+        print(look_line(look, SYSTEM_CLOCK.now()))
     return 0 if look.own else NOT_ON_THE_BOARD
 
 
@@ -135,10 +135,10 @@ async def _lines(watched: Watched, database: Path, *, as_json: bool) -> None:
     def write(look: Look) -> str:
         if as_json:
             return json.dumps(look_document(look, watched.kaggle.name, account), allow_nan=False)
-        return look_line(look, utc_now())
+        return look_line(look, SYSTEM_CLOCK.now())
 
-    watch = polite_watch(watched, database, account, utc_now)
-    await watch.run(Lines(write, fresh=watched.seconds, clock=utc_now).show)
+    watch = polite_watch(watched, database, account, SYSTEM_CLOCK)
+    await watch.run(Lines(write, fresh=watched.seconds, clock=SYSTEM_CLOCK).show)
 
 
 class Lines:
@@ -152,7 +152,7 @@ class Lines:
 
     def show(self, view: View) -> None:
         """Raises the trouble itself when it will not pass and nothing is known yet."""
-        now = self._clock()
+        now = self._clock.now()
         if view.trouble is not None:
             if view.look is None and view.trouble.status in _LASTING:
                 raise view.trouble
@@ -163,7 +163,7 @@ class Lines:
 
     def _is_fresh(self, look: Look) -> bool:
         """What an earlier watch left in the book is news no more."""
-        return self._clock().timestamp() - look.at < self._fresh
+        return self._clock.now().timestamp() - look.at < self._fresh
 
 
 def _has_terminal() -> bool:

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from comind.clock import utc_now
 from comind.config import ROLES, RunConfig, load_config
 from comind.kaggle_session import session_settings, with_attached
 from comind.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
@@ -22,6 +21,7 @@ from comind_tui.listing import print_json
 from comind_tui.recordings import replay_settings
 from kaggle_runner.errors import ConfigError, RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session, read_secrets, with_secrets
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
 
@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
         from comind.starting import prepare_run
 
         print(f"Preparing {config.competition} …", file=sys.stderr)
-        folder = prepare_run(config, arguments.state, clock=utc_now, runs_here=True)
+        folder = prepare_run(config, arguments.state, clock=SYSTEM_CLOCK, runs_here=True)
         return run_headless(folder, as_json=arguments.json, is_new=True)
     print(f"Preparing {config.competition} …", file=sys.stderr)
     return _watch(arguments.state, launch({"config": config.as_dict()}, arguments.state))
@@ -90,7 +90,7 @@ def run_headless(folder: RunFolder, *, as_json: bool, is_new: bool = False) -> i
     from comind.engine import run_engine
     from comind_tui.headless import Printer
 
-    with Printer(folder, sys.stderr, clock=utc_now) as printer:
+    with Printer(folder, sys.stderr, clock=SYSTEM_CLOCK) as printer:
         if is_new:
             printer.catch_up()
         code: int = run_engine(folder, on_event=printer.event)

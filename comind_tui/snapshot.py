@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from comind.clock import utc_now
 from comind.forecast import Forecast, forecast
 from comind.ranking import Standing, standings
 from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
@@ -15,6 +14,7 @@ from comind.runs import RunFolder, engine_alive
 from comind.store.reader import Reader
 from comind.summary import best_standing, shown_status
 from kaggle_runner.errors import RunNotFound
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 EVENTS_KEPT = 300
 ENDED = frozenset({"finished", "stopped", "failed"})
@@ -137,7 +137,7 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         reports=reader.count(Report),
         titles={agent.id: agent.title for agent in everyone},
         running_cells=reader.count(Cell, "status = 'running'") if alive else 0,
-        forecast=forecast(reader, utc_now) if alive else None,
+        forecast=forecast(reader, SYSTEM_CLOCK) if alive else None,
     )
 
 

@@ -11,7 +11,7 @@ from comind.scores import Score, written
 from comind_tui.plain import labelled, table
 from kaggle_runner.governor import Standing
 from kaggle_runner.ledger import Ledger
-from kaggle_runner.submission_book import stamp
+from kaggle_runner.moments import stamp
 from kaggle_runner.submission_records import Candidate, LocalScore, SentSubmission, Situation, Verdict
 
 _WORDS = {"send": "worth sending", "hold": "held back", "refuse": "impossible"}

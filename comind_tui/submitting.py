@@ -12,7 +12,6 @@ from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any
 
-from comind.clock import utc_now
 from comind.config import from_mapping
 from comind.records import Run
 from comind.runs import RunFolder, find_run
@@ -34,6 +33,7 @@ from kaggle_runner.errors import SubmissionRefused, UsageError
 from kaggle_runner.governor import Governor, Standing
 from kaggle_runner.kaggles import URL_VARIABLE, Kaggle, chosen
 from kaggle_runner.ledger import read_ledger
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submission_book import by_others
 from kaggle_runner.submission_policy import chosen as worth_sending
 from kaggle_runner.submission_records import SentSubmission, Verdict
@@ -87,7 +87,7 @@ async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> in
     print(f"Looking at {target.slug} at {target.kaggle.name} …", file=sys.stderr)
     client = target.kaggle.client()
     await insist_on_entry(client, target.slug, still_open=False)
-    async with open_governor(arguments.state, client, target.slug, utc_now) as governor:
+    async with open_governor(arguments.state, client, target.slug, SYSTEM_CLOCK) as governor:
         standing, verdicts = await governor.consider(read_candidates(folder))
         document = {
             "run": folder.id,
@@ -159,7 +159,7 @@ def submissions(arguments: Namespace) -> int:
 
 async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
     client = kaggle.client()
-    async with open_governor(arguments.state, client, slug, utc_now) as governor:
+    async with open_governor(arguments.state, client, slug, SYSTEM_CLOCK) as governor:
         standing = await governor.look()
     facts = await client.extension_competition(slug) or {}
     rows = [*standing.history, *by_others(standing.history, standing.listed)]

@@ -10,9 +10,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +18,11 @@ from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.errors import KaggleError, StateUnwritable
 from kaggle_runner.kaggle_records import Competition
 from kaggle_runner.kaggles import Credentials, Kaggle
+from kaggle_runner.moments import Clock
 from kaggle_runner.rank_records import board_kind
 
 if TYPE_CHECKING:
     from kaggle_runner.client import KaggleClient
-
-Clock = Callable[[], datetime]
 
 MOST = 60
 """Competitions asked of each list."""
@@ -103,7 +100,7 @@ async def refreshed(
         return _older(kaggle, database, search, error.message)
     except TimeoutError:
         return _older(kaggle, database, search, f"no answer within {seconds:g} s")
-    listing = Listing(kaggle.name, tuple(rows.values()), clock().timestamp())
+    listing = Listing(kaggle.name, tuple(rows.values()), clock.now().timestamp())
     if not search:
         try:
             _keep(kaggle, database, listing)

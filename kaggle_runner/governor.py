@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, SubmissionRefused
 from kaggle_runner.kaggle_records import Competition, Submission, SubmissionLimits
-from kaggle_runner.submission_book import SubmissionBook, description, moment
+from kaggle_runner.moments import Clock, parse_moment
+from kaggle_runner.submission_book import SubmissionBook, description
 from kaggle_runner.submission_policy import judge
 from kaggle_runner.submission_records import Candidate, SentSubmission, Situation, Verdict
 
@@ -63,7 +64,7 @@ class Governor:
         client: KaggleClient,
         slug: str,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -80,8 +81,8 @@ class Governor:
         competition = await self._client.competition(self._slug)
         limits = await self._client.submission_limits(self._slug)
         listed = await self._client.submissions(self._slug)
-        now = self._clock() + timedelta(seconds=await self._client.clock_offset())
-        history = self._rows.merge(listed, self._clock())
+        now = self._clock.now() + timedelta(seconds=await self._client.clock_offset())
+        history = self._rows.merge(listed, self._clock.now())
         open_questions = sum(row.state == "intended" for row in history)
         situation = _situation(competition, limits, now, open_questions)
         return Standing(competition, situation, tuple(history), tuple(listed))
@@ -119,7 +120,7 @@ class Governor:
                 )
             reason = f"a person's word; {verdict.reason}" if by_person else verdict.reason
             text = description(candidate, message)
-            row = self._rows.intend(candidate, reason, text, self._clock())
+            row = self._rows.intend(candidate, reason, text, self._clock.now())
             return await self._submit(candidate, row)
 
     async def follow_up(self, seconds: float = 0.0) -> list[SentSubmission]:
@@ -136,7 +137,7 @@ class Governor:
                 said = [await self._client.submission(ref) for ref in pending]
             except KaggleError:
                 said = []
-            rows = self._rows.merge(said, self._clock()) if said else rows
+            rows = self._rows.merge(said, self._clock.now()) if said else rows
             if waited >= seconds or not any(row.state == "sent" for row in rows):
                 return rows
             await self._sleep(pause)
@@ -154,13 +155,13 @@ class Governor:
             raise
         except KaggleError as error:
             if not error.maybe_done:
-                self._rows.abandon(row, error.message, self._clock())
+                self._rows.abandon(row, error.message, self._clock.now())
                 raise SubmissionRefused(
                     f"{candidate.evaluation} was not taken: {error.message}",
                     hint=error.hint,
                     status=error.status,
                 ) from error
-            return await self._after_silence(self._rows.unanswered(row, error.message, self._clock()))
+            return await self._after_silence(self._rows.unanswered(row, error.message, self._clock.now()))
         return self._rows.confirm(row, ref)
 
     async def _call(self, candidate: Candidate, text: str) -> int:
@@ -191,10 +192,10 @@ class Governor:
         """Look for the mark in the server's list until it is there, or cannot come any more."""
         settle = timedelta(seconds=self._patience.settle)
         # Not longer than that from now, also where our clock has been put back since.
-        until = min(moment(row.tried_at or row.created_at), self._clock()) + settle
+        until = min(parse_moment(row.tried_at or row.created_at), self._clock.now()) + settle
         away = 0.0
         while True:
-            asked = self._clock()
+            asked = self._clock.now()
             try:
                 listed = await self._client.submissions(self._slug)
             except KaggleError as error:

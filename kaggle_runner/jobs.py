@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +55,6 @@ async def run_job(
     watch: Watch = lambda progress: None,
     pace: Pace | None = None,
     sleep: Sleep = asyncio.sleep,
-    now: Callable[[], float] = time.monotonic,
 ) -> JobResult:
     """Push the job unless that was done before, wait for its end, and save its wanted output under `dest`.
 
@@ -71,7 +69,6 @@ async def run_job(
         watch,
         pace or (LOOPBACK_PACE if client.is_loopback else Pace()),
         sleep,
-        now,
         deadline_seconds,
     )
     return await runner.run(dest, wanted, most_bytes)
@@ -93,12 +90,11 @@ class _Runner:
         watch: Watch,
         pace: Pace,
         sleep: Sleep,
-        now: Callable[[], float],
         deadline_seconds: float | None,
     ) -> None:
         self.client, self.book, self.job, self.watch = client, book, job, watch
-        self.pace, self.sleep, self.now = pace, sleep, now
-        self.began = now()
+        self.pace, self.sleep, self.now = pace, sleep, book.clock.monotonic
+        self.began = self.now()
         self.deadline = None if deadline_seconds is None else self.began + deadline_seconds
         self.notes: list[str] = []
         self.row = KernelRow(slug=job.push.slug, content=job.content, ref=job.push.slug)
@@ -113,7 +109,7 @@ class _Runner:
             if status == "lost":
                 failure = "Kaggle does not know it any more: was it deleted?"
                 self.row = self.book.change(
-                    self.row, state=status, failure=failure, ended_at=self.book.clock()
+                    self.row, state=status, failure=failure, ended_at=self.book.clock.now()
                 )
                 return self.result(status, failure)
             self.tell("harvesting")
@@ -133,8 +129,8 @@ class _Runner:
         known = self.book.find(self.job.push.slug)
         if known is not None and known.content == self.job.content and known.state not in ("refused", "lost"):
             self.row = known
-            asked = known.requested_at or self.book.clock()
-            since = (self.book.clock() - asked).total_seconds()
+            asked = known.requested_at or self.book.clock.now()
+            since = (self.book.clock.now() - asked).total_seconds()
             if known.version or await self.was_taken(self.pace.grace - max(0.0, since)):
                 self.notes.append("It had been pushed before, and was found again.")
                 return
@@ -189,14 +185,14 @@ class _Runner:
             purpose=self.job.purpose,
             accelerator=push.accelerator,
             reserved_seconds=self.job.seconds,
-            requested_at=self.book.clock(),
+            requested_at=self.book.clock.now(),
         )
 
     def taken(self, ref: str, version: int, url: str) -> None:
         if ref.rpartition("/")[2] != self.job.push.slug:
             self.notes.append(f"Kaggle named the kernel {ref} instead of {self.job.push.slug}.")
         self.row = self.book.change(
-            self.row, ref=ref, version=version, url=url, state="queued", pushed_at=self.book.clock()
+            self.row, ref=ref, version=version, url=url, state="queued", pushed_at=self.book.clock.now()
         )
 
     async def was_taken(self, seconds: float) -> bool:

@@ -7,12 +7,13 @@ import io
 import math
 import zipfile
 import zlib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import BoardTeam
 from kaggle_runner.kaggle_wire import score_value
+from kaggle_runner.moments import parse_moment
 
 _MOST_BYTES = 2**27
 """Of the table itself: a million teams."""
@@ -77,7 +78,6 @@ def _number(text: str) -> int | None:
 def _moment(text: str) -> datetime | None:
     """`2026-11-21 20:44:25` or ISO 8601, in UTC."""
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_moment(text)
     except ValueError:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC)

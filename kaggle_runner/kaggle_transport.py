@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from kaggle_runner.errors import ConfigError, KaggleError
 from kaggle_runner.kaggle_faults import Failed, ForeignHost, explain
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 Answer = TypeVar("Answer")
 Credentials = str | tuple[str, str]
@@ -80,7 +81,7 @@ class KaggleTransport:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retries: Retries = DEFAULT_RETRIES,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -97,7 +98,7 @@ class KaggleTransport:
         self._timeouts = timeouts
         self._retries = retries
         self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self.clock_offset: float | None = None
         """The server's clock minus ours in seconds, by its newest answer; None before the first."""
 
@@ -193,7 +194,7 @@ class KaggleTransport:
             said = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
         except ValueError:
             return
-        self.clock_offset = said - self._now()
+        self.clock_offset = said - self._clock.now().timestamp()
 
     def _explained(self, what: str, failure: Failed, competition: str, *, write: bool = False) -> KaggleError:
         return explain(

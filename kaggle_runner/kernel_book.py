@@ -6,12 +6,12 @@ other engines, know what Kaggle is busy with. Nothing is asked of Kaggle here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from kaggle_runner.account import AccountBook
+from kaggle_runner.moments import Clock, parse_moment, stamp
 
 KernelState = Literal[
     "intended", "queued", "running", "complete", "error", "cancelled", "timed out", "refused", "lost"
@@ -62,7 +62,7 @@ class KernelRow:
 class KernelBook:
     """The table `kernels` of an account book. Use it from the book's thread."""
 
-    def __init__(self, book: AccountBook, clock: Callable[[], datetime]) -> None:
+    def __init__(self, book: AccountBook, clock: Clock) -> None:
         self.book, self.clock = book, clock
         kinds = {"int": int, "float": float, "bool": int}
         columns = {field.name: kinds.get(str(field.type), str) for field in fields(KernelRow)}
@@ -112,12 +112,12 @@ _MOMENTS = ("requested_at", "pushed_at", "started_at", "ended_at")
 def _row(record: dict[str, Any]) -> KernelRow:
     values = {field.name: record[field.name] for field in fields(KernelRow)}
     for name in _MOMENTS:
-        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        values[name] = parse_moment(values[name]) if values[name] else None
     values["abandoned"] = bool(values["abandoned"])
     return KernelRow(**values)
 
 
 def _stored(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+        return stamp(value)
     return int(value) if isinstance(value, bool) else value

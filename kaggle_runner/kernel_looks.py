@@ -42,21 +42,21 @@ async def _look_at(client: KernelClient, book: KernelBook, row: KernelRow) -> Ke
         if error.status not in (403, 404) or _age(book, row) < _UNCONFIRMED_SECONDS:
             raise
         failure = "Kaggle does not know it any more."
-        return book.change(row, state="lost", failure=failure, ended_at=book.clock())
+        return book.change(row, state="lost", failure=failure, ended_at=book.clock.now())
     return noted(book, row, status)
 
 
 def _age(book: KernelBook, row: KernelRow) -> float:
     """Seconds since the push."""
     begun = row.pushed_at or row.requested_at
-    return (book.clock() - begun).total_seconds() if begun else _UNCONFIRMED_SECONDS
+    return (book.clock.now() - begun).total_seconds() if begun else _UNCONFIRMED_SECONDS
 
 
 def noted(book: KernelBook, row: KernelRow, status: KernelStatus) -> KernelRow:
     """The row with what Kaggle said; written only when it says something new."""
     if status.state == row.state:
         return row
-    moment = book.clock()
+    moment = book.clock.now()
     started = row.started_at or (moment if status.state != "queued" else None)
     if not status.ended:
         return book.change(row, state=status.state, started_at=started)

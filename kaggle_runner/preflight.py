@@ -17,6 +17,7 @@ from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.findings import Finding, Verdict
 from kaggle_runner.kaggle_records import Competition
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 Purpose = Literal["look", "push", "submit"]
 _CLOCK_TOLERANCE = 60.0
@@ -39,7 +40,7 @@ async def preflight(
     purpose: Purpose = "look",
     gpu: bool = False,
     folder: Path | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock = SYSTEM_CLOCK,
 ) -> list[Finding]:
     """Every finding about the user, the competition and this machine, each by one or two calls.
 
@@ -54,7 +55,7 @@ async def preflight(
         competition = await client.competition(slug)
     except KaggleError as error:
         return [*findings, await _unknown(client, slug, error)]
-    moment = now() + timedelta(seconds=await client.clock_offset())
+    moment = clock.now() + timedelta(seconds=await client.clock_offset())
     findings += [
         Finding("competition", "ok", f"{competition.title} ({competition.metric or 'no metric is named'})"),
         _open(competition, moment, purpose),

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import AccountBusy, KaggleError
+from kaggle_runner.moments import Clock
 from kaggle_runner.rank_book import DAY, RankBook
 from kaggle_runner.rank_records import Look, Point
-from kaggle_runner.ranks import Asked, Clock, Head, ask, ask_head, record
+from kaggle_runner.ranks import Asked, Head, ask, ask_head, record
 
 if TYPE_CHECKING:
     from kaggle_runner.client import KaggleClient
@@ -190,4 +191,4 @@ class RankWatch:
             )
 
     def _now(self) -> float:
-        return self._clock().timestamp()
+        return self._clock.now().timestamp()

@@ -7,7 +7,6 @@ What a board says is worked out in `rank_movement`, kept in `rank_book`. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,14 +16,13 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import BoardTeam, Competition, SubmissionLimits
 from kaggle_runner.kaggles import KAGGLE_URL
 from kaggle_runner.medals import medal_of
+from kaggle_runner.moments import Clock
 from kaggle_runner.rank_book import RankBook
 from kaggle_runner.rank_movement import direction, neighbours, own_place, rows_of, zones
 from kaggle_runner.rank_records import LIVE, Look, Moves, Row, board_kind
 
 if TYPE_CHECKING:
     from kaggle_runner.client import KaggleClient
-
-Clock = Callable[[], datetime]
 
 _REFUSALS = (400, 401, 403, 404, 501)
 
@@ -83,7 +81,7 @@ async def ask(client: KaggleClient, head: Head, clock: Clock) -> Asked:
     """The whole board in one download, and the submissions that are left."""
     table = await client.leaderboard_table(head.slug)
     limits = await _limits(client, head.slug)
-    return Asked(head, table, limits, clock(), await client.clock_offset())
+    return Asked(head, table, limits, clock.now(), await client.clock_offset())
 
 
 async def _limits(client: KaggleClient, slug: str) -> SubmissionLimits | None:

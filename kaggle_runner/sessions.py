@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -71,12 +70,11 @@ class SessionQueue:
         run: str = "",
         poll_seconds: float = _POLL_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`limits`: slots by place, none where a place is not named. Without a client: this machine only."""
         self.kernels, self.client, self.limits, self.run = kernels, client, dict(limits), run
         self.tickets = TicketBook(kernels.book, kernels.clock)
-        self._poll, self._sleep, self._now = poll_seconds, sleep, now
+        self._poll, self._sleep, self._now = poll_seconds, sleep, kernels.clock.monotonic
         self._quota: dict[bool, AcceleratorQuota] = {}
         self._refresh_at = ""
         self._asked_at = self._verified_at = float("-inf")
@@ -230,7 +228,7 @@ class SessionQueue:
         quota = self._quota.get(needs.tpu)
         if quota is None:
             return float("inf")
-        moment = self.kernels.clock()
+        moment = self.kernels.clock.now()
         pushed = {row.slug: row for row in self.kernels.unfinished() if row.accelerator}
         ours = sum(
             max(0.0, row.reserved_seconds - (moment - row.started_at).total_seconds())

@@ -16,6 +16,7 @@ from typing import Any
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle_records import Submission
+from kaggle_runner.moments import stamp
 from kaggle_runner.submission_records import (
     TOKEN_DIGITS,
     Candidate,
@@ -149,16 +150,6 @@ def by_others(history: Iterable[SentSubmission], listed: Iterable[Submission]) -
         for one in listed
         if one.ref not in known
     ]
-
-
-def stamp(moment: datetime) -> str:
-    """UTC ISO 8601 with milliseconds and `Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: str) -> datetime:
-    """What `stamp` wrote."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _with_word(row: SentSubmission, submission: Submission, now: datetime) -> SentSubmission:

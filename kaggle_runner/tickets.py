@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kaggle_runner.account import AccountBook
+from kaggle_runner.moments import Clock, parse_moment, stamp
 
 _TABLE = "session_tickets"
 _RENEWED = timedelta(minutes=1)
@@ -43,7 +44,7 @@ class Ticket:
 class TicketBook:
     """The table `session_tickets`. Inside `deciding` nobody else is granted anything."""
 
-    def __init__(self, book: AccountBook, clock: Callable[[], datetime]) -> None:
+    def __init__(self, book: AccountBook, clock: Clock) -> None:
         self.book, self.clock = book, clock
         columns: dict[str, type] = {
             "id": int, "places": str, "priority": int, "seconds": float, "slug": str, "run": str,
@@ -80,7 +81,7 @@ class TicketBook:
 
     def renew(self, ticket: Ticket, *, blocked: bool) -> None:
         """Inside `deciding`: its holder is alive and still waits. Written seldom."""
-        if blocked != ticket.blocked or self.clock() - ticket.seen_at > _RENEWED:
+        if blocked != ticket.blocked or self.clock.now() - ticket.seen_at > _RENEWED:
             self._set(ticket.id, "seen_at = ?, blocked = ?", (self._now(), int(blocked)))
 
     def give_back(self, ticket: int) -> None:
@@ -99,20 +100,20 @@ class TicketBook:
         self.book.rows(f"UPDATE {_TABLE} SET {changes} WHERE id = ? RETURNING id", (*values, ticket))
 
     def _now(self) -> str:
-        return self.clock().isoformat()
+        return stamp(self.clock.now())
 
     def _is_held(self, row: dict[str, Any]) -> bool:
         if row["host"] != platform.node():
-            seen = datetime.fromisoformat(row["seen_at"])
+            seen = parse_moment(row["seen_at"])
             working = timedelta(seconds=row["seconds"]) if row["place"] else timedelta()
-            return self.clock() - seen < _SILENT + working
+            return self.clock.now() - seen < _SILENT + working
         return _is_alive(row["pid"]) and _begun(row["pid"]) == row["begun"]
 
 
 def _ticket(row: dict[str, Any]) -> Ticket:
     return Ticket(
         row["id"], tuple(row["places"].split()), row["priority"], row["seconds"], row["slug"], row["run"],
-        row["place"], row["number"], bool(row["blocked"]), datetime.fromisoformat(row["seen_at"]),
+        row["place"], row["number"], bool(row["blocked"]), parse_moment(row["seen_at"]),
     )  # fmt: skip
 
 

@@ -13,10 +13,10 @@ from kagglesdk.search.types import search_api_service as search
 from kagglesdk.search.types.search_enums import DocumentType, ListSearchContentOrderBy
 from starlette.responses import JSONResponse, Response
 
+from kaggle_runner.moments import stamp
 from mle_live.api_datasets import search_text
-from mle_live.clock import stamp, wire_time
 from mle_live.service import Service
-from mle_live.wire import Call, Method, page_of
+from mle_live.wire import Call, Method, page_of, wire_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from mle_live.clock import wire_time
 from mle_live.dataset_files import BadUpload, NewFile, checked_name
 from mle_live.datasets import Dataset, DatasetSettings, DatasetVersion, find_dataset_file
 from mle_live.service import Service
-from mle_live.wire import Call, Method, RpcError, page_of
+from mle_live.wire import Call, Method, RpcError, page_of, wire_time
 
 SERVICE = "datasets.DatasetApiService"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,48}[a-z0-9])")

@@ -18,7 +18,6 @@ from kagglesdk.discussions.types.discussions_enums import (
     TopicListSortBy,
 )
 
-from mle_live.clock import wire_time
 from mle_live.community import (
     MESSAGES_A_TOPIC,
     Comment,
@@ -30,7 +29,7 @@ from mle_live.community import (
 )
 from mle_live.competition import HostedCompetition
 from mle_live.service import Service
-from mle_live.wire import Call, Method, RpcError, page_of
+from mle_live.wire import Call, Method, RpcError, page_of, wire_time
 
 SERVICE = "discussions.DiscussionApiService"
 _TOPIC_ORDERS: dict[Any, TopicOrder] = {

@@ -19,12 +19,12 @@ from kagglesdk.kernels.types.kernels_enums import (
 )
 from starlette.responses import RedirectResponse, Response
 
+from kaggle_runner.moments import stamp
 from kaggle_runner.notebook_text import text_to_notebook
-from mle_live.clock import stamp, wire_time
 from mle_live.community import KernelOrder, PublishedKernel, sorted_kernels
 from mle_live.kernel_store import KernelVersion, PushedKernel
 from mle_live.service import Service
-from mle_live.wire import Call, Method, RpcError, page_of
+from mle_live.wire import Call, Method, RpcError, page_of, wire_time
 
 SERVICE = "kernels.KernelsApiService"
 

@@ -14,11 +14,10 @@ from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from mle_live.api_competitions import SERVICE
 from mle_live.api_kernels import KernelApi, denied
-from mle_live.clock import wire_time
 from mle_live.competition import HostedCompetition
 from mle_live.service import PendingUpload, Service
 from mle_live.state import StoredSubmission
-from mle_live.wire import Call, Method, RpcError, page_of
+from mle_live.wire import Call, Method, RpcError, page_of, wire_time
 
 
 class SubmissionApi:

@@ -12,7 +12,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from mle_live.clock import stamp
+from kaggle_runner.moments import SYSTEM_CLOCK, stamp
 from mle_live.state import ServerState, User
 from mle_live.wire import RpcError
 
@@ -76,7 +76,7 @@ class BlobStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._state.run(
             "INSERT INTO blobs VALUES (?, ?, ?, ?, ?)",
-            (token, user.id, short, size, stamp(datetime.now(UTC))),
+            (token, user.id, short, size, stamp(SYSTEM_CLOCK.now())),
         )
         return self._blob(token, user.id, short, size)
 
@@ -150,7 +150,7 @@ class BlobStore:
 
     def _forget_old(self) -> None:
         # By the machine's time, not the competition's: this is about the disk.
-        before = stamp(datetime.now(UTC) - _KEPT)
+        before = stamp(SYSTEM_CLOCK.now() - _KEPT)
         for row in self._state.run("SELECT * FROM blobs WHERE started_at < ?", (before,)):
             self.forget(self._blob(row["token"], row["user_id"], row["name"], row["size"]))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.clock import parse_moment
+from kaggle_runner.moments import parse_moment
 from mle_live.competition import HostedCompetition
 from mle_live.state import StoredSubmission
 

@@ -115,7 +115,7 @@ def _competitions(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    from mle_live.clock import utc_now
+    from kaggle_runner.moments import SYSTEM_CLOCK
     from mle_live.competition import load_competition
     from mle_live.folder import load_folder
     from mle_live.grade_report import grade_report, report_lines
@@ -129,7 +129,9 @@ def _grade(arguments: argparse.Namespace) -> int:
     )
     if not arguments.file.is_file() and not arguments.json:
         raise UsageError(f"there is no file {arguments.file}", hint="give the path of a submission CSV")
-    report, refusal = grade_report(competition, arguments.file, now=utc_now(), compat=arguments.compat)
+    report, refusal = grade_report(
+        competition, arguments.file, now=SYSTEM_CLOCK.now(), compat=arguments.compat
+    )
     if arguments.json:
         print(json.dumps(report, indent=2, allow_nan=False))
     if refusal is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from mle_live.clock import Clock
+    from kaggle_runner.moments import Clock
     from mle_live.competition import HostedCompetition
     from mle_live.kernel_runs import KernelLimits
     from mle_live.service import ServerLimits
@@ -189,7 +189,8 @@ def _how_to_reach(arguments: argparse.Namespace, url: str, home: Path) -> str:
 def _clock(
     arguments: argparse.Namespace, competitions: Sequence[HostedCompetition], state_dir: Path
 ) -> Clock:
-    from mle_live.clock import RunningClock, standing, utc_now
+    from kaggle_runner.moments import SYSTEM_CLOCK
+    from mle_live.clock import RunningClock, StandingClock
 
     at: datetime | None = None if arguments.at is None else _moment(arguments.at)
     if arguments.live is not None:
@@ -199,15 +200,15 @@ def _clock(
             )
         start = at or min(competition.enabled_date for competition in competitions)
         return RunningClock(start, arguments.live, state_dir / "clock.json")
-    return utc_now if at is None else standing(at)
+    return SYSTEM_CLOCK if at is None else StandingClock(at)
 
 
 def _moment(text: str) -> datetime:
-    from mle_live.clock import parse_moment
+    from kaggle_runner.moments import parse_moment
 
     try:
         moment = parse_moment(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         moment = None
     if moment is None or not _YEARS.start <= moment.year < _YEARS.stop:
         raise UsageError(

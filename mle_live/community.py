@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.clock import parse_moment
+from kaggle_runner.moments import parse_moment
 
 KernelOrder = Literal["votes", "date", "score_descending", "score_ascending"]
 Record = TypeVar("Record")

@@ -16,13 +16,15 @@ from typing import Any, Literal, cast
 import yaml
 
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
-from mle_live.clock import NO_DEADLINE, parse_moment
+from kaggle_runner.moments import parse_moment
 
 Modality = Literal["tabular", "text", "image"]
 Board = Literal["synthetic", "real", "none"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _DEFAULT_ENABLED = parse_moment("2020-01-01")
+_NO_DEADLINE = parse_moment("2100-01-01")
+"""Kaggle's protocol wants a date also where a competition names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class HostedCompetition:
     data_dir: Path
     modality: Modality = "tabular"
     board: Board = "none"
-    deadline: datetime = NO_DEADLINE
+    deadline: datetime = _NO_DEADLINE
     enabled_date: datetime = _DEFAULT_ENABLED
     max_daily_submissions: int = 5
     public_fraction: float = 0.0
@@ -144,7 +146,7 @@ def competition_from_settings(settings: Mapping[str, Any], path: Path, **places:
         target_columns=read.texts("target_columns", required=True),
         modality=cast(Modality, read.one_of("modality", ("tabular", "text", "image"), "tabular")),
         board=cast(Board, read.one_of("board", ("synthetic", "real", "none"), "none")),
-        deadline=read.moment("deadline", NO_DEADLINE),
+        deadline=read.moment("deadline", _NO_DEADLINE),
         enabled_date=read.moment("enabled_date", _DEFAULT_ENABLED),
         max_daily_submissions=int(read.number("max_daily_submissions", 5, 1, 100_000)),
         public_fraction=read.number("public_fraction", 0.0, 0.0, 1.0),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kaggle_runner.files import whole_file
-from mle_live.clock import parse_moment, stamp
+from kaggle_runner.moments import parse_moment, stamp
 from mle_live.dataset_files import NewFile, place_files
 from mle_live.state import ServerState, User
 

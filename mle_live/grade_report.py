@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from kaggle_runner.moments import stamp
 from mle_live.board import load_board
-from mle_live.clock import stamp
 from mle_live.competition import HostedCompetition
 from mle_live.grading import Grade, InvalidSubmission, grade_file, read_both
 from mle_live.medals import Placement, medal_thresholds, placement

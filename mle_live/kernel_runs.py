@@ -21,8 +21,8 @@ from kaggle_runner.bubblewrap import gpu_mounts
 from kaggle_runner.errors import ComindError
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
+from kaggle_runner.moments import Clock
 from kaggle_runner.sandbox import Sandbox
-from mle_live.clock import Clock
 from mle_live.kernel_files import KernelLog, VersionFiles, keep_outputs, remove
 from mle_live.kernel_inputs import KernelInputs
 from mle_live.kernel_process import Outcome, RunLimits, read_notebook, run_notebook, run_script
@@ -106,7 +106,7 @@ class KernelRuns:
             else:
                 status: RunStatus = "ERROR" if version.status == "RUNNING" else "CANCEL_ACKNOWLEDGED"
                 self.store.ended(
-                    version.session, self.clock(), status, RESTARTED if status == "ERROR" else ""
+                    version.session, self.clock.now(), status, RESTARTED if status == "ERROR" else ""
                 )
                 remove(self.files(version.kernel_id, version).working)
 
@@ -120,7 +120,7 @@ class KernelRuns:
 
     def cancel(self, session: int) -> RunStatus | None:
         """Stop a run and wait for its end; what it is now, None when it had ended already."""
-        status = self.store.cancel(session, self.clock())
+        status = self.store.cancel(session, self.clock.now())
         if status is not None and self._thread is not None:
             self._ask_loop(self._stop([session]))
         return status
@@ -151,7 +151,7 @@ class KernelRuns:
             if version.settings.gpu:
                 await turn.enter_async_context(self._gpu_slots)
             await turn.enter_async_context(self._slots)
-            if not self.store.started(version.session, self.clock()):
+            if not self.store.started(version.session, self.clock.now()):
                 return
             kernel = self.store.kernel(version.kernel_id)
             if kernel is None:
@@ -161,7 +161,7 @@ class KernelRuns:
             except asyncio.CancelledError:
                 now = self.store.session(version.session)
                 if now is not None and now.status == "CANCEL_REQUESTED":
-                    self.store.ended(version.session, self.clock(), "CANCEL_ACKNOWLEDGED")
+                    self.store.ended(version.session, self.clock.now(), "CANCEL_ACKNOWLEDGED")
                 raise
             except ComindError as error:
                 logger.error("running %s version %d: %s", kernel.ref, version.number, error)
@@ -170,7 +170,7 @@ class KernelRuns:
                 logger.exception("running %s version %d", kernel.ref, version.number)
                 failure = _OWN_FAULT
             status: RunStatus = "ERROR" if failure else "COMPLETE"
-            self.store.ended(version.session, self.clock(), status, failure)
+            self.store.ended(version.session, self.clock.now(), status, failure)
 
     async def _run(self, kernel: PushedKernel, version: KernelVersion) -> str:
         """Run it, and keep its outputs whatever happens; why it failed, empty when it did not."""

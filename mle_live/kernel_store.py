@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from mle_live.clock import parse_moment, stamp
+from kaggle_runner.moments import parse_moment, stamp
 from mle_live.state import ServerState, User
 
 RunStatus = Literal[

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal, TypeVar, get_args
 
-from mle_live.clock import parse_moment, stamp
+from kaggle_runner.moments import parse_moment, stamp
 from mle_live.community import Comment, Community, PublishedKernel, PublishedTopic
 from mle_live.state import ServerState, User
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-import time
-from collections.abc import Callable
+
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 
 class RateLimit:
@@ -14,9 +14,9 @@ class RateLimit:
     Time is the machine's, not the competition's. Safe to call from several threads.
     """
 
-    def __init__(self, per_minute: float | None, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_minute: float | None, clock: Clock = SYSTEM_CLOCK) -> None:
         self._most = per_minute
-        self._seconds = seconds
+        self._seconds = clock.monotonic
         self._buckets: dict[int, tuple[float, float]] = {}
         self._lock = threading.Lock()
 

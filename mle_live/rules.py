@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mle_live.clock import stamp
+from kaggle_runner.moments import stamp
 from mle_live.state import ServerState, User
 
 _SERVICE = "competitions.CompetitionApiService"

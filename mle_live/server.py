@@ -14,7 +14,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaggle_runner.errors import MachineError
 from kaggle_runner.files import whole_file
+from kaggle_runner.moments import Clock
 from mle_live import api_posts, extension
 from mle_live.api_account import AccountApi
 from mle_live.api_competitions import CompetitionApi
@@ -109,14 +110,14 @@ class _Number(IntegerConvertor):
 class _ClockDate:
     """Answers bear the date of the competitions' clock, so that a client's deadlines are the server's."""
 
-    def __init__(self, app: ASGIApp, clock: Callable[[], datetime]) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                date = format_datetime(self._clock().astimezone(UTC), usegmt=True).encode()
+                date = format_datetime(self._clock.now().astimezone(UTC), usegmt=True).encode()
                 message["headers"] = [*message["headers"], (b"date", date)]
             await send(message)
 
@@ -176,7 +177,7 @@ class _Routes:
         wait = self._service.rates.wait_for(user.id)
         if wait:
             raise RpcError(429, f"Too many requests; try again in {wait} s", {"Retry-After": str(wait)})
-        return Call(user, self._service.clock(), reached_address(request))
+        return Call(user, self._service.clock.now(), reached_address(request))
 
     def _user(self, authorization: str) -> User | None:
         scheme, _, value = authorization.partition(" ")

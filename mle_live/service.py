@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 from kaggle_runner.errors import ComindError, MachineError, UsageError
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from mle_live.blobs import BlobStore
 from mle_live.board import Team, best_of_users, load_board
-from mle_live.clock import Clock, utc_now
 from mle_live.community import Community, load_community
 from mle_live.competition import HostedCompetition
 from mle_live.datasets import DatasetBounds, DatasetStore
@@ -73,7 +73,7 @@ class Service:
 
     competitions: Sequence[HostedCompetition]
     state_dir: Path
-    clock: Clock = utc_now
+    clock: Clock = SYSTEM_CLOCK
     reveal_private: bool = False
     limits: ServerLimits = field(default_factory=ServerLimits)
     kernel_limits: KernelLimits = field(default_factory=KernelLimits)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_runner.errors import StateUnwritable
-from mle_live.clock import parse_moment, stamp
+from kaggle_runner.moments import parse_moment, stamp
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import Request
@@ -49,6 +49,11 @@ class Method(NamedTuple):
 
     request_type: Any
     answer: Callable[[Call, Any], Any]
+
+
+def wire_time(moment: datetime) -> datetime:
+    """The naive UTC date-time that kagglesdk writes with a `Z`."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def reached_address(request: Request) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mle_live.clock import StandingClock
 from mle_live.competition import HostedCompetition, load_competition
 from mle_live.kernel_runs import KernelLimits
 from mle_live.server import build_server, listen
@@ -152,7 +153,7 @@ def running_server(
     service = Service(
         competitions,
         state_dir,
-        clock=lambda: now,
+        clock=StandingClock(now),
         reveal_private=reveal_private,
         limits=limits or ServerLimits(),
         kernel_limits=kernel_limits or KernelLimits(),

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comind.clock import Clock, stamp
 from comind.evaluator.checks import Check, check_metric, check_split, find_answers, require
 from comind.evaluator.messages import failure_message, known_code, public_ids, success_message
 from comind.evaluator.profile import CompetitionProfile
@@ -26,6 +25,7 @@ from comind.records import Evaluation, score_from
 from comind.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
+from kaggle_runner.moments import Clock, stamp
 
 _VALIDATION, _TEST = "validation_submission.csv", "submission.csv"
 _BYTES_BESIDE = 1_000_000
@@ -163,23 +163,23 @@ class Evaluator:
         Never raises for what an agent did: `success` is False and `message` says why. A fault of the machine
         is tried twice and then has the code `infrastructure`.
         """
-        started = self._clock()
+        started = self._clock.now()
         place = self.folder.evaluation(id)
         refused = await asyncio.to_thread(self._take, place, workspace, validation_name, submission_name)
         verdict = refused or await self._verdict(place)
-        seconds = (self._clock() - started).total_seconds()
+        seconds = (self._clock.now() - started).total_seconds()
         digest = "" if refused else _digest(place)
         return self._record(id, verdict, agent=agent, round=round, step=step, digest=digest, seconds=seconds)
 
     async def baseline(self) -> Evaluation:
         """The sample submission, graded like any agent's files."""
-        started = self._clock()
+        started = self._clock.now()
         place = self.folder.evaluation("baseline")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.folder.public / "sample_validation_submission.csv", place / _VALIDATION)
         shutil.copyfile(self.folder.public / "sample_submission.csv", place / _TEST)
         verdict = await self._verdict(place)
-        seconds = (self._clock() - started).total_seconds()
+        seconds = (self._clock.now() - started).total_seconds()
         return self._record(
             "baseline", verdict, agent="", round=0, step=0, digest=_digest(place), seconds=seconds
         )
@@ -289,7 +289,7 @@ class Evaluator:
             feedback=verdict.feedback, selection=verdict.selection, higher_is_better=higher,
             submission=self.folder.relative(place / _TEST) if digest else "",
             validation_submission=self.folder.relative(place / _VALIDATION) if digest else "",
-            sha256=digest, seconds=seconds, at=stamp(self._clock()),
+            sha256=digest, seconds=seconds, at=stamp(self._clock.now()),
         )  # fmt: skip
 
 

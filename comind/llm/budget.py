@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from comind.clock import Clock
 from comind.llm.prices import Usage
 from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
+from kaggle_runner.moments import Clock
 
 DollarsOf = Callable[[Usage], float | None]
 
@@ -146,7 +146,7 @@ class Budget:
         """Until the deadline, not below zero; None without one."""
         if self.deadline is None:
             return None
-        return max(0.0, (self.deadline - self._clock()).total_seconds())
+        return max(0.0, (self.deadline - self._clock.now()).total_seconds())
 
     def exhausted(self) -> str:
         """Why no further call can be made but reports, or an empty string."""

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from comind.clock import Clock, stamp
 from comind.llm.budget import Budget, Reservation
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, overflow
@@ -28,6 +27,7 @@ from comind.llm.tokens import estimate_prompt_tokens
 from comind.llm.trying import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.records import EndpointFacts, LlmCall, ReplyFault
 from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
+from kaggle_runner.moments import Clock, stamp
 
 if TYPE_CHECKING:
     import httpx2
@@ -128,7 +128,7 @@ class ModelClient:
         if recorded is not None:
             return Reply(recorded.reply, recorded.finish_reason, recorded, replayed=True)
         first: ModelError | None = None
-        for line in self._lines.able(role, self._clock()):
+        for line in self._lines.able(role, self._clock.now()):
             try:
                 call = await self._ask_line(line, role, key, messages)
             except Fault as fault:
@@ -190,7 +190,7 @@ class ModelClient:
         prompt = estimate_prompt_tokens(QUESTION)
         answer: Answer | None = None
         while True:
-            started = self._clock()
+            started = self._clock.now()
             try:
                 answer = await self._trier.send(line, QUESTION, prompt, CAP, _CHECK_SECONDS)
                 break
@@ -198,7 +198,7 @@ class ModelClient:
                 if "output limit was reached" in fault.text:
                     break  # it answered: reasoning alone used the few tokens of a check
                 await self._trier.overcome(fault, line, tries)
-        seconds = (self._clock() - started).total_seconds()
+        seconds = (self._clock.now() - started).total_seconds()
         if answer is not None:
             self._budget.spend("check", answer.usage, self._prices.dollars(line.endpoint, answer.usage))
         facts = facts_of(
@@ -209,7 +209,7 @@ class ModelClient:
             roles=self._lines.roles_of(line),
             window=await context_window(line.endpoint, line.sdk),
             temperature_wanted=self._settings.temperature is not None,
-            at=stamp(self._clock()),
+            at=stamp(self._clock.now()),
         )
         recall(line.profile, facts)
         return facts
@@ -218,7 +218,7 @@ class ModelClient:
 
     def _put_aside(self, line: Line, role: str, fault: Fault) -> None:
         """After the last try at one endpoint: whether it is asked again, and when; people are told once."""
-        now = self._clock()
+        now = self._clock.now()
         others = [one for one in self._lines.able(role, now) if one is not line]
         if fault.lasting:
             known, line.refusal = line.refusal, line.refusal or fault.error
@@ -248,7 +248,7 @@ class ModelClient:
             try:
                 return await self._exchange(line, role, key, messages, last=tries.counts)
             except Fault as fault:
-                beside_others = any(one is not line for one in self._lines.able(role, self._clock()))
+                beside_others = any(one is not line for one in self._lines.able(role, self._clock.now()))
                 await self._trier.overcome(fault, line, tries, beside_others=beside_others)
 
     # --- one request
@@ -267,7 +267,7 @@ class ModelClient:
         async with line.pace.turn(prompt + wanted):
             reservation = await self._reserve(line, key, prompt, wanted)
             try:
-                started = self._clock()
+                started = self._clock.now()
                 answer = await self._trier.send(
                     line,
                     messages,
@@ -284,7 +284,7 @@ class ModelClient:
                     and FaultKind.CUT in last
                 ):
                     fault = None  # twice cut off: the text there is goes to the caller, marked `length`
-                seconds = (self._clock() - started).total_seconds()
+                seconds = (self._clock.now() - started).total_seconds()
                 call = self._call(line, role, key, messages, answer, seconds, self._call_id(key, fault))
                 self._log.save_call(call)
                 self._budget.record(call)
@@ -357,7 +357,7 @@ class ModelClient:
             reasoning_tokens=usage.reasoning_tokens,
             dollars=self._prices.dollars(line.endpoint, usage),
             seconds=round(seconds, 3),
-            at=stamp(self._clock()),
+            at=stamp(self._clock.now()),
         )
 
     def _open_pace(self) -> Pace:

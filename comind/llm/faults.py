@@ -12,11 +12,11 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from comind.clock import Clock
 from comind.llm.endpoints import NO_KEY, Endpoint
 from comind.llm.pacing import seconds_until_room
 from comind.llm.parsing import without_surrogates
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
+from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     import httpx2
@@ -232,7 +232,7 @@ def retry_after(response: httpx2.Response, clock: Clock) -> float | None:
             return seconds_until_room(response.headers, 1) or None
         if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
             return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - clock()).total_seconds())
+        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
     except (ValueError, TypeError):
         return None
 

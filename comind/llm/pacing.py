@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from comind.clock import Clock
+from kaggle_runner.moments import Clock
 
 _MINUTE: Final = timedelta(seconds=60)
 _SHORTEST_SLEEP: Final = 0.001
@@ -49,7 +49,7 @@ class Pace:
         self._slots = asyncio.Semaphore(concurrency)
         self._door = asyncio.Lock()
         self._sent: deque[_Sent] = deque()
-        self._paused_until = clock()
+        self._paused_until = clock.now()
 
     @asynccontextmanager
     async def turn(self, tokens: int) -> AsyncIterator[None]:
@@ -61,12 +61,12 @@ class Pace:
             async with self._door:
                 while (seconds := self._seconds_to_wait(tokens)) > 0:
                     await self._sleep(max(seconds, _SHORTEST_SLEEP))
-                self._sent.append(_Sent(self._clock(), tokens))
+                self._sent.append(_Sent(self._clock.now(), tokens))
             yield
 
     def pause(self, seconds: float) -> None:
         """Nothing is sent to this address for so long; the longest of several pauses counts."""
-        self._paused_until = max(self._paused_until, self._clock() + timedelta(seconds=seconds))
+        self._paused_until = max(self._paused_until, self._clock.now() + timedelta(seconds=seconds))
 
     def heed(self, headers: Mapping[str, str], tokens: int) -> None:
         """Follows a reply's `x-ratelimit-*` headers before the server has to refuse; a set limit goes before.
@@ -77,7 +77,7 @@ class Pace:
             self.pause(min(seconds_until_room(headers, tokens), _LONGEST_HEEDED))
 
     def _seconds_to_wait(self, tokens: int) -> float:
-        now = self._clock()
+        now = self._clock.now()
         while self._sent and now - self._sent[0].at >= _MINUTE:
             self._sent.popleft()
         free = self._paused_until

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comind.clock import Clock, stamp
 from comind.llm.client import CallKey, CallLog, Reply
 from comind.recording import Recorded, Recording, recorded_name
 from comind.records import LlmCall, ReplyFault
 from kaggle_runner.errors import ModelUnavailable
+from kaggle_runner.moments import Clock, stamp
 
 
 class RecordedModel:
@@ -53,5 +53,5 @@ class RecordedModel:
             id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
             model=recorded_name(recorded.model), base_url="", messages=[dict(one) for one in messages],
             reply=recorded.reply, finish_reason=recorded.finish_reason, dollars=0.0,
-            at=stamp(self._clock()),
+            at=stamp(self._clock.now()),
         )  # fmt: skip

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from comind.clock import Clock
 from comind.llm.budget import Budget
 from comind.llm.faults import Fault, FaultKind, from_exception
 from comind.llm.lines import Line
 from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
 from kaggle_runner.errors import ModelUnavailable
+from kaggle_runner.moments import Clock
 
 Tell = Callable[[str, str], None]
 """An event for people: kind and message."""
@@ -141,7 +141,7 @@ class Trier:
         await self._sleep(wait)
 
     def _tell_wait(self, line: Line, fault: Fault, wait: float) -> None:
-        now = self._clock()
+        now = self._clock.now()
         if wait < _TOLD_WAIT or (line.told_waiting is not None and now < line.told_waiting):
             return
         line.told_waiting = now + timedelta(seconds=wait)

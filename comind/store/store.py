@@ -9,12 +9,12 @@ from typing import Any, Self, TypeVar
 
 from sqlite_utils import Database
 
-from comind.clock import Clock, stamp, utc_now
 from comind.records import Event
 from comind.store.migrations import migrate
 from comind.store.reader import Reader
 from comind.store.rows import to_row
 from kaggle_runner.errors import StateUnwritable
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock, stamp
 
 R = TypeVar("R")
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 class Store(Reader):
     """Reads like a `Reader` and writes. Every call commits before it returns: durable before visible."""
 
-    def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
+    def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Open or create `path` (the folder must exist), and bring its schema up to date."""
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -49,7 +49,7 @@ class Store(Reader):
         self, kind: str, message: str, *, agent: str = "", round: int = 0, data: dict[str, Any] | None = None
     ) -> Event:
         """Append something that a person watching would want to know."""
-        at = stamp(self._clock())
+        at = stamp(self._clock.now())
         event = Event(kind=kind, message=message, agent=agent, round=round, data=data or {}, at=at)
         row = to_row(event)
         del row["seq"]

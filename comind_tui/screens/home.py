@@ -14,7 +14,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
-from comind.clock import Clock
 from comind.runs import list_runs
 from comind_tui.competitions import (
     Competition,
@@ -34,6 +33,7 @@ from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.catalogue import Listing
+from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp
@@ -107,7 +107,7 @@ class Home(Screen[None]):
         at = table.cursor_row
         self._rows = rows
         table.clear()
-        now = self._clock()
+        now = self._clock.now()
         for row in rows:
             metric = f" {row['metric']}{arrow(row['higher_is_better'])}" if row["metric"] else ""
             table.add_row(
@@ -135,13 +135,13 @@ class Home(Screen[None]):
         self._kaggles = await asyncio.to_thread(known_kaggles, os.environ)
         lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
         self._show_competitions(lists)
-        now = self._clock().timestamp()
+        now = self._clock.now().timestamp()
         if ask or any(one.at is None or now - one.at > LIST_SECONDS for one in lists):
             self._say("asking …")
             self._show_competitions(await asked_lists(self._kaggles, self.comind.state, self._clock))
 
     def _show_competitions(self, lists: list[Listing]) -> None:
-        self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock())
+        self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock.now())
         self._say("; ".join([*troubles(self._kaggles, lists), *times(lists)]))
 
     def _say(self, about: str) -> None:

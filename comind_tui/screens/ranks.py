@@ -19,7 +19,6 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from comind.clock import Clock
 from comind_tui.plain import one_line
 from comind_tui.rank_text import place_text, places
 from comind_tui.ranks import Watched, polite_watch, quick_client
@@ -30,6 +29,7 @@ from comind_tui.widgets.rank_board import RankBoard, RankHead, move_lines
 from comind_tui.widgets.rank_plots import MedalPlot, RankPlot
 from kaggle_runner.catalogue import account_of
 from kaggle_runner.errors import ComindError, KaggleError
+from kaggle_runner.moments import Clock
 from kaggle_runner.rank_records import Look
 from kaggle_runner.rank_watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
 
@@ -114,7 +114,7 @@ class RanksScreen(Screen[None]):
             try:
                 return await account_of(self._watched.kaggle, self._database, client)
             except KaggleError as error:
-                self._tell(View(trouble=error, next_at=self._clock().timestamp() + wait))
+                self._tell(View(trouble=error, next_at=self._clock.now().timestamp() + wait))
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_SECONDS)
 
@@ -144,7 +144,7 @@ class RanksScreen(Screen[None]):
     def _show_head(self) -> None:
         who = f"team {self._watched.team}" if self._watched.team else self._account.partition("@")[0]
         where = f"{self._watched.slug} · {self._watched.kaggle.name}" + (f" as {who}" if who else "")
-        self.query_one(RankHead).show(self.view_shown, where, self._clock())
+        self.query_one(RankHead).show(self.view_shown, where, self._clock.now())
 
     def action_view(self, view: str) -> None:
         """Show one part where there is no room for all."""

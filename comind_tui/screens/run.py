@@ -18,7 +18,6 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 from textual.worker import Worker
 
-from comind.clock import Clock
 from comind.inbox import Action, Command, send
 from comind.records import Agent, Idea, Report
 from comind.runs import RunFolder
@@ -37,6 +36,7 @@ from comind_tui.widgets.mosaic import AgentMosaic, Tile
 from comind_tui.widgets.overview import Overview
 from comind_tui.widgets.plot import ScorePlot
 from kaggle_runner.errors import ConfigError
+from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp
@@ -150,7 +150,7 @@ class RunScreen(Screen[None]):
 
     def _show(self) -> None:
         snapshot = self.snapshot
-        self.query_one(RunHeader).show(snapshot, self.folder.id, self._clock())
+        self.query_one(RunHeader).show(snapshot, self.folder.id, self._clock.now())
         self._show_agents()
         current = self.query_one(ContentSwitcher).current
         if current == "board":
@@ -184,9 +184,9 @@ class RunScreen(Screen[None]):
             index=agent.index,
             status=self.snapshot.state_of(agent),
             progress=f"{agent.step}/{agent.max_steps}",
-            clock=duration(since(cell.started_at, self._clock()))
+            clock=duration(since(cell.started_at, self._clock.now()))
             if cell and running
-            else kernel_clock(self.snapshot, agent.id, self._clock()),
+            else kernel_clock(self.snapshot, agent.id, self._clock.now()),
             best=number(best.score.value if best else None),
             title=agent.title,
             goal=agent.goal or agent.stop_reason,

@@ -16,13 +16,13 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from comind.clock import Clock
 from comind.runs import RunFolder
 from comind.submitting import insist_on_entry, open_governor, read_candidates, scored_line
 from comind_tui.plain import clean
 from comind_tui.submission_text import offer_text
 from comind_tui.submitting import Target, offered, target_of
 from kaggle_runner.errors import ComindError
+from kaggle_runner.moments import Clock
 from kaggle_runner.submission_records import Candidate
 
 SCORE_SECONDS = 60.0

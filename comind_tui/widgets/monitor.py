@@ -6,12 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from comind.clock import parse_stamp
 from comind.records import Event, MonitorDecision
 from comind_tui.headless import event_line
 from comind_tui.plain import duration, one_line
 from comind_tui.snapshot import Snapshot
 from comind_tui.widgets.lines import Line, Lines
+from kaggle_runner.moments import parse_moment
 
 
 class MonitorView(Vertical):
@@ -34,7 +34,7 @@ def event_lines(snapshot: Snapshot) -> list[Line]:
 
 
 def _decision(decision: MonitorDecision) -> Line:
-    at = parse_stamp(decision.at).astimezone().strftime("%H:%M:%S") if decision.at else "--:--:--"
+    at = parse_moment(decision.at).astimezone().strftime("%H:%M:%S") if decision.at else "--:--:--"
     mark = "■" if decision.action == "STOP" else "▸"
     text = (
         f"{at} {mark} {decision.action:<8} {decision.agent} step {decision.step}"

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from textual_plotext import PlotextPlot
 
-from comind.clock import parse_stamp
 from comind.ranking import Standing
 from comind.records import Run, score_from
 from comind.scores import Score, better
 from comind_tui.plain import arrow, one_line
 from comind_tui.snapshot import Snapshot
+from kaggle_runner.moments import parse_moment
 
 TICKS = 5
 _AXIS_COLUMNS = 12
@@ -71,8 +71,8 @@ class ScorePlot(PlotextPlot):
 def series(board: list[Standing], run: Run) -> tuple[list[float], list[float], list[float]]:
     """Minutes, scores and best-so-far of the evaluations in the order they came."""
     in_time = sorted(board, key=lambda one: one.evaluation.at)
-    start = parse_stamp(run.started_at or in_time[0].evaluation.at)
-    minutes = [max(0.0, (parse_stamp(one.evaluation.at) - start).total_seconds() / 60) for one in in_time]
+    start = parse_moment(run.started_at or in_time[0].evaluation.at)
+    minutes = [max(0.0, (parse_moment(one.evaluation.at) - start).total_seconds() / 60) for one in in_time]
     champion: Score | None = None
     best: list[float] = []
     for one in in_time:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.evaluator.split import standard_split_source
 from comind.runs import RunFolder
+from tests.fakes.clocks import HandClock
 
 METRIC_WRITTEN = """
 import numpy as np
@@ -23,10 +24,12 @@ def score(truth, submission):
 """
 
 
-def clock() -> Callable[[], datetime]:
+class SteppingClock(HandClock):
     """Steps a second at each look."""
-    moments = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(10**6))
-    return lambda: next(moments)
+
+    def now(self) -> datetime:
+        self.advance(1)
+        return super().now()
 
 
 def houses(folder: Path, rows: int = 600, *, grouped: bool = True) -> Path:
@@ -98,7 +101,7 @@ def evaluator_at(run: Path, metric: str = "mae", *, higher: bool = False, seed: 
     """Another evaluator of a run folder that is there, as after a restart of the engine."""
     folder = RunFolder(run)
     made = profile(folder.original, metric, higher=higher)
-    return Evaluator(folder=folder, profile=made, seed=seed, clock=clock(), memory_bytes=None)
+    return Evaluator(folder=folder, profile=made, seed=seed, clock=SteppingClock(), memory_bytes=None)
 
 
 async def ready_evaluator(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,11 @@ from comind.llm.profiles import ModelSettings
 from comind.models import StoredCalls
 from comind.records import EndpointFacts, LlmCall
 from comind.store import Store
+from tests.fakes.clocks import HandClock
 from tests.fakes.scripted_llm import ScriptedModel
 
 KEY = CallKey("r1-a1", 3, "turn")
 QUESTION = [{"role": "system", "content": "You code."}, {"role": "user", "content": "Count the rows."}]
-
-
-@dataclass
-class WaitingRoom:
-    """A clock that only sleeping moves on."""
-
-    now: datetime = datetime(2026, 11, 21, tzinfo=UTC)
-    waits: list[float] = field(default_factory=list)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Several sleep at once: each ends when its own time has come, and none moves the clock back."""
-        self.waits.append(seconds)
-        until = self.now + timedelta(seconds=seconds)
-        await asyncio.sleep(0)
-        self.now = max(self.now, until)
 
 
 @dataclass
@@ -49,7 +31,7 @@ class Desk:
     server: ScriptedModel
     store: Store
     budget: Budget
-    room: WaitingRoom
+    room: HandClock
     told: list[tuple[str, str]]
 
     async def ask(self, key: CallKey = KEY, messages: Sequence[dict[str, str]] = QUESTION) -> Reply:
@@ -79,13 +61,13 @@ def desk_opener(folder: Path) -> OpenDesk:
         facts: Sequence[EndpointFacts] = (),
         **server_options: Any,
     ) -> AsyncIterator[Desk]:
-        room = WaitingRoom()
-        deadline = None if deadline_in is None else room.now + timedelta(seconds=deadline_in)
-        purse = Budget(clock=room.clock, deadline=deadline, **(budget or {}))
+        room = HandClock()
+        deadline = None if deadline_in is None else room.now() + timedelta(seconds=deadline_in)
+        purse = Budget(clock=room, deadline=deadline, **(budget or {}))
         told: list[tuple[str, str]] = []
         with (
             ScriptedModel(script, models=(model,), **server_options) as server,
-            Store(folder / "run.sqlite", clock=room.clock) as store,
+            Store(folder / "run.sqlite", clock=room) as store,
         ):
             purse.restore(store.all(LlmCall))
             client = ModelClient(
@@ -94,7 +76,7 @@ def desk_opener(folder: Path) -> OpenDesk:
                 facts=facts,
                 log=StoredCalls(store),
                 budget=purse,
-                clock=room.clock,
+                clock=room,
                 rng=random.Random(0),
                 sleep=room.sleep,
                 tell=lambda kind, message: told.append((kind, message)),

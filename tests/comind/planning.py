@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, cast
 import pandas as pd
 
 from comind.briefing import Room
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
@@ -25,6 +23,7 @@ from comind.runs import RunFolder
 from comind.scores import Score
 from comind.store import Store
 from comind.working import Workshop
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.session import NotebookSession
 
 Answer = Callable[[str, str], str]
@@ -55,9 +54,9 @@ def workshop(store: Store, folder: RunFolder, model: Model) -> Workshop:
         folder=folder, store=store, desk=Desk(model, Prompts()),
         brief=Brief("c", "m", "2 CPU cores, 24 GiB memory, no GPU\npackages: numpy 2", "d"),
         evaluator=cast(Evaluator, SimpleNamespace(profile=SimpleNamespace(higher_is_better=True))),
-        control=Control(time_limit=4000, seconds_used=0, monotonic=time.monotonic),
-        clock=utc_now, open_session=open_session, slug="comp", context_tokens=32_000,
-        cell_seconds=60, memory_bytes=None, monotonic=time.monotonic,
+        control=Control(time_limit=4000, seconds_used=0, clock=SYSTEM_CLOCK),
+        clock=SYSTEM_CLOCK, open_session=open_session, slug="comp", context_tokens=32_000,
+        cell_seconds=60, memory_bytes=None,
     )  # fmt: skip
 
 

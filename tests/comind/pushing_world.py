@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, cast
 
 import pandas as pd
 
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.confinement import Confinement
 from comind.control import Control
@@ -28,6 +26,7 @@ from comind.runs import RunFolder
 from comind.store import Store
 from comind.working import Workshop
 from kaggle_runner.client import KaggleClient
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.test_coding import REPORT
 from tests.tiny_kaggle import TOKEN, RunningServer
 
@@ -123,7 +122,7 @@ class World:
     """Whether the server is taken for the run's own, which lives and dies with its engine."""
     evaluator: LookingEvaluator = field(default_factory=LookingEvaluator)
     control: Control = field(
-        default_factory=lambda: Control(time_limit=3600, seconds_used=0, monotonic=time.monotonic)
+        default_factory=lambda: Control(time_limit=3600, seconds_used=0, clock=SYSTEM_CLOCK)
     )
 
     async def place(self, **changes: Any) -> KagglePlace:
@@ -132,7 +131,7 @@ class World:
         return await open_place(
             client=self.client, simulated=self.simulated, competition="tiny-comp", facts=FACTS,
             folder=self.folder, store=self.store, config=config, open_session=confined.open_notebook,
-            clock=utc_now,
+            clock=SYSTEM_CLOCK,
         )  # fmt: skip
 
     def shop(self, model: Model, place: KagglePlace) -> Workshop:
@@ -140,9 +139,9 @@ class World:
         return Workshop(
             folder=self.folder, store=self.store, desk=Desk(model, Prompts()),
             brief=Brief("c", "m", "h", "d"),
-            evaluator=cast(Evaluator, self.evaluator), control=self.control, clock=utc_now,
+            evaluator=cast(Evaluator, self.evaluator), control=self.control, clock=SYSTEM_CLOCK,
             open_session=confined.open_session, slug="tiny-comp", context_tokens=32_000, cell_seconds=300,
-            memory_bytes=None, monotonic=time.monotonic, kaggle=place,
+            memory_bytes=None, kaggle=place,
         )  # fmt: skip
 
     async def agent(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from comind.clock import stamp, utc_now
 from comind.config import RunConfig
 from comind.records import Agent, Evaluation, Run
 from comind.runs import RunFolder, create_run
 from comind.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK, stamp
 from tests.tiny_kaggle import ROWS, SLUG, submission_text
 
 RUN = "tiny-comp-20261122-060000"
@@ -30,7 +30,7 @@ def make_run(state: Path, *, kaggle_url: str = "", run_id: str = RUN) -> RunFold
                 higher_is_better=False,
                 status="finished",
                 config={**config.as_dict(), "state": str(state)},
-                started_at=stamp(utc_now()),
+                started_at=stamp(SYSTEM_CLOCK.now()),
             )
         )
     return folder
@@ -60,7 +60,7 @@ def add_solution(
                 higher_is_better=False,
                 submission=folder.relative(place / "submission.csv"),
                 submission_name="submission.csv",
-                at=stamp(utc_now()),
+                at=stamp(SYSTEM_CLOCK.now()),
             ),
         )
     return evaluation

@@ -14,6 +14,7 @@ from comind.llm.budget import Budget
 from comind.llm.prices import Usage
 from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, LimitReached
+from tests.fakes.clocks import HandClock
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -24,7 +25,7 @@ def price(usage: Usage) -> float:
 
 
 def budget(**limits: object) -> Budget:
-    return Budget(clock=lambda: NOW, **limits)  # type: ignore[arg-type]
+    return Budget(clock=HandClock(NOW), **limits)  # type: ignore[arg-type]
 
 
 def call(agent: str, prompt: int, completion: int) -> LlmCall:

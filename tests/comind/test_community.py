@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.community import publish
 from comind.records import Agent, Dataset, Evaluation, Kernel, Link
 from comind.runs import RunFolder
 from comind.snapshot import one_line
 from comind.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 
 async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
@@ -44,7 +44,7 @@ async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
         validation_submission=folder.relative(graded / "validation_submission.csv"),
     )  # fmt: skip
     agent = Agent(id="r1-a1", round=1, index=1, title="Ridge")
-    await publish(store, folder, agent, evaluation, source="fit()", used=["r0-a9"], clock=utc_now)
+    await publish(store, folder, agent, evaluation, source="fit()", used=["r0-a9"], clock=SYSTEM_CLOCK)
     dataset = store.all(Dataset)[0]
     assert dataset.files == [
         "fold0.npy", "forest.joblib", "net.pt", "oof.csv", "submission.csv", "validation_submission.csv"

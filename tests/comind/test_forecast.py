@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from comind.clock import stamp
 from comind.config import RunConfig
 from comind.control import Control
 from comind.forecast import Forecast, dollar_limit, forecast
 from comind.records import Agent, Cell, Event, LlmCall, Run
 from comind.store import Reader, Store
 from comind.winding import close_agents, tell_winding, warn_of_limits
+from kaggle_runner.moments import stamp
+from tests.fakes.clocks import HandClock
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 PRICE = 2e-6
@@ -116,7 +117,7 @@ class Simulated:
         )  # fmt: skip
         with TemporaryDirectory() as folder:
             path = Path(folder) / "run.sqlite"
-            with Store(path, clock=lambda: now) as store:
+            with Store(path, clock=HandClock(now)) as store:
                 store.save(run, *(call for ended, call in self.calls if ended <= at))
                 store.save(*(cell for ended, cell in self.cells if ended <= at))
                 store.save(*self._agents_at(at))
@@ -139,7 +140,7 @@ class Simulated:
 
     def forecast(self, share: float, **settings: Any) -> Forecast | None:
         with self.cut(share * self.seconds, **settings) as (reader, now):
-            return forecast(reader, lambda: now)
+            return forecast(reader, HandClock(now))
 
 
 def test_at_half_of_a_run_the_range_mostly_contains_the_truth() -> None:
@@ -180,7 +181,7 @@ def test_whatever_is_left_and_spent_the_ranges_are_in_order(share: float) -> Non
                     limits = {"max_tokens": most, "time_limit": time_limit, "agent_max_tokens": agent_most}
                     with Store(reader.path) as store:
                         store.save(replace(row, config={**row.config, **limits}))
-                    seen = forecast(reader, lambda: now)
+                    seen = forecast(reader, HandClock(now))
                     assert seen is not None
                     assert seen.dollars is not None
                     assert spent <= seen.tokens.low <= seen.tokens.expected <= seen.tokens.high
@@ -196,7 +197,7 @@ def test_before_anything_was_done_and_after_the_end_there_is_no_forecast() -> No
         path = reader.path
         with Store(path) as store:
             store.save(replace(store.all(Run)[0], status="finished", finished_at=stamp(now)))
-        assert forecast(reader, lambda: now) is None
+        assert forecast(reader, HandClock(now)) is None
 
 
 def test_an_unknown_price_gives_tokens_only() -> None:
@@ -261,8 +262,8 @@ def test_a_limit_is_warned_of_once() -> None:
     run = Simulated(seed=2)
     with run.cut(0.3 * run.seconds, max_tokens=run.tokens // 2) as (reader, now):
         with Store(reader.path) as store:
-            warn_of_limits(store, lambda: now)
-            warn_of_limits(store, lambda: now)
+            warn_of_limits(store, HandClock(now))
+            warn_of_limits(store, HandClock(now))
         [event] = reader.all(Event)
     assert event.kind == "forecast"
     assert f"{run.tokens // 2:,} tokens are spent" in event.message
@@ -276,7 +277,7 @@ def test_agents_that_nobody_goes_on_with_are_closed() -> None:
         before = {agent.id: agent for agent in reader.all(Agent) if agent.finished_at}
         with Store(reader.path) as store:
             store.save(replace(store.all(Agent, "finished_at = ''")[0], status="reporting"))
-            close_agents(store, "the time limit is reached", lambda: now)
+            close_agents(store, "the time limit is reached", HandClock(now))
         agents = reader.all(Agent)
     assert all(agent.finished_at and agent.status in ("finished", "stopped") for agent in agents)
     assert {agent.stop_reason for agent in agents if agent.id not in before} == {"the time limit is reached"}
@@ -284,7 +285,7 @@ def test_agents_that_nobody_goes_on_with_are_closed() -> None:
 
 
 def test_the_winding_down_is_told_once(tmp_path: Path) -> None:
-    control = Control(time_limit=100, seconds_used=0, monotonic=lambda: 0.0)
+    control = Control(time_limit=100, seconds_used=0, clock=HandClock())
     with Store(tmp_path / "run.sqlite") as store:
         tell_winding(store, control)
         assert store.count(Event) == 0

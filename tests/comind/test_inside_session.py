@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from kaggle_runner import fence
 from kaggle_runner.bubblewrap import SandboxReport
 from kaggle_runner.fence import Abilities
 from kaggle_runner.inside_kaggle import LENGTH, MARK, SESSION_ENDED
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 SESSION = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", MARK: "1"}
 
@@ -76,7 +76,7 @@ async def test_on_a_machine_of_ones_own_nothing_is_told_or_closed(store: Store, 
 
 
 async def test_a_run_stops_before_its_session_ends(store: Store) -> None:
-    control = Control(time_limit=3600, seconds_used=0, monotonic=time.monotonic)
+    control = Control(time_limit=3600, seconds_used=0, clock=SYSTEM_CLOCK)
     await watch_session(store, control, {})
     assert control.stop_reason() == ""
     await watch_session(store, control, {**SESSION, LENGTH: "1"})

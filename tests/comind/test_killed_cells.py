@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from comind.clock import utc_now
 from comind.coding import CodingAgent
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
@@ -22,6 +20,7 @@ from comind.runs import RunFolder
 from comind.store import Store
 from comind.working import Workshop
 from kaggle_runner.cells import CellResult
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.session import NotebookSession
 
 TURN = (
@@ -78,7 +77,7 @@ class Model:
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     (tmp_path / "run").mkdir()
-    with Store(tmp_path / "run" / "run.sqlite", clock=utc_now) as opened:
+    with Store(tmp_path / "run" / "run.sqlite", clock=SYSTEM_CLOCK) as opened:
         yield opened
 
 
@@ -94,14 +93,13 @@ async def engine(store: Store, ran: list[str], *, deadly: str = "", model: Model
         desk=Desk(model or Model(), Prompts()),
         brief=Brief("c", "m", "h", "d"),
         evaluator=cast(Evaluator, SimpleNamespace()),
-        control=Control(time_limit=600, seconds_used=0, monotonic=time.monotonic),
-        clock=utc_now,
+        control=Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
+        clock=SYSTEM_CLOCK,
         open_session=open_session,
         slug="digits",
         context_tokens=8192,
         cell_seconds=60,
         memory_bytes=None,
-        monotonic=time.monotonic,
     )
     agent = store.get(Agent, "r1-a1") or Agent(id="r1-a1", round=1, index=1, title="t", max_steps=3)
     draft = Draft(id="r1-a1", round=1, title="t", description="d")

@@ -24,6 +24,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle_records import KernelPush
 from kaggle_runner.kaggle_transport import Retries
 from tests.comind.evaluator_folders import houses, ready_evaluator
+from tests.fakes.clocks import HandClock
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
 
@@ -46,18 +47,8 @@ def line(server: RunningServer) -> Iterator[KaggleLine]:
         yield made
 
 
-class Clock:
-    """Our own time, which a test moves on."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def cache_of(
-    line: KaggleLine, state: Path, clock: Clock, *, refresh: bool = False, told: list[str] | None = None
+    line: KaggleLine, state: Path, clock: HandClock, *, refresh: bool = False, told: list[str] | None = None
 ) -> CommunityCache:
     client = KaggleClient(line.url, TOKEN, retries=Retries(tries=2, first_wait=0.01))
     tell = [].append if told is None else told.append
@@ -85,7 +76,7 @@ async def publish_kernel(client: KaggleClient) -> str:
 
 
 async def test_young_answers_are_used_again_and_old_ones_read_anew(line: KaggleLine, tmp_path: Path) -> None:
-    clock = Clock()
+    clock = HandClock(datetime.now(UTC))
     with await snapshot(cache_of(line, tmp_path, clock), tmp_path / "one") as store:
         refs = {kernel.id for kernel in store.all(Kernel)}
         assert refs == {"ann/starter", "ann/strong", "ann/unscored"}  # the one from the future is not there
@@ -96,7 +87,7 @@ async def test_young_answers_are_used_again_and_old_ones_read_anew(line: KaggleL
         assert {kernel.id for kernel in store.all(Kernel)} == refs
     again = line.passed - asked
     assert set(again) <= {"security.OAuthService", "IntrospectToken"}  # the server's clock alone
-    clock.now += timedelta(hours=7)
+    clock.advance(hours=7)
     with await snapshot(cache_of(line, tmp_path, clock), tmp_path / "three"):
         pass
     later = line.passed - asked
@@ -110,9 +101,9 @@ async def test_young_answers_are_used_again_and_old_ones_read_anew(line: KaggleL
 async def test_without_a_network_the_old_community_is_used_and_its_age_said(
     line: KaggleLine, tmp_path: Path
 ) -> None:
-    clock = Clock()
+    clock = HandClock(datetime.now(UTC))
     (await snapshot(cache_of(line, tmp_path, clock), tmp_path / "one")).close()
-    clock.now += timedelta(days=3)
+    clock.advance(days=3)
     line.down = True
     told: list[str] = []
     with await snapshot(cache_of(line, tmp_path, clock, told=told), tmp_path / "two") as store:
@@ -124,7 +115,7 @@ async def test_without_a_network_the_old_community_is_used_and_its_age_said(
 
 
 async def test_outputs_and_datasets_come_once_and_within_the_limit(line: KaggleLine, tmp_path: Path) -> None:
-    clock = Clock()
+    clock = HandClock(datetime.now(UTC))
     cache = cache_of(line, tmp_path / "state", clock)
     extra = tmp_path / "extra"
     extra.mkdir()
@@ -159,7 +150,7 @@ async def test_outputs_and_datasets_come_once_and_within_the_limit(line: KaggleL
 
 async def test_the_pages_are_kept_beside_the_data(line: KaggleLine, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "state" / "runs" / "one")
-    await keep_pages(cache_of(line, tmp_path / "state", Clock()), folder)
+    await keep_pages(cache_of(line, tmp_path / "state", HandClock(datetime.now(UTC))), folder)
     assert "root mean squared error" in folder.pages.read_text()
 
 

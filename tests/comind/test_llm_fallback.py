@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.llm.client import CallKey
 from comind.llm.endpoints import NO_KEY, Endpoint, endpoints_by_role, fallback_endpoints
@@ -18,6 +17,7 @@ from comind.llm.profiles import ModelSettings
 from comind.models import check_models, open_models
 from comind.store import Store
 from kaggle_runner.errors import ConfigError, ModelRefused, ModelUnavailable
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.llm_desk import OpenDesk
 from tests.fakes.scripted_llm import (
     Scripted,
@@ -235,12 +235,12 @@ async def test_a_run_is_opened_with_its_fallbacks_and_tells_its_events(
         config = RunConfig(
             competition="c", model="first", base_url=first.url, fallback_models=[f"second@{second.url}"]
         )
-        checked = await check_models(config, {}, utc_now)
+        checked = await check_models(config, {}, SYSTEM_CLOCK)
         assert checked.label == "first"
         assert len(checked.remarks) == 1
         first._script = lambda body, number: no_quota()
         with Store(tmp_path / "run.sqlite") as store:
-            async with open_models(config, {}, store, utc_now) as models:
+            async with open_models(config, {}, store, SYSTEM_CLOCK) as models:
                 reply = await models.client.ask("coder", turn(1), [{"role": "user", "content": "hello"}])
             assert reply.call.model == "second"
             assert [event.kind for event in store.events()] == ["model_switched"]

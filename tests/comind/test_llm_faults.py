@@ -47,8 +47,8 @@ TRANSIENT = {
 async def test_a_passing_fault_is_waited_out_and_asked_again(desk: OpenDesk, fault: Scripted) -> None:
     async with desk([fault, "fine"]) as d:
         assert (await d.ask()).text == "fine"
-        assert len(d.room.waits) == 1
-        assert d.room.waits[0] >= 0.75
+        assert len(d.room.slept) == 1
+        assert d.room.slept[0] >= 0.75
 
 
 async def test_a_body_nested_beyond_measure_is_a_bad_reply(desk: OpenDesk) -> None:
@@ -72,27 +72,27 @@ async def test_waits_grow_and_outlast_a_per_minute_limit(desk: OpenDesk) -> None
     async with desk(lambda body, number: http_error(503, "busy")) as d:
         with pytest.raises(ModelUnavailable, match="503"):
             await d.ask()
-        assert d.room.waits[0] < d.room.waits[3] < d.room.waits[5] <= 80
-        assert sum(d.room.waits) >= 120
+        assert d.room.slept[0] < d.room.slept[3] < d.room.slept[5] <= 80
+        assert sum(d.room.slept) >= 120
 
 
 async def test_a_long_retry_after_is_followed(desk: OpenDesk) -> None:
     async with desk([rate_limited("300"), "fine"]) as d:
         assert (await d.ask()).text == "fine"
-        assert 300 <= d.room.waits[0] <= 331
+        assert 300 <= d.room.slept[0] <= 331
 
 
 async def test_a_retry_after_date_is_followed(desk: OpenDesk) -> None:
     async with desk([rate_limited("Sat, 21 Nov 2026 00:02:00 GMT"), "fine"]) as d:
         assert (await d.ask()).text == "fine"
-        assert 120 <= d.room.waits[0] <= 133
+        assert 120 <= d.room.slept[0] <= 133
 
 
 async def test_a_retry_after_beyond_the_deadline_is_not_waited_for(desk: OpenDesk) -> None:
     async with desk([rate_limited("300")], deadline_in=60) as d:
         with pytest.raises(ModelUnavailable, match="less time left"):
             await d.ask()
-        assert d.room.waits == []
+        assert d.room.slept == []
 
 
 async def test_no_request_is_sent_after_the_deadline(desk: OpenDesk) -> None:
@@ -128,7 +128,7 @@ async def test_a_refusal_for_good_is_raised_at_once(desk: OpenDesk, fault: Scrip
             await d.ask()
         assert raised.value.hint
         assert len(d.server.received) == 1
-        assert d.room.waits == []
+        assert d.room.slept == []
 
 
 async def test_a_key_is_never_part_of_a_message_or_a_record(desk: OpenDesk) -> None:
@@ -168,7 +168,7 @@ async def test_after_a_time_out_a_local_server_is_asked_later_and_for_less(desk:
     async with desk([hanging(), "short", "short"], settings=settings) as d:
         assert (await d.ask()).text == "short"
         assert [request.body["max_tokens"] for request in d.server.received] == [4000, 2000]
-        assert d.room.waits[0] >= 0.5
+        assert d.room.slept[0] >= 0.5
         assert [kind for kind, _ in d.told] == ["model_slow"]
         assert "at most 2000 tokens" in d.told[0][1]
         await d.ask(CallKey("r1-a1", 4, "turn"))

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import pytest
 
-from comind.clock import utc_now
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient
 from comind.llm.endpoints import Endpoint
@@ -24,6 +23,7 @@ from comind.llm.profiles import ModelSettings
 from comind.models import StoredCalls
 from comind.store import Store
 from kaggle_runner.errors import ModelRefused, ModelUnavailable
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 pytest.importorskip("llmock")
 
@@ -44,8 +44,8 @@ def opened(tmp_path: Path) -> OpenClient:
             client = ModelClient(
                 endpoints={"coder": Endpoint("gpt-4o-mini", llmock.base_url("openai"), "sk-judge")},
                 log=StoredCalls(store),
-                budget=Budget(clock=utc_now),
-                clock=utc_now,
+                budget=Budget(clock=SYSTEM_CLOCK),
+                clock=SYSTEM_CLOCK,
                 rng=random.Random(0),
                 settings=ModelSettings(**settings),
             )

@@ -85,7 +85,7 @@ async def test_reasoning_that_used_the_limit_gets_a_higher_one_once_and_both_rep
         assert [r.body["max_tokens"] for r in d.server.received] == [16_000, 48_000]
         assert [call.id for call in d.calls()] == ["r1-a1/3/turn/1/unusable-1", "r1-a1/3/turn/1"]
         assert d.budget.total.reasoning_tokens == 16_000
-        assert d.room.waits == []
+        assert d.room.slept == []
 
 
 async def test_text_that_is_cut_off_again_is_returned_as_such(desk: OpenDesk) -> None:

@@ -13,13 +13,14 @@ from comind.llm.prices import FREE, Price, PriceBook, Usage, parse_prices
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from comind.records import LlmCall
 from kaggle_runner.errors import ConfigError, LimitReached
+from tests.fakes.clocks import HandClock
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:8080/v1"
 
 
 def budget(**limits: object) -> Budget:
-    return Budget(clock=lambda: NOW, **limits)  # type: ignore[arg-type]
+    return Budget(clock=HandClock(NOW), **limits)  # type: ignore[arg-type]
 
 
 def a_cent_a_token(usage: Usage) -> float:

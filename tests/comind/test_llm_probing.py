@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.llm.budget import Budget
 from comind.llm.client import ModelClient
@@ -19,7 +18,9 @@ from comind.models import StoredCalls, check_models, effective_context, fitted_c
 from comind.records import EndpointFacts
 from comind.store import Store
 from kaggle_runner.errors import ConfigError, ModelRefused, ModelUnavailable
-from tests.comind.llm_desk import KEY, QUESTION, OpenDesk, WaitingRoom
+from kaggle_runner.moments import SYSTEM_CLOCK
+from tests.comind.llm_desk import KEY, QUESTION, OpenDesk
+from tests.fakes.clocks import HandClock
 from tests.fakes.scripted_llm import Scripted, ScriptedModel, http_error
 
 
@@ -40,12 +41,12 @@ async def test_a_check_tells_a_wrong_name_from_a_wrong_address(desk: OpenDesk) -
 async def test_a_check_of_a_server_that_is_not_there_says_so(desk: OpenDesk) -> None:
     async with desk([]) as d:
         url = d.server.url
-    room = WaitingRoom()
+    room = HandClock()
     client = ModelClient(
         endpoints={"coder": Endpoint("m", url)},
         log=StoredCalls(d.store),
-        budget=Budget(clock=room.clock),
-        clock=room.clock,
+        budget=Budget(clock=room),
+        clock=room,
         rng=random.Random(0),
         sleep=room.sleep,
     )
@@ -53,7 +54,7 @@ async def test_a_check_of_a_server_that_is_not_there_says_so(desk: OpenDesk) -> 
         await client.check()
     await client.aclose()
     assert "running" in raised.value.hint
-    assert len(room.waits) <= 2
+    assert len(room.slept) <= 2
 
 
 COUNTED = " ".join(str(n) for n in range(1, 15))
@@ -119,13 +120,13 @@ async def test_what_a_server_refuses_is_learned_once_for_all_engines_of_the_run(
         assert "takes no temperature" in told(facts)
         address, script = d.server.url, d.server
         store = d.store
-        room = WaitingRoom()
+        room = HandClock()
         later = ModelClient(
             endpoints={"coder": Endpoint("o4-mini", address)},
             facts=[facts],
             log=StoredCalls(store),
-            budget=Budget(clock=room.clock),
-            clock=room.clock,
+            budget=Budget(clock=room),
+            clock=room,
             rng=random.Random(0),
             settings=settings,
         )
@@ -186,7 +187,7 @@ async def test_a_run_keeps_the_facts_and_tells_them_in_a_line(tmp_path: Path) ->
         [Scripted(COUNTED, finish="length")], documents={"/v1/models": listing(max_model_len=16384)}
     ) as server:
         config = RunConfig(competition="c", model="scripted", base_url=server.url)
-        checked = await check_models(config, {}, utc_now)
+        checked = await check_models(config, {}, SYSTEM_CLOCK)
     with Store(tmp_path / "run.sqlite") as store:
         record_check(store, checked)
         [event] = store.events()
@@ -196,5 +197,5 @@ async def test_a_run_keeps_the_facts_and_tells_them_in_a_line(tmp_path: Path) ->
 
 
 async def test_the_recipes_have_no_facts() -> None:
-    checked = await check_models(RunConfig(competition="c", offline=True), {}, utc_now)
+    checked = await check_models(RunConfig(competition="c", offline=True), {}, SYSTEM_CLOCK)
     assert checked.facts == []

@@ -18,7 +18,8 @@ from comind.llm.prices import FREE, Price
 from comind.models import StoredCalls
 from comind.roles.coder import parse_turn
 from comind.store import Store
-from tests.comind.llm_desk import KEY, QUESTION, OpenDesk, WaitingRoom
+from tests.comind.llm_desk import KEY, QUESTION, OpenDesk
+from tests.fakes.clocks import HandClock
 from tests.fakes.scripted_llm import (
     Scripted,
 )
@@ -125,16 +126,16 @@ async def test_an_in_process_transport_answers_in_place_of_the_network(tmp_path:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "recipe"}}
         return httpx2.Response(200, json={"id": "1", "object": "chat.completion", "choices": [choice]})
 
-    room = WaitingRoom()
+    room = HandClock()
     endpoint = Endpoint(
         "recipes", "http://offline.invalid/v1", label="recipes, no language model", price=FREE
     )
-    with Store(tmp_path / "run.sqlite", clock=room.clock) as store:
+    with Store(tmp_path / "run.sqlite", clock=room) as store:
         client = ModelClient(
             endpoints={"coder": endpoint},
             log=StoredCalls(store),
-            budget=Budget(clock=room.clock, max_dollars=0.0001),
-            clock=room.clock,
+            budget=Budget(clock=room, max_dollars=0.0001),
+            clock=room,
             rng=random.Random(0),
             transport=httpx2.MockTransport(recipes),
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient
@@ -18,7 +17,9 @@ from comind.llm.endpoints import HOSTED_URL, Endpoint
 from comind.models import StoredCalls, check_models, open_models, record_check
 from comind.store import Store
 from kaggle_runner.errors import ComindError
-from tests.comind.llm_desk import KEY, QUESTION, OpenDesk, WaitingRoom
+from kaggle_runner.moments import SYSTEM_CLOCK
+from tests.comind.llm_desk import KEY, QUESTION, OpenDesk
+from tests.fakes.clocks import HandClock
 from tests.fakes.scripted_llm import Scripted, ScriptedModel, http_error
 
 SECRETS = {
@@ -82,10 +83,10 @@ async def test_no_file_of_a_run_holds_a_key(tmp_path: Path, caplog: pytest.LogCa
             fallback_models=[f"scripted@{fallback.url}"],
             call_time_limit=5,
         )
-        checked = await check_models(config, SECRETS, utc_now)
+        checked = await check_models(config, SECRETS, SYSTEM_CLOCK)
         with Store(tmp_path / "run.sqlite") as store:
             record_check(store, checked)
-            async with open_models(config, SECRETS, store, utc_now) as models:
+            async with open_models(config, SECRETS, store, SYSTEM_CLOCK) as models:
                 for role in ("coder", "monitor"):
                     reply = await models.client.ask(role, CallKey(role, 1, "turn"), QUESTION)
                     assert "[key]" in reply.text
@@ -113,8 +114,8 @@ async def test_only_openais_own_host_gets_a_cache_key_and_a_refusal_ends_it(tmp_
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}
         return httpx2.Response(200, json={"id": "1", "object": "chat.completion", "choices": [choice]})
 
-    room = WaitingRoom()
-    with Store(tmp_path / "run.sqlite", clock=room.clock) as store:
+    room = HandClock()
+    with Store(tmp_path / "run.sqlite", clock=room) as store:
         client = ModelClient(
             endpoints={
                 "coder": Endpoint("gpt-5.4-mini", HOSTED_URL, "sk-x"),
@@ -122,8 +123,8 @@ async def test_only_openais_own_host_gets_a_cache_key_and_a_refusal_ends_it(tmp_
             },
             run="fruit-1",
             log=StoredCalls(store),
-            budget=Budget(clock=room.clock),
-            clock=room.clock,
+            budget=Budget(clock=room),
+            clock=room,
             rng=random.Random(0),
             transport=httpx2.MockTransport(hosted),
         )

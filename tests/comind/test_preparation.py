@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.config import RunConfig
 from comind.llm.client import CallKey, Reply
 from comind.llm.parsing import MalformedReply
@@ -19,6 +18,7 @@ from comind.roles.desk import Desk
 from comind.roles.evaluator import declared_direction
 from comind.runs import RunFolder
 from comind.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.e2e.small_competition import write_small_competition
 
 METRIC = """<current_file>evaluate.py</current_file><explanation>Mean distance.</explanation><code>
@@ -55,7 +55,7 @@ async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> 
     facts = Facts("Fruit", "Ripe or not.", "Mean distance", "Mean distance", True, in_words_only=True)
     with Store(folder.database) as store:
         prepared = await prepare_evaluation(
-            facts, folder, store, Desk(Model(), Prompts()), RunConfig(competition="fruit"), utc_now
+            facts, folder, store, Desk(Model(), Prompts()), RunConfig(competition="fruit"), SYSTEM_CLOCK
         )
     assert prepared.evaluator.profile.higher_is_better is False
     assert "lower is better" in prepared.brief.metric

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.control import Control
 from comind.records import Agent, Evaluation
 from comind.sampled import SampleSizes
@@ -19,6 +17,7 @@ from comind.store import Store
 from comind.winding import INTERRUPTED, RUN_STOPPED, reopen_agents
 from kaggle_runner.errors import BadCompetition, ConfigError
 from kaggle_runner.inside_kaggle import SESSION_ENDED
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.pushing_world import CANARY, PREDICT, TRAIN, World, open_world, turn
 from tests.tiny_kaggle import make_root, running_server
 
@@ -32,7 +31,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     run.mkdir(parents=True)
     with (
         running_server(make_root(tmp_path / "root"), tmp_path / "server") as server,
-        Store(run / "run.sqlite", clock=utc_now) as store,
+        Store(run / "run.sqlite", clock=SYSTEM_CLOCK) as store,
     ):
         yield open_world(server, store)
 
@@ -160,7 +159,7 @@ async def test_a_run_that_was_stopped_as_a_whole_harvests_its_kernel_when_it_is_
     [reopened] = world.store.all(Agent)
     assert (reopened.status, reopened.finished_at, reopened.stop_reason) == ("waiting", "", "")
     again, _ = await replace(
-        world, control=Control(time_limit=3600, seconds_used=0, monotonic=time.monotonic)
+        world, control=Control(time_limit=3600, seconds_used=0, clock=SYSTEM_CLOCK)
     ).agent(script)
     done = await again.run()
     [push] = world.pushes
@@ -188,7 +187,7 @@ async def test_a_kernel_that_died_with_the_runs_own_server_runs_again(tmp_path: 
     root, run = make_root(tmp_path / "root"), tmp_path / "state" / "runs" / "tiny-comp-20261122-101112"
     run.mkdir(parents=True)
     script = [turn(f"import time\nif len(train) > 2000:\n    time.sleep(8)\n{PREDICT}", submits=True)]
-    with Store(run / "run.sqlite", clock=utc_now) as store:
+    with Store(run / "run.sqlite", clock=SYSTEM_CLOCK) as store:
         with running_server(root, tmp_path / "server") as server:
             world = open_world(server, store, simulated=True)
             agent, _ = await world.agent(script)

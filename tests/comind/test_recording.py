@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from comind.clock import utc_now
 from comind.config import load_config
 from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
@@ -36,6 +35,7 @@ from comind_tui.arguments import build_parser
 from comind_tui.cli import main
 from comind_tui.running import config_from
 from kaggle_runner.errors import ConfigError, ModelUnavailable, RunNotFound, UsageError
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 KEY = "sk-canary-51b7"
 PROMPT = [{"role": "user", "content": "Which ideas? \ud83d"}]
@@ -131,7 +131,7 @@ def test_a_reply_that_cannot_be_read_is_counted_in_a_replay_too(tmp_path: Path) 
     def parse(text: str) -> str:
         raise MalformedReply("Write a list.")
 
-    asking = ask_parsed(RecordedModel(recording, log, utc_now), "proposer", key(1), PROMPT, parse)
+    asking = ask_parsed(RecordedModel(recording, log, SYSTEM_CLOCK), "proposer", key(1), PROMPT, parse)
     with pytest.raises(MalformedReply):
         asyncio.run(asking)
     assert [fault.step for fault in log.faults] == ["asked again", "asked again", "given up"]
@@ -209,7 +209,7 @@ def test_a_recording_of_another_competition_is_refused(tmp_path: Path) -> None:
 async def test_a_question_is_answered_by_its_key_at_no_cost(tmp_path: Path) -> None:
     recording = record_run(make_run(tmp_path, replies=["first", "second"]), {})
     log = Calls()
-    model = RecordedModel(recording, log, utc_now)
+    model = RecordedModel(recording, log, SYSTEM_CLOCK)
     reply = await model.ask("proposer", key(2), [{"role": "user", "content": "another prompt"}])
     assert (reply.text, reply.finish_reason, reply.replayed) == ("second", "stop", True)
     stored = log.kept["proposer/1/filter/2"]
@@ -218,7 +218,7 @@ async def test_a_question_is_answered_by_its_key_at_no_cost(tmp_path: Path) -> N
 
 
 async def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    model = RecordedModel(record_run(make_run(tmp_path), {}), Calls(), utc_now)
+    model = RecordedModel(record_run(make_run(tmp_path), {}), Calls(), SYSTEM_CLOCK)
     with pytest.raises(ModelUnavailable, match="no reply to proposer/1/filter/3"):
         await model.ask("proposer", key(3), PROMPT)
 
@@ -226,7 +226,7 @@ async def test_a_missing_key_is_named(tmp_path: Path) -> None:
 async def test_prompts_as_recorded_and_others_are_counted(tmp_path: Path) -> None:
     recording = record_run(make_run(tmp_path, replies=["a", "b", "c"]), {})
     log = Calls()
-    model = RecordedModel(recording, log, utc_now)
+    model = RecordedModel(recording, log, SYSTEM_CLOCK)
     await model.ask("proposer", key(1), PROMPT)
     await model.ask("proposer", key(2), [{"role": "user", "content": "99 s left"}])
     counted = compare(recording, list(log.kept.values()))
@@ -246,7 +246,7 @@ async def test_a_replay_recorded_again_names_the_model_once(tmp_path: Path) -> N
     recording = record_run(make_run(tmp_path), {})
     log = Calls()
     again = replace(recording, model=recording.label)
-    await RecordedModel(again, log, utc_now).ask("proposer", key(1), PROMPT)
+    await RecordedModel(again, log, SYSTEM_CLOCK).ask("proposer", key(1), PROMPT)
     assert again.label == "recording of qwen"
     assert log.kept["proposer/1/filter/1"].model == "recording of qwen"
 
@@ -257,7 +257,7 @@ async def test_a_replay_asks_no_endpoint(tmp_path: Path) -> None:
     recording.write(folder.recording)
     config = load_config(None, {"competition": "fruit", "replay": "fruit-1"})
     with Store(folder.database) as store:
-        async with open_models(config, {}, store, utc_now) as desk:
+        async with open_models(config, {}, store, SYSTEM_CLOCK) as desk:
             assert (await desk.client.ask("proposer", key(1), PROMPT)).text == REPLY
         assert store.totals()["dollars"] == 0
 

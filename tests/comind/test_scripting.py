@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.control import Control
 from comind.llm.client import CallKey, Reply
 from comind.llm.parsing import MalformedReply
@@ -24,6 +22,7 @@ from comind.solutions import solution_script
 from comind.store import Store
 from comind.verifying import verify_kernels
 from comind.working import Workshop
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.sandbox import Sandbox
 from kaggle_runner.session import NotebookSession
 from tests.comind.evaluator_folders import houses, ready_evaluator
@@ -86,9 +85,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     with Store(folder.database) as store:
         shop = Workshop(
             folder=folder, store=store, desk=Desk(model, Prompts()), brief=Brief("c", "m", "h", "d"),
-            evaluator=evaluator, control=Control(time_limit=600, seconds_used=0, monotonic=time.monotonic),
-            clock=utc_now, open_session=open_session, slug="houses", context_tokens=8192,
-            cell_seconds=60, memory_bytes=None, monotonic=time.monotonic,
+            evaluator=evaluator, control=Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
+            clock=SYSTEM_CLOCK, open_session=open_session, slug="houses", context_tokens=8192,
+            cell_seconds=60, memory_bytes=None,
         )  # fmt: skip
         yield World(shop, store, model)
 

@@ -6,7 +6,6 @@ Each must be read or come back as a complaint that can be shown to the model; no
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ from typing import Any, cast
 
 import pytest
 
-from comind.clock import utc_now
 from comind.coding import CodingAgent
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
@@ -31,6 +29,7 @@ from comind.runs import RunFolder
 from comind.store import Store
 from comind.working import Workshop
 from kaggle_runner.cells import CellResult
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.session import NotebookSession
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "small_model"
@@ -127,7 +126,7 @@ class EchoSession:
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     (tmp_path / "run").mkdir()
-    with Store(tmp_path / "run" / "run.sqlite", clock=utc_now) as opened:
+    with Store(tmp_path / "run" / "run.sqlite", clock=SYSTEM_CLOCK) as opened:
         yield opened
 
 
@@ -138,17 +137,16 @@ async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
     shop = Workshop(
         folder=RunFolder(store.path.parent),
         store=store,
-        desk=Desk(RecordedModel(recording, StoredCalls(store), utc_now), Prompts()),
+        desk=Desk(RecordedModel(recording, StoredCalls(store), SYSTEM_CLOCK), Prompts()),
         brief=Brief("c", "m", "h", "d"),
         evaluator=cast(Evaluator, SimpleNamespace()),
-        control=Control(time_limit=600, seconds_used=0, monotonic=time.monotonic),
-        clock=utc_now,
+        control=Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
+        clock=SYSTEM_CLOCK,
         open_session=open_session,
         slug=recording.competition,
         context_tokens=8192,
         cell_seconds=60,
         memory_bytes=None,
-        monotonic=time.monotonic,
     )
     agent = Agent(id="r1-a1", round=1, index=1, title="t", max_steps=steps)
     draft = Draft(id="r1-a1", round=1, title="t", description="d")

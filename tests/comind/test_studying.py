@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from comind.clock import utc_now
 from comind.community_cache import CommunityCache
 from comind.llm.parsing import scored_lines
 from comind.records import Discussion, Event, Idea, Kernel, Link, Report
@@ -17,6 +16,7 @@ from comind.store import Store
 from comind.studying import analyze_sample, draw_sample
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.kaggle_records import KernelInfo, KernelSource
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.planning import Model, knowledge
 from tests.comind.test_graph import pipeline
 
@@ -94,7 +94,7 @@ class Upstream:
 async def test_a_snapshot_knows_copies_and_blends(tmp_path: Path) -> None:
     with Store(tmp_path / "run.sqlite") as store:
         kaggle = cast(KaggleClient, Upstream())
-        cache = CommunityCache(kaggle, "comp", None, clock=utc_now, hours=1, tell=store.event)
+        cache = CommunityCache(kaggle, "comp", None, clock=SYSTEM_CLOCK, hours=1, tell=store.event)
         for _ in range(2):
             await take_snapshot(cache, store, higher_is_better=True, top_kernels=9, top_discussions=0)
         links = {(link.source, link.kind, link.target) for link in store.all(Link)}

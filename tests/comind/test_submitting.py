@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from comind.clock import utc_now
 from comind.records import Event, Push
 from comind.results import write_report
 from comind.runs import RunFolder
@@ -16,6 +15,7 @@ from comind.store import Store
 from comind.store.reader import Reader
 from comind.submitting import Submitter, candidates_of
 from comind.upstream import Upstream
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submission_records import KernelFile
 from tests.comind.run_to_submit import add_solution, make_run
 from tests.fakes.kaggle_line import KaggleLine
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, server: RunningServer) -> RunFolder:
 
 def submitter(folder: RunFolder, store: Store, url: str, *, simulated: bool = False) -> Submitter:
     upstream = Upstream(client_of(url), SLUG, simulated)
-    return Submitter(store, folder, upstream, utc_now, patience=QUICK)
+    return Submitter(store, folder, upstream, SYSTEM_CLOCK, patience=QUICK)
 
 
 def told(store: Store) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from comind.llm.client import CallKey, Reply
 from comind.models import Timely
 from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, LimitReached
+from tests.fakes.clocks import HandClock
 
 
 class SlowModel:
@@ -37,7 +38,7 @@ class SlowModel:
 
 def control(*, used: float = 0.0) -> Control:
     """Of 600 seconds the last 60 are kept back for the end."""
-    return Control(time_limit=600, seconds_used=used, monotonic=lambda: 0.0)
+    return Control(time_limit=600, seconds_used=used, clock=HandClock())
 
 
 async def test_a_stop_ends_the_waiting_for_a_reply_and_the_request() -> None:

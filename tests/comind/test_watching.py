@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from comind import watching
-from comind.clock import utc_now
 from comind.control import GRACE_SECONDS, Control
 from comind.llm.client import CallKey, Reply
 from comind.prompts import Prompts
@@ -17,6 +16,8 @@ from comind.records import LlmCall, MonitorDecision
 from comind.roles.desk import Desk
 from comind.store import Store
 from comind.watching import CellUnderWatch, Watcher, check_rules
+from kaggle_runner.moments import SYSTEM_CLOCK
+from tests.fakes.clocks import HandClock
 
 
 @dataclass
@@ -107,8 +108,8 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
             CellUnderWatch("r1-a1", 2, "train", "fit()", 100.0),
             desk=Desk(model, Prompts()),
             store=store,
-            control=control or Control(time_limit=1e6, seconds_used=0, monotonic=lambda: 0.0),
-            clock=utc_now,
+            control=control or Control(time_limit=1e6, seconds_used=0, clock=HandClock()),
+            clock=SYSTEM_CLOCK,
             deadline=lambda: left,
         )
         return watcher, store, session
@@ -166,10 +167,10 @@ async def test_an_agent_without_time_is_stopped(watch: Callable[..., tuple[Watch
 async def test_who_ended_a_cell_is_told_from_why(
     watch: Callable[..., tuple[Watcher, Store, Session]], end: Callable[[Control], None], source: str
 ) -> None:
-    now = [0.0]
-    control = Control(time_limit=1e6, seconds_used=0, monotonic=lambda: now[0])
+    clock = HandClock()
+    control = Control(time_limit=1e6, seconds_used=0, clock=clock)
     end(control)
-    now[0] = GRACE_SECONDS
+    clock.advance(GRACE_SECONDS)
     watcher, store, session = watch([Progress()], Model("CONTINUE"), control=control)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == source

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from comind.clock import stamp, utc_now
 from comind.config import RunConfig
 from comind.records import (
     Agent,
@@ -32,6 +31,8 @@ from comind.records import (
 from comind.runs import RunFolder, create_run
 from comind.scores import Score
 from comind.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK, stamp
+from tests.fakes.clocks import HandClock
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TITLES = (
@@ -74,7 +75,7 @@ def build(
     """Make the run's folder, database and logs. `hostile` puts HOSTILE into every text an agent writes."""
     folder = create_run(state, run_id)
     text = HOSTILE if hostile else ""
-    with Store(folder.database, clock=lambda: started + timedelta(minutes=31)) as store:
+    with Store(folder.database, clock=HandClock(started + timedelta(minutes=31))) as store:
         sample = Sample(folder, text, started)
         sample.community()
         for round in range(1, rounds + 1):
@@ -305,6 +306,8 @@ class Sample:
 
 if __name__ == "__main__":
     where = Path(sys.argv[1])
-    build(where, run_id="digits-5k-finished", status="finished", started=utc_now() - timedelta(hours=5))
+    build(
+        where, run_id="digits-5k-finished", status="finished", started=SYSTEM_CLOCK.now() - timedelta(hours=5)
+    )
     build_empty(where, "bike-demand-preparing")
-    print(build(where, started=utc_now() - timedelta(minutes=31)).path)
+    print(build(where, started=SYSTEM_CLOCK.now() - timedelta(minutes=31)).path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from comind.records import Event
@@ -12,21 +12,14 @@ from comind.runs import RunFolder
 from comind_tui.headless import Printer
 from tests.comind_tui import sample_run
 from tests.comind_tui.sample_run import HOSTILE, START
+from tests.fakes.clocks import HandClock
 
-
-class HandClock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = START + timedelta(minutes=31)
-
-    def __call__(self) -> datetime:
-        return self.now
+MOMENT = START + timedelta(minutes=31)
 
 
 def test_an_event_is_one_clean_line(live_run: RunFolder) -> None:
     out = io.StringIO()
-    printer = Printer(live_run, out, clock=HandClock())
+    printer = Printer(live_run, out, clock=HandClock(MOMENT))
     printer.event(Event(kind="cell", message=f"ran\n{HOSTILE}", agent="r2-a1", at="2026-11-21T09:00:00.000Z"))
     line = out.getvalue()
     assert line.count("\n") == 1
@@ -35,10 +28,10 @@ def test_an_event_is_one_clean_line(live_run: RunFolder) -> None:
 
 
 def test_a_silence_is_broken_by_time_agents_best_and_cost(live_run: RunFolder) -> None:
-    out, clock = io.StringIO(), HandClock()
+    out, clock = io.StringIO(), HandClock(MOMENT)
     printer = Printer(live_run, out, clock=clock)
     assert not printer.sign_of_life()
-    clock.now += timedelta(seconds=15)
+    clock.advance(15)
     assert printer.sign_of_life()
     assert not printer.sign_of_life()
     line = out.getvalue()
@@ -55,16 +48,16 @@ def test_a_silence_is_broken_by_time_agents_best_and_cost(live_run: RunFolder) -
 
 def test_a_run_without_a_first_word_still_gives_signs_of_life(tmp_path: Path) -> None:
     folder = sample_run.build_empty(tmp_path)
-    out, clock = io.StringIO(), HandClock()
+    out, clock = io.StringIO(), HandClock(MOMENT)
     printer = Printer(folder, out, clock=clock)
-    clock.now += timedelta(seconds=20)
+    clock.advance(20)
     assert printer.sign_of_life()
     assert "best –" in out.getvalue()
 
 
 def test_the_end_is_a_summary_for_people_or_the_document(finished_run: RunFolder) -> None:
     people, script = io.StringIO(), io.StringIO()
-    with Printer(finished_run, io.StringIO(), clock=HandClock()) as printer:
+    with Printer(finished_run, io.StringIO(), clock=HandClock(MOMENT)) as printer:
         pass
     printer.finish(people, as_json=False)
     printer.finish(script, as_json=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from comind.clock import stamp, utc_now
 from comind.records import Event, LlmCall
 from comind.runs import RunFolder, engine_lock
 from comind.store import Reader, Store
@@ -20,6 +19,7 @@ from comind.summary import summarize
 from comind_tui.headless import Printer
 from comind_tui.listing import summary_text
 from comind_tui.plain import about
+from kaggle_runner.moments import SYSTEM_CLOCK, stamp
 from tests.comind_tui import sample_run
 from tests.comind_tui.driving import SMALL, app_of, both_sizes, shown, text_of, until
 
@@ -29,7 +29,7 @@ PRICED: dict[str, Any] = {"offline": False, "max_cost": None}
 @contextmanager
 def at_work(state: Path, price: float | None, **config: Any) -> Iterator[RunFolder]:
     """Round two of four, with an engine; every call cost `price` dollars."""
-    now = utc_now()
+    now = SYSTEM_CLOCK.now()
     folder = sample_run.build(state, started=now - timedelta(minutes=31))
     with Store(folder.database) as store:
         run = store.run()
@@ -80,7 +80,7 @@ async def test_a_run_without_an_engine_foresees_nothing(tmp_path: Path) -> None:
 def test_a_new_round_and_the_winding_down_come_with_a_line_on_cost(tmp_path: Path) -> None:
     with at_work(tmp_path, 0.021) as folder:
         out = io.StringIO()
-        printer = Printer(folder, out, clock=utc_now)
+        printer = Printer(folder, out, clock=SYSTEM_CLOCK)
         printer.event(Event(kind="round", message="Round 1 of 4 begins", round=1))
         assert "forecast" not in out.getvalue()
         printer.event(Event(kind="round", message="Round 2 of 4 begins", round=2))

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from comind.clock import stamp
 from comind.records import Run, RunStatus
 from comind.scores import Score
 from comind_tui.plain import (
@@ -22,6 +21,7 @@ from comind_tui.plain import (
     table,
     tokens,
 )
+from kaggle_runner.moments import stamp
 from tests.comind_tui.sample_run import HOSTILE, START
 
 

@@ -28,6 +28,7 @@ from kaggle_runner.kaggle_records import SubmissionLimits
 from kaggle_runner.rank_movement import rows_of
 from kaggle_runner.rank_watch import View
 from kaggle_runner.ranks import assess, record
+from tests.fakes.clocks import HandClock
 from tests.kaggle_runner.boards import NOON, asked, table
 from tests.tiny_kaggle import (
     CANARY,
@@ -194,7 +195,7 @@ def test_lines_of_trouble_go_to_stderr_with_the_age_of_what_is_known(
 ) -> None:
     teams = table({"Alice": 1.0})
     look = assess(asked(teams), rows_of(teams))
-    lines = Lines(lambda one: f"rank {one.own and one.own.rank}", fresh=60, clock=lambda: NOON)
+    lines = Lines(lambda one: f"rank {one.own and one.own.rank}", fresh=60, clock=HandClock(NOON))
     away = KaggleError("no connection", status=0)
     lines.show(View(look=look))
     lines.show(View(look=look, trouble=away))

@@ -16,11 +16,11 @@ import pytest
 from comind.records import Event
 from comind.runs import list_runs
 from comind.store import Reader
+from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.board import ranked
 from mle_live.competition import load_competition
 from tests.e2e.commands import COMMAND, comind, environment
 from tests.fakes.kaggle_line import KaggleLine
-from tests.kaggle_runner.submissions import utc_now
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -32,7 +32,7 @@ LIMIT = 3
 @pytest.fixture
 def server(prepared_root: Callable[[str], Path], tmp_path: Path) -> Iterator[RunningServer]:
     competition = replace(load_competition(prepared_root(SLUG), SLUG), max_daily_submissions=LIMIT)
-    with running_server([competition], tmp_path / "server", now=utc_now()) as running:
+    with running_server([competition], tmp_path / "server", now=SYSTEM_CLOCK.now()) as running:
         yield running
 
 
@@ -85,7 +85,7 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     assert document["limits"]["allowed_now"] == LIMIT - len(rows)
     assert document["ledger"]["final_picks"]
     assert place.returncode == 0, place.stderr
-    board = ranked(server.service.board(server.competition, server.service.clock()), "public", True)
+    board = ranked(server.service.board(server.competition, server.service.clock.now()), "public", True)
     held = {team.name: (rank, team.public_score) for rank, team in board}
     shown = json.loads(place.stdout)
     assert (shown["rank"], shown["score"]) == pytest.approx(held["alice"], abs=1e-5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from kaggle_runner.kaggle_records import (
     PushedVersion,
     Quota,
 )
+from tests.fakes.clocks import HandClock
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -50,26 +50,14 @@ class ScriptedKaggle:
     lose_answer: bool = False
     """The next push is taken, but its answer never comes."""
     quota_seconds: float | None = None
-    time: float = 0.0
+    clock: HandClock = field(default_factory=lambda: HandClock(BEGIN))
     calls: Counter[str] = field(default_factory=Counter)
-    sleeps: list[float] = field(default_factory=list)
     pushed: list[tuple[str, float, Run]] = field(default_factory=list)
     """(slug, when, how it goes); versions of a slug count from 1."""
     stale_for: float = 0.0
     """After a push, the state of the version before is told for so many seconds."""
     is_loopback: bool = False
     used: float = 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)  # others may go on
-
-    def now(self) -> float:
-        return self.time
-
-    def clock(self) -> datetime:
-        return BEGIN + timedelta(seconds=self.time)
 
     def _called(self, method: str) -> None:
         self.calls[method] += 1
@@ -87,7 +75,7 @@ class ScriptedKaggle:
     async def push_kernel(self, push: KernelPush) -> PushedVersion:
         self._called("push_kernel")
         slug = self.renamed or push.slug
-        self.pushed.append((slug, self.time, self.runs.pop(0) if self.runs else Run()))
+        self.pushed.append((slug, self.clock.seconds, self.runs.pop(0) if self.runs else Run()))
         if self.lose_answer:
             self.lose_answer = False
             raise KaggleError("push: no answer in time", maybe_done=True)
@@ -100,7 +88,7 @@ class ScriptedKaggle:
     async def kernel_status(self, ref: str, version: int) -> KernelStatus:
         self._called("kernel_status")
         _, pushed_at, run = self._versions(ref)[version - 1]
-        age = self.time - pushed_at
+        age = self.clock.seconds - pushed_at
         if version > 1 and age < self.stale_for:
             return KernelStatus(self._versions(ref)[version - 2][2].end, "")
         if age < run.queued:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.governor import Governor, Patience
 from kaggle_runner.kaggle_transport import Retries, Timeouts
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from kaggle_runner.submission_file import inspect
 from kaggle_runner.submission_records import Candidate, FileFacts, LocalScore
 from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
@@ -57,12 +58,8 @@ def three_a_day(folder: Path, *, now: datetime | None = None) -> Iterator[Runnin
         .replace("max_daily_submissions: 4", f"max_daily_submissions: {LIMIT}")
         .replace("deadline: 2027-01-01T00:00:00Z", "deadline: 2126-01-01T00:00:00Z")
     )
-    with running_server(root, folder / "server", now=now or utc_now()) as server:
+    with running_server(root, folder / "server", now=now or SYSTEM_CLOCK.now()) as server:
         yield server
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def client_of(url: str, *, tries: int = 3, read: float = 60.0) -> KaggleClient:
@@ -76,6 +73,6 @@ def open_book(folder: Path) -> AccountBook:
 
 
 def governor(
-    book: AccountBook, url: str, *, patience: Patience = QUICK, clock: Callable[[], datetime] = utc_now
+    book: AccountBook, url: str, *, patience: Patience = QUICK, clock: Clock = SYSTEM_CLOCK
 ) -> Governor:
     return Governor(book, client_of(url), SLUG, clock=clock, patience=patience)

@@ -13,9 +13,11 @@ import pytest
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import SubmissionRefused
 from kaggle_runner.kaggle_records import KernelPush
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submission_file import inspect
 from kaggle_runner.submission_policy import chosen
 from kaggle_runner.submission_records import KernelFile
+from tests.fakes.clocks import HandClock
 from tests.fakes.kaggle_line import KaggleLine
 from tests.kaggle_runner.submissions import (
     LIMIT,
@@ -23,7 +25,6 @@ from tests.kaggle_runner.submissions import (
     governor,
     open_book,
     three_a_day,
-    utc_now,
     write_candidate,
 )
 from tests.tiny_kaggle import SLUG, RunningServer, wait_until_graded
@@ -151,15 +152,15 @@ async def test_the_deadline_is_read_on_the_servers_clock(
     deadline = server.competition.deadline
     mine = write_candidate(tmp_path, "mine", 5.0)
     with KaggleLine(server.url, skew=timedelta(hours=1)) as line:
-        skewed = governor(book, line.url, clock=lambda: deadline - timedelta(minutes=30))
+        skewed = governor(book, line.url, clock=HandClock(deadline - timedelta(minutes=30)))
         standing, (verdict,) = await skewed.consider([mine])
         assert standing.situation.late
         assert verdict.level == "hold" and "the deadline has passed" in verdict.reason
         with pytest.raises(SubmissionRefused, match="the deadline has passed"):
             await skewed.send(mine)
-    straight = governor(book, server.url, clock=lambda: deadline - timedelta(minutes=30))
+    straight = governor(book, server.url, clock=HandClock(deadline - timedelta(minutes=30)))
     assert not (await straight.look()).situation.late
-    assert (await governor(book, server.url, clock=utc_now).look()).situation.days_left is not None
+    assert (await governor(book, server.url, clock=SYSTEM_CLOCK).look()).situation.days_left is not None
 
 
 async def test_a_closed_competition_takes_nothing_from_anybody(

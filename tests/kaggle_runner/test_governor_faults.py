@@ -17,6 +17,7 @@ import pytest
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, SubmissionRefused
 from kaggle_runner.governor import Governor
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submission_book import SubmissionBook, mark_in
 from kaggle_runner.submission_policy import chosen
 from tests.fakes.kaggle_line import Fault, KaggleLine
@@ -27,7 +28,6 @@ from tests.kaggle_runner.submissions import (
     governor,
     open_book,
     three_a_day,
-    utc_now,
     write_candidate,
 )
 from tests.tiny_kaggle import SLUG, RunningServer, wait_until_graded
@@ -69,7 +69,7 @@ async def test_a_silent_server_is_given_up_and_its_list_is_read(
 ) -> None:
     line.spoil("CreateSubmission", "hung")
     client = client_of(line.url, read=3.0)
-    desk = Governor(book, client, SLUG, clock=utc_now, patience=QUICK)
+    desk = Governor(book, client, SLUG, clock=SYSTEM_CLOCK, patience=QUICK)
     assert (await desk.send(write_candidate(tmp_path, "mine", 5.0))).ref
     assert line.passed["CreateSubmission"] == 1 and await submitted(server) == 1
 
@@ -109,7 +109,7 @@ async def test_a_server_that_is_gone_for_a_while_after_the_submission_is_waited_
         line.down = looks < 4
 
     line.spoil("CreateSubmission", "down after it")
-    desk = Governor(book, client_of(line.url), SLUG, clock=utc_now, patience=QUICK, sleep=wait)
+    desk = Governor(book, client_of(line.url), SLUG, clock=SYSTEM_CLOCK, patience=QUICK, sleep=wait)
     assert (await desk.send(write_candidate(tmp_path, "mine", 5.0))).ref
     assert looks == 4 and await submitted(server) == 1
 
@@ -216,7 +216,7 @@ async def test_whatever_breaks_where_nothing_goes_out_twice_or_beyond_the_limit(
             write_candidate(tmp_path / f"{number}", f"r{number}-a{place}", chance.choice((40.0, 30, 20, 10)))
             for place in range(2)
         ]
-        desk = Governor(book, client, SLUG, clock=utc_now, patience=QUICK)
+        desk = Governor(book, client, SLUG, clock=SYSTEM_CLOCK, patience=QUICK)
         with contextlib.suppress(KaggleError):
             _, verdicts = await desk.consider(made)
             if verdict := chosen(verdicts):

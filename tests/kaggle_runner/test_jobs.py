@@ -32,7 +32,7 @@ class Desk:
 
     async def run(self, job: Job = JOB, **options: Any) -> JobResult:
         return await run_job(
-            self.kaggle, self.book, job, self.folder, sleep=self.kaggle.sleep, now=self.kaggle.now, **options
+            self.kaggle, self.book, job, self.folder, sleep=self.kaggle.clock.sleep, **options
         )
 
     def row(self, slug: str = JOB.push.slug) -> KernelRow:
@@ -63,7 +63,7 @@ async def test_a_job_is_pushed_waited_for_and_noted(desk: Desk) -> None:
 async def test_looks_become_rarer_up_to_one_a_minute(desk: Desk) -> None:
     desk.kaggle.runs = [Run(running=7200)]
     await desk.run()
-    waits = [seconds for seconds in desk.kaggle.sleeps if seconds]
+    waits = [seconds for seconds in desk.kaggle.clock.slept if seconds]
     assert waits[0] == 5.0 and waits == sorted(waits) and waits[-1] == 60.0
 
 
@@ -116,7 +116,7 @@ async def test_an_abandoned_kernel_that_a_person_deletes_does_not_count_for_ever
     await desk.run(deadline_seconds=60)
     desk.kaggle.faults["kernel_status"] = [KaggleError("denied", status=403)] * 2
     assert (await find_again(desk.kaggle, desk.book))[0].unfinished
-    desk.kaggle.time += 1000
+    desk.kaggle.clock.seconds += 1000
     assert (await find_again(desk.kaggle, desk.book))[0].state == "lost"
 
 
@@ -305,7 +305,7 @@ async def test_a_job_beyond_its_deadline_is_abandoned_and_counted_until_it_ends(
     assert result.state == "abandoned"
     assert [row.slug for row in desk.book.unfinished()] == [JOB.push.slug] and desk.row().abandoned
     assert (await find_again(desk.kaggle, desk.book))[0].unfinished
-    desk.kaggle.time += 3000
+    desk.kaggle.clock.seconds += 3000
     (row,) = await find_again(desk.kaggle, desk.book)
     assert row.state == "complete" and row.abandoned and row.charged_seconds > 2000
     assert desk.book.unfinished() == []
@@ -330,7 +330,7 @@ async def test_a_push_that_never_reached_kaggle_does_not_count_for_ever(desk: De
     with pytest.raises(asyncio.CancelledError):
         await desk.run()
     assert (await find_again(desk.kaggle, desk.book))[0].unfinished
-    desk.kaggle.time += 1000
+    desk.kaggle.clock.seconds += 1000
     assert (await find_again(desk.kaggle, desk.book))[0].state == "lost"
 
 

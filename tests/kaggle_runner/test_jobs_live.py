@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from comind.clock import utc_now
 from kaggle_runner.account import AccountBook
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.gathering import CarriedWork, cell_logs, gather, longest
@@ -22,6 +21,7 @@ from kaggle_runner.jobs import run_job
 from kaggle_runner.kaggle_records import KernelPush
 from kaggle_runner.kaggle_transport import Retries
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
 
@@ -63,7 +63,7 @@ class Kaggle:
 @pytest.fixture
 def kaggle(server: RunningServer, tmp_path: Path) -> Iterator[Kaggle]:
     with AccountBook(tmp_path / "kaggle.sqlite", "alice@here") as book:
-        yield Kaggle(KaggleClient(server.url, TOKEN), KernelBook(book, utc_now), tmp_path / "home")
+        yield Kaggle(KaggleClient(server.url, TOKEN), KernelBook(book, SYSTEM_CLOCK), tmp_path / "home")
 
 
 async def test_cells_run_as_they_are_and_their_files_come_home(kaggle: Kaggle) -> None:
@@ -327,6 +327,7 @@ from kaggle_runner.job_records import Job
 from kaggle_runner.jobs import run_job
 from kaggle_runner.kaggle_records import KernelPush
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 class Dying(KaggleClient):
     async def push_kernel(self, push):
@@ -335,7 +336,7 @@ class Dying(KaggleClient):
 
 async def main():
     with AccountBook(Path(sys.argv[3]), "alice@here") as book:
-        client, kernels = Dying(sys.argv[1], sys.argv[2]), KernelBook(book, lambda: datetime.now(UTC))
+        client, kernels = Dying(sys.argv[1], sys.argv[2]), KernelBook(book, SYSTEM_CLOCK)
         push = KernelPush("comind-killed", "comind-killed", "print('ran')", "script")
         await run_job(client, kernels, Job(push), Path(sys.argv[3]).parent)
 

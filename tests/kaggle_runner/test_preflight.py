@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from kaggle_runner.kaggle_transport import Retries
 from kaggle_runner.preflight import Purpose, insist, preflight, reached
 from mle_live.competition import load_competition
 from mle_live.service import ServerLimits
+from tests.fakes.clocks import HandClock
 from tests.tiny_kaggle import (
     DEADLINE,
     NOW,
@@ -50,16 +51,13 @@ async def look(
     **settings: object,
 ) -> dict[str, Finding]:
     client = KaggleClient(server.url, token, retries=ONCE)
-    found = await preflight(client, slug, purpose=purpose, now=lambda: NOW, **settings)  # type: ignore[arg-type]
+    found = await preflight(client, slug, purpose=purpose, clock=HandClock(NOW), **settings)  # type: ignore[arg-type]
     return {one.name: one for one in found}
 
 
 async def test_all_is_well(server: RunningServer, tmp_path: Path) -> None:
     client = KaggleClient(server.url, TOKEN, retries=ONCE)
-    real_now = datetime.now(UTC)
-    found = await preflight(
-        client, SLUG, purpose="submit", folder=tmp_path / "not" / "there", now=lambda: real_now
-    )
+    found = await preflight(client, SLUG, purpose="submit", folder=tmp_path / "not" / "there")
     by_name = {one.name: one for one in found}
     assert {name for name, one in by_name.items() if one.verdict != "ok"} == {"clock"}  # it stands in June
     assert "knows alice (API token)" in by_name["kaggle"].detail

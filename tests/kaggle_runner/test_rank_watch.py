@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kaggle_runner.kaggle_records import BoardTeam, Competition, SubmissionLimit
 from kaggle_runner.rank_book import RankBook
 from kaggle_runner.rank_watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
 from kaggle_runner.ranks import record
+from tests.fakes.clocks import HandClock
 from tests.kaggle_runner.boards import NOON, SLUG, asked, competition, table
 
 ACCOUNT = "alice@example.org"
@@ -24,22 +25,6 @@ ACCOUNT = "alice@example.org"
 
 class Stopped(Exception):
     """Ends a watch, which never ends by itself."""
-
-
-class FakeTime:
-    """A clock that only sleeping moves on."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.slept: list[float] = []
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-        await asyncio.sleep(0)
 
 
 class FakeKaggle:
@@ -88,7 +73,7 @@ def until(count: int, views: list[View]) -> Callable[[View], None]:
 
 
 async def watch(
-    kaggle: FakeKaggle, path: Path, time: FakeTime, *, views: int, seconds: float = 60.0, chance: float = 0.5
+    kaggle: FakeKaggle, path: Path, time: HandClock, *, views: int, seconds: float = 60.0, chance: float = 0.5
 ) -> list[View]:
     """What a watch shows first, so many times; the two first views come before any call."""
     shown: list[View] = []
@@ -108,7 +93,7 @@ async def watch(
 
 
 async def test_it_looks_at_once_and_then_as_often_as_asked(tmp_path: Path) -> None:
-    kaggle, time = FakeKaggle(), FakeTime()
+    kaggle, time = FakeKaggle(), HandClock(NOON)
     views = await watch(kaggle, tmp_path, time, views=5, seconds=90)
     assert views[0].look is None and kaggle.looks == 3 and kaggle.heads == 1
     assert [view.look and round(view.look.at - NOON.timestamp()) for view in views[2:]] == [0, 90, 180]
@@ -116,13 +101,13 @@ async def test_it_looks_at_once_and_then_as_often_as_asked(tmp_path: Path) -> No
 
 
 async def test_it_never_asks_more_often_than_is_polite(tmp_path: Path) -> None:
-    time = FakeTime()
+    time = HandClock(NOON)
     await watch(FakeKaggle(), tmp_path, time, views=4, seconds=1)
     assert [seconds for seconds in time.slept if seconds] == [LEAST_SECONDS]
 
 
 async def test_a_fresh_look_in_the_book_is_waited_out(tmp_path: Path) -> None:
-    kaggle, time = FakeKaggle(), FakeTime()
+    kaggle, time = FakeKaggle(), HandClock(NOON)
     with AccountBook(tmp_path / "kaggle.sqlite", ACCOUNT) as book:
         record(book, asked(table(kaggle.scores), NOON - timedelta(seconds=20)))
     views = await watch(kaggle, tmp_path, time, views=3)
@@ -134,7 +119,7 @@ async def test_a_fresh_look_in_the_book_is_waited_out(tmp_path: Path) -> None:
 async def test_trouble_doubles_the_wait_with_jitter_and_keeps_the_last_look(
     tmp_path: Path, status: int
 ) -> None:
-    kaggle, time = FakeKaggle(None, *[status] * 6), FakeTime()
+    kaggle, time = FakeKaggle(None, *[status] * 6), HandClock(NOON)
     views = await watch(kaggle, tmp_path, time, views=9, chance=1.0)
     assert [wait for wait in time.slept if wait] == [60, 150, 300, 600, 1125, 1125]
     assert max(time.slept) <= LONGEST_SECONDS * 1.25
@@ -142,21 +127,21 @@ async def test_trouble_doubles_the_wait_with_jitter_and_keeps_the_last_look(
 
 
 async def test_a_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None:
-    kaggle, time = FakeKaggle(None, 429, 429), FakeTime()
+    kaggle, time = FakeKaggle(None, 429, 429), HandClock(NOON)
     kaggle.retry_after = 700.0
     await watch(kaggle, tmp_path, time, views=6, chance=0.5)
     assert [wait for wait in time.slept if wait] == [60, 700, 700]
 
 
 async def test_after_trouble_the_usual_pace_comes_back(tmp_path: Path) -> None:
-    time = FakeTime()
+    time = HandClock(NOON)
     views = await watch(FakeKaggle(500, None, None), tmp_path, time, views=5, chance=0.0)
     assert [wait for wait in time.slept if wait] == [90, 60]
     assert [view.trouble is None for view in views[2:]] == [False, True, True]
 
 
 async def test_a_wish_to_look_now_waits_for_politeness_only(tmp_path: Path) -> None:
-    kaggle, time = FakeKaggle(), FakeTime()
+    kaggle, time = FakeKaggle(), HandClock(NOON)
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -164,7 +149,7 @@ async def test_a_wish_to_look_now_waits_for_politeness_only(tmp_path: Path) -> N
         if seconds >= 600:
             watching.look_now()
             await asyncio.Event().wait()
-        time.now += timedelta(seconds=seconds)
+        time.advance(seconds)
 
     shown: list[View] = []
     watching = RankWatch(
@@ -176,7 +161,7 @@ async def test_a_wish_to_look_now_waits_for_politeness_only(tmp_path: Path) -> N
 
 
 async def test_one_process_asks_and_another_reads_until_it_takes_over(tmp_path: Path) -> None:
-    kaggle, time = FakeKaggle(), FakeTime()
+    kaggle, time = FakeKaggle(), HandClock(NOON)
     path = tmp_path / "kaggle.sqlite"
     turns = 0
     shown: list[View] = []
@@ -184,10 +169,10 @@ async def test_one_process_asks_and_another_reads_until_it_takes_over(tmp_path: 
     async def sleep(seconds: float) -> None:
         nonlocal turns
         turns += 1
-        time.now += timedelta(seconds=seconds)
+        time.advance(seconds)
         with AccountBook(path, ACCOUNT) as other:
             if turns == 2:  # the other process stores a look
-                record(other, asked(table({**kaggle.scores, "Alice": 0.5}), time.now))
+                record(other, asked(table({**kaggle.scores, "Alice": 0.5}), time.now()))
             if turns == 4:
                 holding.close()
         await asyncio.sleep(0)
@@ -206,7 +191,7 @@ async def test_one_process_asks_and_another_reads_until_it_takes_over(tmp_path: 
 
 
 async def test_what_is_shown_is_what_the_book_has(tmp_path: Path) -> None:
-    views = await watch(FakeKaggle(), tmp_path, FakeTime(), views=3)
+    views = await watch(FakeKaggle(), tmp_path, HandClock(NOON), views=3)
     with AccountBook(tmp_path / "kaggle.sqlite", ACCOUNT) as book:
         assert RankBook(book, SLUG).last() == views[-1].look
     assert views[-1].look is not None and views[-1].look.board == "unknown"

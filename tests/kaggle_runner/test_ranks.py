@@ -17,6 +17,7 @@ from kaggle_runner.rank_book import RankBook
 from kaggle_runner.rank_movement import rows_of
 from kaggle_runner.rank_records import look_as_dict, look_from_dict
 from kaggle_runner.ranks import assess, look_once, record
+from tests.fakes.clocks import HandClock
 from tests.kaggle_runner.boards import NOON, asked, table
 from tests.tiny_kaggle import (
     CANARY,
@@ -59,16 +60,16 @@ async def submit(client: KaggleClient, server: RunningServer, folder: Path, erro
 async def test_a_look_shows_the_rank_that_the_server_holds(
     client: KaggleClient, server: RunningServer, book: AccountBook, tmp_path: Path
 ) -> None:
-    first = await look_once(client, book, SLUG, lambda: NOW)
+    first = await look_once(client, book, SLUG, HandClock(NOW))
     assert (first.own, first.teams, first.board, first.since_last) == (None, 20, "synthetic", None)
     assert (first.submissions_today, first.submissions_left) == (0, 4)
     await submit(client, server, tmp_path, 45.0)
-    second = await look_once(client, book, SLUG, lambda: NOW + timedelta(minutes=1))
+    second = await look_once(client, book, SLUG, HandClock(NOW + timedelta(minutes=1)))
     assert second.own is not None and second.own.score == 45.0
     assert (second.own.rank, second.teams) == ((await client.competition(SLUG)).rank, 21) == (5, 21)
     assert (second.medal, second.next_zone and second.next_zone.medal) == ("bronze", "silver")
     await submit(client, server, tmp_path, 25.0)
-    third = await look_once(client, book, SLUG, lambda: NOW + timedelta(minutes=2))
+    third = await look_once(client, book, SLUG, HandClock(NOW + timedelta(minutes=2)))
     assert third.own is not None and (third.own.rank, third.submissions_left) == (3, 2)
     assert third.since_last is not None and (third.since_last.places, third.since_last.score_change) == (
         2,
@@ -81,8 +82,8 @@ async def test_a_look_shows_the_rank_that_the_server_holds(
 async def test_another_team_can_be_watched_without_mixing_histories(
     client: KaggleClient, book: AccountBook
 ) -> None:
-    await look_once(client, book, SLUG, lambda: NOW)
-    look = await look_once(client, book, SLUG, lambda: NOW + timedelta(minutes=1), team="team 3")
+    await look_once(client, book, SLUG, HandClock(NOW))
+    look = await look_once(client, book, SLUG, HandClock(NOW + timedelta(minutes=1)), team="team 3")
     assert look.own is not None and (look.own.rank, look.since_last) == (3, None)
     assert len(RankBook(book, SLUG).history()) == len(RankBook(book, SLUG, "Team 3").history()) == 1
 
@@ -91,7 +92,7 @@ async def test_an_unknown_competition_is_an_error_that_stores_nothing(
     client: KaggleClient, book: AccountBook
 ) -> None:
     with pytest.raises(KaggleError):
-        await look_once(client, book, "no-such-competition", lambda: NOW)
+        await look_once(client, book, "no-such-competition", HandClock(NOW))
     assert RankBook(book, "no-such-competition").last() is None
 
 

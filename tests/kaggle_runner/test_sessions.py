@@ -39,13 +39,12 @@ class Hall:
             self.kernels,
             None if alone else self.kaggle,
             limits=KAGGLE_LIMITS if limits is None else limits,
-            sleep=self.kaggle.sleep,
-            now=self.kaggle.now,
+            sleep=self.kaggle.clock.sleep,
         )
 
     def running(self, slug: str, seconds: float, *, accelerator: str = T4) -> None:
         """A kernel at Kaggle and in the book, for which nobody holds a ticket."""
-        self.kaggle.pushed.append((slug, self.kaggle.time, Run(queued=0.0, running=seconds)))
+        self.kaggle.pushed.append((slug, self.kaggle.clock.seconds, Run(queued=0.0, running=seconds)))
         self.kernels.write(
             KernelRow(
                 slug=slug,
@@ -55,8 +54,8 @@ class Hall:
                 state="running",
                 accelerator=accelerator,
                 reserved_seconds=seconds,
-                requested_at=self.kaggle.clock(),
-                started_at=self.kaggle.clock(),
+                requested_at=self.kaggle.clock.now(),
+                started_at=self.kaggle.clock.now(),
             )
         )
 
@@ -128,7 +127,7 @@ async def test_a_running_kernel_without_a_ticket_holds_its_place_until_kaggle_sa
     hall.running("abandoned-2", 5000)
     queue, reasons = hall.queue(), list[str]()
     async with queue.place(GPU_HOUR, slug="new", watch=reasons.append) as slot:
-        assert 5000 <= hall.kaggle.time < 5200 and slot.waited >= 5000
+        assert 5000 <= hall.kaggle.clock.seconds < 5200 and slot.waited >= 5000
     assert reasons == ["all 2 places of kaggle-gpu are taken"]
     row = hall.kernels.find("abandoned-2")
     assert row is not None and row.state == "complete"
@@ -138,7 +137,7 @@ async def test_kernels_on_the_cpu_do_not_take_the_gpus_places(hall: Hall) -> Non
     hall.running("cpu-1", 9e9, accelerator="")
     hall.running("cpu-2", 9e9, accelerator="")
     async with hall.queue().place(GPU_HOUR, slug="new"):
-        assert hall.kaggle.time == 0.0
+        assert hall.kaggle.clock.seconds == 0.0
 
 
 async def test_a_kernel_that_runs_already_has_its_place(hall: Hall) -> None:
@@ -160,7 +159,7 @@ async def test_nothing_begins_that_cannot_end_before_the_deadline(hall: Hall) ->
     with pytest.raises(LimitReached, match=r"It waited: all 1 places"):
         async with queue.place(GPU_HOUR, deadline_seconds=5000):
             pass
-    assert 1400 <= hall.kaggle.time < 1500 and queue.tickets.held() == []
+    assert 1400 <= hall.kaggle.clock.seconds < 1500 and queue.tickets.held() == []
 
 
 async def test_nothing_begins_that_the_weeks_quota_cannot_hold(hall: Hall) -> None:
@@ -216,9 +215,7 @@ async def test_a_job_in_its_place_is_counted_once(hall: Hall) -> None:
     granted: list[str] = []
     async with queue.place(GPU_HOUR, slug="comind-x"):
         waiting = asyncio.create_task(second())
-        await run_job(
-            hall.kaggle, hall.kernels, job, hall.path.parent, sleep=hall.kaggle.sleep, now=hall.kaggle.now
-        )
+        await run_job(hall.kaggle, hall.kernels, job, hall.path.parent, sleep=hall.kaggle.clock.sleep)
         await waiting
     assert granted == ["y"]
 
@@ -242,15 +239,15 @@ async def test_a_cancelled_wait_leaves_no_ticket(hall: Hall) -> None:
 
 _HOLDER = """
 import asyncio, sys
-from datetime import UTC, datetime
 from pathlib import Path
 from kaggle_runner.account import AccountBook
 from kaggle_runner.kernel_book import KernelBook
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.sessions import Needs, SessionQueue
 
 async def main():
     with AccountBook(Path(sys.argv[1]), "ann@kaggle") as book:
-        queue = SessionQueue(KernelBook(book, lambda: datetime.now(UTC)), None, limits={"local-gpu": 1})
+        queue = SessionQueue(KernelBook(book, SYSTEM_CLOCK), None, limits={"local-gpu": 1})
         async with queue.place(Needs(True, 60.0)):
             print("held", flush=True)
             await asyncio.sleep(600)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from mle_live.clock import LAST_MOMENT, RunningClock, parse_moment, standing
+from kaggle_runner.moments import parse_moment
+from mle_live.clock import LAST_MOMENT, RunningClock, StandingClock
 from mle_live.rates import RateLimit
 from mle_live.service import ServerLimits
+from tests.fakes.clocks import HandClock
 from tests.tiny_kaggle import (
     DEADLINE,
     NOW,
@@ -31,49 +33,39 @@ COMPETITIONS = "competitions.CompetitionApiService"
 START = datetime(2026, 2, 1, tzinfo=UTC)
 
 
-class MachineTime:
-    """The machine's clock, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def rpc(server: RunningServer, name: str, body: dict[str, Any]) -> Any:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     return requests.post(f"{server.url}/api/v1/{name}", json=body, headers=headers, timeout=30).json()
 
 
 def test_a_standing_clock_stands() -> None:
-    clock = standing(START)
-    assert clock() == clock() == START
+    clock = StandingClock(START)
+    assert clock.now() == clock.now() == START
 
 
 def test_a_running_clock_goes_as_many_times_as_fast(tmp_path: Path) -> None:
-    machine = MachineTime()
+    machine = HandClock()
     clock = RunningClock(START, 3600, tmp_path / "clock.json", machine)
-    assert clock() == START
-    machine.now += timedelta(seconds=24)
-    assert clock() == START + timedelta(days=1)
+    assert clock.now() == START
+    machine.advance(seconds=24)
+    assert clock.now() == START + timedelta(days=1)
 
 
 def test_a_running_clock_goes_on_after_a_restart_and_pauses_between(tmp_path: Path) -> None:
-    machine, kept = MachineTime(), tmp_path / "clock.json"
+    machine, kept = HandClock(), tmp_path / "clock.json"
     clock = RunningClock(START, 60, kept, machine)
-    machine.now += timedelta(minutes=5)
+    machine.advance(minutes=5)
     clock.close()
-    machine.now += timedelta(days=9)
+    machine.advance(days=9)
     again = RunningClock(START, 60, kept, machine)
-    assert again() == START + timedelta(hours=5)
-    machine.now += timedelta(minutes=1)
-    assert again() == START + timedelta(hours=6)
+    assert again.now() == START + timedelta(hours=5)
+    machine.advance(minutes=1)
+    assert again.now() == START + timedelta(hours=6)
     killed = RunningClock(START, 60, kept, machine)  # nothing was closed: each call keeps what it tells
-    assert killed() == START + timedelta(hours=6)
-    assert RunningClock(START, 61, kept, machine)() == START  # another factor is another beginning
+    assert killed.now() == START + timedelta(hours=6)
+    assert RunningClock(START, 61, kept, machine).now() == START  # another factor is another beginning
     kept.write_text("no JSON")
-    assert RunningClock(START, 60, kept, machine)() == START
+    assert RunningClock(START, 60, kept, machine).now() == START
 
 
 def test_rival_teams_appear_as_their_dates_say(tmp_path: Path) -> None:
@@ -205,40 +197,40 @@ def test_too_many_calls_are_told_when_to_come_back(tmp_path: Path) -> None:
 
 
 def test_a_bucket_fills_steadily() -> None:
-    seconds = 0.0
-    rates = RateLimit(2, lambda: seconds)
+    clock = HandClock()
+    rates = RateLimit(2, clock)
     assert [rates.wait_for(1) for _ in range(3)] == [0, 0, 30]
-    seconds = 29.0
+    clock.seconds = 29.0
     assert rates.wait_for(1) == 1
-    seconds = 30.0
+    clock.seconds = 30.0
     assert rates.wait_for(1) == 0
-    seconds = 10_000.0
+    clock.seconds = 10_000.0
     assert [rates.wait_for(1) for _ in range(3)] == [0, 0, 30]
     assert RateLimit(None).wait_for(1) == 0
 
 
 def test_a_running_clock_never_goes_back_and_goes_on_after_the_machines_did(tmp_path: Path) -> None:
-    machine = MachineTime()
+    machine = HandClock()
     clock = RunningClock(START, 60, tmp_path / "clock.json", machine)
-    machine.now += timedelta(hours=1)
-    reached = clock()
-    machine.now -= timedelta(days=400)
-    assert clock() == reached
-    machine.now += timedelta(minutes=1)
-    assert clock() == reached + timedelta(hours=1)
+    machine.advance(hours=1)
+    reached = clock.now()
+    machine.step(-400 * 86400)
+    assert clock.now() == reached
+    machine.advance(minutes=1)
+    assert clock.now() == reached + timedelta(hours=1)
 
 
 def test_a_running_clock_stops_before_the_calendar_ends(tmp_path: Path) -> None:
-    machine = MachineTime()
+    machine = HandClock()
     clock = RunningClock(START, 1e6, tmp_path / "clock.json", machine)
-    machine.now += timedelta(days=5)
-    assert clock() == clock() == LAST_MOMENT
+    machine.advance(days=5)
+    assert clock.now() == clock.now() == LAST_MOMENT
 
 
 def test_a_running_clock_goes_on_when_its_time_cannot_be_kept(tmp_path: Path) -> None:
-    machine = MachineTime()
+    machine = HandClock()
     (tmp_path / "file").write_text("in the folder's place")
     clock = RunningClock(START, 1, tmp_path / "file" / "clock.json", machine)
-    machine.now += timedelta(minutes=1)
-    assert clock() == START + timedelta(minutes=1)
+    machine.advance(minutes=1)
+    assert clock.now() == START + timedelta(minutes=1)
     clock.close()

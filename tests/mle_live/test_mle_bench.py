@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from mle_live.clock import parse_moment
+from kaggle_runner.moments import parse_moment
 from mle_live.competition import HostedCompetition
 from mle_live.grade_report import grade_report
 from mle_live.grading import GraderFailed, InvalidSubmission, grade_submission

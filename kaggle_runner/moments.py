@@ -1,0 +1,56 @@
+"""Time is passed in: a clock with two hands, and moments as they are written and read.
+
+`now` is what is stored, shown, or compared with moments from elsewhere; it may step, also back, when the
+machine's time is set. `monotonic` is what every wait, limit and pause inside one process is measured by.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Final, Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The moment, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that only go on; their zero means nothing, and another process has another."""
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+SYSTEM_CLOCK: Final = SystemClock()
+
+
+def stamp(moment: datetime) -> str:
+    """UTC ISO 8601 with milliseconds and `Z`, the one form in which moments are stored and put into JSON."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_moment(value: object) -> datetime:
+    """A date or date-time (ISO 8601, or YAML's own types) as an aware UTC moment; no zone means UTC.
+
+    Raises ValueError for anything else.
+    """
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day)
+    elif isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+    else:
+        raise ValueError(f"{value!r} is not a date")
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is before or after all time") from error

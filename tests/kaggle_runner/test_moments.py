@@ -1,0 +1,57 @@
+"""Moments: written in one form, and read with the offset that they carry."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaggle_runner.moments import SYSTEM_CLOCK, parse_moment, stamp
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+BERLIN = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-11-21T12:00:00Z", NOON),
+        ("2026-11-21T14:00:00+02:00", NOON),
+        ("2026-11-21T06:30:00-05:30", NOON),
+        (" 2026-11-21 12:00 ", NOON),
+        ("2026-11-21T12:00:00.250Z", NOON + timedelta(milliseconds=250)),
+        ("2026-11-21", NOON.replace(hour=0)),
+        (date(2026, 11, 21), NOON.replace(hour=0)),
+        (datetime(2026, 11, 21, 12), NOON),
+        (datetime(2026, 11, 21, 14, tzinfo=BERLIN), NOON),
+    ],
+)
+def test_an_offset_counts_and_no_zone_means_utc(value: object, moment: datetime) -> None:
+    read = parse_moment(value)
+    assert read == moment
+    assert read.tzinfo is UTC
+
+
+@pytest.mark.parametrize("value", ["", "soon", "2026-13-01", 20261121, None, "0001-01-01T00:00:00+02:00"])
+def test_what_is_no_moment_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        parse_moment(value)
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
+    st.timedeltas(timedelta(hours=-14), timedelta(hours=14)),
+)
+def test_what_is_written_is_read_again_to_the_millisecond(local: datetime, offset: timedelta) -> None:
+    moment = local.replace(tzinfo=timezone(offset))
+    text = stamp(moment)
+    assert text.endswith("Z")
+    assert timedelta(0) <= moment - parse_moment(text) < timedelta(milliseconds=1)
+
+
+def test_the_machines_clock_tells_utc_and_only_goes_on() -> None:
+    assert SYSTEM_CLOCK.now().tzinfo is UTC
+    assert abs(SYSTEM_CLOCK.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert SYSTEM_CLOCK.monotonic() <= SYSTEM_CLOCK.monotonic()
