@@ -19,10 +19,10 @@ from kagglesdk.competitions.types.competition_enums import CompetitionListTab, C
 from kagglesdk.datasets.databundles.types import databundle_api_types as tree
 from starlette.responses import RedirectResponse, Response
 
-from mle_live.board import Part, best_of_users, ranked
+from mle_live.board import Part, ranked
 from mle_live.competition import HostedCompetition
 from mle_live.files import data_files, find_file
-from mle_live.service import Service
+from mle_live.service import Service, best_of_users
 from mle_live.wire import Call, Method, RpcError, page_of, wire_time
 
 SERVICE = "competitions.CompetitionApiService"

@@ -1,4 +1,4 @@
-"""The leaderboard of a competition: the rows of its snapshot joined by the server's own users.
+"""The leaderboard of a competition as its snapshot has it, and the ranks of any rows.
 
 Ranks are not on Kaggle's wire: the order carries them. Whether the private board may be shown is decided
 by the caller.
@@ -18,7 +18,6 @@ from typing import Literal
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competition import HostedCompetition
-from mle_live.state import StoredSubmission
 
 Part = Literal["public", "private"]
 
@@ -60,20 +59,6 @@ def _team(row: dict[str, str], path: Path, competition: HostedCompetition) -> Te
             f"{path}: a row is not team_name, public_score, private_score, submission_date ({error})",
             hint="prepare the competition again",
         ) from error
-
-
-def best_of_users(submissions: Iterable[StoredSubmission], higher_is_better: bool) -> list[Team]:
-    """One team a user: the submission that is best on the public part, the earlier one when two tie."""
-    best: dict[int, Team] = {}
-    sign = 1.0 if higher_is_better else -1.0
-    for row in sorted(submissions, key=lambda submission: submission.ref):
-        if row.status != "COMPLETE" or row.public_score is None:
-            continue
-        private = math.nan if row.private_score is None else row.private_score
-        team = Team(row.user_id, row.username, row.public_score, private, row.created_at)
-        if row.user_id not in best or sign * row.public_score > sign * best[row.user_id].public_score:
-            best[row.user_id] = team
-    return list(best.values())
 
 
 def ranked(teams: Iterable[Team], part: Part, higher_is_better: bool) -> list[tuple[int, Team]]:

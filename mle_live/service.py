@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from pathlib import Path
 from kaggle_runner.errors import ComindError, MachineError, UsageError
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from mle_live.blobs import BlobStore
-from mle_live.board import Team, best_of_users, load_board
+from mle_live.board import Team, load_board
 from mle_live.community import Community, load_community
 from mle_live.competition import HostedCompetition
 from mle_live.datasets import DatasetBounds, DatasetStore
@@ -31,7 +32,7 @@ from mle_live.kernel_store import KernelStore
 from mle_live.posts import PostStore
 from mle_live.rates import RateLimit
 from mle_live.rules import RulesStore
-from mle_live.state import ServerState, User
+from mle_live.state import ServerState, StoredSubmission, User
 from mle_live.wire import Call, RpcError
 
 logger = logging.getLogger("mle_live")
@@ -263,3 +264,17 @@ class Service:
             self.state.fail(ref, GRADER_FAULT)
         else:
             self.state.complete(ref, grade.public_score, grade.private_score)
+
+
+def best_of_users(submissions: Iterable[StoredSubmission], higher_is_better: bool) -> list[Team]:
+    """One team a user: the submission that is best on the public part, the earlier one when two tie."""
+    best: dict[int, Team] = {}
+    sign = 1.0 if higher_is_better else -1.0
+    for row in sorted(submissions, key=lambda submission: submission.ref):
+        if row.status != "COMPLETE" or row.public_score is None:
+            continue
+        private = math.nan if row.private_score is None else row.private_score
+        team = Team(row.user_id, row.username, row.public_score, private, row.created_at)
+        if row.user_id not in best or sign * row.public_score > sign * best[row.user_id].public_score:
+            best[row.user_id] = team
+    return list(best.values())
