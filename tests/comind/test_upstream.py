@@ -110,4 +110,9 @@ async def test_what_stands_in_the_way_is_one_message_before_anything_is_spent(
 
 
 async def test_the_shelf_needs_nobody(nowhere: dict[str, str], tmp_path: Path) -> None:
-    await check_upstream(RunConfig(competition="digits-5k"), nowhere, tmp_path)
+    """The same competition asks a Kaggle as soon as one is named; these credentials are nobody's."""
+    shelf, silent = RunConfig(competition="digits-5k"), {"COMIND_KAGGLE_URL": "http://127.0.0.1:9"}
+    with pytest.raises(KaggleError, match="no connection"):
+        await check_upstream(shelf, nowhere | SERVED | silent, tmp_path / "asked")
+    await check_upstream(shelf, nowhere | REAL, tmp_path / "state")
+    assert not (tmp_path / "state").exists()

@@ -75,15 +75,12 @@ def test_empty_cells_are_left_out_and_the_same_cells_give_the_same_text() -> Non
 
 def test_what_ours_import_is_not_there_for_the_authors_cells() -> None:
     """A cell that forgot `import os` must fail here as it would anywhere."""
-    for text in sources(notebook("x = 1")):
-        if not text.startswith("%%writefile") and "CoMind" in text:
-            names = {
-                a.asname or a.name
-                for n in ast.walk(ast.parse(text))
-                if isinstance(n, ast.Import)
-                for a in n.names
-            }
-            assert all(name.startswith("_comind") for name in names)
+    ours = [text for text in sources(notebook("x = 1")) if text.startswith("# CoMind:")]
+    nodes = [node for text in ours for node in ast.walk(ast.parse(text))]
+    imported = [
+        name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for name in node.names
+    ]
+    assert [name.asname for name in imported] == ["_comind_data", "_comind_work"]
 
 
 def test_the_work_ends_before_the_session_does() -> None:

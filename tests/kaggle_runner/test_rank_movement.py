@@ -120,10 +120,12 @@ def test_lines_are_the_scores_of_the_last_team_of_each_zone(scores: dict[str, fl
 @given(boards, st.integers(0, 12))
 def test_the_next_zone_is_above_us_and_needs_no_worse_score(scores: dict[str, float], own: float) -> None:
     look = look_of({**scores, "alice": float(own)})
-    ahead = look.next_zone
-    if ahead is not None and look.own is not None:
-        assert look.own.rank > ahead.last_rank
-        assert ahead.lead is None or ahead.lead <= 0
+    assert look.own is not None
+    if look.next_zone is None:
+        assert look.medal == "gold"
+        return
+    assert look.own.rank > look.next_zone.last_rank
+    assert look.next_zone.lead == look.next_zone.score - own <= 0
 
 
 @given(boards, st.integers(0, 60))

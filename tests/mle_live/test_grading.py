@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kaggle_runner.medals import medal_positions
 from mle_live.competition import HostedCompetition
 from mle_live.grading import GraderFailed, InvalidSubmission, grade_file, grade_submission, read_submission
 from mle_live.medals import medal_thresholds, placement
@@ -127,15 +126,6 @@ def test_frames_can_be_graded_directly(tmp_path: Path) -> None:
     submission = pd.DataFrame({"id": solution["id"], "target": solution["target"] + 1})
     result = grade_submission(solution, submission, spec)
     assert (result.public_score, result.private_score, result.public_rows) == (1.0, 1.0, 5)
-
-
-@pytest.mark.parametrize(
-    ("teams", "gold", "silver", "bronze"),
-    [(1, 1, 1, 1), (50, 5, 10, 20), (99, 9, 19, 39), (100, 10, 20, 40), (249, 10, 49, 99),
-     (250, 10, 50, 100), (999, 11, 50, 100), (1000, 12, 50, 100), (4539, 19, 226, 453)],
-)  # fmt: skip
-def test_medal_positions_follow_the_table(teams: int, gold: int, silver: int, bronze: int) -> None:
-    assert medal_positions(teams) == {"gold": gold, "silver": silver, "bronze": bronze}
 
 
 @pytest.mark.parametrize("higher", [True, False])
