@@ -6,28 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from comind.config import RunConfig
 from comind.confinement import Confinement
 from comind.control import Control
-from comind.evaluator.evaluator import Evaluator
 from comind.evaluator.profile import SplitFacts
 from comind.kaggle_place import KagglePlace
 from comind.kaggle_setup import open_place
-from comind.llm.client import CallKey, Reply
-from comind.prompts import Prompts
 from comind.pushing import PushedAgent
-from comind.records import Agent, Draft, Evaluation, Event, LlmCall, Push
-from comind.roles.desk import Brief, Desk
+from comind.records import Agent, Draft, Evaluation, Event, Push
 from comind.runs import RunFolder
 from comind.store import Store
 from comind.working import Workshop
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.moments import SYSTEM_CLOCK
-from tests.comind.test_coding import REPORT
+from tests.fakes.models import InstantModel
+from tests.fakes.workshops import make_workshop
 from tests.tiny_kaggle import TOKEN, RunningServer
 
 TRAIN, OTHERS = 2400, 600
@@ -69,26 +66,6 @@ def write_split(folder: RunFolder) -> None:
         inputs[["id"]].assign(label=0.0).to_csv(folder.public / f"{sample}.csv", index=False)
     labels = pd.DataFrame({"id": [f"v{n}" for n in range(OTHERS)], "label": CANARY})
     labels.to_csv(folder.private / "validation.csv", index=False)
-
-
-class Model:
-    """Answers turns from a list and keeps what it was shown; the monitor is always content."""
-
-    def __init__(self, replies: Sequence[str]) -> None:
-        self._replies = list(replies)
-        self.shown: list[str] = []
-
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
-        if role == "monitor":
-            text = "<action>CONTINUE</action><explanation>fine</explanation>"
-        else:
-            self.shown.append(messages[-1]["content"])
-            text = REPORT if key.kind == "report" else self._replies.pop(0)
-        call = LlmCall(
-            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
-            model="m", base_url="",
-        )  # fmt: skip
-        return Reply(text, "stop", call, replayed=False)
 
 
 class LookingEvaluator:
@@ -134,24 +111,22 @@ class World:
             clock=SYSTEM_CLOCK,
         )  # fmt: skip
 
-    def shop(self, model: Model, place: KagglePlace) -> Workshop:
+    def shop(self, model: InstantModel, place: KagglePlace) -> Workshop:
         confined = Confinement.of(self.config, self.folder, self.folder.state, "tiny-comp")
-        return Workshop(
-            folder=self.folder, store=self.store, desk=Desk(model, Prompts()),
-            brief=Brief("c", "m", "h", "d"),
-            evaluator=cast(Evaluator, self.evaluator), control=self.control, clock=SYSTEM_CLOCK,
+        return make_workshop(
+            self.store, model, folder=self.folder, evaluator=self.evaluator, control=self.control,
             open_session=confined.open_session, slug="tiny-comp", context_tokens=32_000, cell_seconds=300,
-            memory_bytes=None, kaggle=place,
+            kaggle=place,
         )  # fmt: skip
 
     async def agent(
         self, replies: Sequence[str], *, seconds: float = 3000, resources: dict[str, Path] | None = None,
         **changes: Any,
-    ) -> tuple[PushedAgent, Model]:  # fmt: skip
+    ) -> tuple[PushedAgent, InstantModel]:  # fmt: skip
         """An agent of 9 steps whose first cell loads the tables; `replies` are the turns after it."""
         place = await self.place(**changes)
         load = turn(LOAD.format(root=f"/kaggle/input/{place.data_name}"))
-        model = Model([load, *replies, *[FINISHED] * 9])
+        model = InstantModel([load, *replies, *[FINISHED] * 9])
         record = Agent(id="r1-a1", round=1, index=1, title="A mean", max_steps=9)
         draft = Draft(id="r1-a1", round=1, title="A mean", description="d")
         shop = self.shop(model, place)

@@ -17,7 +17,8 @@ from comind.runs import RunFolder
 from comind.store import Store
 from comind.working import AgentAtWork
 from kaggle_runner.errors import LimitReached, SandboxUnavailable
-from tests.comind.planning import Model, scored, workshop
+from tests.comind.planning import scored, workshop
+from tests.fakes.models import InstantModel
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ class Rounds(Coordinator):
 
     def __init__(self, store: Store, folder: RunFolder, work: Callable[[int], None], **settings: int) -> None:
         config = RunConfig(competition="comp", **settings)  # type: ignore[arg-type]
-        super().__init__(workshop(store, folder, Model(lambda kind, message: "")), config, None)
+        super().__init__(workshop(store, InstantModel([])), config, None)
         self._work = work
         self.done: list[int] = []
 
@@ -129,8 +130,7 @@ async def test_what_worked_is_published_with_its_descent_and_a_broken_agent_ends
         Kernel(id="comind/r1-a1", title="", author="r1-a1", source="x", origin="run", round=1),
         Dataset(id="comind/r1-a1", title="", path="datasets/r1-a1"),
     )
-    model = Model(lambda kind, message: "")
-    leader = OneRound(workshop(store, folder, model), RunConfig(competition="comp"), None)
+    leader = OneRound(workshop(store, InstantModel([])), RunConfig(competition="comp"), None)
     await leader.run_round(2)
     assert {(one.kind, one.target) for one in store.all(Link, "source = 'comind/r2-a1'")} == {
         ("publishes", "comind/r2-a1"),

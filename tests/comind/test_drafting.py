@@ -13,7 +13,8 @@ from comind.drafting import claim_to_retest, write_drafts
 from comind.records import Dataset, Event, Idea, Kernel, Link, Report
 from comind.runs import RunFolder
 from comind.store import Store
-from tests.comind.planning import Answer, Model, knowledge, scored
+from tests.comind.planning import knowledge, scored
+from tests.fakes.models import InstantModel
 
 FAMILIES = {
     "Ridge": "A linear model on standardised numbers and one-hot categories, fitted by coordinate descent.",
@@ -48,9 +49,10 @@ def store(folder: RunFolder) -> Iterator[Store]:
         yield opened
 
 
-def in_turn(*replies: str) -> Answer:
+def in_turn(*replies: str) -> InstantModel:
+    """Gives one reply after the other; the last one stays."""
     left = list(replies)
-    return lambda kind, message: left.pop(0) if len(left) > 1 else left[0]
+    return InstantModel(lambda question: left.pop(0) if len(left) > 1 else left[0])
 
 
 async def test_drafts_name_ideas_that_exist_as_what_they_were_merged_into(
@@ -65,7 +67,7 @@ async def test_drafts_name_ideas_that_exist_as_what_they_were_merged_into(
         block("Boosting", more="**Ideas**: [idea-1002], idea-9999"),
         block("Network", text="It tries idea-1001 with a network of its own, see the fence below."),
     )
-    drafts = await write_drafts(knowledge(store, folder, Model(in_turn(named)), coders=3), 1)
+    drafts = await write_drafts(knowledge(store, in_turn(named), coders=3), 1)
     assert [draft.ideas for draft in drafts] == [[], ["idea-1001"], ["idea-1001"]]
     assert [draft.baseline for draft in drafts] == [True, False, False]
 
@@ -85,18 +87,18 @@ TWINS = reply(block("Ridge", baseline="yes"), block("Boosting"), block("Trees", 
 async def test_what_overlaps_or_does_not_fit_is_asked_again_once_then_taken(
     store: Store, folder: RunFolder, faulty: str, complaint: str
 ) -> None:
-    model = Model(in_turn(faulty))
-    drafts = await write_drafts(knowledge(store, folder, model, coders=3), 1)
+    model = in_turn(faulty)
+    drafts = await write_drafts(knowledge(store, model, coders=3), 1)
     assert len(model.shown) == 2
-    assert complaint in model.shown[1][1]
+    assert complaint in model.shown[1]
     assert len(drafts) == 3
     assert sum(draft.baseline for draft in drafts) == 1
     assert not store.all(Event, "kind = 'skipped'")
 
 
 async def test_good_drafts_are_asked_for_once_and_stay(store: Store, folder: RunFolder) -> None:
-    model = Model(in_turn(GOOD))
-    known = knowledge(store, folder, model, coders=3)
+    model = in_turn(GOOD)
+    known = knowledge(store, model, coders=3)
     first = await write_drafts(known, 1)
     assert await write_drafts(known, 1) == first
     assert len(model.shown) == 1
@@ -129,9 +131,9 @@ async def test_the_second_round_is_told_evidence_lineage_and_one_claim_to_test_a
         Dataset(id="comind/k01", title="", path="x", files=["validation_submission.csv"]),
     )
     again = block("Boosting", more="retest: yes\nideas: none")
-    model = Model(in_turn(reply(block("Ridge", baseline="yes"), again, block("Network"))))
-    drafts = await write_drafts(knowledge(store, folder, model, coders=3), 2)
-    prompt = model.shown[0][1]
+    model = in_turn(reply(block("Ridge", baseline="yes"), again, block("Network")))
+    drafts = await write_drafts(knowledge(store, model, coders=3), 2)
+    prompt = model.shown[0]
     assert "to be tested again: [idea-1001] (unclear after 1 trial; used by r1-a1)" in prompt
     assert "complementary members: r1-a1 (0.9), r1-a3 (0.89, correlation 0." in prompt
     assert "- r1-a2 repeats r1-a1 (correlation 1.000)" in prompt
@@ -145,10 +147,10 @@ async def test_the_second_round_is_told_evidence_lineage_and_one_claim_to_test_a
 
 def test_no_agent_is_spared_in_the_first_round_or_by_a_small_team(store: Store, folder: RunFolder) -> None:
     leaders(store, folder)
-    model = Model(in_turn(""))
-    assert claim_to_retest(knowledge(store, folder, model, coders=3), 1) is None
-    assert claim_to_retest(knowledge(store, folder, model, coders=2), 2) is None
-    claim = claim_to_retest(knowledge(store, folder, model, coders=3), 2)
+    model = in_turn("")
+    assert claim_to_retest(knowledge(store, model, coders=3), 1) is None
+    assert claim_to_retest(knowledge(store, model, coders=2), 2) is None
+    claim = claim_to_retest(knowledge(store, model, coders=3), 2)
     assert claim is not None
     assert claim.idea == "idea-1001"
 
@@ -170,9 +172,9 @@ async def test_pipelines_that_ran_here_lead_by_their_score_and_failed_ones_come_
         )  # fmt: skip
     scored(store, folder, "k02", 0.9)
     scored(store, folder, "k03", 0.6)
-    model = Model(in_turn(GOOD))
-    await write_drafts(knowledge(store, folder, model, coders=3), 1)
-    pipelines = model.shown[0][1].partition("## Pipelines\n")[2].partition("\n## ")[0]
+    model = in_turn(GOOD)
+    await write_drafts(knowledge(store, model, coders=3), 1)
+    pipelines = model.shown[0].partition("## Pipelines\n")[2].partition("\n## ")[0]
     headings = [line for line in pipelines.splitlines() if line.startswith("### ")]
     assert headings == [
         "### report-2 (kernel ann/good; run here: feedback score 0.90000 [0.88000, 0.92000])",
@@ -186,7 +188,7 @@ async def test_a_draft_cannot_call_itself_a_re_test_when_none_was_asked_for(
     store: Store, folder: RunFolder
 ) -> None:
     answer = in_turn(GOOD.replace("needs: 5 min", "retest: yes"))
-    drafts = await write_drafts(knowledge(store, folder, Model(answer), coders=3), 1)
+    drafts = await write_drafts(knowledge(store, answer, coders=3), 1)
     assert not any(draft.retest for draft in drafts)
 
 
@@ -194,6 +196,6 @@ async def test_unreadable_replies_give_plain_drafts_that_share_the_ideas(
     store: Store, folder: RunFolder
 ) -> None:
     store.save(*(Idea(id=f"idea-{n:04d}", round=1, text=f"Idea {n}.", rank=n) for n in range(1, 5)))
-    drafts = await write_drafts(knowledge(store, folder, Model(in_turn("Sure!")), coders=2), 1)
+    drafts = await write_drafts(knowledge(store, in_turn("Sure!"), coders=2), 1)
     assert sorted(id for draft in drafts for id in draft.ideas) == [f"idea-{n:04d}" for n in range(1, 5)]
     assert len(store.all(Event, "kind = 'skipped'")) == 1

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 
 from comind.config import RunConfig
-from comind.llm.client import CallKey, Reply
 from comind.llm.parsing import MalformedReply
 from comind.offline.responder import respond
 from comind.preparation import Facts, prepare_evaluation
 from comind.prompts import Prompts
-from comind.records import LlmCall
 from comind.roles.desk import Desk
 from comind.roles.evaluator import declared_direction
 from comind.runs import RunFolder
 from comind.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.models import InstantModel, Question
 
 METRIC = """<current_file>evaluate.py</current_file><explanation>Mean distance.</explanation><code>
 HIGHER_IS_BETTER: bool = False
@@ -30,22 +29,9 @@ def score(truth, submission):
 </code>"""
 
 
-class Model:
+def writer(question: Question) -> str:
     """Writes the metric above; every other question goes to the offline policy."""
-
-    async def ask(self, role: str, key: CallKey, messages: list[dict[str, str]]) -> Reply:
-        text = METRIC if messages[-1]["content"].startswith("# Task: metric") else respond(messages)
-        call = LlmCall(
-            id=key.id,
-            role=role,
-            agent=key.agent,
-            step=key.step,
-            kind=key.kind,
-            attempt=1,
-            model="m",
-            base_url="u",
-        )
-        return Reply(text, "stop", call, False)
+    return METRIC if question.text.startswith("# Task: metric") else respond(question.messages)
 
 
 async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> None:
@@ -55,7 +41,12 @@ async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> 
     facts = Facts("Fruit", "Ripe or not.", "Mean distance", "Mean distance", True, in_words_only=True)
     with Store(folder.database) as store:
         prepared = await prepare_evaluation(
-            facts, folder, store, Desk(Model(), Prompts()), RunConfig(competition="fruit"), SYSTEM_CLOCK
+            facts,
+            folder,
+            store,
+            Desk(InstantModel(writer), Prompts()),
+            RunConfig(competition="fruit"),
+            SYSTEM_CLOCK,
         )
     assert prepared.evaluator.profile.higher_is_better is False
     assert "lower is better" in prepared.brief.metric

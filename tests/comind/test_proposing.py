@@ -12,7 +12,8 @@ from comind.records import Idea
 from comind.roles.proposer import RankedIdea
 from comind.runs import RunFolder
 from comind.store import Store
-from tests.comind.planning import Model, knowledge, scored
+from tests.comind.planning import knowledge, scored
+from tests.fakes.models import InstantModel, Question
 
 APART = [
     ("Gradient boosting.", ["Limit the depth of every tree.", "Stop early by fold."]),
@@ -29,26 +30,26 @@ def paths(*chosen: tuple[str, list[str]]) -> str:
     )
 
 
-async def proposed(tmp_path: Path, *brainstorms: str, ranking: str = "[]") -> tuple[Model, list[Idea]]:
+async def proposed(tmp_path: Path, *brainstorms: str, ranking: str = "[]") -> tuple[InstantModel, list[Idea]]:
     left = list(brainstorms)
 
-    def answer(kind: str, message: str) -> str:
-        if kind == "filter":
+    def answer(question: Question) -> str:
+        if question.key.kind == "filter":
             return ranking
         return left.pop(0) if len(left) > 1 else left[0]
 
     (tmp_path / "run").mkdir(exist_ok=True)
     folder = RunFolder(tmp_path / "run")
-    model = Model(answer)
+    model = InstantModel(answer)
     with Store(folder.database) as store:
         store.save(Idea(id="idea-0500", round=0, text="Weigh rows by age.", origin="person"))
         scored(store, folder, "r1-a1", 0.9, ideas=["idea-0500"])
-        await propose_ideas(knowledge(store, folder, model), 1)
+        await propose_ideas(knowledge(store, model), 1)
         return model, store.all(Idea)
 
 
-def kinds(model: Model) -> list[str]:
-    return [kind for kind, _ in model.shown]
+def kinds(model: InstantModel) -> list[str]:
+    return [question.key.kind for question in model.questions]
 
 
 async def test_paths_that_are_nearly_one_are_told_once_then_taken(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ async def test_paths_that_are_nearly_one_are_told_once_then_taken(tmp_path: Path
     model, ideas = await proposed(tmp_path, alike)
     assert kinds(model)[:2] == ["brainstorm", "brainstorm"]
     assert kinds(model).count("brainstorm") == 2
-    assert "paths 1 and 2 say nearly the same" in model.shown[1][1]
+    assert "paths 1 and 2 say nearly the same" in model.shown[1]
     assert len(ideas) == 11
 
 
@@ -75,7 +76,7 @@ async def test_fewer_than_four_paths_are_taken_when_the_model_has_no_more(tmp_pa
 async def test_brainstorm_and_filter_see_what_was_measured(tmp_path: Path) -> None:
     model, _ = await proposed(tmp_path, paths(*APART), ranking='["[idea-1001] Limit the depth."]')
     assert kinds(model) == ["brainstorm", "filter"]
-    for _, prompt in model.shown:
+    for prompt in model.shown:
         evidence = prompt.partition("## Evidence\n")[2].partition("\n## ")[0]
         assert "in 1 trial: unclear. Weigh rows by age." in evidence
 

@@ -8,12 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from comind.control import Control
-from comind.llm.client import CallKey, Reply
 from comind.llm.parsing import MalformedReply
-from comind.prompts import Prompts
-from comind.records import Agent, Dataset, Evaluation, Event, Idea, Kernel, LlmCall, Report
-from comind.roles.desk import Brief, Desk
+from comind.records import Agent, Dataset, Evaluation, Event, Idea, Kernel, Report
 from comind.roles.edits import example_edit
 from comind.roles.scripter import parse_change
 from comind.runs import RunFolder
@@ -22,10 +18,11 @@ from comind.solutions import solution_script
 from comind.store import Store
 from comind.verifying import verify_kernels
 from comind.working import Workshop
-from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.sandbox import Sandbox
 from kaggle_runner.session import NotebookSession
 from tests.comind.evaluator_folders import houses, ready_evaluator
+from tests.fakes.models import InstantModel
+from tests.fakes.workshops import make_workshop
 
 MEAN = """import pandas as pd
 train = pd.read_csv("/kaggle/input/houses/train.csv")
@@ -46,27 +43,11 @@ def reply(goal: str, script: str) -> str:
     return f"<goal>{goal}</goal>\n<code>\n{script}</code>"
 
 
-class Model:
-    """Answers from a list; keeps the questions."""
-
-    def __init__(self, replies: Sequence[str]) -> None:
-        self._replies = list(replies)
-        self.shown: list[str] = []
-
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
-        self.shown.append(messages[-1]["content"])
-        call = LlmCall(
-            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
-            model="m", base_url="",
-        )  # fmt: skip
-        return Reply(self._replies.pop(0), "stop", call, replayed=False)
-
-
 @dataclass
 class World:
     shop: Workshop
     store: Store
-    model: Model
+    model: InstantModel
 
 
 @pytest.fixture
@@ -81,14 +62,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         sandbox = Sandbox(inputs={"houses": folder.public, **resources}, workspace=folder.workspace(agent))
         return NotebookSession(sandbox, log_dir=folder.workspace(agent).parent / "logs", name=agent)
 
-    model = Model([])
+    model = InstantModel([])
     with Store(folder.database) as store:
-        shop = Workshop(
-            folder=folder, store=store, desk=Desk(model, Prompts()), brief=Brief("c", "m", "h", "d"),
-            evaluator=evaluator, control=Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
-            clock=SYSTEM_CLOCK, open_session=open_session, slug="houses", context_tokens=8192,
-            cell_seconds=60, memory_bytes=None,
-        )  # fmt: skip
+        shop = make_workshop(
+            store, model, folder=folder, evaluator=evaluator, open_session=open_session, slug="houses"
+        )
         yield World(shop, store, model)
 
 
@@ -103,7 +81,7 @@ async def improve(world: World, replies: Sequence[str], *, steps: int) -> Agent:
     draft = script_drafts(world.shop, 1, 1)[0]
     base = world.store.get(Evaluation, f"{draft.parent}-s01")
     assert base is not None
-    world.model._replies = list(replies)
+    world.model.will_say(*replies)
     agent = Agent(id=draft.id, round=1, index=1, style="script", title=draft.title, max_steps=steps)
     world.store.save(agent)
     work = ScriptAgent(

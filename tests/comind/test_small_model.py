@@ -6,31 +6,27 @@ Each must be read or come back as a complaint that can be shown to the model; no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from comind.coding import CodingAgent
-from comind.control import Control
-from comind.evaluator.evaluator import Evaluator
-from comind.llm.client import CallKey, Reply
+from comind.llm.client import CallKey
 from comind.llm.parsing import MalformedReply
 from comind.llm.recorded import RecordedModel
 from comind.models import StoredCalls
 from comind.prompts import Prompts
 from comind.recording import Recorded, Recording, read_recording
-from comind.records import Agent, Cell, Draft, Event, LlmCall, Report
+from comind.records import Agent, Cell, Event, Report
 from comind.roles import analyzer, coder, coordinator, evaluator, monitor, proposer, scripter
 from comind.roles.desk import Brief, Desk
-from comind.runs import RunFolder
 from comind.store import Store
-from comind.working import Workshop
 from kaggle_runner.cells import CellResult
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.session import NotebookSession
+from tests.fakes.models import InstantModel
+from tests.fakes.workshops import ToldSession, make_agent, make_workshop
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "small_model"
 FILES = sorted(FOLDER.glob("*.jsonl"))
@@ -40,22 +36,8 @@ REPLIES: list[tuple[str, Recorded]] = [
 SCRIPT = "import pandas as pd\npd.read_csv('sample_submission.csv').to_csv('submission.csv', index=False)\n"
 
 
-class Says:
-    """A model that gives one reply whatever it is asked."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
-        call = LlmCall(
-            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
-            model="m", base_url="",
-        )  # fmt: skip
-        return Reply(self._text, "stop", call, replayed=False)
-
-
 def split_file(text: str) -> str:
-    desk = Desk(Says(text), Prompts())
+    desk = Desk(InstantModel(lambda question: text), Prompts())
     writing = evaluator.write_split(
         desk, Brief("c", "m", "h", "d"), CallKey("evaluator", 1, "split"),
         reference="def split(): ...\n", fault="", fraction=0.1, seed=0,
@@ -107,22 +89,6 @@ def test_the_recordings_are_small_and_name_no_machine() -> None:
     assert not [text for text in texts if "/tmp/" in text or "/home/" in text or "http" in text]
 
 
-class EchoSession:
-    """Every cell ends as the recorded one did, with a name that is not defined."""
-
-    async def start(self) -> float:
-        return 0.0
-
-    async def execute(self, code: str, **_: object) -> CellResult:
-        return CellResult("error", "NameError: name 'pixels' is not defined", error_name="NameError")
-
-    def progress(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        return None
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     (tmp_path / "run").mkdir()
@@ -131,25 +97,11 @@ def store(tmp_path: Path) -> Any:
 
 
 async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
-    def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
-        return cast(NotebookSession, EchoSession())
-
-    shop = Workshop(
-        folder=RunFolder(store.path.parent),
-        store=store,
-        desk=Desk(RecordedModel(recording, StoredCalls(store), SYSTEM_CLOCK), Prompts()),
-        brief=Brief("c", "m", "h", "d"),
-        evaluator=cast(Evaluator, SimpleNamespace()),
-        control=Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
-        clock=SYSTEM_CLOCK,
-        open_session=open_session,
-        slug=recording.competition,
-        context_tokens=8192,
-        cell_seconds=60,
-        memory_bytes=None,
-    )
-    agent = Agent(id="r1-a1", round=1, index=1, title="t", max_steps=steps)
-    draft = Draft(id="r1-a1", round=1, title="t", description="d")
+    """Every cell ends as the recorded one did, with a name that is not defined."""
+    failed = CellResult("error", "NameError: name 'pixels' is not defined", error_name="NameError")
+    model = RecordedModel(recording, StoredCalls(store), SYSTEM_CLOCK)
+    agent, draft = make_agent(steps=steps)
+    shop = make_workshop(store, model, open_session=ToldSession.opener(lambda code: failed))
     return await CodingAgent(shop, agent, draft, seconds=600, resources={}).run()
 
 

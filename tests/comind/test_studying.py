@@ -17,8 +17,9 @@ from comind.studying import analyze_sample, draw_sample
 from kaggle_runner.client import KaggleClient
 from kaggle_runner.kaggle_records import KernelInfo, KernelSource
 from kaggle_runner.moments import SYSTEM_CLOCK
-from tests.comind.planning import Model, knowledge
+from tests.comind.planning import knowledge
 from tests.comind.test_graph import pipeline
+from tests.fakes.models import InstantModel, Question
 
 MARKS = (
     "novelty: 3 - widely known\nfeasibility: 9/10 - runs in a minute\neffectiveness: 6 - score 0.91\n"
@@ -26,20 +27,24 @@ MARKS = (
 )
 
 
-def answer(kind: str, message: str) -> str:
-    body = "- Use folds.\n- Clip." if kind.startswith("discussion") else "A ridge.\n```python\nfit()\n```"
+def answer(question: Question) -> str:
+    body = (
+        "- Use folds.\n- Clip."
+        if question.key.kind.startswith("discussion")
+        else "A ridge.\n```python\nfit()\n```"
+    )
     return f"{body}\n===SEPARATOR===\n{MARKS}"
 
 
 async def test_the_four_marks_are_kept_with_their_reasons(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    folder, model = RunFolder(tmp_path / "run"), Model(answer)
+    folder, model = RunFolder(tmp_path / "run"), InstantModel(answer)
     with Store(folder.database) as store:
         store.save(
             Kernel(id="ann/k", title="Ridge", author="ann", source="fit()", votes=3),
             Discussion(id="topic-1", title="Folds", author="bob", body="Use folds.", votes=2),
         )
-        known = knowledge(store, folder, model)
+        known = knowledge(store, model)
         await analyze_sample(known, 1, draw_sample(known, 1))
         reports = store.all(Report)
         assert sorted(report.kind for report in reports) == ["discussion", "kernel"]
@@ -104,6 +109,6 @@ async def test_a_snapshot_knows_copies_and_blends(tmp_path: Path) -> None:
             ("cat/blend", "blends", "ann/original"),
             ("cat/blend", "blends", "bob/copy"),
         }
-        known = knowledge(store, RunFolder(tmp_path), Model(answer), sample_kernels=3)
+        known = knowledge(store, InstantModel(answer), sample_kernels=3)
         sampled = [kernel.id for kernel in draw_sample(known, 1).kernels]
         assert len(sampled) == 2 and "cat/blend" in sampled

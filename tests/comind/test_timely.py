@@ -10,9 +10,9 @@ import pytest
 from comind.control import Control
 from comind.llm.client import CallKey, Reply
 from comind.models import Timely
-from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, LimitReached
 from tests.fakes.clocks import HandClock
+from tests.fakes.models import reply_to
 
 
 class SlowModel:
@@ -30,10 +30,7 @@ class SlowModel:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
-        call = LlmCall(
-            id=key.id, role=role, agent=key.agent, step=1, kind=key.kind, attempt=1, model="", base_url=""
-        )
-        return Reply("text", "stop", call, replayed=False)
+        return reply_to(role, key, "text")
 
 
 def control(*, used: float = 0.0) -> Control:

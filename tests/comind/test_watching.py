@@ -10,14 +10,14 @@ import pytest
 
 from comind import watching
 from comind.control import GRACE_SECONDS, Control
-from comind.llm.client import CallKey, Reply
 from comind.prompts import Prompts
-from comind.records import LlmCall, MonitorDecision
+from comind.records import MonitorDecision
 from comind.roles.desk import Desk
 from comind.store import Store
 from comind.watching import CellUnderWatch, Watcher, check_rules
 from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.fakes.clocks import HandClock
+from tests.fakes.models import InstantModel
 
 
 @dataclass
@@ -41,20 +41,10 @@ class Session:
         self.interrupted.append(reason)
 
 
-@dataclass
-class Model:
+def saying(action: str) -> InstantModel:
     """Answers every question with one verdict."""
-
-    action: str
-    asked: list[str] = field(default_factory=list)
-
-    async def ask(self, role: str, key: CallKey, messages: object) -> Reply:
-        self.asked.append(key.id)
-        call = LlmCall(
-            id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,
-            model="m", base_url="u",
-        )  # fmt: skip
-        return Reply(f"<action>{self.action}</action><explanation>because</explanation>", "stop", call, False)
+    verdict = f"<action>{action}</action><explanation>because</explanation>"
+    return InstantModel(lambda question: verdict)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +89,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     monkeypatch.setattr(watching, "_POLL_SECONDS", 0.001)
 
     def make(
-        script: list[Progress], model: Model, *, left: float = 1000.0, control: Control | None = None
+        script: list[Progress], model: InstantModel, *, left: float = 1000.0, control: Control | None = None
     ) -> tuple[Watcher, Store, Session]:
         store = Store(tmp_path / "run.sqlite")
         session = Session(script)
@@ -118,19 +108,19 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
 
 async def test_a_sure_rule_stops_without_asking(watch: Callable[..., tuple[Watcher, Store, Session]]) -> None:
-    model = Model("CONTINUE")
+    model = saying("CONTINUE")
     watcher, store, session = watch([Progress(tail="loss: nan\n" * 5)], model)
     await watcher.run()
     decision = store.all(MonitorDecision)[0]
     assert (decision.action, decision.source, decision.rule) == ("STOP", "rule", "nan_loss")
     assert session.interrupted == [decision.reason]
-    assert model.asked == []
+    assert model.questions == []
 
 
 async def test_the_model_is_asked_at_a_tenth_of_the_limit_and_then_as_time_doubles(
     watch: Callable[..., tuple[Watcher, Store, Session]],
 ) -> None:
-    model = Model("CONTINUE")
+    model = saying("CONTINUE")
     script = [Progress(elapsed=float(n)) for n in range(1, 60)]
     watcher, store, _ = watch([*script, Progress(tail="loss: nan\n" * 3, elapsed=60)], model)
     await watcher.run()
@@ -141,14 +131,14 @@ async def test_the_model_is_asked_at_a_tenth_of_the_limit_and_then_as_time_doubl
 async def test_a_models_stop_is_obeyed_and_its_reason_kept(
     watch: Callable[..., tuple[Watcher, Store, Session]],
 ) -> None:
-    watcher, store, session = watch([Progress(elapsed=50)], Model("STOP"))
+    watcher, store, session = watch([Progress(elapsed=50)], saying("STOP"))
     await watcher.run()
     assert session.interrupted == ["because"]
     assert store.all(MonitorDecision)[0].source == "model"
 
 
 async def test_an_agent_without_time_is_stopped(watch: Callable[..., tuple[Watcher, Store, Session]]) -> None:
-    watcher, store, session = watch([Progress()], Model("CONTINUE"), left=0.0)
+    watcher, store, session = watch([Progress()], saying("CONTINUE"), left=0.0)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == "limit"
     assert session.interrupted
@@ -171,7 +161,7 @@ async def test_who_ended_a_cell_is_told_from_why(
     control = Control(time_limit=1e6, seconds_used=0, clock=clock)
     end(control)
     clock.advance(GRACE_SECONDS)
-    watcher, store, session = watch([Progress()], Model("CONTINUE"), control=control)
+    watcher, store, session = watch([Progress()], saying("CONTINUE"), control=control)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == source
     assert session.interrupted == [control.stop_reason("r1-a1")]
@@ -181,6 +171,6 @@ async def test_an_unreadable_verdict_costs_no_cell(
     watch: Callable[..., tuple[Watcher, Store, Session]],
 ) -> None:
     script = [Progress(elapsed=50), Progress(elapsed=51, tail="loss: nan\n" * 3)]
-    watcher, store, _ = watch(script, Model("MAYBE"))
+    watcher, store, _ = watch(script, saying("MAYBE"))
     await watcher.run()
     assert [event.kind for event in store.events()] == ["monitor_silent", "monitor"]
