@@ -141,11 +141,14 @@ class CommunityCache:
         return fresh
 
     def _load(self, path: Path, adapter: Any) -> tuple[Any, timedelta]:
-        """What is kept and how old it is; (None, …) for nothing, or for what another version wrote."""
+        """What is kept and how old it is (a moment to come counts as one gone by: our clock was put back).
+
+        (None, …) for nothing, or for what another version wrote.
+        """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             answer = adapter.validate_python(document["answer"])
-            return answer, self._clock.now() - parse_moment(document["read_at"])
+            return answer, abs(self._clock.now() - parse_moment(document["read_at"]))
         except (OSError, ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
             return None, _NEVER
 

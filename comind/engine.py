@@ -156,7 +156,13 @@ class _Engine:
         await confine(self._store, self._state)
         async with (
             open_upstream(self._config, self._folder, self._state, tell=self._tell_preparation) as upstream,
-            open_models(self._config, with_secrets(os.environ), self._store, SYSTEM_CLOCK) as models,
+            open_models(
+                self._config,
+                with_secrets(os.environ),
+                self._store,
+                SYSTEM_CLOCK,
+                seconds_left=lambda: self._control.seconds_left,
+            ) as models,
         ):
             prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
             desk = Desk(Timely(models.client, self._control), prompts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -136,7 +136,6 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
     Raises ConfigError, ModelRefused or ModelUnavailable with what to do.
     """
     budget = Budget(
-        clock=clock,
         max_dollars=_max_dollars(config, environment),
         is_default_cap=config.max_cost is None,
         agent_max_dollars=config.agent_max_cost,
@@ -195,20 +194,27 @@ def fitted_config(config: RunConfig, facts: Iterable[EndpointFacts]) -> RunConfi
 
 @asynccontextmanager
 async def open_models(
-    config: RunConfig, environment: Mapping[str, str], store: Store, clock: Clock
+    config: RunConfig,
+    environment: Mapping[str, str],
+    store: Store,
+    clock: Clock,
+    seconds_left: Callable[[], float],
 ) -> AsyncIterator[ModelDesk]:
-    """The client of one engine; what earlier engines of the run have paid counts against its limits."""
+    """The client of one engine; what earlier engines of the run have paid counts against its limits.
+
+    `seconds_left`: of the run's time.
+    """
     if config.replay:
         recording = read_recording(RunFolder(store.path.parent).recording)
-        yield ModelDesk(RecordedModel(recording, StoredCalls(store), clock), Budget(clock=clock))
+        yield ModelDesk(RecordedModel(recording, StoredCalls(store), clock), Budget())
         return
     budget = Budget(
-        clock=clock,
         max_dollars=_max_dollars(config, environment),
         is_default_cap=config.max_cost is None,
         max_tokens=config.max_tokens,
         agent_max_dollars=config.agent_max_cost,
         agent_max_tokens=config.agent_max_tokens,
+        seconds_left=seconds_left,
     )
     budget.restore(store.all(LlmCall))
     client = _client(

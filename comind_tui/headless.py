@@ -33,7 +33,7 @@ class Printer:
         self._clock = clock
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._last_line = clock.now()
+        self._last_line = clock.monotonic()
         self._heart = threading.Thread(target=self._beat, name="headless-printer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class Printer:
 
     def sign_of_life(self) -> bool:
         """After a silence, a line on time, best score and cost. Whether one was due."""
-        if (self._clock.now() - self._last_line).total_seconds() < QUIET_SECONDS:
+        if self._clock.monotonic() - self._last_line < QUIET_SECONDS:
             return False
         self._write(self._progress())
         return True
@@ -97,7 +97,7 @@ class Printer:
     def _write(self, line: str) -> None:
         with self._lock:
             print(line, file=self._stream, flush=True)
-            self._last_line = self._clock.now()
+            self._last_line = self._clock.monotonic()
 
 
 def event_line(event: Event) -> str:

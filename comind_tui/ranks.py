@@ -157,7 +157,7 @@ class Lines:
             if view.look is None and view.trouble.status in _LASTING:
                 raise view.trouble
             print(trouble_line(view.trouble, view.look, now), file=sys.stderr, flush=True)
-        elif view.look and view.look.at > self._last_at and self._is_fresh(view.look):
+        elif view.look and view.look.at != self._last_at and self._is_fresh(view.look):
             self._last_at = view.look.at
             print(self._write(view.look), flush=True)
 

@@ -190,12 +190,12 @@ class Governor:
 
     async def _settle(self, row: SentSubmission) -> SentSubmission:
         """Look for the mark in the server's list until it is there, or cannot come any more."""
-        settle = timedelta(seconds=self._patience.settle)
-        # Not longer than that from now, also where our clock has been put back since.
-        until = min(parse_moment(row.tried_at or row.created_at), self._clock.now()) + settle
+        since = (self._clock.now() - parse_moment(row.tried_at or row.created_at)).total_seconds()
+        # The whole time where our clock has been put back since.
+        until = self._clock.monotonic() + self._patience.settle - max(0.0, since)
         away = 0.0
         while True:
-            asked = self._clock.now()
+            is_last, asked = self._clock.monotonic() >= until, self._clock.now()
             try:
                 listed = await self._client.submissions(self._slug)
             except KaggleError as error:
@@ -211,7 +211,7 @@ class Governor:
                 found = next((one for one in self._rows.merge(listed, asked) if one.token == row.token), row)
                 if found.state != "intended":
                     return found
-                if asked >= until:
+                if is_last:
                     return self._rows.abandon(row, row.error or "the process ended before it was sent", asked)
             await self._sleep(self._patience.poll)
             away += self._patience.poll

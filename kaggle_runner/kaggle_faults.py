@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.moments import asked_wait
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings"
 _PASSING_TROUBLE = (429, 500, 502, 503, 504)
@@ -31,7 +31,7 @@ class Failed(Exception):
         self.status = _status(response)
         self.text = str(cause)
         self.unreadable = unreadable
-        self.retry_after = 0.0 if response is None else _asked_wait(response)
+        self.retry_after = 0.0 if response is None else asked_wait(response.headers) or 0.0
 
     @property
     def may_pass(self) -> bool:
@@ -61,18 +61,6 @@ def _status(response: requests.Response | None) -> int:
         return int(response.json()["code"])
     except (ValueError, KeyError, TypeError):
         return response.status_code
-
-
-def _asked_wait(response: requests.Response) -> float:
-    """Seconds that Retry-After asks for; a date there counts by the answer's own Date, not by our clock."""
-    wish = response.headers.get("Retry-After", "").strip()
-    if wish.isdecimal():
-        return float(wish)
-    try:
-        until, now = (parsedate_to_datetime(text) for text in (wish, response.headers.get("Date", "")))
-        return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError):  # no dates, or one with and one without a zone
-        return 0.0
 
 
 def _never_connected(cause: Exception) -> bool:

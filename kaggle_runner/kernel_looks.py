@@ -8,6 +8,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.job_records import KernelClient
 from kaggle_runner.kaggle_records import KernelStatus
 from kaggle_runner.kernel_book import KernelBook, KernelRow
+from kaggle_runner.moments import apart
 
 _UNCONFIRMED_SECONDS = 900.0
 """What Kaggle does not know so long after it was intended was never pushed, or was deleted."""
@@ -49,7 +50,7 @@ async def _look_at(client: KernelClient, book: KernelBook, row: KernelRow) -> Ke
 def _age(book: KernelBook, row: KernelRow) -> float:
     """Seconds since the push."""
     begun = row.pushed_at or row.requested_at
-    return (book.clock.now() - begun).total_seconds() if begun else _UNCONFIRMED_SECONDS
+    return apart(book.clock.now(), begun) if begun else _UNCONFIRMED_SECONDS
 
 
 def noted(book: KernelBook, row: KernelRow, status: KernelStatus) -> KernelRow:

@@ -6,8 +6,11 @@ machine's time is set. `monotonic` is what every wait, limit and pause inside on
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
 
@@ -54,3 +57,26 @@ def parse_moment(value: object) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{value!r} is before or after all time") from error
+
+
+def apart(one: datetime, other: datetime) -> float:
+    """Seconds between two moments, whichever was first: how old something is that another process dated.
+
+    Where the machine's time was put back since then, who waits for an age waits twice as long at most.
+    """
+    return abs((one - other).total_seconds())
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer's Retry-After asks for; a date there counts by the answer's own Date.
+
+    None where there is nothing to be read.
+    """
+    wish = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", wish):
+        return float(wish)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (wish, headers.get("Date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):  # no dates, or one with and one without a zone
+        return None

@@ -21,6 +21,8 @@ DAY = 86_400.0
 KEPT_WHOLE = 2 * DAY
 _POINT = 'at, "rank", teams, score, gold, silver, bronze'
 _OURS = "account = ? AND competition = ? AND watched = ?"
+_NEWEST = "ORDER BY rowid DESC"
+"""As they were stored: where the machine's time was put back, later looks have earlier moments."""
 
 
 class RankBook:
@@ -49,7 +51,7 @@ class RankBook:
             complete = with_moves(
                 look,
                 moves(before, board, own_id, higher_is_better=look.higher_is_better),
-                since_last=movement(look.own, look.teams, self._newest(look.at)),
+                since_last=movement(look.own, look.teams, self._one(f"at != ? {_NEWEST}", look.at)),
                 since_day=movement(look.own, look.teams, self._a_day_ago(look.at)),
             )
             self._store(database, complete, board)
@@ -66,9 +68,8 @@ class RankBook:
 
     def newest_at(self) -> float | None:
         """The moment of the newest look; cheap enough to ask often."""
-        found = self._book.rows(f"SELECT max(at) AS at FROM rank_looks WHERE {_OURS}", self._key)
-        at: float | None = found[0]["at"]
-        return at
+        found = self._book.rows(f"SELECT at FROM rank_looks WHERE {_OURS} {_NEWEST} LIMIT 1", self._key)
+        return float(found[0]["at"]) if found else None
 
     def history(self, since: float = 0.0) -> list[Point]:
         """Oldest first."""
@@ -76,7 +77,7 @@ class RankBook:
         return [Point(**row) for row in self._book.rows(query, (*self._key, since))]
 
     def _looks(self, limit: int) -> list[Look]:
-        query = f"SELECT document FROM rank_looks WHERE {_OURS} ORDER BY at DESC LIMIT ?"
+        query = f"SELECT document FROM rank_looks WHERE {_OURS} {_NEWEST} LIMIT ?"
         looks = []
         for row in self._book.rows(query, (*self._key, limit)):
             try:
@@ -84,9 +85,6 @@ class RankBook:
             except (KeyError, TypeError, ValueError):  # another version's: its numbers stay in the history
                 continue
         return looks
-
-    def _newest(self, before: float) -> Point | None:
-        return self._one("at < ? ORDER BY at DESC", before)
 
     def _a_day_ago(self, now: float) -> Point | None:
         return self._one("at <= ? ORDER BY at DESC", now - DAY) or self._one("at < ? ORDER BY at", now)

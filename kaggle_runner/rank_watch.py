@@ -7,6 +7,7 @@ over when it ends. Trouble makes the watch wait longer, with jitter; the last lo
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -78,9 +79,8 @@ class RankWatch:
         self._sleep = sleep
         self._chance = chance
         self._head: Head | None = None
-        self._head_at = 0.0
+        self._head_at = self._tried_at = -math.inf
         self._failures = 0
-        self._tried_at = 0.0
         self._wanted = asyncio.Event()
 
     def look_now(self) -> None:
@@ -104,7 +104,7 @@ class RankWatch:
         show(replace(shown, next_at=self._now() + wait, follows=False))
         while True:
             await self._pause(wait)
-            self._tried_at = self._now()
+            self._tried_at = self._clock.monotonic()
             try:
                 asked = await self._ask()
                 await asyncio.to_thread(self._record, asked)
@@ -135,7 +135,7 @@ class RankWatch:
         try:
             await asyncio.wait({sleeping, asking}, return_when=asyncio.FIRST_COMPLETED)
             if not sleeping.done():
-                await self._sleep(max(0.0, self._tried_at + LEAST_SECONDS - self._now()))
+                await self._sleep(max(0.0, self._tried_at + LEAST_SECONDS - self._clock.monotonic()))
         finally:
             for task in (sleeping, asking):
                 task.cancel()
@@ -155,9 +155,9 @@ class RankWatch:
         return max(wait, min(trouble.retry_after, LONGEST_ASKED_SECONDS))
 
     async def _ask(self) -> Asked:
-        if self._head is None or self._now() - self._head_at > _HEAD_SECONDS:
+        if self._head is None or self._clock.monotonic() - self._head_at > _HEAD_SECONDS:
             self._head = await ask_head(self._client, self._slug)
-            self._head_at = self._now()
+            self._head_at = self._clock.monotonic()
         return await ask(self._client, self._head, self._clock)
 
     async def _read(self, **doing: Any) -> View:

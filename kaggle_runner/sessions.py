@@ -231,7 +231,7 @@ class SessionQueue:
         moment = self.kernels.clock.now()
         pushed = {row.slug: row for row in self.kernels.unfinished() if row.accelerator}
         ours = sum(
-            max(0.0, row.reserved_seconds - (moment - row.started_at).total_seconds())
+            max(0.0, row.reserved_seconds - max(0.0, (moment - row.started_at).total_seconds()))
             if row.started_at
             else row.reserved_seconds
             for row in pushed.values()

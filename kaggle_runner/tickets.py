@@ -10,16 +10,16 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.moments import Clock, parse_moment, stamp
+from kaggle_runner.moments import Clock, apart, parse_moment, stamp
 
 _TABLE = "session_tickets"
-_RENEWED = timedelta(minutes=1)
-_SILENT = timedelta(minutes=10)
+_RENEWED = 60.0
+_SILENT = 600.0
 """A ticket of another machine that was not renewed for so long is nobody's."""
 
 
@@ -81,7 +81,7 @@ class TicketBook:
 
     def renew(self, ticket: Ticket, *, blocked: bool) -> None:
         """Inside `deciding`: its holder is alive and still waits. Written seldom."""
-        if blocked != ticket.blocked or self.clock.now() - ticket.seen_at > _RENEWED:
+        if blocked != ticket.blocked or apart(self.clock.now(), ticket.seen_at) > _RENEWED:
             self._set(ticket.id, "seen_at = ?, blocked = ?", (self._now(), int(blocked)))
 
     def give_back(self, ticket: int) -> None:
@@ -105,8 +105,8 @@ class TicketBook:
     def _is_held(self, row: dict[str, Any]) -> bool:
         if row["host"] != platform.node():
             seen = parse_moment(row["seen_at"])
-            working = timedelta(seconds=row["seconds"]) if row["place"] else timedelta()
-            return self.clock.now() - seen < _SILENT + working
+            working = row["seconds"] if row["place"] else 0.0
+            return apart(self.clock.now(), seen) < _SILENT + working
         return _is_alive(row["pid"]) and _begun(row["pid"]) == row["begun"]
 
 

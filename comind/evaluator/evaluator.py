@@ -163,23 +163,23 @@ class Evaluator:
         Never raises for what an agent did: `success` is False and `message` says why. A fault of the machine
         is tried twice and then has the code `infrastructure`.
         """
-        started = self._clock.now()
+        started = self._clock.monotonic()
         place = self.folder.evaluation(id)
         refused = await asyncio.to_thread(self._take, place, workspace, validation_name, submission_name)
         verdict = refused or await self._verdict(place)
-        seconds = (self._clock.now() - started).total_seconds()
+        seconds = self._clock.monotonic() - started
         digest = "" if refused else _digest(place)
         return self._record(id, verdict, agent=agent, round=round, step=step, digest=digest, seconds=seconds)
 
     async def baseline(self) -> Evaluation:
         """The sample submission, graded like any agent's files."""
-        started = self._clock.now()
+        started = self._clock.monotonic()
         place = self.folder.evaluation("baseline")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.folder.public / "sample_validation_submission.csv", place / _VALIDATION)
         shutil.copyfile(self.folder.public / "sample_submission.csv", place / _TEST)
         verdict = await self._verdict(place)
-        seconds = (self._clock.now() - started).total_seconds()
+        seconds = self._clock.monotonic() - started
         return self._record(
             "baseline", verdict, agent="", round=0, step=0, digest=_digest(place), seconds=seconds
         )

@@ -15,15 +15,14 @@ limit. So an agent whose limit is spent can still say what it learned.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from comind.llm.prices import Usage
 from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
-from kaggle_runner.moments import Clock
 
 DollarsOf = Callable[[Usage], float | None]
 
@@ -104,29 +103,27 @@ class Limits:
 
 
 class Budget:
-    """The run's and each agent's limits and what was spent. For one event loop; not thread-safe.
-
-    `deadline` may be moved while the run goes on (a pause moves it).
-    """
+    """The run's and each agent's limits and what was spent. For one event loop; not thread-safe."""
 
     def __init__(
         self,
         *,
-        clock: Clock,
         max_dollars: float | None = None,
         max_tokens: int | None = None,
         agent_max_dollars: float | None = None,
         agent_max_tokens: int | None = None,
-        deadline: datetime | None = None,
         is_default_cap: bool = False,
+        seconds_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`is_default_cap`: nobody asked for `max_dollars`; calls of unknown price pass it, uncounted."""
+        """`is_default_cap`: nobody asked for `max_dollars`; calls of unknown price pass it, uncounted.
+
+        `seconds_left`: of the run's time, which stands still while it is paused.
+        """
         self.limits = Limits(max_dollars, max_tokens)
         self._lets_unpriced_pass = is_default_cap
         self.agent_limits = Limits(agent_max_dollars, agent_max_tokens)
-        self.deadline = deadline
         self.total = Tally()
-        self._clock = clock
+        self.seconds_left = seconds_left
         self._agents: dict[str, Tally] = {}
         self._open: set[Reservation] = set()
         self._settled = asyncio.Event()
@@ -141,12 +138,6 @@ class Budget:
     def of(self, agent: str) -> Tally:
         """What one agent spent so far; an empty tally for one that never asked."""
         return self._agents.get(agent, Tally())
-
-    def seconds_left(self) -> float | None:
-        """Until the deadline, not below zero; None without one."""
-        if self.deadline is None:
-            return None
-        return max(0.0, (self.deadline - self._clock.now()).total_seconds())
 
     def exhausted(self) -> str:
         """Why no further call can be made but reports, or an empty string."""
@@ -205,7 +196,7 @@ class Budget:
         self._settled.set()
 
     def _over(self) -> str:
-        if self.seconds_left() == 0.0:
+        if self.seconds_left() <= 0:
             return "the time is up"
         return self.limits.spent(self.total, "the")
 

@@ -9,6 +9,7 @@ reply that was cut off cannot pass for a whole one.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ class ModelClient:
         if recorded is not None:
             return Reply(recorded.reply, recorded.finish_reason, recorded, replayed=True)
         first: ModelError | None = None
-        for line in self._lines.able(role, self._clock.now()):
+        for line in self._lines.able(role, self._clock.monotonic()):
             try:
                 call = await self._ask_line(line, role, key, messages)
             except Fault as fault:
@@ -190,7 +191,7 @@ class ModelClient:
         prompt = estimate_prompt_tokens(QUESTION)
         answer: Answer | None = None
         while True:
-            started = self._clock.now()
+            started = self._clock.monotonic()
             try:
                 answer = await self._trier.send(line, QUESTION, prompt, CAP, _CHECK_SECONDS)
                 break
@@ -198,7 +199,7 @@ class ModelClient:
                 if "output limit was reached" in fault.text:
                     break  # it answered: reasoning alone used the few tokens of a check
                 await self._trier.overcome(fault, line, tries)
-        seconds = (self._clock.now() - started).total_seconds()
+        seconds = self._clock.monotonic() - started
         if answer is not None:
             self._budget.spend("check", answer.usage, self._prices.dollars(line.endpoint, answer.usage))
         facts = facts_of(
@@ -218,7 +219,7 @@ class ModelClient:
 
     def _put_aside(self, line: Line, role: str, fault: Fault) -> None:
         """After the last try at one endpoint: whether it is asked again, and when; people are told once."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         others = [one for one in self._lines.able(role, now) if one is not line]
         if fault.lasting:
             known, line.refusal = line.refusal, line.refusal or fault.error
@@ -236,7 +237,7 @@ class ModelClient:
 
     def _answered(self, line: Line, role: str) -> None:
         if line.rests:
-            line.rests, line.rests_until = 0, None
+            line.rests, line.rests_until = 0, -math.inf
             self._tell("model_switched", f"{line.where} answers again, for the {role}")
 
     async def _ask_line(
@@ -248,7 +249,8 @@ class ModelClient:
             try:
                 return await self._exchange(line, role, key, messages, last=tries.counts)
             except Fault as fault:
-                beside_others = any(one is not line for one in self._lines.able(role, self._clock.now()))
+                able = self._lines.able(role, self._clock.monotonic())
+                beside_others = any(one is not line for one in able)
                 await self._trier.overcome(fault, line, tries, beside_others=beside_others)
 
     # --- one request
@@ -267,7 +269,7 @@ class ModelClient:
         async with line.pace.turn(prompt + wanted):
             reservation = await self._reserve(line, key, prompt, wanted)
             try:
-                started = self._clock.now()
+                started = self._clock.monotonic()
                 answer = await self._trier.send(
                     line,
                     messages,
@@ -284,7 +286,7 @@ class ModelClient:
                     and FaultKind.CUT in last
                 ):
                     fault = None  # twice cut off: the text there is goes to the caller, marked `length`
-                seconds = (self._clock.now() - started).total_seconds()
+                seconds = self._clock.monotonic() - started
                 call = self._call(line, role, key, messages, answer, seconds, self._call_id(key, fault))
                 self._log.save_call(call)
                 self._budget.record(call)

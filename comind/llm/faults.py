@@ -7,8 +7,8 @@ with status 200, an error object with status 200, no choices); `replies.py` turn
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +16,9 @@ from comind.llm.endpoints import NO_KEY, Endpoint
 from comind.llm.pacing import seconds_until_room
 from comind.llm.parsing import without_surrogates
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import asked_wait
 
 if TYPE_CHECKING:
-    import httpx2
     import openai
 
 
@@ -101,12 +100,12 @@ _COMPLETION_LIMIT: Final = re.compile(
 )
 
 
-def from_exception(error: Exception, endpoint: Endpoint, clock: Clock) -> Fault:
+def from_exception(error: Exception, endpoint: Endpoint) -> Fault:
     """The fault behind an exception of the SDK, of the JSON decoder or of the clock on the whole call."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return _from_status(error, endpoint, clock)
+        return _from_status(error, endpoint)
     if isinstance(error, (openai.APITimeoutError, TimeoutError)):
         gone = ModelUnavailable(
             f"{endpoint.host} did not finish a reply of {endpoint.model} in time",
@@ -123,13 +122,13 @@ def from_exception(error: Exception, endpoint: Endpoint, clock: Clock) -> Fault:
     return bad_reply(endpoint, f"a reply that is not JSON ({type(error).__name__})")
 
 
-def _from_status(error: openai.APIStatusError, endpoint: Endpoint, clock: Clock) -> Fault:
+def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> Fault:
     body = error.body if isinstance(error.body, dict) else {}
     said = str(body.get("message") or error.message)
     fault = from_code(
         error.status_code, str(error.code or error.type or ""), said, endpoint, str(error.param or "")
     )
-    fault.retry_after = retry_after(error.response, clock)
+    fault.retry_after = retry_after(error.response.headers)
     fault.throttled = error.status_code == 429 or fault.retry_after is not None
     if fault.kind is FaultKind.TRANSIENT and error.response.headers.get("x-should-retry") == "false":
         fault.kind = FaultKind.FATAL
@@ -219,22 +218,14 @@ def completion_limit(said: str) -> int:
     return int(match[1] or match[2]) if match else 0
 
 
-def retry_after(response: httpx2.Response, clock: Clock) -> float | None:
-    """Seconds to wait by `retry-after-ms`, `Retry-After` (seconds or an HTTP date), or by the limits left.
-
-    None where none of them says so.
-    """
-    try:
-        if milliseconds := response.headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = response.headers.get("retry-after")
-        if value is None:
-            return seconds_until_room(response.headers, 1) or None
-        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
-            return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms`, `Retry-After` or the limits left; None where none says so."""
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", milliseconds):
+        return float(milliseconds) / 1000
+    if "retry-after" in headers:
+        return asked_wait(headers)
+    return seconds_until_room(headers, 1) or None
 
 
 def _named_parameter(said: str) -> str:

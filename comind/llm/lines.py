@@ -6,9 +6,9 @@ client, one that failed all its tries rests and is then tried again. Nothing is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from comind.llm.endpoints import Endpoint
@@ -36,24 +36,25 @@ class Line:
     profile: Profile
     refusal: ModelError | None = None
     """Why it is not asked again."""
-    rests_until: datetime | None = None
+    rests_until: float = -math.inf
+    """On the monotonic clock, as `told_waiting` is."""
     rests: int = 0
     """In a row, each twice as long as the one before."""
-    told_waiting: datetime | None = None
+    told_waiting: float = -math.inf
 
     @property
     def where(self) -> str:
         return f"{self.endpoint.name} at {self.endpoint.host}"
 
-    def rest(self, now: datetime) -> float:
+    def rest(self, now: float) -> float:
         """Puts it aside for a while; returns the seconds."""
         seconds = min(_LONGEST_REST, _FIRST_REST * 2.0**self.rests)
         self.rests += 1
-        self.rests_until = now + timedelta(seconds=seconds)
+        self.rests_until = now + seconds
         return seconds
 
-    def is_resting(self, now: datetime) -> bool:
-        return self.rests_until is not None and now < self.rests_until
+    def is_resting(self, now: float) -> bool:
+        return now < self.rests_until
 
 
 class Lines:
@@ -98,7 +99,7 @@ class Lines:
         """The role's own line first."""
         return self._chains[role]
 
-    def able(self, role: str, now: datetime) -> list[Line]:
+    def able(self, role: str, now: float) -> list[Line]:
         """Who may be asked for this role, in order: those that rest only when there is nobody else."""
         standing = [line for line in self._chains[role] if line.refusal is None]
         return [line for line in standing if not line.is_resting(now)] or standing

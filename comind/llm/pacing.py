@@ -1,7 +1,7 @@
 """How fast one address is asked: requests in flight, requests and tokens a minute, and its own word to wait.
 
 The minute is a sliding one: no 60 seconds ever hold more than the limit. Calls go in the order in which they
-came, and one that is cancelled while it waits takes nothing. Time is passed in.
+came, and one that is cancelled while it waits takes nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from kaggle_runner.moments import Clock
 
-_MINUTE: Final = timedelta(seconds=60)
+_MINUTE: Final = 60.0
 _SHORTEST_SLEEP: Final = 0.001
 _LONGEST_HEEDED: Final = 120.0
 """Seconds that a reply's headers may hold back the next call: a per-minute window passes within them."""
@@ -26,7 +25,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    at: datetime
+    at: float
     tokens: int
 
 
@@ -44,12 +43,12 @@ class Pace:
     ) -> None:
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute
-        self._clock = clock
+        self._now = clock.monotonic
         self._sleep = sleep
         self._slots = asyncio.Semaphore(concurrency)
         self._door = asyncio.Lock()
         self._sent: deque[_Sent] = deque()
-        self._paused_until = clock.now()
+        self._paused_until = clock.monotonic()
 
     @asynccontextmanager
     async def turn(self, tokens: int) -> AsyncIterator[None]:
@@ -61,12 +60,12 @@ class Pace:
             async with self._door:
                 while (seconds := self._seconds_to_wait(tokens)) > 0:
                     await self._sleep(max(seconds, _SHORTEST_SLEEP))
-                self._sent.append(_Sent(self._clock.now(), tokens))
+                self._sent.append(_Sent(self._now(), tokens))
             yield
 
     def pause(self, seconds: float) -> None:
         """Nothing is sent to this address for so long; the longest of several pauses counts."""
-        self._paused_until = max(self._paused_until, self._clock.now() + timedelta(seconds=seconds))
+        self._paused_until = max(self._paused_until, self._now() + seconds)
 
     def heed(self, headers: Mapping[str, str], tokens: int) -> None:
         """Follows a reply's `x-ratelimit-*` headers before the server has to refuse; a set limit goes before.
@@ -77,8 +76,8 @@ class Pace:
             self.pause(min(seconds_until_room(headers, tokens), _LONGEST_HEEDED))
 
     def _seconds_to_wait(self, tokens: int) -> float:
-        now = self._clock.now()
-        while self._sent and now - self._sent[0].at >= _MINUTE:
+        now = self._now()
+        while self._sent and self._sent[0].at + _MINUTE <= now:
             self._sent.popleft()
         free = self._paused_until
         if self._requests is not None and len(self._sent) >= self._requests:
@@ -90,7 +89,7 @@ class Pace:
                     break
                 excess -= sent.tokens
                 free = max(free, sent.at + _MINUTE)
-        return (free - now).total_seconds()
+        return free - now
 
 
 def seconds_until_room(headers: Mapping[str, str], tokens: int) -> float:

@@ -9,7 +9,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final, cast
 
 from comind.llm.budget import Budget
@@ -38,7 +37,7 @@ CHECK_RETRIES: Final = {**RETRIES, FaultKind.TRANSIENT: 2, FaultKind.TIMEOUT: 0,
 _AT_ONCE: Final = (FaultKind.PARAMETER, FaultKind.CUT, FaultKind.OVERFLOW)
 _LONGEST_BACKOFF: Final = 64.0
 _LONGEST_WAIT: Final = 3600.0
-"""Seconds that a Retry-After is followed when the run has no deadline."""
+"""Seconds that a Retry-After is followed."""
 _LONGEST_WAIT_BESIDE_OTHERS: Final = 120.0
 """The same where another endpoint may answer meanwhile."""
 _TOLD_WAIT: Final = 20.0
@@ -95,11 +94,10 @@ class Trier:
         """Sends once, within `seconds` and the run's deadline. Raises Fault."""
         import openai
 
-        left = self._budget.seconds_left()
         parameters = line.profile.parameters(self._settings, cap, cache_key)
         try:
             # The SDK's time-out is per read: a reply that drips would never end.
-            async with asyncio.timeout(seconds if left is None else min(seconds, left)):
+            async with asyncio.timeout(min(seconds, self._budget.seconds_left())):
                 raw = await line.sdk.chat.completions.with_raw_response.create(
                     model=line.endpoint.model, messages=cast("Any", list(messages)), **parameters
                 )
@@ -107,7 +105,7 @@ class Trier:
             return read(raw.parse(), line.endpoint, prompt)
         except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError) as error:
             # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
-            fault = from_exception(error, line.endpoint, self._clock)
+            fault = from_exception(error, line.endpoint)
             fault.sent_cap = cap
             if fault.kind is FaultKind.PARAMETER and not line.profile.adapt(fault, parameters):
                 fault.kind = FaultKind.FATAL
@@ -127,12 +125,11 @@ class Trier:
         wait = max(backoff, asked)
         if fault.kind is FaultKind.TIMEOUT and line.endpoint.is_loopback:
             wait = max(wait, min(_BUSY_SECONDS, self._settings.call_seconds / 4))
-        left = self._budget.seconds_left()
-        if wait > (_LONGEST_WAIT if left is None else left) or (
-            beside_others and wait > _LONGEST_WAIT_BESIDE_OTHERS
-        ):
+        longest = _LONGEST_WAIT_BESIDE_OTHERS if beside_others else _LONGEST_WAIT
+        too_late = asked > self._budget.seconds_left()  # a backoff of our own ends with the run's time
+        if too_late or wait > longest:
             told = f"{fault.error.message}; the next try is {wait:.0f} s away"
-            told += "" if beside_others else " and there is less time left"
+            told += " and there is less time left" if too_late else ""
             fault.error = ModelUnavailable(told, hint=fault.error.hint)
             raise fault
         if fault.throttled:
@@ -141,10 +138,10 @@ class Trier:
         await self._sleep(wait)
 
     def _tell_wait(self, line: Line, fault: Fault, wait: float) -> None:
-        now = self._clock.now()
-        if wait < _TOLD_WAIT or (line.told_waiting is not None and now < line.told_waiting):
+        now = self._clock.monotonic()
+        if wait < _TOLD_WAIT or now < line.told_waiting:
             return
-        line.told_waiting = now + timedelta(seconds=wait)
+        line.told_waiting = now + wait
         self._tell("model_waits", f"{line.where} is asked again in {wait:.0f} s: {fault.error.message}")
 
     def _remedy(self, fault: Fault, line: Line) -> bool:

@@ -136,7 +136,7 @@ class Home(Screen[None]):
         lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
         self._show_competitions(lists)
         now = self._clock.now().timestamp()
-        if ask or any(one.at is None or now - one.at > LIST_SECONDS for one in lists):
+        if ask or any(one.at is None or abs(now - one.at) > LIST_SECONDS for one in lists):
             self._say("asking …")
             self._show_competitions(await asked_lists(self._kaggles, self.comind.state, self._clock))
 

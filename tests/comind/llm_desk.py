@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,10 @@ OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
 
 
 def desk_opener(folder: Path) -> OpenDesk:
-    """Desks whose store lies in `folder`: a second one finds what the first has recorded."""
+    """Desks whose store lies in `folder`: a second one finds what the first has recorded.
+
+    `seconds`: of the run's time.
+    """
 
     @asynccontextmanager
     async def open_desk(
@@ -56,14 +59,13 @@ def desk_opener(folder: Path) -> OpenDesk:
         prices: dict[str, Price] | None = None,
         api_key: str = "unused",
         budget: dict[str, Any] | None = None,
-        deadline_in: float | None = None,
+        seconds: float = math.inf,
         fallbacks: Sequence[Endpoint] = (),
         facts: Sequence[EndpointFacts] = (),
         **server_options: Any,
     ) -> AsyncIterator[Desk]:
         room = HandClock()
-        deadline = None if deadline_in is None else room.now() + timedelta(seconds=deadline_in)
-        purse = Budget(clock=room, deadline=deadline, **(budget or {}))
+        purse = Budget(seconds_left=lambda: seconds - room.seconds, **(budget or {}))
         told: list[tuple[str, str]] = []
         with (
             ScriptedModel(script, models=(model,), **server_options) as server,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +13,6 @@ from comind.llm.budget import Budget
 from comind.llm.prices import Usage
 from comind.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, LimitReached
-from tests.fakes.clocks import HandClock
-
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def price(usage: Usage) -> float:
@@ -25,7 +21,7 @@ def price(usage: Usage) -> float:
 
 
 def budget(**limits: object) -> Budget:
-    return Budget(clock=HandClock(NOW), **limits)  # type: ignore[arg-type]
+    return Budget(**limits)  # type: ignore[arg-type]
 
 
 def call(agent: str, prompt: int, completion: int) -> LlmCall:

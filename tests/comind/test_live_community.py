@@ -93,6 +93,11 @@ async def test_young_answers_are_used_again_and_old_ones_read_anew(line: KaggleL
     later = line.passed - asked
     assert later["ListKernels"] > 0 and later["GetKernel"] == 0  # sources belong to versions
     asked = line.passed.copy()
+    clock.step(-86_400)  # our time is put back: what was read "tomorrow" is not young for a day
+    with await snapshot(cache_of(line, tmp_path, clock), tmp_path / "put-back"):
+        pass
+    assert (line.passed - asked)["ListKernels"] > 0
+    asked = line.passed.copy()
     with await snapshot(cache_of(line, tmp_path, clock, refresh=True), tmp_path / "four"):
         pass
     assert (line.passed - asked)["ListKernels"] > 0

@@ -80,6 +80,7 @@ async def test_an_endpoint_whose_tries_are_used_up_rests_and_is_tried_again(
         asked = len(d.server.received)
         assert (await d.ask(turn(2))).call.model == "second"
         assert len(d.server.received) == asked, "it rests"
+        d.room.step(-86_400)  # the machine's time is put back: a rest does not get longer by that
         await d.room.sleep(4000)
         d.server._script = lambda body, number: "first again"
         assert (await d.ask(turn(3))).text == "first again"
@@ -240,7 +241,8 @@ async def test_a_run_is_opened_with_its_fallbacks_and_tells_its_events(
         assert len(checked.remarks) == 1
         first._script = lambda body, number: no_quota()
         with Store(tmp_path / "run.sqlite") as store:
-            async with open_models(config, {}, store, SYSTEM_CLOCK) as models:
+            async with open_models(config, {}, store, SYSTEM_CLOCK, lambda: 600.0) as models:
+                assert models.budget.seconds_left() == 600
                 reply = await models.client.ask("coder", turn(1), [{"role": "user", "content": "hello"}])
             assert reply.call.model == "second"
             assert [event.kind for event in store.events()] == ["model_switched"]

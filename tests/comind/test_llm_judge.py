@@ -44,7 +44,7 @@ def opened(tmp_path: Path) -> OpenClient:
             client = ModelClient(
                 endpoints={"coder": Endpoint("gpt-4o-mini", llmock.base_url("openai"), "sk-judge")},
                 log=StoredCalls(store),
-                budget=Budget(clock=SYSTEM_CLOCK),
+                budget=Budget(),
                 clock=SYSTEM_CLOCK,
                 rng=random.Random(0),
                 settings=ModelSettings(**settings),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,14 +12,8 @@ from comind.llm.prices import FREE, Price, PriceBook, Usage, parse_prices
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from comind.records import LlmCall
 from kaggle_runner.errors import ConfigError, LimitReached
-from tests.fakes.clocks import HandClock
 
-NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:8080/v1"
-
-
-def budget(**limits: object) -> Budget:
-    return Budget(clock=HandClock(NOW), **limits)  # type: ignore[arg-type]
 
 
 def a_cent_a_token(usage: Usage) -> float:
@@ -35,7 +28,7 @@ def call(agent: str = "a1", dollars: float | None = 0.5) -> LlmCall:
 
 
 def test_recorded_calls_are_counted_in_all_and_by_agent() -> None:
-    purse = budget(max_dollars=2.0)
+    purse = Budget(max_dollars=2.0)
     purse.restore([call("a1"), call("a1"), call("a2")])
     assert (purse.total.calls, purse.total.tokens, purse.total.dollars) == (3, 450, 1.5)
     assert purse.of("a1").dollars == 1.0
@@ -44,7 +37,7 @@ def test_recorded_calls_are_counted_in_all_and_by_agent() -> None:
 
 
 def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
-    purse = budget()
+    purse = Budget()
     purse.restore([call("a1", 0.5), call("a2", None)])
     assert purse.total.dollars is None
     assert purse.total.known_dollars == 0.5
@@ -56,31 +49,34 @@ def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
     [
         ({"max_dollars": 0.5}, "0.50 $"),
         ({"max_tokens": 150}, "150 tokens"),
-        ({"deadline": NOW}, "time is up"),
-        ({"deadline": NOW - timedelta(hours=1)}, "time is up"),
+        ({"seconds_left": lambda: 0.0}, "time is up"),
+        ({"seconds_left": lambda: -3600.0}, "time is up"),
     ],
 )
 def test_a_spent_limit_says_which(limits: dict[str, object], words: str) -> None:
-    purse = budget(**limits)
+    purse = Budget(**limits)
     purse.restore([call()])
     assert words in purse.exhausted()
 
 
-def test_a_moved_deadline_gives_time_back() -> None:
-    purse = budget(deadline=NOW)
-    purse.deadline = NOW + timedelta(seconds=30)
-    assert purse.exhausted() == ""
-    assert purse.seconds_left() == 30
+@pytest.mark.parametrize("report", [False, True])
+async def test_when_the_time_is_up_nothing_is_granted_until_there_is_more(report: bool) -> None:
+    left = 0.0
+    purse = Budget(seconds_left=lambda: left)
+    with pytest.raises(LimitReached, match="time is up"):
+        await purse.reserve("a1", 100, 900, 100, a_cent_a_token, report=report)
+    left = 30.0
+    assert (await purse.reserve("a1", 100, 900, 100, a_cent_a_token, report=report)).tokens == 1000
 
 
 async def test_near_the_limit_fewer_tokens_are_granted() -> None:
-    purse = budget(max_dollars=10.0)  # a thousand tokens, a tenth of them for reports
+    purse = Budget(max_dollars=10.0)  # a thousand tokens, a tenth of them for reports
     held = await purse.reserve("a1", 100, 1600, 100, a_cent_a_token)
     assert held.completion_tokens == 800
 
 
 async def test_a_call_waits_for_an_open_one_to_settle_below_its_worst_case() -> None:
-    purse = budget(max_dollars=11.2)
+    purse = Budget(max_dollars=11.2)
     first = await purse.reserve("a1", 100, 900, 900, a_cent_a_token)
     waiting = asyncio.create_task(purse.reserve("a2", 100, 500, 500, a_cent_a_token))
     await asyncio.sleep(0)
@@ -92,14 +88,14 @@ async def test_a_call_waits_for_an_open_one_to_settle_below_its_worst_case() -> 
 
 
 async def test_when_nothing_is_open_and_too_little_is_left_the_budget_is_exhausted_for_good() -> None:
-    purse = budget(max_tokens=500)
+    purse = Budget(max_tokens=500)
     with pytest.raises(LimitReached, match="500 tokens"):
         await purse.reserve("a1", 400, 1000, 200, a_cent_a_token)
     assert "does not pay" in purse.exhausted()
 
 
 async def test_unlimited_runs_need_no_price() -> None:
-    held = await budget().reserve("a1", 100, 900, 100, lambda usage: None)
+    held = await Budget().reserve("a1", 100, 900, 100, lambda usage: None)
     assert held.completion_tokens == 900
 
 

@@ -52,6 +52,20 @@ def test_no_minute_holds_more_than_the_limits(sizes: list[int], requests: int, t
         assert sum(window) <= tokens
 
 
+@pytest.mark.parametrize("step", [-86_400.0, 86_400.0], ids=["put back", "put on"])
+async def test_the_machines_time_may_be_set_while_calls_wait(step: float) -> None:
+    """A limit of the minute, and a pause that a server asked for, last as long as before."""
+    room = HandClock()
+    gate = pace(room, requests=1)
+    await send_all(gate, room, [1])
+    room.step(step)
+    assert [at for at, _ in await send_all(gate, room, [1])] == [60]
+    gate = pace(room)
+    gate.pause(30)
+    room.step(step)
+    assert [at for at, _ in await send_all(gate, room, [1])] == [90]
+
+
 async def test_without_limits_nobody_waits() -> None:
     room = HandClock()
     await send_all(pace(room), room, [10**6] * 50)

@@ -45,7 +45,7 @@ async def test_a_check_of_a_server_that_is_not_there_says_so(desk: OpenDesk) -> 
     client = ModelClient(
         endpoints={"coder": Endpoint("m", url)},
         log=StoredCalls(d.store),
-        budget=Budget(clock=room),
+        budget=Budget(),
         clock=room,
         rng=random.Random(0),
         sleep=room.sleep,
@@ -125,7 +125,7 @@ async def test_what_a_server_refuses_is_learned_once_for_all_engines_of_the_run(
             endpoints={"coder": Endpoint("o4-mini", address)},
             facts=[facts],
             log=StoredCalls(store),
-            budget=Budget(clock=room),
+            budget=Budget(),
             clock=room,
             rng=random.Random(0),
             settings=settings,

@@ -134,7 +134,7 @@ async def test_an_in_process_transport_answers_in_place_of_the_network(tmp_path:
         client = ModelClient(
             endpoints={"coder": endpoint},
             log=StoredCalls(store),
-            budget=Budget(clock=room, max_dollars=0.0001),
+            budget=Budget(max_dollars=0.0001),
             clock=room,
             rng=random.Random(0),
             transport=httpx2.MockTransport(recipes),

@@ -123,7 +123,7 @@ async def test_only_openais_own_host_gets_a_cache_key_and_a_refusal_ends_it(tmp_
             },
             run="fruit-1",
             log=StoredCalls(store),
-            budget=Budget(clock=room),
+            budget=Budget(),
             clock=room,
             rng=random.Random(0),
             transport=httpx2.MockTransport(hosted),

@@ -203,6 +203,9 @@ def test_lines_of_trouble_go_to_stderr_with_the_age_of_what_is_known(
     lines.show(View(look=assess(asked(teams, NOON - timedelta(hours=1)), rows_of(teams))))
     told = capsys.readouterr()
     assert told.out == "rank 1\n"
+    lines._clock = HandClock(NOON - timedelta(days=1))  # the machine's time was put back
+    lines.show(View(look=assess(asked(teams, NOON - timedelta(days=1)), rows_of(teams))))
+    assert capsys.readouterr().out == "rank 1\n"
     assert "no connection; the last look is 0s old" in told.err
     with pytest.raises(KaggleError):
         lines.show(View(trouble=KaggleError("no such competition", status=404)))

@@ -16,10 +16,11 @@ import pytest
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, SubmissionRefused
-from kaggle_runner.governor import Governor
+from kaggle_runner.governor import Governor, Patience
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submission_book import SubmissionBook, mark_in
 from kaggle_runner.submission_policy import chosen
+from tests.fakes.clocks import HandClock
 from tests.fakes.kaggle_line import Fault, KaggleLine
 from tests.kaggle_runner.submissions import (
     LIMIT,
@@ -86,6 +87,27 @@ async def test_what_did_not_arrive_uses_nothing_and_may_be_sent_again(
     assert row.state == "unsent" and await submitted(server) == 0
     assert (await desk.send(mine)).state == "sent"
     assert await submitted(server) == 1
+
+
+@pytest.mark.parametrize("step", [-86_400.0, 86_400.0], ids=["put back", "put on"])
+async def test_what_may_still_arrive_is_looked_for_as_long_when_the_machines_time_is_set(
+    step: float, server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
+) -> None:
+    """Too long would block every submission, too short would send one twice."""
+    clock = HandClock(SYSTEM_CLOCK.now())
+
+    async def wait(seconds: float) -> None:
+        await clock.sleep(seconds)
+        if len(clock.slept) == 2:
+            clock.step(step)
+
+    line.spoil("CreateSubmission", "never arrived")
+    desk = Governor(
+        book, client_of(line.url), SLUG, clock=clock, patience=Patience(settle=90, poll=10), sleep=wait
+    )
+    with pytest.raises(SubmissionRefused, match="did not reach"):
+        await desk.send(write_candidate(tmp_path, "mine", 5.0))
+    assert clock.slept == [10] * 9
 
 
 @pytest.mark.parametrize("step", ["StartSubmissionUpload", "_upload"])

@@ -106,6 +106,17 @@ def test_movement_since_a_day_uses_the_look_of_a_day_ago_or_the_first(book: Acco
         assert told == {0: (None, None), 1: ((9, 1), 9), 30: ((10, 29), 10), 31: ((15, 30), 5)}[hours]
 
 
+def test_the_newest_look_is_the_last_one_stored_also_where_the_machines_time_was_put_back(
+    book: AccountBook,
+) -> None:
+    for at, score in ((NOON, 3.0), (NOON + timedelta(hours=1), 2.0), (NOON - timedelta(days=1), 1.0)):
+        look = record(book, asked(table({"Alice": score, "Bob": 1.5}), at))
+    ranks = RankBook(book, SLUG)
+    assert ranks.last() == look
+    assert ranks.newest_at() == (NOON - timedelta(days=1)).timestamp()
+    assert look.since_last is not None and look.since_last.places == 1
+
+
 def test_looks_older_than_two_days_are_thinned_to_one_an_hour(book: AccountBook) -> None:
     teams = table({"Alice": 1.0, "Bob": 2.0})
     start = NOON

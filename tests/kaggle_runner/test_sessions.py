@@ -282,6 +282,8 @@ async def test_another_process_holds_its_place_and_a_killed_one_does_not(hall: H
         ("host = 'elsewhere', pid = 1", True),
         ("host = 'elsewhere', pid = 1, seconds = 10, seen_at = '2026-06-01T11:00:00+00:00'", False),
         ("host = 'elsewhere', pid = 1, seconds = 7200, seen_at = '2026-06-01T11:00:00+00:00'", True),
+        # our time was put back since: it is not held until that moment comes again
+        ("host = 'elsewhere', pid = 1, seconds = 10, seen_at = '2026-07-01T11:00:00Z'", False),
     ],
 )
 async def test_a_ticket_counts_while_its_holder_may_live(hall: Hall, changes: str, held: bool) -> None:
