@@ -1,15 +1,20 @@
 """Whether the run and each of its agents may go on: a person's pause and stop, and the time that is left.
 
 Money is the budget's (`comind.llm.budget`); when it ends, `wind_down` is called here. Waiting happens between
-cells; what must end at once is ended by the watcher of the cell, which asks `stop_reason`, and by the model
-client's time-keeper (`comind.models.Timely`).
+cells; what must end at once is ended by the watcher of the cell, which asks `stop_reason`, and by
+`while_wanted`, as calls of the model are (`comind.models.Timely`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+from kaggle_runner.errors import AgentLimitReached, LimitReached
 from kaggle_runner.moments import Clock
+
+Result = TypeVar("Result")
 
 GRACE_SECONDS = 60.0
 """How long cells and calls that are under way may still take when money or tokens have ended."""
@@ -17,6 +22,8 @@ REPORT_SECONDS = 300.0
 """How long an agent whose time is over may still write its report."""
 TIME_LIMIT = "the time limit is reached"
 AGENT_TIME = "this agent's time is over"
+_LOOK_SECONDS = 0.5
+"""How often it is looked whether anybody still wants what is waited for."""
 
 
 class Control:
@@ -145,6 +152,20 @@ class Control:
 
     async def wait_while_paused(self) -> None:
         await self._running.wait()
+
+
+async def while_wanted(work: Coroutine[Any, Any, Result], ended: Callable[[], str]) -> Result:
+    """What `work` returns. As soon as `ended` names a reason it is cancelled, and LimitReached tells that."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            if reason := ended():
+                raise AgentLimitReached(reason) if reason == AGENT_TIME else LimitReached(reason)
+            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def reserve_of(time_limit: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
-from comind.control import AGENT_TIME, Control
+from comind.control import Control, while_wanted
 from comind.llm.asking import Asker, KeepsFaults
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
@@ -30,10 +29,6 @@ from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     import httpx2
-
-
-_LOOK_SECONDS = 0.5
-"""How often a waiting call looks whether anybody still wants its reply."""
 
 
 class StoredCalls:
@@ -78,25 +73,16 @@ class Timely:
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         """As the client's. Raises LimitReached with the reason when the reply is not waited for any more."""
-        asking = asyncio.ensure_future(self._client.ask(role, key, messages))
-        try:
-            while not asking.done():
-                if reason := self._ended(key):
-                    raise _over(reason)
-                await asyncio.wait({asking}, timeout=_LOOK_SECONDS)
-            return self._answer(asking)
-        finally:
-            asking.cancel()
-            await asyncio.wait({asking})
+        return await while_wanted(self._answer(role, key, messages), lambda: self._ended(key))
 
     def note_fault(self, fault: ReplyFault) -> None:
         """Handed on to a client that keeps faults."""
         if isinstance(self._client, KeepsFaults):
             self._client.note_fault(fault)
 
-    def _answer(self, asking: asyncio.Future[Reply]) -> Reply:
+    async def _answer(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         try:
-            return asking.result()
+            return await self._client.ask(role, key, messages)
         except AgentLimitReached:
             raise
         except LimitReached as error:
@@ -107,10 +93,6 @@ class Timely:
         if key.kind == "report":
             return self._control.report_stop_reason(key.agent)
         return self._control.stop_reason(key.agent)
-
-
-def _over(reason: str) -> LimitReached:
-    return AgentLimitReached(reason) if reason == AGENT_TIME else LimitReached(reason)
 
 
 @dataclass(frozen=True, slots=True)
