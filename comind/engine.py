@@ -20,7 +20,7 @@ from pathlib import Path
 from comind.briefing import prompt_tokens
 from comind.config import from_mapping
 from comind.confinement import Confinement
-from comind.control import Control
+from comind.control import Control, while_wanted
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
 from comind.inbox import Command, take
@@ -168,8 +168,10 @@ class _Engine:
             desk = Desk(Timely(models.client, self._control), prompts)
             facts = await fetch_competition(upstream, self._folder, self._store, self._config)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
-            prepared = await prepare_evaluation(
-                facts, self._folder, self._store, desk, self._config, SYSTEM_CLOCK
+            preparing = prepare_evaluation(facts, self._folder, self._store, desk, self._config, SYSTEM_CLOCK)
+            # a limit that is reached leaves a begun split its time; a person's stop does not
+            prepared = await while_wanted(
+                preparing, lambda: self._control.stop_reason() if self._control.stopped else ""
             )
             higher = prepared.evaluator.profile.higher_is_better
             self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
