@@ -16,6 +16,7 @@ from comind.records import Agent, Dataset, Draft, Evaluation
 from comind.runs import RunFolder
 from comind.split_dataset import known_split, resource_name
 from comind.store.reader import Reader
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
 from kaggle_runner.sandbox import run_script
@@ -53,14 +54,13 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             ["python", "/kaggle/solution/solution.py"],
             mounts={**mounts, "/kaggle/solution": folder.best},
             writable={"/kaggle/working": working},
-            timeout=timeout,
-            memory_bytes=None,
             cwd="/kaggle/working",
+            limits=BatchLimits(timeout),
             hidden=(folder.state,),
         )
         if done.returncode != 0:
             raise NotReproduced(
-                f"best/solution.py ended with {done.returncode}:\n{done.stderr[-2000:]}",
+                f"best/solution.py ended with {done.returncode}:\n{done.stderr[-2000:]}{done.fault}",
                 hint="Packages that changed since the run are the usual reason.",
             )
         again = working / "compared.csv"

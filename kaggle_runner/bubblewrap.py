@@ -109,18 +109,9 @@ async def probe() -> SandboxReport:
         binary = find_bubblewrap()
     except SandboxUnavailable as error:
         return SandboxReport(False, "none", error.message, error.hint)
-    command = [str(binary), *namespaces(), *system_mounts(), "--", "/bin/true"]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=MINIMAL_ENVIRONMENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await process.communicate()
-    if process.returncode == 0:
+    complaint = await asyncio.to_thread(_complaint, binary)
+    if not complaint:
         return SandboxReport(True, "bubblewrap", f"{binary} confines agent code, without network", "")
-    complaint = said.decode(errors="replace").strip()
     return SandboxReport(False, "none", f"{binary} cannot make a sandbox: {complaint}", explain(complaint))
 
 
@@ -128,11 +119,16 @@ async def probe() -> SandboxReport:
 def works(search_path: str) -> bool:
     """Whether a sandbox starts here at all. It blocks for some 10 ms, once for each PATH."""
     try:
-        command = [str(_find_on_linux(search_path)), *namespaces(), *system_mounts(), "--", "/bin/true"]
+        return not _complaint(_find_on_linux(search_path))
     except SandboxUnavailable:
         return False
+
+
+def _complaint(binary: Path) -> str:
+    """What is said where an empty sandbox does not start; empty where it does."""
+    command = [str(binary), *namespaces(), *system_mounts(), "--", "/bin/true"]
     done = subprocess.run(command, env=MINIMAL_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.returncode == 0
+    return done.stderr.decode(errors="replace").strip() or "no reason" if done.returncode else ""
 
 
 def explain(complaint: str) -> str:

@@ -73,12 +73,6 @@ def stubborn(cell: RunningCell) -> str:
     return f"Stopped: {cell.reason}. The cell did not obey two interrupts, so its kernel was killed."
 
 
-def out_of_memory(held: int, limit: int) -> CellEnd:
-    return CellEnd(
-        "died", f"The cell used {held / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB.", True
-    )
-
-
 def died(kernel: KernelProcess, *, closed: bool) -> CellEnd:
     code = kernel.exit_code()
     if closed or code is None:

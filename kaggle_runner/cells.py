@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kaggle_runner.batch import BatchLimits
+
 CellStatus = Literal["ok", "error", "stopped", "timeout", "died"]
 
 
 @dataclass(frozen=True, slots=True)
-class CellLimits:
-    """A cell that breaks one is ended: time by an interrupt first, memory and disk by a kill."""
+class CellLimits(BatchLimits):
+    """A cell that breaks one is ended: time by an interrupt first, the others by a kill."""
 
     seconds: float = 18000.0
-    memory_bytes: int | None = None
-    """Of the whole sandbox, its RAM disks included; None: no limit but the machine's."""
-    workspace_bytes: int = 20_000_000_000
-    """What the working folder may hold, in real blocks. Nor may a cell add more than the disk has left after
-    it. A folder that is over its limit already may shrink, or stay."""
     log_bytes: int = 64_000_000
     """The log file stops growing there; the end of the output is still followed."""
 

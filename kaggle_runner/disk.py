@@ -107,7 +107,9 @@ class DiskWatch:
     """One cell's disk: what it found, and whether it broke a limit. `begin` it before the cell runs."""
 
     def __init__(self, workspace: Path, pid: int, limit: int) -> None:
-        self._workspace, self._pid, self._limit = workspace, pid, limit
+        self._workspace, self._limit = workspace, limit
+        self.pid = pid
+        """The process above all that write there; 0 before it is started."""
         self._before = 0
         self._next = 0.0
         self._look: asyncio.Task[str] | None = None
@@ -116,8 +118,11 @@ class DiskWatch:
         self._before = await self._held()
         self._next = time.monotonic() + SECONDS_BETWEEN
 
-    def broken(self) -> str:
-        """The sentence to tell when a limit is broken. Never waits: the folder is read in a thread."""
+    def fault(self) -> str:
+        """What the code did, to be told after its name, when it broke a limit; else empty.
+
+        Never waits: the folder is read in a thread.
+        """
         if self._look is None:
             if time.monotonic() >= self._next:
                 self._look = asyncio.create_task(self._measure())
@@ -139,15 +144,15 @@ class DiskWatch:
         grown = held - self._before
         if held > self._limit and grown > 0:
             return (
-                f"The working folder holds more than its limit of {self._limit / 1e9:.1f} GB. "
+                f"put more than its limit of {self._limit / 1e9:.1f} GB into the working folder. "
                 "Its files are still there: delete some first."
             )
         if grown > _SMALL and grown > (free := free_bytes(self._workspace)):
             return (
-                f"The cell wrote {grown / 1e9:.1f} GB and left {free / 1e9:.1f} GB of the disk, which others "
+                f"wrote {grown / 1e9:.1f} GB and left {free / 1e9:.1f} GB of the disk, which others "
                 "need too. Its files are still there: delete some first."
             )
         return ""
 
     async def _held(self) -> int:
-        return await asyncio.to_thread(held_bytes, self._workspace, self._pid)
+        return await asyncio.to_thread(held_bytes, self._workspace, self.pid)

@@ -9,7 +9,6 @@ used only inside such a session; everywhere else confinement is bubblewrap or a 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -25,13 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_runner import bubblewrap
-from kaggle_runner.bubblewrap import MINIMAL_ENVIRONMENT, SandboxReport
+from kaggle_runner.batch import BatchLimits, run_batch
+from kaggle_runner.bubblewrap import SandboxReport
 from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.fence_boot import landlock_version
 
 BOOT_PROGRAM = Path(__file__).with_name("fence_boot.py")
 COMPLAINT = "fence: "
 _BOXES = "boxes"
+_PROBE_SECONDS = 60.0
 _FIRST_USER, _USERS = 20_000, 40_000
 _CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
@@ -271,19 +272,15 @@ async def probe(offered: Abilities | None = None) -> SandboxReport:
             cwd="/kaggle/working", environment={}, python=Path(sys.executable), gpus=(), hidden=(),
             offered=offered,
         )  # fmt: skip
-        process = await asyncio.create_subprocess_exec(
-            *argv, env=MINIMAL_ENVIRONMENT, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        said, complaint = await process.communicate()
+        done = await run_batch(argv, limits=BatchLimits(_PROBE_SECONDS))
     except SandboxUnavailable as error:
         return SandboxReport(False, "none", error.message, error.hint)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     try:
-        return _report(json.loads(said), offered)
+        return _report(json.loads(done.stdout), offered)
     except ValueError:
-        told = complaint.decode(errors="replace").strip() or "no answer"
+        told = done.stderr.strip() or done.fault or "no answer"
         return SandboxReport(False, "none", f"agent code cannot be fenced in here: {told}", "")
 
 

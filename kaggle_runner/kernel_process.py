@@ -21,6 +21,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from kaggle_runner import processes
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.bubblewrap import MINIMAL_ENVIRONMENT
 from kaggle_runner.crash_report import CrashReport
 from kaggle_runner.errors import SandboxUnavailable
@@ -133,8 +134,9 @@ class KernelProcess:
     def memory_bytes(self) -> int:
         return processes.memory_bytes(self.pid)
 
-    def over_limit(self, limit: int | None) -> int:
-        return processes.over_limit(self.pid, limit)
+    def fault(self, limits: BatchLimits) -> str:
+        """The limit of memory or processes that everything in the sandbox broke, see `processes.fault`."""
+        return processes.fault(self.pid, limits.memory_bytes, limits.processes)
 
     def exit_code(self) -> int | None:
         process = self._process()
@@ -149,20 +151,20 @@ class KernelProcess:
     def kill(self) -> None:
         """End everything in the sandbox at once, without waiting."""
         if (process := self._process()) is not None:
-            process.kill()
+            processes.kill(process)
 
     def _process(self) -> subprocess.Popen[bytes] | None:
         return getattr(self._manager.provisioner, "process", None)
 
     async def close(self) -> None:
         """Kill, wait until no process is left, remove the sockets. Safe to call twice."""
-        members = processes.tree(self.pid) if self.pid else []
+        if (process := self._process()) is not None:
+            await processes.end(process)
         if self._client is not None:
             self._client.stop_channels()
             self._client = None
         if self._manager.provisioner is not None:
             await self._manager.shutdown_kernel(now=True)
-        await processes.gone(members)
         shutil.rmtree(self._folder, ignore_errors=True)
         for descriptor in (self._lock, self._lifeline):
             if descriptor >= 0:

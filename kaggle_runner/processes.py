@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TMPFS = ("tmp", "dev", "dev/shm")
@@ -52,12 +53,19 @@ def private_memory_bytes(pid: int) -> int:
     return anonymous + max(shared, _ram_disks(pids))
 
 
-def over_limit(pid: int, limit: int | None) -> int:
-    """The bytes held when the tree is over its limit, else 0."""
-    if limit is None or memory_bytes(pid) <= limit:
-        return 0
-    held = private_memory_bytes(pid)
-    return held if held > limit else 0
+def fault(pid: int, memory: int | None, most: int | None) -> str:
+    """What the tree did, to be told after its name, when it broke a limit; else empty.
+
+    It may hold `memory` bytes, and be `most` processes or four times as many threads: a machine runs out of
+    those for everybody.
+    """
+    if most is not None:
+        members = tree(pid)
+        if len(members) > most or sum(map(_threads, members)) > 4 * most:
+            return f"started more than {most} processes, or four times as many threads, and was ended."
+    if memory is not None and memory_bytes(pid) > memory and (held := private_memory_bytes(pid)) > memory:
+        return f"used {held / 2**30:.1f} GiB of memory; the limit is {memory / 2**30:.1f} GiB."
+    return ""
 
 
 def prefer_for_oom(pid: int) -> None:
@@ -79,29 +87,66 @@ async def gone(pids: Sequence[int], seconds: float = 5.0) -> bool:
     return True
 
 
-def holders_of(pipes: Sequence[IO[bytes]]) -> list[int]:
-    """Other processes whose output or errors go into one of these pipes, as far as we may look."""
-    names = set()
-    for pipe in pipes:
-        with contextlib.suppress(OSError, ValueError):  # it is closed
-            names.add(f"pipe:[{os.fstat(pipe.fileno()).st_ino}]")
-    found = []
-    for entry in Path("/proc").iterdir():
-        if names and entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                ends = {str((entry / "fd" / number).readlink()) for number in ("1", "2")}
-            except OSError:
-                continue  # ended, or not ours
-            if names & ends:
-                found.append(int(entry.name))
-    return found
+async def end(process: subprocess.Popen[bytes]) -> None:
+    """End a sandbox and everything in it, at any moment after its start, and wait until all that is gone.
+
+    Bubblewrap's inner process follows the outer one's end only once it has asked for that. So the outer one
+    is stopped first: from then on it starts nothing that we would not see.
+    """
+    if process.poll() is not None:
+        return
+    try:
+        process.send_signal(signal.SIGSTOP)
+        while _state(process.pid) not in "TtZX":
+            await asyncio.sleep(0.001)
+    finally:
+        members = kill(process)
+    await gone(members)
+    process.poll()
+
+
+def kill(process: subprocess.Popen[bytes]) -> list[int]:
+    """Kill a sandbox that has come up, without waiting; who was in it.
+
+    With the first process of a namespace the system ends all others there. A fence has none: its keeper
+    (`fence_boot.py`) sees the end of the one that is killed here, and ends the rest.
+    """
+    members = tree(process.pid)
+    for member in members:
+        if _begins_namespace(member):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+    process.kill()
+    return members
+
+
+def _begins_namespace(pid: int) -> bool:
+    """True for a process that is number 1 in a namespace of processes below ours."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    numbers = status.partition("NSpid:")[2].partition("\n")[0].split()
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def _alive(pid: int) -> bool:
+    return _state(pid) not in "ZX"
+
+
+def _state(pid: int) -> str:
+    """The system's letter for it: T when it is stopped, Z when it ended and was not reaped, X when gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return "X"
+
+
+def _threads(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}/task").stat().st_nlink - 2
+    except OSError:  # it ended
+        return 0
 
 
 def _resident(pid: int) -> int:

@@ -13,34 +13,19 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
-from kaggle_runner import bubblewrap, fence, inside_kaggle, processes
+from kaggle_runner import bubblewrap, fence, inside_kaggle
+from kaggle_runner.batch import BatchLimits, Completed, Log, run_batch
 from kaggle_runner.bubblewrap import SandboxReport, find_bubblewrap
-from kaggle_runner.disk import DiskWatch
 from kaggle_runner.errors import SandboxUnavailable
-
-__all__ = [
-    "Completed",
-    "Sandbox",
-    "SandboxReport",
-    "find_bubblewrap",
-    "probe",
-    "require_sandbox",
-    "run_script",
-]
 
 INPUT = "/kaggle/input"
 WORKING = "/kaggle/working"
 
-WORKSPACE_BYTES = 20_000_000_000
-_NO_LIMIT = 1 << 62
-_OUTPUT_KEPT = 1 << 20
 _PASSED_THROUGH = ("LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
 """Variables of the machine (never of a person) that libraries inside need."""
 
@@ -96,6 +81,18 @@ class Sandbox:
             box=self._box,
         )
 
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        limits: BatchLimits,
+        read_only: Mapping[str, Path] | None = None,
+        log: Log | None = None,
+    ) -> Completed:
+        """Run `argv` to its end, see `run_batch`. Raises SandboxUnavailable when it cannot be confined."""
+        command = self.command(argv, read_only=read_only)
+        return await _run(command, self._box, [self.workspace], limits, log)
+
     def localized(self, code: str) -> str:
         """The code of a cell, with Kaggle's folders as they are called where there are no mounts."""
         return fence.localized(code, self._box) if needs_fence() else code
@@ -129,143 +126,52 @@ def explain(complaint: str) -> str:
     return "" if complaint.startswith(fence.COMPLAINT) else bubblewrap.explain(complaint)
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A batch process that ended. Its output is untrusted; each stream keeps its first and last half MB."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-    timed_out: bool
-    seconds: float
-    out_of_memory: bool = False
-    disk_fault: str = ""
-    """Why it was ended because of what it wrote, as a sentence; empty when it was not."""
-
-
 async def run_script(
     argv: Sequence[str],
     *,
     mounts: Mapping[str, Path],
     writable: Mapping[str, Path],
-    timeout: float,
-    memory_bytes: int | None,
     cwd: str,
-    gpus: tuple[int, ...] | None = (),
-    cpu_threads: int = 1,
-    environment: Mapping[str, str] | None = None,
+    limits: BatchLimits,
     hidden: Sequence[Path] = (),
-    workspace_bytes: int | None = WORKSPACE_BYTES,
 ) -> Completed:
-    """Run `argv` in the sandbox to its end, at most `timeout` seconds and `memory_bytes`.
-
-    Nor may a folder of `writable` come to hold more than `workspace_bytes`, or take more of its disk than is
-    left afterwards; None lifts the first limit only.
+    """Run `argv` in the sandbox, without GPUs, to its end or its limits.
 
     `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
     engine's own interpreter. `hidden` is as in `Sandbox`: what lies there is seen only through mounts of
-    folders inside it. Returns also for scripts that fail or are killed (returncode 137); raises
-    SandboxUnavailable when the sandbox itself cannot be made.
+    folders inside it. Returns also for scripts that fail or are killed; raises SandboxUnavailable when the
+    sandbox itself cannot be made.
     """
     box = fence.new_box(hidden)
     command = _confined(
-        argv, mounts=mounts, writable=writable, cwd=cwd, environment=environment or {}, python=None,
-        gpus=gpus, cpu_threads=cpu_threads, hidden=hidden, box=box,
+        argv, mounts=mounts, writable=writable, cwd=cwd, environment={}, python=None, gpus=(), cpu_threads=1,
+        hidden=hidden, box=box,
     )  # fmt: skip
-    started = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=bubblewrap.MINIMAL_ENVIRONMENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    out = asyncio.create_task(_read_bounded(process.stdout))
-    err = asyncio.create_task(_read_bounded(process.stderr))
-    most = _NO_LIMIT if workspace_bytes is None else workspace_bytes
-    disks = [DiskWatch(folder, process.pid, most) for folder in writable.values()]
+    return await _run(command, box, list(writable.values()), limits)
+
+
+async def _run(
+    command: Sequence[str],
+    box: Path,
+    writable: Sequence[Path],
+    limits: BatchLimits,
+    log: Log | None = None,
+) -> Completed:
     try:
-        broken = await _guard(process, started + timeout, memory_bytes, disks)
+        done = await run_batch(command, limits=limits, folders=writable, log=log)
     finally:
-        # Also on cancellation: nothing of a script may outlive the call.
-        await _end(process)
-        stdout, stderr = await asyncio.gather(out, err)
         if box.exists():
-            await asyncio.to_thread(_take_down, box, list(writable.values()))
-    if process.returncode == 1 and stderr.startswith(("bwrap: ", fence.COMPLAINT)):
-        raise SandboxUnavailable(f"the sandbox did not start: {stderr.strip()}", hint=explain(stderr))
-    return Completed(
-        process.returncode if process.returncode is not None and process.returncode >= 0 else 137,
-        stdout, stderr, broken.timed_out, time.monotonic() - started, broken.out_of_memory, broken.disk_fault,
-    )  # fmt: skip
+            await asyncio.to_thread(_take_down, box, writable)
+    if done.returncode == 1 and done.stderr.startswith(("bwrap: ", fence.COMPLAINT)):
+        said = done.stderr.strip()
+        raise SandboxUnavailable(f"the sandbox did not start: {said}", hint=explain(said))
+    return done
 
 
 def _take_down(box: Path, written: Sequence[Path]) -> None:
     for folder in written:
         fence.give_back_links(folder, box)
     shutil.rmtree(box, ignore_errors=True)
-
-
-class _Broken(NamedTuple):
-    """The limit that ended a script, if one did."""
-
-    timed_out: bool = False
-    out_of_memory: bool = False
-    disk_fault: str = ""
-
-
-async def _guard(
-    process: asyncio.subprocess.Process, deadline: float, memory: int | None, disks: Sequence[DiskWatch]
-) -> _Broken:
-    """Wait for the end or the first broken limit."""
-    ended = asyncio.create_task(process.wait())
-    try:
-        for disk in disks:
-            await disk.begin()
-        while True:
-            left = deadline - time.monotonic()
-            done, _ = await asyncio.wait({ended}, timeout=max(0.0, min(0.5, left)))
-            if done:
-                return _Broken()
-            if time.monotonic() >= deadline:
-                return _Broken(timed_out=True)
-            if processes.over_limit(process.pid, memory):
-                return _Broken(out_of_memory=True)
-            if fault := next((fault for disk in disks if (fault := disk.broken())), ""):
-                return _Broken(disk_fault=fault)
-    finally:
-        for disk in disks:
-            disk.close()
-        ended.cancel()
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    members = processes.tree(process.pid) if process.returncode is None else []
-    if process.returncode is None:
-        try:
-            process.kill()
-        except ProcessLookupError:
-            pass  # it ended between the two lines
-    await process.wait()
-    await processes.gone(members)
-
-
-async def _read_bounded(stream: asyncio.StreamReader) -> str:
-    """Everything is drained, so the writer never blocks; the middle of a long stream is dropped."""
-    head, tail, size = bytearray(), bytearray(), 0
-    half = _OUTPUT_KEPT // 2
-    while chunk := await stream.read(1 << 16):
-        size += len(chunk)
-        room = half - len(head)
-        head += chunk[:room]
-        tail += chunk[room:] if room > 0 else chunk
-        if len(tail) > 2 * half:
-            del tail[:-half]
-    kept = bytes(tail[-half:])
-    dropped = size - len(head) - len(kept)
-    notice = f"\n[… {dropped} bytes left out …]\n" if dropped > 0 else ""
-    return head.decode(errors="replace") + notice + kept.decode(errors="replace")
 
 
 def _confined(

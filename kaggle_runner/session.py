@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaggle_runner.cell_ends import CellEnd, RunningCell, died, from_reply, out_of_memory, result_of, stubborn
+from kaggle_runner.cell_ends import CellEnd, RunningCell, died, from_reply, result_of, stubborn
 from kaggle_runner.cell_outputs import CellOutputs
 from kaggle_runner.cells import CellLimits, CellProgress, CellResult
 from kaggle_runner.disk import DiskWatch
@@ -29,7 +29,7 @@ GRACE_SECONDS = 7.0
 """How long a cell may take to obey each of its two interrupts before its kernel is killed."""
 OUTPUT_SECONDS = 4.0
 """How long to wait for the rest of the output once the cell is done (the end mark may have been dropped)."""
-MEMORY_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
 SLICE_CHARACTERS = 1 << 15
@@ -162,11 +162,9 @@ class NotebookSession:
         try:
             await disk.begin()
             while kernel.exit_code() is None:
-                await asyncio.sleep(MEMORY_SECONDS)
-                held = kernel.over_limit(limits.memory_bytes)
-                why = out_of_memory(held, limits.memory_bytes or 0).detail if held else disk.broken()
-                if why:
-                    self._lost_because = f"What an earlier cell left running broke a limit. {why} "
+                await asyncio.sleep(LOOK_SECONDS)
+                if fault := kernel.fault(limits) or disk.fault():
+                    self._lost_because = f"What an earlier cell left running {fault} "
                     kernel.kill()
                     return
         finally:
@@ -229,7 +227,8 @@ class NotebookSession:
         idle: asyncio.Task[None],
     ) -> CellEnd:
         """Until the reply comes: deaths, limits, and the steps of a stop."""
-        memory_at = idle_since = 0.0
+        look_at = idle_since = 0.0
+        fault = ""
         while not reply.done():
             await _first(reply, cell.woken.wait(), seconds=0.1)
             cell.woken.clear()
@@ -240,20 +239,15 @@ class NotebookSession:
                 return died(kernel, closed=self._closed)
             if idle.done() and (failure := idle.exception()):
                 raise failure
-            if now >= memory_at:
-                memory_at = now + MEMORY_SECONDS
+            if now >= look_at:
+                look_at = now + LOOK_SECONDS
                 cell.memory = kernel.memory_bytes()
-                if held := kernel.over_limit(cell.limits.memory_bytes):
-                    kernel.kill()
-                    return out_of_memory(held, cell.limits.memory_bytes or 0)
-            if sentence := disk.broken():
-                kernel.kill()
-                return CellEnd("died", sentence, True)
+                fault = kernel.fault(cell.limits)
             if cell.outputs.received > FLOOD * cell.limits.log_bytes:
+                fault = "sent far more output than its log may hold; its kernel was ended."
+            if fault := fault or disk.fault():
                 kernel.kill()
-                return CellEnd(
-                    "died", "The cell sent far more output than its log may hold; its kernel was ended.", True
-                )
+                return CellEnd("died", f"The cell {fault}", True)
             if now - cell.started > cell.limits.seconds:
                 cell.ask_to_stop("timeout", f"the cell's limit of {cell.limits.seconds:.0f} s was reached")
             if cell.stop and await self._stop_step(cell, kernel, now):

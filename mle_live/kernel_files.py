@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Stream = Literal["stdout", "stderr"]
+from kaggle_runner.batch import Stream
 
 _DEEPEST = 60
 _LONGEST_NAME = 1000
@@ -77,6 +77,7 @@ class KernelLog:
 
     def __init__(self, path: Path, most: int) -> None:
         self._file = path.open("ab", buffering=0)
+        self.most = most
         self._room = most
         self._started = time.monotonic()
         self._lock = threading.Lock()

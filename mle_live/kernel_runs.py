@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.bubblewrap import gpu_mounts
 from kaggle_runner.errors import ComindError
 from kaggle_runner.files import write_whole
@@ -25,7 +26,7 @@ from kaggle_runner.moments import Clock
 from kaggle_runner.sandbox import Sandbox
 from mle_live.kernel_files import KernelLog, VersionFiles, keep_outputs, remove
 from mle_live.kernel_inputs import KernelInputs
-from mle_live.kernel_process import Outcome, RunLimits, read_notebook, run_notebook, run_script
+from mle_live.kernel_process import Outcome, read_notebook, run_notebook, run_script
 from mle_live.kernel_store import (
     RESTARTED,
     KernelSettings,
@@ -211,11 +212,10 @@ class KernelRuns:
             hidden=self.hidden,
             batch=True,
         )
-        limits = RunLimits(
+        limits = BatchLimits(
             seconds=settings.seconds,
             memory_bytes=self.limits.memory_bytes or machine.memory_bytes // 2,
-            working_bytes=self.limits.working_bytes,
-            log_bytes=self.limits.log_bytes,
+            workspace_bytes=self.limits.working_bytes,
             processes=self.limits.processes,
         )
         if settings.kernel_type == "script":

@@ -13,9 +13,10 @@ from typing import Any
 
 from comind.evaluator.profile import CompetitionProfile
 from comind.runs import RunFolder
+from kaggle_runner.batch import BatchLimits, Completed
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import link_or_copy
-from kaggle_runner.sandbox import Completed, run_script
+from kaggle_runner.sandbox import run_script
 
 SPLIT_SECONDS = 1800.0
 GRADE_SECONDS = 300.0
@@ -80,9 +81,8 @@ async def run_split(
         ["python", "-P", "-c", _SPLIT_DRIVER, str(fraction), str(seed)],
         mounts={"/original": original, "/script": script},
         writable={"/public": public, "/private": private},
-        timeout=SPLIT_SECONDS,
-        memory_bytes=memory_bytes,
         cwd="/tmp",
+        limits=BatchLimits(SPLIT_SECONDS, memory_bytes),
         hidden=hidden,
     )
     if done.returncode != 0:
@@ -143,9 +143,8 @@ async def run_grader(
             "/packages/kaggle_runner": Path(kaggle_runner.__path__[0]),
         },
         writable={},
-        timeout=GRADE_SECONDS,
-        memory_bytes=memory_bytes,
         cwd="/tmp",
+        limits=BatchLimits(GRADE_SECONDS, memory_bytes),
         hidden=(folder.state,),
     )
     try:
@@ -207,8 +206,6 @@ def parse_answer(line: str) -> Answer:
 
 
 def _why(done: Completed) -> str:
-    if done.timed_out:
-        return f"it ran longer than {done.seconds:.0f} s."
-    if done.out_of_memory:
-        return "it needed more memory than allowed."
+    if done.fault:
+        return f"it {done.fault}"
     return done.stderr.strip()[-1500:] or f"it ended with code {done.returncode}."

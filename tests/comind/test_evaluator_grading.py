@@ -17,6 +17,7 @@ from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.grader import Grader, feedback_rows
 from comind.evaluator.messages import PROBLEMS, failure_message, known_code, public_ids
 from comind.records import Evaluation
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.sandbox import run_script
 from tests.comind.evaluator_folders import (
     METRIC_WRITTEN,
@@ -350,7 +351,7 @@ async def test_an_agents_sandbox_sees_neither_labels_nor_metric(street: Path, tm
     done = await run_script(
         ["python", "-c", search],
         mounts={"/kaggle/input/houses": evaluator.folder.public}, writable={"/kaggle/working": tmp_path},
-        timeout=60, memory_bytes=None, cwd="/kaggle/working",
+        limits=BatchLimits(60), cwd="/kaggle/working",
     )  # fmt: skip
     (evaluator.folder.private / "canary.txt").unlink()
     assert done.returncode == 0, done.stderr

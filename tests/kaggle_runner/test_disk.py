@@ -70,7 +70,7 @@ async def test_a_cell_that_fills_its_folder_is_ended_and_the_next_may_clean_up(t
         )
         ghost = await lab.run(f"{fill}\n    f.flush(); os.remove('big'); time.sleep(600)", limits)
     assert (full.status, full.state_lost) == ("died", True)
-    assert "The working folder holds more than its limit of 0.1 GB" in full.detail
+    assert "The cell put more than its limit of 0.1 GB into the working folder" in full.detail
     assert clean.status == "ok"
     assert ghost.status == "died" and "working folder" in ghost.detail
 
@@ -92,7 +92,7 @@ threading.Thread(target=grow).start()
         after = await lab.run("1 + 1")
     assert started.status == "ok"
     assert (after.status, after.state_lost) == ("ok", True)
-    assert "left running broke a limit. The working folder holds more" in after.detail
+    assert "left running put more than its limit" in after.detail
 
 
 async def test_a_cell_may_not_write_more_than_it_leaves_free(

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner import fence, processes
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.cells import CellLimits, CellResult
 from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.fence import Abilities
 from kaggle_runner.inside_kaggle import MARK
 from kaggle_runner.sandbox import Sandbox, needs_fence, probe, require_sandbox, run_script
 from kaggle_runner.session import NotebookSession
+from tests.kaggle_runner.leftovers import SCATTERING, cancelled_after, nothing_left
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 OFFERED = fence.abilities()
@@ -79,7 +81,7 @@ class Lab:
         self._log = state / "cell.log"
 
     async def run(self, code: str, *, seconds: float = 90.0) -> CellResult:
-        limits = CellLimits(seconds, 8 << 30, 1 << 30, 1 << 20)
+        limits = CellLimits(seconds, 8 << 30, 1 << 30, log_bytes=1 << 20)
         return await self.notebook.execute(code, log_path=self._log, limits=limits)
 
     async def say(self, code: str) -> str:
@@ -241,8 +243,7 @@ async def test_a_script_and_the_links_that_it_makes(session: None, state: Path) 
         ["python", "-c", code, '{"at": "/original/train.csv"}'],
         mounts={"/original": state / "original"},
         writable={"/public": made},
-        timeout=90,
-        memory_bytes=8 << 30,
+        limits=BatchLimits(90, 8 << 30),
         cwd="/tmp",
         hidden=(state,),
     )
@@ -257,14 +258,26 @@ async def test_a_script_and_the_links_that_it_makes(session: None, state: Path) 
 async def test_a_failing_or_endless_script_ends_as_in_any_sandbox(session: None, state: Path) -> None:
     async def ended(code: str, timeout: float) -> tuple[int, bool]:
         done = await run_script(
-            ["python", "-c", code], mounts={}, writable={}, timeout=timeout, memory_bytes=None,
-            cwd="/tmp", hidden=(state,),
+            ["python", "-c", code], mounts={}, writable={}, limits=BatchLimits(timeout), cwd="/tmp",
+            hidden=(state,),
         )  # fmt: skip
-        return done.returncode, done.timed_out
+        return done.returncode, "ran longer" in done.fault
 
     assert await ended("raise SystemExit(7)", 90) == (7, False)
     assert await ended("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 90) == (137, False)
     assert await ended("import time; time.sleep(600)", 1) == (137, True)
+
+
+@needs_landlock
+async def test_a_script_cancelled_at_any_moment_ends_and_leaves_nothing(session: None, state: Path) -> None:
+    for seconds in (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 1.0):
+        async with nothing_left() as mark:
+            argv = ["python", "-c", SCATTERING, mark]
+            call = run_script(
+                argv, mounts={}, writable={}, cwd="/tmp", limits=BatchLimits(600), hidden=(state,)
+            )  # fmt: skip
+            await cancelled_after(seconds, call)
+    assert not list((state / "boxes").glob("*"))
 
 
 @needs_landlock

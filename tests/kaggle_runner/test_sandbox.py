@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner import bubblewrap
+from kaggle_runner.batch import BatchLimits
 from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.files import UnsafeFile, safe_read_bytes
 from kaggle_runner.sandbox import Sandbox, probe, run_script
@@ -131,27 +132,26 @@ async def test_a_script_sees_its_mounts_and_writes_where_it_may(world: Path) -> 
         ["python", "-c", "open('/out/score', 'w').write(open('/labels/labels.csv').read()); print('done')"],
         mounts={"/labels": world / "private"},
         writable={"/out": out},
-        timeout=30,
-        memory_bytes=None,
+        limits=BatchLimits(30),
         cwd="/out",
     )
-    assert (done.returncode, done.stdout, done.timed_out) == (0, "done\n", False)
+    assert (done.returncode, done.stdout, done.fault) == (0, "done\n", "")
     assert (out / "score").read_text() == SECRETS["label"]
 
 
 @pytest.mark.parametrize(
-    ("code", "timed_out", "out_of_memory"),
+    ("code", "fault"),
     [
-        ("while True: print('x' * 1000)", True, False),
-        ("hog = b'x' * 800_000_000\nwhile True: pass", False, True),
+        ("while True: print('x' * 1000)", "longer than its limit of 3 s"),
+        ("hog = b'x' * 800_000_000\nwhile True: pass", "GiB of memory; the limit is 0.4 GiB"),
     ],
     ids=["endless output", "memory"],
 )
-async def test_a_script_is_ended_at_its_limits(code: str, timed_out: bool, out_of_memory: bool) -> None:
+async def test_a_script_is_ended_at_its_limits(code: str, fault: str) -> None:
     done = await run_script(
-        ["python", "-c", code], mounts={}, writable={}, timeout=3, memory_bytes=400_000_000, cwd="/"
+        ["python", "-c", code], mounts={}, writable={}, limits=BatchLimits(3, 400_000_000), cwd="/"
     )
-    assert (done.returncode, done.timed_out, done.out_of_memory) == (137, timed_out, out_of_memory)
+    assert done.returncode == 137 and fault in done.fault
     assert len(done.stdout) < 1_200_000
 
 
@@ -159,10 +159,10 @@ async def test_a_script_that_fills_the_disk_is_ended_and_says_why(tmp_path: Path
     code = "import time\nfile = open('hog', 'wb')\nwhile True: file.write(bytes(1_000_000)); time.sleep(0.01)"
     done = await run_script(
         ["python", "-c", code], mounts={}, writable={"/out": tmp_path},
-        timeout=60, memory_bytes=None, cwd="/out", workspace_bytes=20_000_000,
+        cwd="/out", limits=BatchLimits(60, workspace_bytes=20_000_000),
     )  # fmt: skip
-    assert (done.returncode, done.timed_out, done.out_of_memory) == (137, False, False)
-    assert "more than its limit of 0.0 GB" in done.disk_fault
+    assert done.returncode == 137
+    assert "more than its limit of 0.0 GB" in done.fault
 
 
 async def test_a_script_that_fails_reports_its_error() -> None:
@@ -170,8 +170,7 @@ async def test_a_script_that_fails_reports_its_error() -> None:
         ["python", "-c", "raise SystemExit('broken')"],
         mounts={},
         writable={},
-        timeout=30,
-        memory_bytes=None,
+        limits=BatchLimits(30),
         cwd="/",
     )
     assert (done.returncode, done.stderr) == (1, "broken\n")
@@ -222,8 +221,7 @@ async def test_what_is_hidden_below_a_mount_is_an_empty_folder_that_nobody_fills
         ["python", "-c", code],
         mounts={"/all": world},
         writable={"/all/other": world / "other"},
-        timeout=30,
-        memory_bytes=None,
+        limits=BatchLimits(30),
         cwd="/",
         hidden=(hidden,),
     )

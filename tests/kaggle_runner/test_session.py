@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner import kernel_process, processes, session
+from kaggle_runner.sandbox import Sandbox
 from kaggle_runner.session import CellLimits
+from tests.kaggle_runner.leftovers import cancelled_after, nothing_left
 from tests.kaggle_runner.notebooks import bench
 
 
@@ -363,6 +365,17 @@ async def test_a_cancelled_cell_ends_its_kernel(tmp_path: Path) -> None:
             await cell
         assert not lab.notebook.alive
         assert (await lab.run("2")).text.startswith("2")
+
+
+async def test_a_kernel_whose_start_is_cancelled_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
+    for seconds in (0.0, 0.001, 0.005, 0.01, 0.02, 0.1):
+        async with nothing_left() as mark:
+            workspace = tmp_path / mark
+            workspace.mkdir()
+            notebook = session.NotebookSession(
+                Sandbox({}, workspace), log_dir=tmp_path / "logs", name="agent"
+            )
+            await cancelled_after(seconds, notebook.start())
 
 
 async def test_a_restart_forgets_variables(tmp_path: Path) -> None:

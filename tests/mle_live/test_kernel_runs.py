@@ -130,7 +130,7 @@ def test_processes_left_behind_end_with_the_script(alice: Pusher) -> None:
 
 def test_memory_is_limited(alice: Pusher) -> None:
     status, why = alice.run("Eats memory", "import time\nx = bytearray(800 << 20)\ntime.sleep(60)")
-    assert status == "ERROR" and "0.4 GiB of memory" in why
+    assert status == "ERROR" and "GiB of memory; the limit is 0.4 GiB" in why
 
 
 def test_the_disk_is_limited(alice: Pusher) -> None:
