@@ -26,16 +26,16 @@ from benchmarks.aide_model import AideModel, PublicKernel
 from benchmarks.aide_process import install, run_aide
 from benchmarks.race_table import Scored, Side, race_table
 from benchmarks.slow_endpoint import Call, Latency, SlowEndpoint, serving
-from comind.offline.reading import number_after, sections
+from comind.community.upstream import mle_live_root
+from comind.offline.prompts import number_after, sections
 from comind.offline.transport import OFFLINE_MODEL
-from comind.records import Cell, Evaluation, Kernel, LlmCall, Run
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
-from comind.upstream import mle_live_root
+from comind.state.reader import Reader
+from comind.state.records import Cell, Evaluation, Kernel, LlmCall, Run
+from comind.state.runs import RunFolder, list_runs
 from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import parse_moment
-from mle_live.competition import HostedCompetition, load_competition
-from mle_live.grading import InvalidSubmission, grade_file
+from mle_live.competitions.competition import HostedCompetition, load_competition
+from mle_live.competitions.grading import InvalidSubmission, grade_file
 from mle_live.shelf import prepare
 
 PLACES = {"easy": 5, "medium": 3, "hard": 1}

@@ -15,14 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from comind.offline.drafts import Situation, choose, read_situation
-from comind.offline.reading import (
-    Files,
-    Resource,
-    read_data,
-    read_metric,
-    read_packages,
-    sections,
-)
+from comind.offline.prompts import Files, Resource, read_data, read_metric, read_packages, sections
 from comind.offline.recipes.fallback import simple_cell
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem

@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.records import Agent, Cell, Evaluation, LlmCall
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Agent, Cell, Evaluation, LlmCall
+from comind.state.runs import RunFolder, list_runs
 from kaggle_runner.moments import parse_moment
 
 

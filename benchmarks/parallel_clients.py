@@ -28,8 +28,8 @@ from typing import Any
 
 import requests
 
-from comind.upstream import mle_live_root
-from mle_live.competition import load_competition
+from comind.community.upstream import mle_live_root
+from mle_live.competitions.competition import load_competition
 from mle_live.server import build_server, listen
 from mle_live.service import Service
 from mle_live.shelf import prepare

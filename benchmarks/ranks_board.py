@@ -28,15 +28,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from comind_tui.app import ComindApp
-from comind_tui.ranks import Watched
+from comind_tui.commands.ranks import Watched
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.catalogue import database_of
-from kaggle_runner.client import KaggleClient
-from kaggle_runner.kaggle_records import BoardTeam
-from kaggle_runner.kaggles import Kaggle
+from kaggle_runner.kaggle.addresses import Kaggle
+from kaggle_runner.kaggle.catalogue import database_of
+from kaggle_runner.kaggle.client import KaggleClient
+from kaggle_runner.kaggle.records import BoardTeam
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.rank_records import Look
-from kaggle_runner.ranks import Asked, Head, ask, ask_head, record
+from kaggle_runner.ranks.look import Asked, Head, ask, ask_head, record
+from kaggle_runner.ranks.records import Look
 from mle_live.process import MleLiveProcess
 
 SLUG = "large-board"

@@ -103,9 +103,9 @@ class RunConfig:
     executor: Executor = "local"
     """`local`: notebooks run on this machine. `kaggle`: rehearsed here, run as private kernels."""
     submit: bool = False
-    """After each round, submit to the leaderboard what is worth it (kaggle_runner.governor)."""
+    """After each round, submit to the leaderboard what is worth it (kaggle_runner.submissions.governor)."""
     kaggle_url: str = ""
-    """Another address that speaks Kaggle's protocol; empty: see comind.upstream."""
+    """Another address that speaks Kaggle's protocol; empty: see comind.community.upstream."""
     accelerator: str = "auto"
     """Of a pushed kernel: `auto` (a GPU for notebooks that can use one), `none`, a name of ACCELERATORS, or
     one of Kaggle's machine shapes."""

@@ -2,7 +2,7 @@
 
 Money is the budget's (`comind.llm.budget`); when it ends, `wind_down` is called here. Waiting happens between
 cells; what must end at once is ended by the watcher of the cell, which asks `stop_reason`, and by
-`while_wanted`, as calls of the model are (`comind.models.Timely`).
+`while_wanted`, as calls of the model are (`comind.run.models.Timely`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A newcomer starts here. Each step is recorded before the next builds on it, and every step first looks for its
 own record, so a resumed run walks through what is done without asking or running anything twice. The steps
-are `comind.studying`, `comind.proposing`, `comind.drafting`, `comind.coding` and `comind.community`.
+are `comind.round.study`, `comind.round.proposal`, `comind.round.drafts`, `comind.agents.coder` and `comind.community.publication`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from comind import briefing
-from comind.coding import CodingAgent
-from comind.community import publish
+from comind.agents.coder import CodingAgent
+from comind.agents.pushed import PushedAgent
+from comind.agents.scripter import ScriptAgent, hints_from, prepare_view, script_drafts
+from comind.agents.work import AgentAtWork, Workshop
+from comind.analysis.ranking import select_best
+from comind.community.publication import publish
 from comind.config import RunConfig
-from comind.drafting import write_drafts
-from comind.knowledge import Knowledge
-from comind.proposing import propose_ideas
-from comind.pushing import PushedAgent
-from comind.ranking import select_best
-from comind.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Push, Report
-from comind.scores import Score, better_beyond_noise
-from comind.scripting import ScriptAgent, hints_from, prepare_view, script_drafts
-from comind.solutions import solution_script
-from comind.studying import analyze_sample, draw_sample
-from comind.verifying import most_promising, verify_kernels, verifying_seconds
-from comind.working import AgentAtWork, Workshop
+from comind.roles import briefing
+from comind.round.drafts import write_drafts
+from comind.round.knowledge import Knowledge
+from comind.round.proposal import propose_ideas
+from comind.round.study import analyze_sample, draw_sample
+from comind.round.verification import most_promising, verify_kernels, verifying_seconds
+from comind.run.solutions import solution_script
+from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Push, Report
+from comind.state.scores import Score, better_beyond_noise
 from kaggle_runner.errors import ComindError, LimitReached
 
 _AT_ONCE = 2
@@ -52,7 +52,7 @@ class Coordinator:
         *,
         after_round: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        """`after_round` is told each round that ended, before the next one begins (comind.submitting)."""
+        """`after_round` is told each round that ended, before the next one begins (comind.run.submission)."""
         self._shop = shop
         self._store = shop.store
         self._config = config

@@ -2,7 +2,7 @@
 
 It may be killed at any moment and started again on the same folder; `comind.coordinator` then walks through
 what is recorded. Screens and scripts read the store and drop commands into the inbox; they never call in
-here. How a run is made and its engine started is `comind.starting`.
+here. How a run is made and its engine started is `comind.run.start`.
 """
 
 from __future__ import annotations
@@ -17,30 +17,37 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from comind.briefing import prompt_tokens
+from comind.agents.work import Workshop
+from comind.at_kaggle.place import KagglePlace
+from comind.at_kaggle.setup import open_place
+from comind.community.upstream import Upstream, open_upstream
 from comind.config import from_mapping
-from comind.confinement import Confinement
 from comind.control import Control, while_wanted
 from comind.coordinator import Coordinator
 from comind.evaluator.evaluator import Evaluator
-from comind.inbox import Command, take
-from comind.inside_session import confine, watch_session
-from comind.kaggle_place import KagglePlace
-from comind.kaggle_setup import open_place
-from comind.llm.parsing import MalformedReply
-from comind.models import ModelDesk, Timely, fitted_config, open_models
-from comind.preparation import fetch_competition, prepare_evaluation
-from comind.prompts import Prompts
-from comind.recording import describe_replay
-from comind.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
-from comind.results import grade_on_test, write_best, write_report
+from comind.in_kaggle.session import confine, watch_session
+from comind.llm.formats import MalformedReply
+from comind.roles.briefing import prompt_tokens
 from comind.roles.desk import Brief, Desk
-from comind.runs import RunFolder, engine_lock
-from comind.store import Store
-from comind.submitting import Submitter, labels_were_readable
-from comind.upstream import Upstream, open_upstream
-from comind.winding import INTERRUPTED, RUN_STOPPED, close_agents, reopen_agents, tell_winding, watch_limits
-from comind.working import Workshop
+from comind.roles.prompts import Prompts
+from comind.run.confinement import Confinement
+from comind.run.ending import (
+    INTERRUPTED,
+    RUN_STOPPED,
+    close_agents,
+    reopen_agents,
+    tell_winding,
+    watch_limits,
+)
+from comind.run.models import ModelDesk, Timely, fitted_config, open_models
+from comind.run.preparation import fetch_competition, prepare_evaluation
+from comind.run.recording import describe_replay
+from comind.run.results import grade_on_test, write_best, write_report
+from comind.run.submission import Submitter, labels_were_readable
+from comind.state.inbox import Command, take
+from comind.state.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
+from comind.state.runs import RunFolder, engine_lock
+from comind.state.store import Store
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.inside_kaggle import with_secrets
 from kaggle_runner.moments import SYSTEM_CLOCK, stamp

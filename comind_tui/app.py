@@ -12,14 +12,14 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from comind.runs import RunFolder, runs_folder
+from comind.state.runs import RunFolder, runs_folder
+from comind_tui.commands.ranks import Watched
 from comind_tui.launch import launch_quietly
-from comind_tui.ranks import Watched
 from comind_tui.screens.home import Home
 from comind_tui.screens.ranks import RanksScreen
 from comind_tui.screens.run import RunScreen
-from comind_tui.themes import PLAIN, theme_name
-from kaggle_runner.catalogue import database_of
+from comind_tui.style.themes import PLAIN, theme_name
+from kaggle_runner.kaggle.catalogue import database_of
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 WIDE = 140

@@ -14,7 +14,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from comind_tui.arguments import build_parser
+from comind_tui.commands.arguments import build_parser
 from kaggle_runner.errors import ComindError, StateUnwritable, UsageError
 
 
@@ -42,14 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Namespace) -> int:
-    from comind_tui import listing, running
+    from comind_tui.commands import listing, run
 
     arguments.state = _state(arguments)
     commands: dict[str | None, Callable[[Namespace], int]] = {
-        None: running.home,
-        "run": running.run,
-        "attach": running.attach,
-        "resume": running.resume,
+        None: run.home,
+        "run": run.run,
+        "attach": run.attach,
+        "resume": run.resume,
         "runs": listing.runs,
         "competitions": listing.competitions,
         "show": listing.show,
@@ -57,7 +57,7 @@ def _dispatch(arguments: Namespace) -> int:
         "reports": listing.reports,
         "leaderboard": listing.leaderboard,
         "recording": _recording,
-        "reproduce": running.reproduce,
+        "reproduce": run.reproduce,
         "export": _export,
         "ranks": _ranks,
         "submit": _submit,
@@ -68,43 +68,43 @@ def _dispatch(arguments: Namespace) -> int:
 
 
 def _recording(arguments: Namespace) -> int:
-    from comind_tui.recordings import write_recording
+    from comind_tui.commands.recordings import write_recording
 
     return write_recording(arguments)
 
 
 def _ranks(arguments: Namespace) -> int:
-    from comind_tui.ranks import ranks
+    from comind_tui.commands.ranks import ranks
 
     return ranks(arguments)
 
 
 def _submit(arguments: Namespace) -> int:
-    from comind_tui.submitting import submit
+    from comind_tui.commands.submit import submit
 
     return submit(arguments)
 
 
 def _submissions(arguments: Namespace) -> int:
-    from comind_tui.submitting import submissions
+    from comind_tui.commands.submit import submissions
 
     return submissions(arguments)
 
 
 def _export(arguments: Namespace) -> int:
-    from comind_tui.exporting import export
+    from comind_tui.commands.export import export
 
     return export(arguments)
 
 
 def _doctor(arguments: Namespace) -> int:
-    from comind_tui.doctor import doctor
+    from comind_tui.commands.doctor import doctor
 
     return doctor(arguments)
 
 
 def _state(arguments: Namespace) -> Path:
-    from comind.runs import default_state
+    from comind.state.runs import default_state
 
     return Path(arguments.state) if "state" in arguments else default_state()
 
@@ -121,7 +121,7 @@ def _spell_out_push(words: list[str]) -> list[str]:
 
 
 def _report(error: ComindError, as_json: bool) -> int:
-    from comind_tui.plain import clean
+    from comind_tui.text.plain import clean
 
     print(f"comind-tui: {clean(str(error))}", file=sys.stderr)
     if as_json:

@@ -57,13 +57,13 @@ def launch_quietly(request: dict[str, Any], state: Path) -> str:
 def main() -> int:
     """The helper's side."""
     from comind.config import from_mapping
-    from comind.runs import find_run
+    from comind.state.runs import find_run
     from kaggle_runner.moments import SYSTEM_CLOCK
 
     request = json.load(sys.stdin)
     state = Path(request["state"])
     try:
-        from comind.starting import prepare_run, start_engine
+        from comind.run.start import prepare_run, start_engine
 
         if "resume" in request:
             folder = find_run(state, request["resume"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from comind_tui.plain import clean
+from comind_tui.text.plain import clean
 
 KEPT_LINES = 5000
 _FIRST_READ = 256 * 1024

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from comind.forecast import Forecast, forecast
-from comind.ranking import Standing, standings
-from comind.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
-from comind.runs import RunFolder, engine_alive
-from comind.store.reader import Reader
-from comind.summary import best_standing, shown_status
+from comind.analysis.forecast import Forecast, forecast
+from comind.analysis.ranking import Standing, standings
+from comind.run.summary import best_standing, shown_status
+from comind.state.reader import Reader
+from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
+from comind.state.runs import RunFolder, engine_alive
 from kaggle_runner.errors import RunNotFound
 from kaggle_runner.moments import SYSTEM_CLOCK
 

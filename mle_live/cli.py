@@ -78,7 +78,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _competitions(arguments: argparse.Namespace) -> int:
-    from mle_live.competition import load_competition, prepared_slugs
+    from mle_live.competitions.competition import load_competition, prepared_slugs
     from mle_live.shelf import list_shelf
 
     prepared = prepared_slugs(arguments.root)
@@ -116,9 +116,9 @@ def _competitions(arguments: argparse.Namespace) -> int:
 
 def _grade(arguments: argparse.Namespace) -> int:
     from kaggle_runner.moments import SYSTEM_CLOCK
-    from mle_live.competition import load_competition
-    from mle_live.folder import load_folder
-    from mle_live.grade_report import grade_report, report_lines
+    from mle_live.competitions.competition import load_competition
+    from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.grade_report import grade_report, report_lines
 
     named = arguments.competition
     folder = Path(named)

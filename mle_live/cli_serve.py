@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import uvicorn
 
     from kaggle_runner.moments import Clock
-    from mle_live.competition import HostedCompetition
-    from mle_live.kernel_runs import KernelLimits
+    from mle_live.competitions.competition import HostedCompetition
+    from mle_live.kernels.runs import KernelLimits
     from mle_live.service import ServerLimits
 
 DEFAULT_USER = "comind"
@@ -136,7 +136,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
-    from mle_live.kernel_runs import KernelLimits
+    from mle_live.kernels.runs import KernelLimits
 
     given: float | None = arguments.kernel_memory
     sizes = (arguments.kernel_hours, 1.0 if given is None else given)
@@ -226,8 +226,8 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
 def _served_competitions(
     root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
 ) -> list[HostedCompetition]:
-    from mle_live.competition import load_competition, prepared_slugs
-    from mle_live.folder import load_folder
+    from mle_live.competitions.competition import load_competition, prepared_slugs
+    from mle_live.competitions.folder import load_folder
 
     chosen = list(slugs) or ([] if folders else prepared_slugs(root))
     competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
@@ -257,7 +257,7 @@ def _kaggle(arguments: argparse.Namespace) -> int:
 
 def _client(arguments: argparse.Namespace) -> tuple[str, Path]:
     """The running server's address and the home of the user's client, with a token that is valid there."""
-    from mle_live.state import ServerState
+    from mle_live.stores.state import ServerState
 
     state_dir: Path = arguments.state or arguments.root
     username = checked_username(arguments.username)

@@ -33,20 +33,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kaggle_runner.errors import MachineError
 from kaggle_runner.files import whole_file
 from kaggle_runner.moments import Clock
-from mle_live import api_posts, extension
-from mle_live.api_account import AccountApi
-from mle_live.api_competitions import CompetitionApi
-from mle_live.api_datasets import DatasetApi
-from mle_live.api_discussions import DiscussionApi
-from mle_live.api_kernel_push import KernelPushApi
-from mle_live.api_kernels import KernelApi
-from mle_live.api_submissions import SubmissionApi
-from mle_live.files import archive, find_file
-from mle_live.kernel_stream import KernelStream
+from mle_live.api import extension, posts
+from mle_live.api.account import AccountApi
+from mle_live.api.competitions import CompetitionApi
+from mle_live.api.datasets import DatasetApi
+from mle_live.api.discussions import DiscussionApi
+from mle_live.api.kernel_push import KernelPushApi
+from mle_live.api.kernel_stream import KernelStream
+from mle_live.api.kernels import KernelApi
+from mle_live.api.submissions import SubmissionApi
+from mle_live.competitions.files import archive, find_file
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
-from mle_live.rules import ASKING
 from mle_live.service import Service
-from mle_live.state import User
+from mle_live.stores.rules import ASKING
+from mle_live.stores.state import User
 from mle_live.wire import Call, Method, RpcError, reached_address
 from mle_live.wire_types import read_message
 
@@ -253,20 +253,20 @@ class _Routes:
 
 
 def _post_topic(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return api_posts.post_topic(service, call, request.path_params["slug"], body)
+    return posts.post_topic(service, call, request.path_params["slug"], body)
 
 
 def _post_message(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     slug, topic = request.path_params["slug"], request.path_params["topic"]
-    return api_posts.post_message(service, call, slug, topic, body)
+    return posts.post_message(service, call, slug, topic, body)
 
 
 def _accept_rules(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return api_posts.accept_rules(service, call, request.path_params["slug"])
+    return posts.accept_rules(service, call, request.path_params["slug"])
 
 
 def _vote(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return api_posts.vote(service, call, body, taken_back=request.method == "DELETE")
+    return posts.vote(service, call, body, taken_back=request.method == "DELETE")
 
 
 def _competition_facts(service: Service, call: Call, request: Request) -> dict[str, Any]:

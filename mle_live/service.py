@@ -20,19 +20,19 @@ from pathlib import Path
 
 from kaggle_runner.errors import ComindError, MachineError, UsageError
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
-from mle_live.blobs import BlobStore
-from mle_live.board import Team, load_board
-from mle_live.community import Community, load_community
-from mle_live.competition import HostedCompetition
-from mle_live.datasets import DatasetBounds, DatasetStore
-from mle_live.grading import InvalidSubmission, grade_file
-from mle_live.kernel_inputs import KernelInputs
-from mle_live.kernel_runs import KernelLimits, KernelRuns, version_files
-from mle_live.kernel_store import KernelStore
-from mle_live.posts import PostStore
+from mle_live.competitions.community import Community, load_community
+from mle_live.competitions.competition import HostedCompetition
+from mle_live.competitions.grading import InvalidSubmission, grade_file
+from mle_live.kernels.inputs import KernelInputs
+from mle_live.kernels.runs import KernelLimits, KernelRuns, version_files
 from mle_live.rates import RateLimit
-from mle_live.rules import RulesStore
-from mle_live.state import ServerState, StoredSubmission, User
+from mle_live.stores.blobs import BlobStore
+from mle_live.stores.board import Team, load_board
+from mle_live.stores.datasets import DatasetBounds, DatasetStore
+from mle_live.stores.kernels import KernelStore
+from mle_live.stores.posts import PostStore
+from mle_live.stores.rules import RulesStore
+from mle_live.stores.state import ServerState, StoredSubmission, User
 from mle_live.wire import Call, RpcError
 
 logger = logging.getLogger("mle_live")

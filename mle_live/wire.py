@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mle_live.state import User
+from mle_live.stores.state import User
 
 Item = TypeVar("Item")
 

@@ -45,7 +45,7 @@ def test_an_installed_wheel_finds_its_prompts(wheel: Path, tmp_path: Path) -> No
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from comind.prompts import Prompts, prompts_folder\n"
+        "from comind.roles.prompts import Prompts, prompts_folder\n"
         "assert prompts_folder().name == '_prompts', prompts_folder()\n"
         "print(Prompts().render('coder', 'system').splitlines()[0])"
     )

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mle_live.clock import StandingClock
-from mle_live.competition import HostedCompetition, load_competition
-from mle_live.kernel_runs import KernelLimits
+from mle_live.competitions.competition import HostedCompetition, load_competition
+from mle_live.kernels.runs import KernelLimits
 from mle_live.server import build_server, listen
 from mle_live.service import ServerLimits, Service
 

@@ -21,8 +21,8 @@ from comind.evaluator.messages import failure_message, known_code, public_ids, s
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Answer, Case, run_grader, run_split
 from comind.evaluator.trials import write_trials
-from comind.records import Evaluation, score_from
-from comind.runs import RunFolder
+from comind.state.records import Evaluation, score_from
+from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
 from kaggle_runner.moments import Clock, stamp

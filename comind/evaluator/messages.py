@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from comind.scores import Score
+from comind.state.scores import Score
 
 _LINE = re.compile(r"line \d{1,10}")
 _IDS_SHOWN = 5

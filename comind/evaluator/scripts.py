@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from comind.evaluator.profile import CompetitionProfile
-from comind.runs import RunFolder
-from kaggle_runner.batch import BatchLimits, Completed
+from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import link_or_copy
-from kaggle_runner.sandbox import run_script
+from kaggle_runner.sandbox.batch import BatchLimits, Completed
+from kaggle_runner.sandbox.sandbox import run_script
 
 SPLIT_SECONDS = 1800.0
 GRADE_SECONDS = 300.0

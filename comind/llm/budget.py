@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from comind.llm.prices import Usage
-from comind.records import LlmCall
+from comind.state.records import LlmCall
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
 
 DollarsOf = Callable[[Usage], float | None]

@@ -15,18 +15,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from comind.llm.attempt import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.llm.budget import Budget, Reservation
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, overflow
 from comind.llm.lines import Line, Lines
-from comind.llm.pacing import Pace
+from comind.llm.pace import Pace
 from comind.llm.prices import PriceBook
-from comind.llm.probing import CAP, QUESTION, context_window, facts_of, recall
+from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
 from comind.llm.profiles import ModelSettings
 from comind.llm.replies import Answer
 from comind.llm.tokens import estimate_prompt_tokens
-from comind.llm.trying import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
-from comind.records import EndpointFacts, LlmCall, ReplyFault
+from comind.state.records import EndpointFacts, LlmCall, ReplyFault
 from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
 from kaggle_runner.moments import Clock, stamp
 
@@ -148,13 +148,13 @@ class ModelClient:
         raise first from None
 
     def note_fault(self, fault: ReplyFault) -> None:
-        """Keeps that a reply could not be read (comind.llm.asking finds out)."""
+        """Keeps that a reply could not be read (comind.llm.question finds out)."""
         self._log.save_fault(fault)
 
     async def check(self) -> list[EndpointFacts]:
         """One small question to every distinct endpoint, so that a wrong key or name shows before a run.
 
-        Returns what was learned (comind.llm.probing). An endpoint that does not answer is an error only when
+        Returns what was learned (comind.llm.probe). An endpoint that does not answer is an error only when
         a role has no other. Raises ModelRefused or ModelUnavailable, and ConfigError when dollars are limited
         and a price is not known. Its tokens count in the budget and are not recorded.
         """

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comind.llm.endpoints import NO_KEY, Endpoint
-from comind.llm.pacing import seconds_until_room
-from comind.llm.parsing import without_surrogates
+from comind.llm.formats import without_surrogates
+from comind.llm.pace import seconds_until_room
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
 from kaggle_runner.moments import asked_wait
 

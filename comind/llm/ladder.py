@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from comind.records import EndpointFacts, ReplyFault
-from comind.store.reader import Reader, Received
+from comind.state.reader import Reader, Received
+from comind.state.records import EndpointFacts, ReplyFault
 
 _STEPS: Final = {
     "asked again": "asked_again",

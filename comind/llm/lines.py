@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from comind.llm.endpoints import Endpoint
-from comind.llm.pacing import Pace
+from comind.llm.pace import Pace
 from comind.llm.profiles import ModelSettings, Profile
 from kaggle_runner.errors import ModelError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, bad_reply, from_code, withheld
-from comind.llm.parsing import strip_thinking, without_surrogates
+from comind.llm.formats import strip_thinking, without_surrogates
 from comind.llm.prices import Usage
 from comind.llm.tokens import estimate_tokens
 from kaggle_runner.errors import ModelUnavailable

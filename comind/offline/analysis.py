@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from comind.offline.reading import fields, quoted, sections
+from comind.offline.prompts import fields, quoted, sections
 
 _ESTIMATORS = re.compile(
     r"(?:Classifier|Regressor|Regression|Ridge|Lasso|ElasticNet|SVC|SVR|NB|Vectorizer|Encoder|Scaler|Transformer"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from comind.offline import evidence
 from comind.offline.ideas import listed, overlap
-from comind.offline.reading import (
+from comind.offline.prompts import (
     Data,
     Metric,
     Resource,

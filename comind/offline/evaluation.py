@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from comind.offline.reading import Data, Metric, read_data, read_metric, sections
+from comind.offline.prompts import Data, Metric, read_data, read_metric, sections
 
 _LABELS = """
 def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from comind.offline import evidence
-from comind.offline.reading import read_data, read_metric, read_packages, sections
+from comind.offline.prompts import read_data, read_metric, read_packages, sections
 from comind.offline.shelf import Variant, variants_for
 
 _SAME = 0.6

@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from comind.llm.parsing import tag
-from comind.offline.coding import recipe_of
-from comind.offline.reading import (
-    Messages,
-    quoted,
-    sections,
-    task_message,
-)
+from comind.llm.formats import tag
+from comind.offline.coder import recipe_of
+from comind.offline.prompts import Messages, quoted, sections, task_message
 from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import Recipe
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from comind.offline.analysis import discussion_reply, kernel_reply
-from comind.offline.coding import next_turn
+from comind.offline.coder import next_turn
 from comind.offline.drafts import drafts_reply
 from comind.offline.evaluation import metric_reply, split_reply
 from comind.offline.ideas import brainstorm_reply, filter_reply
-from comind.offline.monitoring import watch_reply
-from comind.offline.reading import Messages, role_of, task_message
+from comind.offline.monitor import watch_reply
+from comind.offline.prompts import Messages, role_of, task_message
 from comind.offline.report import report_reply
-from comind.offline.scripting import change_reply
+from comind.offline.scripter import change_reply
 from comind.offline.short import (
     draft_short_reply,
     filter_short_reply,

@@ -1,14 +1,14 @@
-"""The smaller questions of the ladder (comind.llm.asking): the whole ones' answers, cut short."""
+"""The smaller questions of the ladder (comind.llm.question): the whole ones' answers, cut short."""
 
 from __future__ import annotations
 
 import re
 
-from comind.llm.parsing import scored_lines, separated_blocks, tag
+from comind.llm.formats import scored_lines, separated_blocks, tag
 from comind.offline.analysis import kernel_reply
 from comind.offline.drafts import drafts_reply
 from comind.offline.ideas import filter_reply
-from comind.offline.reading import Messages
+from comind.offline.prompts import Messages
 from comind.offline.report import report_reply
 
 _FENCED = re.compile(r"^```.*?^```[ \t]*$", re.M | re.S)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from comind.llm.asking import Smaller, ask_parsed
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, bullets, scored_lines, separated_blocks
-from comind.prompts import quote
+from comind.llm.formats import MalformedReply, bullets, scored_lines, separated_blocks
+from comind.llm.question import Smaller, ask_parsed
 from comind.roles.desk import Brief, Desk
+from comind.roles.prompts import quote
 
 MARKS = ("novelty", "feasibility", "effectiveness", "efficiency")
 NOT_GIVEN = 5.0

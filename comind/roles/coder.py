@@ -1,4 +1,4 @@
-"""Coding Agent's turns and report as replies (formats of the CoMind paper). The loop is `comind.coding`."""
+"""Coding Agent's turns and report as replies (formats of the CoMind paper). The loop is `comind.agents.coder`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from comind.llm.asking import Smaller
-from comind.llm.parsing import (
+from comind.llm.formats import (
     MalformedReply,
     check_python,
     required_tag,
@@ -17,7 +16,8 @@ from comind.llm.parsing import (
     strip_fences,
     tag,
 )
-from comind.prompts import Message, Prompts
+from comind.llm.question import Smaller
+from comind.roles.prompts import Message, Prompts
 
 _CODE = re.compile(r"<\s*code\s*>", re.I)
 _GOAL = re.compile(r"^[ \t]*(?P<goal><\s*goal\s*>)", re.I | re.M)

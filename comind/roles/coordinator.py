@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from comind.likeness import code_sketch, likeness, shared_words
-from comind.llm.asking import ask_parsed
+from comind.analysis.likeness import code_sketch, likeness, shared_words
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, separated_blocks
+from comind.llm.formats import MalformedReply, separated_blocks
+from comind.llm.question import ask_parsed
 from comind.roles.desk import Brief, Desk
 
 SAME_DRAFT = 0.85

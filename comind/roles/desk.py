@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comind.llm.asking import Asker
-from comind.prompts import Prompts
+from comind.llm.question import Asker
+from comind.roles.prompts import Prompts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from comind.llm.parsing import MalformedReply, strip_fences
+from comind.llm.formats import MalformedReply, strip_fences
 
 _MARK = re.compile(r"<[ \t]{0,9}(/?)[ \t]{0,9}(old|new)[ \t]{0,9}>", re.I)
 _MARKS = ("<<<", ">>>")

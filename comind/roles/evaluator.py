@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, check_python, required_tag, strip_fences
-from comind.prompts import quote
+from comind.llm.formats import MalformedReply, check_python, required_tag, strip_fences
+from comind.llm.question import ask_parsed
 from comind.roles.desk import Brief, Desk
+from comind.roles.prompts import quote
 
 
 async def write_split(

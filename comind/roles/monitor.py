@@ -1,4 +1,4 @@
-"""Monitor's question about a running cell. When it is asked, and the cheap rules, are `comind.watching`."""
+"""Monitor's question about a running cell. When it is asked, and the cheap rules, are `comind.agents.watch`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, tag
-from comind.prompts import quote
+from comind.llm.formats import MalformedReply, tag
+from comind.llm.question import ask_parsed
 from comind.roles.desk import Desk
+from comind.roles.prompts import quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from comind.likeness import shared_words
-from comind.llm.asking import Smaller, ask_parsed
+from comind.analysis.likeness import shared_words
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, bullets, list_of_strings, sections
+from comind.llm.formats import MalformedReply, bullets, list_of_strings, sections
+from comind.llm.question import Smaller, ask_parsed
 from comind.roles.desk import Brief, Desk
 
 MINIMUM_PATHS = 4

@@ -1,6 +1,6 @@
 """Scripter: one change to a whole script a turn, for models that cannot keep a long conversation in mind.
 
-It stands in for analyzer, proposer, coordinator and coder at once. The loop is `comind.scripting`.
+It stands in for analyzer, proposer, coordinator and coder at once. The loop is `comind.agents.scripter`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from comind.llm.asking import ask_parsed
 from comind.llm.client import CallKey
-from comind.llm.parsing import MalformedReply, check_python, tag
+from comind.llm.formats import MalformedReply, check_python, tag
+from comind.llm.question import ask_parsed
 from comind.roles.coder import LONGEST_GOAL, parse_turn
 from comind.roles.desk import Desk
 from comind.roles.edits import Edit, apply_edits, parse_edits

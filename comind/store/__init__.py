@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from comind.store.reader import Reader
+from comind.state.reader import Reader
 
 if TYPE_CHECKING:
-    from comind.store.store import Store
+    from comind.state.store import Store
 
 __all__ = ["Reader", "Store"]
 
@@ -13,7 +13,7 @@ __all__ = ["Reader", "Store"]
 def __getattr__(name: str) -> Any:
     """`Store` is loaded when asked for: its libraries would triple the start of commands that only read."""
     if name == "Store":
-        from comind.store.store import Store
+        from comind.state.store import Store
 
         return Store
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,12 +15,12 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from comind.records import Agent, Cell, Push
-from comind_tui.glyphs import state, symbol
-from comind_tui.kaggle_text import kernel_lines
+from comind.state.records import Agent, Cell, Push
 from comind_tui.logs import LogTail
-from comind_tui.plain import clean, duration, number, one_line
 from comind_tui.screens.dialogs import Help
+from comind_tui.text.glyphs import state, symbol
+from comind_tui.text.kernels import kernel_lines
+from comind_tui.text.plain import clean, duration, number, one_line
 from comind_tui.widgets.header import flow
 from comind_tui.widgets.lines import Line, Lines
 

@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
-from comind.runs import list_runs
-from comind_tui.competitions import (
+from comind.state.runs import list_runs
+from comind_tui.commands.competitions import (
     Competition,
     Kaggles,
     asked_lists,
@@ -25,14 +25,14 @@ from comind_tui.competitions import (
     times,
     troubles,
 )
-from comind_tui.glyphs import state
-from comind_tui.listing import run_row
-from comind_tui.plain import arrow, duration, labels_mark, number, one_line, place, since
-from comind_tui.ranks import Watched
+from comind_tui.commands.listing import run_row
+from comind_tui.commands.ranks import Watched
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
+from comind_tui.text.glyphs import state
+from comind_tui.text.plain import arrow, duration, labels_mark, number, one_line, place, since
 from comind_tui.widgets.competitions import Competitions
-from kaggle_runner.catalogue import Listing
+from kaggle_runner.kaggle.catalogue import Listing
 from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Button, Checkbox, Footer, Input, Label, Select, Static
 
 from comind.config import DEFAULT_MAX_DOLLARS, DEFAULT_MODEL, RunConfig, from_mapping
-from comind_tui.running import check_key
+from comind_tui.commands.run import check_key
 from kaggle_runner.errors import ComindError, ConfigError
 
 if TYPE_CHECKING:

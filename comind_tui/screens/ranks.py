@@ -19,19 +19,19 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from comind_tui.plain import one_line
-from comind_tui.rank_text import place_text, places
-from comind_tui.ranks import Watched, polite_watch, quick_client
+from comind_tui.commands.ranks import Watched, polite_watch, quick_client
 from comind_tui.screens.dialogs import Help
+from comind_tui.text.plain import one_line
+from comind_tui.text.ranks import place_text, places
 from comind_tui.widgets.header import ViewBar
 from comind_tui.widgets.lines import Lines
 from comind_tui.widgets.rank_board import RankBoard, RankHead, move_lines
 from comind_tui.widgets.rank_plots import MedalPlot, RankPlot
-from kaggle_runner.catalogue import account_of
 from kaggle_runner.errors import ComindError, KaggleError
+from kaggle_runner.kaggle.catalogue import account_of
 from kaggle_runner.moments import Clock
-from kaggle_runner.rank_records import Look
-from kaggle_runner.rank_watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
+from kaggle_runner.ranks.records import Look
+from kaggle_runner.ranks.watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
 
 VIEWS: tuple[tuple[str, str], ...] = (
     ("board", "Board"), ("moves", "Moves"), ("rank", "Rank"), ("lines", "Medal lines"),

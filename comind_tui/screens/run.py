@@ -18,17 +18,17 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 from textual.worker import Worker
 
-from comind.inbox import Action, Command, send
-from comind.records import Agent, Idea, Report
-from comind.runs import RunFolder
-from comind_tui.ending import ended_notice
-from comind_tui.kaggle_text import kernel_clock, kernel_note
+from comind.state.inbox import Action, Command, send
+from comind.state.records import Agent, Idea, Report
+from comind.state.runs import RunFolder
+from comind_tui.commands.ending import ended_notice
+from comind_tui.commands.ranks import ranks_of_run
 from comind_tui.logs import LogTail
-from comind_tui.plain import clean, duration, number, since
-from comind_tui.ranks import ranks_of_run
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.snapshot import Snapshot, read_snapshot, signature
+from comind_tui.text.kernels import kernel_clock, kernel_note
+from comind_tui.text.plain import clean, duration, number, since
 from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS, RunHeader, ViewBar
 from comind_tui.widgets.monitor import MonitorView

@@ -16,14 +16,14 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from comind.runs import RunFolder
-from comind.submitting import insist_on_entry, open_governor, read_candidates, scored_line
-from comind_tui.plain import clean
-from comind_tui.submission_text import offer_text
-from comind_tui.submitting import Target, offered, target_of
+from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
+from comind.state.runs import RunFolder
+from comind_tui.commands.submit import Target, offered, target_of
+from comind_tui.text.plain import clean
+from comind_tui.text.submissions import offer_text
 from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import Clock
-from kaggle_runner.submission_records import Candidate
+from kaggle_runner.submissions.records import Candidate
 
 SCORE_SECONDS = 60.0
 _WIDTH = 64

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widgets import DataTable
 
-from comind.ranking import Standing
-from comind.records import Run, score_from
-from comind.scores import better_beyond_noise
-from comind_tui.plain import arrow, cell_width, fit, interval, one_line
+from comind.analysis.ranking import Standing
+from comind.state.records import Run, score_from
+from comind.state.scores import better_beyond_noise
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.plain import arrow, cell_width, fit, interval, one_line
 
 SHOWN = 200
 LEAST_TITLE = 12

@@ -15,10 +15,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from comind.records import Discussion, Idea, Kernel, Report
-from comind.runs import RunFolder
-from comind.store.reader import Reader
-from comind_tui.plain import clean, number, one_line
+from comind.state.reader import Reader
+from comind.state.records import Discussion, Idea, Kernel, Report
+from comind.state.runs import RunFolder
+from comind_tui.text.plain import clean, number, one_line
 from kaggle_runner.errors import RunNotFound
 
 SHOWN = 300

@@ -13,11 +13,12 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from comind.records import Run
-from comind_tui.glyphs import state, symbol
-from comind_tui.invocation import program
-from comind_tui.kaggle_text import kernels_fact
-from comind_tui.plain import (
+from comind.state.records import Run
+from comind_tui.snapshot import Snapshot
+from comind_tui.text.glyphs import state, symbol
+from comind_tui.text.invocation import program
+from comind_tui.text.kernels import kernels_fact
+from comind_tui.text.plain import (
     arrow,
     cell_width,
     duration,
@@ -30,7 +31,6 @@ from comind_tui.plain import (
     run_times,
     spending,
 )
-from comind_tui.snapshot import Snapshot
 
 VIEWS: tuple[tuple[str, str], ...] = (
     ("agents", "Agents"), ("board", "Board"), ("ideas", "Ideas"),

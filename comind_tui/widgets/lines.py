@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from comind_tui.plain import cell_width, fit
+from comind_tui.text.plain import cell_width, fit
 
 
 class Line(NamedTuple):

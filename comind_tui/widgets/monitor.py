@@ -6,10 +6,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from comind.records import Event, MonitorDecision
-from comind_tui.headless import event_line
-from comind_tui.plain import duration, one_line
+from comind.state.records import Event, MonitorDecision
+from comind_tui.commands.headless import event_line
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.plain import duration, one_line
 from comind_tui.widgets.lines import Line, Lines
 from kaggle_runner.moments import parse_moment
 

@@ -20,8 +20,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from comind_tui.glyphs import BAD, state
-from comind_tui.plain import fit, one_line
+from comind_tui.text.glyphs import BAD, state
+from comind_tui.text.plain import fit, one_line
 from comind_tui.widgets.lines import wrap
 
 LEAST_WIDTH = 36

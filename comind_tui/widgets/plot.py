@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from textual_plotext import PlotextPlot
 
-from comind.ranking import Standing
-from comind.records import Run, score_from
-from comind.scores import Score, better
-from comind_tui.plain import arrow, one_line
+from comind.analysis.ranking import Standing
+from comind.state.records import Run, score_from
+from comind.state.scores import Score, better
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.plain import arrow, one_line
 from kaggle_runner.moments import parse_moment
 
 TICKS = 5

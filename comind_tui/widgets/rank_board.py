@@ -10,8 +10,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from comind_tui.plain import duration, fit, number, one_line, table
-from comind_tui.rank_text import (
+from comind_tui.text.plain import duration, fit, number, one_line, table
+from comind_tui.text.ranks import (
     board_kind,
     deadline_text,
     movement_text,
@@ -24,8 +24,8 @@ from comind_tui.rank_text import (
 )
 from comind_tui.widgets.header import fill
 from comind_tui.widgets.lines import Line
-from kaggle_runner.rank_records import Look, Row
-from kaggle_runner.rank_watch import View
+from kaggle_runner.ranks.records import Look, Row
+from kaggle_runner.ranks.watch import View
 
 _LINES_ABOVE = 7
 """Lines of the board above the first neighbour."""

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from textual_plotext import PlotextPlot
 
-from comind_tui.plain import arrow
-from comind_tui.rank_text import board_kind
+from comind_tui.text.plain import arrow
+from comind_tui.text.ranks import board_kind
 from comind_tui.widgets.plot import label_ticks, round_ticks, steps
-from kaggle_runner.rank_records import Look, Point
+from kaggle_runner.ranks.records import Look, Point
 
 _MOST_POINTS = 240
 """More than columns of any terminal's plot; a redraw costs by the point."""

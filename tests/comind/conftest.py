@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.comind.llm_desk import OpenDesk, desk_opener
+from tests.comind.llm.desk import OpenDesk, desk_opener
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> OpenDesk:
-    """Opens a model client at a scripted server; see tests/comind/llm_desk.py."""
+    """Opens a model client at a scripted server; see tests/comind/llm/desk.py."""
     return desk_opener(tmp_path)

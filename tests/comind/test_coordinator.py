@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from comind.agents.work import AgentAtWork
 from comind.config import RunConfig
 from comind.coordinator import Coordinator
-from comind.llm.parsing import MalformedReply
-from comind.records import Agent, Dataset, Draft, Evaluation, Event, Kernel, Link, Report, Run
+from comind.llm.formats import MalformedReply
 from comind.roles.coder import SolutionReport
-from comind.runs import RunFolder
-from comind.store import Store
-from comind.working import AgentAtWork
+from comind.state.records import Agent, Dataset, Draft, Evaluation, Event, Kernel, Link, Report, Run
+from comind.state.runs import RunFolder
+from comind.state.store import Store
 from kaggle_runner.errors import LimitReached, SandboxUnavailable
-from tests.comind.planning import scored, workshop
+from tests.comind.round.planning import scored, workshop
 from tests.fakes.models import InstantModel
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comind.runs import RunFolder, engine_lock
+from comind.state.runs import RunFolder, engine_lock
 from tests.comind_tui import sample_run
 
 

@@ -9,7 +9,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
-from comind.runs import RunFolder
+from comind.state.runs import RunFolder
 from comind_tui.app import ComindApp
 from comind_tui.screens.run import RunScreen
 from comind_tui.widgets.header import RunHeader

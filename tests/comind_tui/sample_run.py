@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig
-from comind.records import (
+from comind.state.records import (
     Agent,
     AgentStatus,
     Cell,
@@ -28,9 +28,9 @@ from comind.records import (
     Run,
     RunStatus,
 )
-from comind.runs import RunFolder, create_run
-from comind.scores import Score
-from comind.store import Store
+from comind.state.runs import RunFolder, create_run
+from comind.state.scores import Score
+from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK, stamp
 from tests.fakes.clocks import HandClock
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from comind.runs import RunFolder
-from comind_tui import doctor, listing
-from comind_tui.arguments import build_parser
+from comind.state.runs import RunFolder
 from comind_tui.cli import main
-from comind_tui.running import config_from
+from comind_tui.commands import doctor, listing
+from comind_tui.commands.arguments import build_parser
+from comind_tui.commands.run import config_from
 from kaggle_runner.errors import UsageError
 from tests.comind_tui import sample_run
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from comind.offline.responder import respond
-from comind.records import Evaluation, Event, LlmCall, ReplyFault
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Evaluation, Event, LlmCall, ReplyFault
+from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.faulty_proxy import FaultyProxy

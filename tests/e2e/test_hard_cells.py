@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from comind.offline.responder import respond
-from comind.records import Agent, Cell, Event
-from comind.runs import list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Agent, Cell, Event
+from comind.state.runs import list_runs
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import Scripted, ScriptedModel

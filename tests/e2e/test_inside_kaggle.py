@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from comind.records import Kernel
-from comind.runs import list_runs
-from comind.store import Store
-from kaggle_runner.fence import abilities
-from mle_live.folder import load_folder
+from comind.state.records import Kernel
+from comind.state.runs import list_runs
+from comind.state.store import Store
+from kaggle_runner.sandbox.fence import abilities
+from mle_live.competitions.folder import load_folder
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
-from tests.mle_live.pushing import Pusher
+from tests.mle_live.api.pushing import Pusher
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = [

@@ -15,9 +15,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from comind.records import Agent, Cell, Event, LlmCall, Run
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Agent, Cell, Event, LlmCall, Run
+from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import COMMAND, SECRET, comind, environment
 from tests.e2e.small_competition import write_small_competition
 

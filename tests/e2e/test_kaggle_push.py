@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from comind.records import Push
-from comind.runs import RunFolder, list_runs
-from comind.split_dataset import known_split
-from comind.store import Reader
-from mle_live.competition import load_competition
-from mle_live.folder import load_folder
+from comind.at_kaggle.split_dataset import known_split
+from comind.state.reader import Reader
+from comind.state.records import Push
+from comind.state.runs import RunFolder, list_runs
+from mle_live.competitions.competition import load_competition
+from mle_live.competitions.folder import load_folder
 from tests.e2e.commands import COMMAND, comind, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from comind.recording import messages_digest
-from comind.records import Agent, Cell, Evaluation, Event, LlmCall, Run
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
-from kaggle_runner.processes import gone, tree
+from comind.run.recording import messages_digest
+from comind.state.reader import Reader
+from comind.state.records import Agent, Cell, Evaluation, Event, LlmCall, Run
+from comind.state.runs import RunFolder, list_runs
+from kaggle_runner.sandbox.processes import gone, tree
 from tests.e2e.commands import COMMAND, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.journal import JournaledPolicy

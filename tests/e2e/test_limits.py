@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from comind.offline.responder import respond
-from comind.records import Agent, Event, LlmCall, Run
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader, Store
+from comind.state.reader import Reader
+from comind.state.records import Agent, Event, LlmCall, Run
+from comind.state.runs import RunFolder, list_runs
+from comind.state.store import Store
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import Script, Scripted, ScriptedModel

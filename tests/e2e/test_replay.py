@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from comind.records import Cell, Evaluation, Event, LlmCall, Run
-from comind.runs import RunFolder, list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Cell, Evaluation, Event, LlmCall, Run
+from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from comind.records import Agent, Idea, LlmCall
-from comind.runs import list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Agent, Idea, LlmCall
+from comind.state.runs import list_runs
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 

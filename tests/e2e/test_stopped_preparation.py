@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from comind.runs import list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.runs import list_runs
 from tests.e2e.commands import COMMAND, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import ScriptedModel

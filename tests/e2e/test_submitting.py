@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from comind.records import Event
-from comind.runs import list_runs
-from comind.store import Reader
+from comind.state.reader import Reader
+from comind.state.records import Event
+from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
-from mle_live.board import ranked
-from mle_live.competition import load_competition
+from mle_live.competitions.competition import load_competition
+from mle_live.stores.board import ranked
 from tests.e2e.commands import COMMAND, comind, environment
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server

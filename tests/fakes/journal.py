@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comind.offline.responder import respond
-from comind.recording import messages_digest
+from comind.run.recording import messages_digest
 from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from comind.llm.client import CallKey, Reply
-from comind.records import LlmCall
+from comind.state.records import LlmCall
 
 REPORT = "<pipeline>p</pipeline><summary>=== model ===\neffectiveness: 2 - little was measured</summary>"
 CONTENT = "<action>CONTINUE</action><explanation>fine</explanation>"

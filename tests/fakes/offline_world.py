@@ -20,8 +20,8 @@ import pandas as pd
 
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.offline.responder import respond
-from comind.prompts import Message, Prompts
 from comind.roles.coder import Turn, parse_turn
+from comind.roles.prompts import Message, Prompts
 from mle_live.metrics import get_metric
 
 _WORKER = """

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.gathering import PROGRESS
-from kaggle_runner.kaggle_records import (
+from kaggle_runner.jobs.gathered import PROGRESS
+from kaggle_runner.kaggle.records import (
     AcceleratorQuota,
     KernelOutput,
     KernelPush,

@@ -7,18 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from comind.agents.work import Workshop
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
-from comind.llm.asking import Asker
-from comind.prompts import Prompts
-from comind.records import Agent, Draft
+from comind.llm.question import Asker
 from comind.roles.desk import Brief, Desk
-from comind.runs import RunFolder
-from comind.store import Store
-from comind.working import Workshop
-from kaggle_runner.cells import CellResult
+from comind.roles.prompts import Prompts
+from comind.state.records import Agent, Draft
+from comind.state.runs import RunFolder
+from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.session import NotebookSession
+from kaggle_runner.notebook.cell import CellResult
+from kaggle_runner.notebook.session import NotebookSession
 
 
 def make_workshop(store: Store, model: Asker, **changes: Any) -> Workshop:

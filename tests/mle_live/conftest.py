@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mle_live.official_command import Kaggle
+from tests.mle_live.api.official_command import Kaggle
 from tests.tiny_kaggle import TOKEN, RunningServer
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kaggle_runner.client import KaggleClient
 from kaggle_runner.errors import KaggleError, MachineError
+from kaggle_runner.kaggle.client import KaggleClient
 from mle_live.cli import main
 from mle_live.process import MleLiveProcess
 from tests.tiny_kaggle import CANARY, SLUG, make_root, submission_text

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from comind.offline.reading import (
+from comind.offline.prompts import (
     Data,
     Files,
     Metric,

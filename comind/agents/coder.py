@@ -1,0 +1,189 @@
+"""One coding agent: ReAct in one live notebook (CoMind paper, Coding Agent).
+
+What it shares with other agents is `comind.agents.work`. When a resumed run comes back to it, the kernel is
+rebuilt by running cheap cells once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from comind.agents.conversation import Conversation
+from comind.agents.work import AgentAtWork, Workshop
+from comind.llm.client import CallKey
+from comind.llm.formats import MalformedReply
+from comind.llm.question import ask_parsed
+from comind.roles.briefing import draft_text, files_text, limits_text
+from comind.roles.coder import (
+    SolutionReport,
+    Turn,
+    parse_report,
+    parse_turn,
+    report_without_marks,
+    short_report,
+)
+from comind.state.records import Agent, Cell, Draft, Evaluation
+from kaggle_runner.notebook.session import CellLimits, CellResult, NotebookSession
+
+REPLAY_CELL_SECONDS = 60.0
+REPLAY_TOTAL_SECONDS = 600.0
+LOST_TURNS = 3
+"""Turns in a row without a readable reply after which an agent gives up."""
+
+
+class Graded(NamedTuple):
+    """What became of the prediction files that a turn named, if it named any."""
+
+    evaluation: Evaluation | None = None
+    fault: str = ""
+    """Why there was nothing to evaluate."""
+    kernel: str = ""
+    """What a kernel that was pushed for them told; empty where none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finished turn as the conversation shows it."""
+
+    turn: Turn
+    cell: Cell
+    evaluation: Evaluation | None
+
+
+class CodingAgent(AgentAtWork):
+    """Implements one draft, a goal and a cell a turn."""
+
+    def __init__(
+        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path]
+    ) -> None:
+        super().__init__(shop, agent, draft, seconds=seconds, resources=resources)
+        self._steps: list[Step] = []
+        self._session_note = ""
+        self._talk = self._opening()
+
+    async def _work(self) -> str:
+        lost = 0
+        for step in range(1, self._agent.max_steps + 1):
+            await self._shop.control.wait_while_paused()
+            reason = self._must_stop()
+            if reason:
+                return reason
+            self._update(status="thinking", step=step)
+            try:
+                turn = await self._think(step)
+            except MalformedReply as error:
+                lost += 1
+                if lost == LOST_TURNS:
+                    raise
+                self._event("turn_lost", f"step {step} was lost: {error.message}")
+                continue
+            lost = 0
+            if not turn.code.strip():
+                self._update(step=step - 1)
+                return ""
+            cell = await self._run_cell(step, turn.goal, turn.code)
+            graded = await self._grade(turn, cell)
+            self._steps.append(Step(turn, cell, graded.evaluation))
+            self._write_notebook()
+            best = self._best.score("feedback") if self._best else None
+            self._talk.observed(
+                cell, graded.evaluation, best, self._limits(step + 1),
+                fault=turn.fault or graded.fault, kernel=graded.kernel,
+            )  # fmt: skip
+        return ""
+
+    async def _think(self, step: int) -> Turn:
+        key = CallKey(self._agent.id, step, "turn")
+        parsed = await ask_parsed(self._shop.desk.client, "coder", key, self._talk.fitting(), parse_turn)
+        self._talk.replied(parsed.value.text)
+        return parsed.value
+
+    async def _grade(self, turn: Turn, cell: Cell) -> Graded:
+        if not turn.submits:
+            return Graded()
+        evaluation = await self._evaluate(
+            cell,
+            workspace=self._shop.folder.workspace(self._agent.id),
+            validation_name=turn.validation_submission,
+            submission_name=turn.submission,
+        )
+        return Graded(evaluation)
+
+    def _told(self, result: CellResult) -> str:
+        note, self._session_note = self._session_note, ""
+        return f"[{note}]\n{result.text}" if note else result.text
+
+    async def _opened(self, session: NotebookSession) -> None:
+        if self._steps:
+            self._session_note = await self._replay(session)
+
+    async def _replay(self, session: NotebookSession) -> str:
+        """Rebuild variables after an engine restart: cheap finished cells, in order, to the first error."""
+        done: list[int] = []
+        spent = 0.0
+        for step in self._steps:
+            cell = step.cell
+            if cell.status != "ok":
+                continue
+            if cell.seconds > REPLAY_CELL_SECONDS or spent + cell.seconds > REPLAY_TOTAL_SECONDS:
+                break
+            spent += cell.seconds
+            log = self._shop.folder.cell_log(self._agent.id, cell.step).with_suffix(".replay.log")
+            limits = CellLimits(seconds=4 * REPLAY_CELL_SECONDS, memory_bytes=self._shop.memory_bytes)
+            result = await session.execute(cell.code, log_path=log, limits=limits)
+            if result.status != "ok":
+                break
+            done.append(cell.step)
+        lost = [
+            step.cell.step for step in self._steps if step.cell.status == "ok" and step.cell.step not in done
+        ]
+        note = f"The kernel was restarted. Cells run again: {done or 'none'}."
+        return note + (f" Not run again, so their variables are gone: {lost}." if lost else "")
+
+    def _opening(self) -> Conversation:
+        brief = self._shop.brief
+        resources = {
+            name: sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+            for name, folder in self._resources.items()
+        }
+        values = {
+            "competition": brief.competition,
+            "metric": brief.metric,
+            "machine": brief.machine,
+            "kaggle": self._kaggle_text(),
+            "files": files_text(self._data_name, resources),
+            "data": brief.data,
+            "draft": draft_text(self._draft),
+            "limits": self._limits(1),
+        }
+        return Conversation(self._shop.desk.prompts, self._shop.context_tokens, values)
+
+    @property
+    def _data_name(self) -> str:
+        """The folder of the competition's files under /kaggle/input."""
+        return self._shop.slug
+
+    def _kaggle_text(self) -> str:
+        """How notebooks come to run at Kaggle; empty where they run here."""
+        return ""
+
+    def _limits(self, step: int) -> str:
+        seconds = max(0.0, self.seconds_left)
+        cell_seconds = min(self._shop.cell_seconds, seconds)
+        text = limits_text(step, self._agent.max_steps, seconds, cell_seconds)
+        if self._best is None and step > self._agent.max_steps // 2:
+            text += "\nno valid pair of prediction files yet: write a simple one first, then improve"
+        return text
+
+    async def _written_report(self, evaluations: str) -> SolutionReport:
+        key = CallKey(self._agent.id, self._agent.max_steps + 1, "report")
+        messages = self._talk.asking_for_report(evaluations)
+        desk = self._shop.desk
+        asked = ask_parsed(
+            desk.client, "coder", key, messages, parse_report,
+            attempts=2, lenient=report_without_marks, smaller=short_report(desk.prompts, messages),
+        )  # fmt: skip
+        return (await asked).value

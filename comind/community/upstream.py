@@ -1,0 +1,165 @@
+"""Which Kaggle a run talks to: its own MLE-Live child for shelf competitions and folders, else a Kaggle.
+
+The same client speaks to all; only the address and the credentials differ. An address that was named
+(--kaggle-url, COMIND_KAGGLE_URL) takes every slug, those of the shelf too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from comind.config import RunConfig
+from comind.state.runs import RunFolder
+from kaggle_runner.errors import ConfigError, UnknownCompetition
+from kaggle_runner.kaggle.addresses import KAGGLE_URL, URL_VARIABLE, Kaggle, chosen, kaggle_credentials
+from kaggle_runner.kaggle.client import KaggleClient
+from kaggle_runner.kaggle.preflight import insist, preflight
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    client: KaggleClient
+    slug: str
+    simulated: bool
+    """A loopback MLE-Live of this run: submitting to it needs nobody's leave."""
+
+
+def mle_live_root(state: Path) -> Path:
+    """Where MLE-Live keeps prepared competitions, shared by the runs of one state folder."""
+    return state / "mle_live"
+
+
+def settled(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """The settings with what the environment decides written into them: a resumed run goes there again.
+
+    Raises ConfigError where a folder is to go to a Kaggle, and for an address that cannot be meant.
+    """
+    config = _as_folder(config, environment)
+    if config.is_folder:
+        if config.kaggle_url:
+            raise ConfigError(
+                f"{config.competition!r} is a folder: it is served by the run itself, not by --kaggle-url.",
+                hint="Leave --kaggle-url out, or name the competition by its slug there.",
+            )
+        return config
+    if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
+        return replace(config, kaggle_url=chosen(environment, config.kaggle_url).url)
+    if not _is_on_shelf(config.competition) and kaggle_credentials(environment):
+        return replace(config, kaggle_url=KAGGLE_URL)
+    return config
+
+
+def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str]) -> str:
+    """The competition's slug, after every check that costs nothing.
+
+    Raises UnknownCompetition, BadCompetition or ConfigError with what to do; touches nothing on disk.
+    """
+    from mle_live.competitions.folder import load_folder
+
+    config = settled(config, environment)
+    if config.is_folder:
+        local = Path(config.competition).expanduser().resolve()
+        return load_folder(local, hidden=(state.resolve(),)).slug
+    upstream_kaggle(config, environment)
+    return config.competition
+
+
+def upstream_kaggle(config: RunConfig, environment: Mapping[str, str]) -> Kaggle | None:
+    """The Kaggle that a slug's run talks to; None for the run's own MLE-Live child.
+
+    Raises ConfigError where credentials are missing, UnknownCompetition where only the shelf can be meant.
+    """
+    from mle_live.shelf import list_shelf
+
+    if config.is_folder:
+        return None
+    if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
+        return chosen(environment, config.kaggle_url)
+    shelf = [entry.slug for entry in list_shelf()]
+    if config.competition in shelf:
+        return None
+    if kaggle_credentials(environment):
+        return chosen(environment)
+    raise UnknownCompetition(
+        f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
+        hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
+        "that holds train.csv, test.csv and sample_submission.csv.",
+    )
+
+
+async def check_upstream(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
+    """What reading a competition from a Kaggle needs, before anything is spent: user, name, rules, disk.
+
+    Raises KaggleError or ConfigError with the first thing missing. The run's own child needs nothing.
+    """
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is not None:
+        insist(await preflight(kaggle.client(), config.competition, purpose="push", folder=state))
+
+
+def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """A bare name that only a folder here can be meant by becomes that folder's path."""
+    named = config.is_folder or config.kaggle_url or environment.get(URL_VARIABLE, "").strip()
+    if named or _is_on_shelf(config.competition):
+        return config
+    if kaggle_credentials(environment) or not Path(config.competition).expanduser().is_dir():
+        return config
+    return replace(config, competition=f"./{config.competition}")
+
+
+def _is_on_shelf(slug: str) -> bool:
+    from mle_live.shelf import list_shelf
+
+    return slug in {entry.slug for entry in list_shelf()}
+
+
+@asynccontextmanager
+async def open_upstream(
+    config: RunConfig, folder: RunFolder, state: Path, *, tell: Callable[[str], None]
+) -> AsyncIterator[Upstream]:
+    """Prepare the competition where needed, start its server, and hand out a client.
+
+    `tell` is given a line for each step of a preparation, on the event loop.
+    """
+    from mle_live.process import MleLiveProcess
+    from mle_live.shelf import prepare
+
+    # Where it goes was settled when the run was made; a variable set since must not lead a resumed run away.
+    environment = {name: value for name, value in os.environ.items() if name != URL_VARIABLE}
+    kaggle = upstream_kaggle(config, environment)
+    if kaggle is not None:
+        yield Upstream(kaggle.client(), config.competition, simulated=False)
+        return
+    root = mle_live_root(state)
+    if config.is_folder:
+        # a state folder inside the user's folder is not part of the data
+        local = Path(config.competition).expanduser().resolve()
+        source: dict[str, Any] = {"folder": local, "hidden": (state.resolve(),)}
+        slug = resolve_slug(config, state, environment)
+    else:
+        loop = asyncio.get_running_loop()
+
+        def progress(line: str) -> None:
+            loop.call_soon_threadsafe(tell, line)
+
+        await asyncio.to_thread(prepare, config.competition, root, progress=progress)
+        source = {"slug": config.competition}
+        slug = config.competition
+    token = secrets.token_hex(16)
+    process = MleLiveProcess(
+        root,
+        log_path=folder.path / "mle_live.log",
+        token=token,
+        state_dir=folder.path / "mle_live",
+        reveal_private=True,
+        **source,
+    )
+    async with process as server:
+        yield Upstream(KaggleClient(server.url, token), slug, simulated=True)

@@ -1,0 +1,247 @@
+"""Everything before the first round: data, community, profile, and an evaluator that passed its checks.
+
+Each step leaves a mark on disk or in the store, so a resumed run does none of them twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from comind.community.cache import CommunityCache
+from comind.community.offer import offer_downloads
+from comind.community.snapshot import fetch_downloads, keep_pages, read_downloads, take_snapshot
+from comind.community.transfers import transfer_events
+from comind.community.upstream import Upstream
+from comind.config import RunConfig
+from comind.evaluator.evaluator import Evaluator, known_metric_source
+from comind.evaluator.profile import CompetitionProfile, profile_competition
+from comind.evaluator.split import standard_split_source, validation_fraction
+from comind.llm.client import CallKey
+from comind.llm.faults import ContextOverflow
+from comind.llm.formats import MalformedReply
+from comind.llm.tokens import estimate_tokens
+from comind.roles import evaluator as evaluator_role
+from comind.roles.briefing import Room, competition_text, machine_text, metric_text
+from comind.roles.desk import Brief, Desk
+from comind.state.records import Evaluation
+from comind.state.runs import RunFolder
+from comind.state.store import Store
+from kaggle_runner.errors import EvaluatorRejected
+from kaggle_runner.files import write_whole
+from kaggle_runner.machine import describe_machine
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What upstream says about the competition."""
+
+    title: str
+    description: str
+    metric: str
+    metric_title: str
+    higher_is_better: bool
+    """Not to be relied on while the metric is known in words only."""
+    in_words_only: bool = False
+    """mle_live.metrics does not know the metric: the evaluator's model writes it, with its direction."""
+    began: datetime | None = None
+    """When the competition opened; None where Kaggle does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    brief: Brief
+    evaluator: Evaluator
+    baseline: Evaluation
+
+
+async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store, config: RunConfig) -> Facts:
+    """Pages, metric, files and the community's snapshot."""
+    from mle_live.metrics import get_metric, recognise
+
+    competition = await upstream.client.competition(upstream.slug)
+    pages = await upstream.client.pages(upstream.slug)
+    description = "\n\n".join(pages.values()) or competition.summary
+    known = await upstream.client.extension_competition(upstream.slug)
+    metric = get_metric(str(known["metric"])) if known else None
+    if metric is None:
+        # kaggle.com names its metric in words only
+        metric = recognise(competition.metric, plain=True) or recognise(description, plain=True)
+    higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
+    folder.description.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(folder.description, description)
+    marker = folder.path / "data" / "downloaded"
+    if not marker.exists():
+        store.event("download", f"Downloading the data of {upstream.slug}")
+        folder.original.parent.mkdir(parents=True, exist_ok=True)
+        progress = transfer_events(store, "download", "Downloaded", asyncio.get_running_loop())
+        await upstream.client.download_all(upstream.slug, folder.original, progress)
+        marker.touch()
+    cache = CommunityCache(
+        upstream.client,
+        upstream.slug,
+        None if upstream.simulated else folder.state,  # the run's own child costs nothing to ask
+        clock=SYSTEM_CLOCK,
+        hours=config.community_hours,
+        refresh=config.refresh_community,
+        tell=lambda told: store.event("community", told),
+    )
+    await keep_pages(cache, folder)
+    await take_snapshot(
+        cache,
+        store,
+        higher_is_better=higher,
+        top_kernels=config.top_kernels,
+        top_discussions=config.top_discussions,
+    )
+    if not upstream.simulated:
+        await fetch_downloads(cache, folder, store, most_bytes=int(config.community_limit * 1e9))
+    if metric is None:
+        words = competition.metric or "the metric of the competition's evaluation page"
+        facts = Facts(competition.title, description, words, words, higher, in_words_only=True)
+    else:
+        facts = Facts(competition.title, description, metric.name, metric.title, higher)
+    return replace(facts, began=competition.enabled_date)
+
+
+async def prepare_evaluation(
+    facts: Facts, folder: RunFolder, store: Store, desk: Desk, config: RunConfig, clock: Clock
+) -> Prepared:
+    """Split the data, install the metric, check both, and score the sample submission.
+
+    Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
+    """
+    profile, brief = _describe(facts, folder, config)
+    if facts.in_words_only:
+        key = CallKey("evaluator", 0, "metric")
+        source = await evaluator_role.write_metric(desk, brief, key, fault="")
+        facts = replace(facts, higher_is_better=evaluator_role.declared_direction(source))
+        profile, brief = _describe(facts, folder, config)
+    else:
+        source = known_metric_source(facts.metric)
+    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
+    marker = folder.private / "checked"
+    evaluator.install(source)
+    if not marker.exists():
+        await _split_and_check(evaluator, profile, brief, store, desk, config)
+        marker.touch()
+    baseline = store.get(Evaluation, "baseline")
+    if baseline is None:
+        baseline = replace(await evaluator.baseline(), agent="")
+        store.save(baseline)
+        store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
+    if folder.downloads.exists():
+        await offer_downloads(read_downloads(folder), folder, store, evaluator, began=facts.began)
+    return Prepared(brief, evaluator, baseline)
+
+
+def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[CompetitionProfile, Brief]:
+    """The files' profile, and the stable facts of every prompt."""
+    profile = profile_competition(
+        folder.original,
+        description=facts.description,
+        metric=facts.metric,
+        higher_is_better=facts.higher_is_better,
+    )
+    machine = describe_machine()
+    brief = Brief(
+        competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
+        metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
+        machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
+        data=profile.text,
+    )
+    return profile, brief
+
+
+async def _split_and_check(
+    evaluator: Evaluator,
+    profile: CompetitionProfile,
+    brief: Brief,
+    store: Store,
+    desk: Desk,
+    config: RunConfig,
+) -> None:
+    """The evaluator's model writes the split; a version that fails its checks goes back with the reason.
+
+    The standard split is what most models choose, so it is made and checked while the first one thinks. It is
+    also what is used where the model's reply cannot be read, and tried last of all.
+    """
+    fraction = config.validation_fraction or validation_fraction(profile.train_rows)
+    reference = source = standard_split_source(profile)
+    standard: asyncio.Task[_Tried] | None = asyncio.create_task(_try_ahead(evaluator, reference, fraction))
+    fault = ""
+    try:
+        for attempt in range(1, _ATTEMPTS + 1):
+            key = CallKey("evaluator", attempt, "split")
+            asked = evaluator_role.write_split(
+                desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
+            )
+            source = await _read_or_standard(asked, reference, config, store)
+            ahead = await standard if standard else None  # it writes where the model's own version goes
+            standard = None
+            usable = ahead if source == reference else None
+            tried = usable or await _try_split(evaluator, source, fraction)
+            fault = tried.fault
+            if not fault:
+                store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
+                return
+            store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
+    finally:
+        if standard:
+            standard.cancel()
+            await asyncio.gather(standard, return_exceptions=True)
+    if source != reference:
+        tried = await _try_split(evaluator, reference, fraction)
+        if not tried.fault:
+            store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
+            return
+    raise EvaluatorRejected(
+        f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
+        hint="Each version's fault is among the run's events. Unusual data may need Kaggle's ordinary shape; "
+        "where a model wrote the split, another may do better: --role-model evaluator=MODEL.",
+    )
+
+
+async def _read_or_standard(
+    asked: Coroutine[None, None, str], reference: str, config: RunConfig, store: Store
+) -> str:
+    """The file that the model wrote; the standard one where a reply cannot hold a file or cannot be read."""
+    if estimate_tokens(reference) > config.reply_tokens:
+        asked.close()
+        why = f"replies of {config.reply_tokens} tokens cannot hold the script that makes one"
+    else:
+        try:
+            return await asked
+        except (MalformedReply, ContextOverflow) as error:
+            why = error.message
+    store.event("skipped", f"The standard split is used: {why}")
+    return reference
+
+
+class _Tried(NamedTuple):
+    """Why a version of the split is rejected; empty when it was made and passed so many checks."""
+
+    fault: str
+    checks: int = 0
+
+
+async def _try_split(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
+    try:
+        await evaluator.split(source, fraction=fraction)
+        return _Tried("", len(await evaluator.check()))
+    except EvaluatorRejected as error:
+        return _Tried(error.message)
+
+
+async def _try_ahead(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
+    """The same, and the sample submission's grade, which the evaluator remembers."""
+    tried = await _try_split(evaluator, source, fraction)
+    if not tried.fault:
+        await evaluator.baseline()
+    return tried

@@ -1,0 +1,125 @@
+"""Runs a finished run's best/solution.py again, in a fresh sandbox, and compares what it writes.
+
+The sandbox is an agent's: public files, the datasets the solution used, an empty working folder, no labels.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comind.at_kaggle.split_dataset import known_split, resource_name
+from comind.evaluator.view import TEST_FILE, divide
+from comind.state.reader import Reader
+from comind.state.records import Agent, Dataset, Draft, Evaluation
+from comind.state.runs import RunFolder
+from kaggle_runner.errors import ComindError, RunNotFound
+from kaggle_runner.files import safe_copy
+from kaggle_runner.sandbox.batch import BatchLimits
+from kaggle_runner.sandbox.sandbox import run_script
+
+_BYTES = 2 << 30
+_TOLERANCE = 1e-6
+
+
+class NotReproduced(ComindError):
+    """The script failed, or wrote something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How the new submission compares with best/submission.csv."""
+
+    rows: int
+    largest_difference: float
+    """Of the numeric columns; 0 when every other column is equal too."""
+    seconds: float
+
+
+async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproduction:
+    """Raises RunNotFound without a best solution, NotReproduced with what the script said or changed."""
+    script = folder.best / "solution.py"
+    if not script.is_file():
+        raise RunNotFound(
+            f"Run {folder.id} has no best/solution.py.",
+            hint="It is written when a run ends with a valid submission.",
+        )
+    mounts, name, id_column = _mounts(folder)
+    with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
+        working = Path(place)
+        done = await run_script(
+            ["python", "/kaggle/solution/solution.py"],
+            mounts={**mounts, "/kaggle/solution": folder.best},
+            writable={"/kaggle/working": working},
+            cwd="/kaggle/working",
+            limits=BatchLimits(timeout),
+            hidden=(folder.state,),
+        )
+        if done.returncode != 0:
+            raise NotReproduced(
+                f"best/solution.py ended with {done.returncode}:\n{done.stderr[-2000:]}{done.fault}",
+                hint="Packages that changed since the run are the usual reason.",
+            )
+        again = working / "compared.csv"
+        safe_copy(working, name, again, _BYTES)
+        if id_column:
+            divide(again, folder.view_ids, working / "divided", id_column)
+            again = working / "divided" / TEST_FILE
+        rows, difference = _compare(folder.best / "submission.csv", again)
+    if difference > _TOLERANCE:
+        raise NotReproduced(f"The new submission differs from best/submission.csv by up to {difference:.3g}.")
+    return Reproduction(rows, difference, done.seconds)
+
+
+def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
+    """What the solution's agent saw, the name under which it wrote its submission, and for a whole script the
+    id column by which its submission is divided (else empty)."""
+    reader = Reader(folder.database)
+    try:
+        run = reader.run()
+        best = reader.get(Evaluation, run.best_evaluation) if run else None
+        if run is None or best is None:
+            raise RunNotFound(f"Run {folder.id} has chosen no best evaluation.")
+        draft, agent = reader.get(Draft, best.agent), reader.get(Agent, best.agent)
+        paths = {one.id.split("/")[-1]: folder.path / one.path for one in reader.all(Dataset)}
+    finally:
+        reader.close()
+    used = draft.resources if draft else []
+    mounts = {f"/kaggle/input/{name}": paths[name] for name in used if name in paths}
+    if split := known_split(folder):  # it was written for Kaggle, where datasets have these names
+        mounts = {
+            f"/kaggle/input/{resource_name(folder.id, name)}": paths[name] for name in used if name in paths
+        }
+        mounts[f"/kaggle/input/{split.name}"] = folder.public
+    is_script = agent is not None and agent.style == "script"
+    mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
+    id_column = _first_column(folder.best / "submission.csv") if is_script else ""
+    return mounts, best.submission_name or "submission.csv", id_column
+
+
+def _first_column(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return next(csv.reader(file))[0]
+
+
+def _compare(old: Path, new: Path) -> tuple[int, float]:
+    """Rows, and the largest difference of numbers; infinity when ids, columns or labels differ."""
+    import pandas as pd
+
+    before, after = pd.read_csv(old), pd.read_csv(new)
+    if list(before.columns) != list(after.columns) or len(before) != len(after):
+        return len(after), float("inf")
+    id_column = before.columns[0]
+    before, after = before.sort_values(id_column), after.sort_values(id_column)
+    largest = 0.0
+    for column in before.columns:
+        one: Any = before[column].reset_index(drop=True)
+        other: Any = after[column].reset_index(drop=True)
+        if pd.api.types.is_numeric_dtype(one) and pd.api.types.is_numeric_dtype(other):
+            largest = max(largest, float((one - other).abs().max()))
+        elif not one.equals(other):
+            return len(after), float("inf")
+    return len(after), largest

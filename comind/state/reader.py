@@ -1,0 +1,177 @@
+"""Everyone else's side of the store: read-only, from any process, while the engine writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from comind.state.records import Event, Run
+from comind.state.rows import from_row
+from kaggle_runner.errors import RunNotFound
+
+R = TypeVar("R")
+
+
+class Work(NamedTuple):
+    """What one kind of question, or the cell or its grading, took in one step of one agent."""
+
+    agent: str
+    step: int
+    kind: str
+    """A call's kind, or `cell` or `grading`."""
+    tokens: int
+    dollars: float | None
+    """None if any price is unknown."""
+    seconds: float
+
+
+class Received(NamedTuple):
+    """A recorded reply without its texts."""
+
+    id: str
+    model: str
+    kind: str
+    attempt: int
+
+
+_WORK = (
+    "SELECT agent, step, kind, SUM(prompt_tokens + completion_tokens) AS tokens, TOTAL(dollars) AS dollars,"
+    " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls GROUP BY agent, step, kind"
+    " UNION ALL SELECT agent, step, 'cell', 0, 0.0, 0, TOTAL(seconds) FROM cells GROUP BY agent, step"
+    " UNION ALL SELECT agent, step, 'grading', 0, 0.0, 0, TOTAL(seconds) FROM evaluations"
+    " GROUP BY agent, step"
+)
+
+
+class Reader:
+    """Typed queries over one run's database. Cheap to open; safe beside the engine (WAL, `mode=ro`)."""
+
+    def __init__(self, path: Path, *, connection: sqlite3.Connection | None = None) -> None:
+        if connection is None:
+            if not path.is_file():
+                raise RunNotFound(
+                    f"No run database at {path}.", hint="`comind-tui runs` lists the runs there are."
+                )
+            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        self.path = path
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def run(self) -> Run | None:
+        """The run's own row; None while it has not been written yet (the tables may not be there either)."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = ?", (Run.TABLE,)):
+            return None
+        rows = self.all(Run)
+        return rows[0] if rows else None
+
+    def get(self, record: type[R], id: str) -> R | None:
+        found = self.all(record, "id = ?", (id,))
+        return found[0] if found else None
+
+    def all(
+        self,
+        record: type[R],
+        where: str = "",
+        parameters: Sequence[Any] = (),
+        *,
+        order: str = "",
+        limit: int | None = None,
+    ) -> list[R]:
+        """Records of a type; `where` and `order` are SQL written by us, values go through `parameters`.
+
+        A run of an earlier version has none of what that version did not know.
+        """
+        query = f"SELECT * FROM {record.TABLE}"  # type: ignore[attr-defined]
+        query += f" WHERE {where}" if where else ""
+        query += f" ORDER BY {order or 'rowid'}"
+        query += f" LIMIT {int(limit)}" if limit is not None else ""
+        return [from_row(record, dict(row)) for row in self._rows(record, query, parameters)]
+
+    def count(self, record: type, where: str = "", parameters: Sequence[Any] = ()) -> int:
+        query = f"SELECT COUNT(*) FROM {record.TABLE}"  # type: ignore[attr-defined]
+        query += f" WHERE {where}" if where else ""
+        counted = self._rows(record, query, parameters)
+        return int(counted[0][0]) if counted else 0
+
+    def events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+        """Events with `seq` above `after`, oldest first."""
+        return self.all(Event, "seq > ?", (after,), order="seq", limit=limit)
+
+    def last_events(self, limit: int = 100) -> list[Event]:
+        """The newest events, oldest of them first."""
+        return self.all(Event, order="seq DESC", limit=limit)[::-1]
+
+    def search(self, record: type[R], text: str, *, limit: int = 50) -> list[R]:
+        """Full-text search over a record type that has FULL_TEXT; best match first.
+
+        Every word must occur, the last one may be unfinished. Text is data, never FTS syntax.
+        """
+        words = [word.replace('"', '""') for word in text.split()]
+        if not words:
+            return []
+        match = " ".join(f'"{word}"' for word in words[:-1]) + f' "{words[-1]}"*'
+        table: str = record.TABLE  # type: ignore[attr-defined]
+        query = (
+            f"SELECT t.* FROM {table}_fts f JOIN {table} t ON t.rowid = f.rowid"
+            f" WHERE {table}_fts MATCH ? ORDER BY f.rank LIMIT ?"
+        )
+        return [from_row(record, dict(row)) for row in self._query(query, (match, limit))]
+
+    def totals(self) -> dict[str, Any]:
+        """Model use so far: calls, tokens, dollars (None if any price is unknown), seconds."""
+        row = self._query(
+            "SELECT COUNT(*) AS calls, TOTAL(prompt_tokens) AS prompt, TOTAL(cached_tokens) AS cached,"
+            " TOTAL(completion_tokens) AS completion, TOTAL(dollars) AS dollars,"
+            " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls",
+            (),
+        )[0]
+        return {
+            "calls": row["calls"],
+            "prompt_tokens": int(row["prompt"]),
+            "cached_tokens": int(row["cached"]),
+            "completion_tokens": int(row["completion"]),
+            "dollars": None if row["unpriced"] else float(row["dollars"]),
+            "seconds": float(row["seconds"]),
+        }
+
+    def work(self) -> list[Work]:
+        """What every step of every agent took so far. Prompts and replies are not read."""
+        return [
+            Work(
+                row["agent"],
+                row["step"],
+                row["kind"],
+                int(row["tokens"]),
+                None if row["unpriced"] else float(row["dollars"]),
+                float(row["seconds"]),
+            )
+            for row in self._query(_WORK, ())
+        ]
+
+    def received(self) -> list[Received]:
+        """Every recorded reply, in order. Prompts and replies are not read."""
+        rows = self._query("SELECT id, model, kind, attempt FROM llm_calls ORDER BY rowid", ())
+        return [Received(row["id"], row["model"], row["kind"], int(row["attempt"])) for row in rows]
+
+    def _rows(self, record: type, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+        try:
+            return self._query(query, parameters)
+        except sqlite3.OperationalError:
+            if self._is_newer(record):
+                return []
+            raise
+
+    def _is_newer(self, record: type) -> bool:
+        """Whether the database has its tables, but none for this record: an earlier version made it."""
+        tables = {
+            row["name"] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'", ())
+        }
+        return Event.TABLE in tables and record.TABLE not in tables  # type: ignore[attr-defined]
+
+    def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+        return self._connection.execute(query, tuple(parameters)).fetchall()

@@ -1,0 +1,127 @@
+"""The headless printer: one plain line an event, a sign of life when nothing happens, a summary at the end.
+
+Lines go to one stream (stderr), so that stdout carries the result alone.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from types import TracebackType
+from typing import Self, TextIO
+
+from comind.analysis.forecast import forecast
+from comind.analysis.ranking import standings
+from comind.run.summary import best_standing, summarize
+from comind.state.reader import Reader
+from comind.state.records import Agent, Evaluation, Event, Run
+from comind.state.runs import RunFolder
+from comind_tui.commands.listing import summary_text
+from comind_tui.text.plain import duration, foreseen, interval, labels_mark, one_line, run_times, spending
+from kaggle_runner.moments import Clock, parse_moment
+
+QUIET_SECONDS = 15.0
+_EARLIER_EVENTS = 50
+
+
+class Printer:
+    """Prints events as the engine reports them, from whichever thread; a thread of its own fills silences."""
+
+    def __init__(self, folder: RunFolder, stream: TextIO, *, clock: Clock) -> None:
+        self._folder = folder
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._last_line = clock.monotonic()
+        self._heart = threading.Thread(target=self._beat, name="headless-printer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write(f"Run {self._folder.id}; its folder is {self._folder.path}")
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._heart.join()
+
+    def catch_up(self) -> None:
+        """The events that were recorded before the engine began."""
+        reader = Reader(self._folder.database)
+        try:
+            earlier = reader.last_events(_EARLIER_EVENTS)
+        finally:
+            reader.close()
+        for event in earlier:
+            self._write(event_line(event))
+
+    def event(self, event: Event) -> None:
+        """One line for one event: local time, round, agent, what happened.
+
+        A round that begins after others, and the winding down, are followed by a line on cost and forecast.
+        """
+        self._write(event_line(event))
+        if (event.kind == "round" and event.round > 1) or event.kind == "winding_down":
+            self._write(self._progress())
+
+    def sign_of_life(self) -> bool:
+        """After a silence, a line on time, best score and cost. Whether one was due."""
+        if self._clock.monotonic() - self._last_line < QUIET_SECONDS:
+            return False
+        self._write(self._progress())
+        return True
+
+    def finish(self, stream: TextIO, *, as_json: bool) -> None:
+        """The run's result: for people, or the `show --json` document."""
+        reader = Reader(self._folder.database)
+        try:
+            document = summarize(reader, self._folder)
+        finally:
+            reader.close()
+        text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder, width=None)
+        print(text, file=stream, flush=True)
+
+    def _beat(self) -> None:
+        while not self._done.wait(1.0):
+            self.sign_of_life()
+
+    def _progress(self) -> str:
+        reader = Reader(self._folder.database)
+        try:
+            return progress_line(reader, self._clock)
+        finally:
+            reader.close()
+
+    def _write(self, line: str) -> None:
+        with self._lock:
+            print(line, file=self._stream, flush=True)
+            self._last_line = self._clock.monotonic()
+
+
+def event_line(event: Event) -> str:
+    """`12:03:45  r1-a2  cell 3 ran` in local time."""
+    at = parse_moment(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
+    who = event.agent or (f"round {event.round}" if event.round else "run")
+    return f"{at}  {one_line(who):<8}  {one_line(event.message)}"
+
+
+def progress_line(reader: Reader, clock: Clock) -> str:
+    """Elapsed, left, working agents, best so far, cost and forecast, of a run that may not have begun."""
+    run = reader.run() or Run(id="", competition="")
+    now = clock.now()
+    elapsed, left = run_times(run, now, alive=True)
+    working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
+    best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+    cost, used = spending(reader.totals(), run.config)
+    parts = [
+        f"… {duration(elapsed)} elapsed",
+        f"{duration(left)} left at most" if left is not None else "",
+        f"round {run.round}/{run.rounds}",
+        " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
+        f"best {interval(best.score if best else None)}{labels_mark(run.labels_readable)}",
+        f"{used}, {cost}",
+        foreseen(forecast(reader, clock)),
+    ]
+    return f"{now.astimezone():%H:%M:%S}  {'run':<8}  " + "; ".join(one_line(part) for part in parts if part)

@@ -1,0 +1,330 @@
+"""Commands that read: runs, competitions, show, ideas, reports, leaderboard; each as a table or as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import textwrap
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from comind.analysis.ranking import Standing, standings
+from comind.run.summary import best_standing, shown_status, summarize
+from comind.state.reader import Reader
+from comind.state.records import Agent, Evaluation, Idea, Report, Run, score_from
+from comind.state.runs import RunFolder, engine_alive, find_run, list_runs
+from comind.state.scores import Score, better_beyond_noise
+from comind_tui.text.invocation import from_here, program
+from comind_tui.text.plain import (
+    LABELS_READABLE,
+    arrow,
+    clean,
+    dollars,
+    duration,
+    interval,
+    labelled,
+    labels_mark,
+    number,
+    one_line,
+    place,
+    since,
+    spent_dollars,
+    spent_tokens,
+    table,
+    tokens,
+)
+from kaggle_runner.moments import SYSTEM_CLOCK
+
+
+def terminal_width() -> int | None:
+    """Columns to fit tables into; None when piped, where nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, in ASCII, so that no agent's text can steer a terminal."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+@contextmanager
+def open_run(state: Path, run_id: str | None) -> Iterator[tuple[Reader, RunFolder]]:
+    """The run of that id or the newest, open for reading."""
+    folder = find_run(state, run_id)
+    reader = Reader(folder.database)
+    try:
+        yield reader, folder
+    finally:
+        reader.close()
+
+
+def run_row(folder: RunFolder) -> dict[str, Any]:
+    """What lists of runs show of one run."""
+    reader = Reader(folder.database)
+    try:
+        run = reader.run() or Run(id=folder.id, competition="")
+        best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+    finally:
+        reader.close()
+    return {
+        "run": folder.id,
+        "status": shown_status(run, engine_alive(folder)),
+        "competition": run.competition,
+        "metric": run.metric,
+        "higher_is_better": run.higher_is_better,
+        "best_score": best.score.value if best else None,
+        "labels_readable": run.labels_readable,
+        "rank": run.test.get("rank"),
+        "teams": run.test.get("teams"),
+        "board": run.test.get("board"),
+        "model": run.model,
+        "started_at": run.started_at or None,
+        "finished_at": run.finished_at or None,
+    }
+
+
+def runs(arguments: Namespace) -> int:
+    rows = [run_row(folder) for folder in list_runs(arguments.state)]
+    if arguments.json:
+        print_json(rows)
+    elif not rows:
+        print(
+            f"There is no run in {arguments.state} yet: {program()} run COMPETITION --offline",
+            file=sys.stderr,
+        )
+    else:
+        now = SYSTEM_CLOCK.now()
+        lines = [
+            (
+                row["run"],
+                row["status"],
+                f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
+                number(row["best_score"]) + labels_mark(row["labels_readable"]),
+                place(row),
+                f"{row['metric']} {arrow(row['higher_is_better'])}",
+                row["competition"],
+            )
+            for row in rows
+        ]
+        headers = ("RUN", "STATUS", "STARTED", "BEST", "RANK", "METRIC", "COMPETITION")
+        print(table(headers, lines, width=terminal_width(), right=(3,)))
+    return 0
+
+
+def competitions(arguments: Namespace) -> int:
+    """The shelf and every configured Kaggle; one that is away is a line on stderr."""
+    from comind_tui.commands import competitions as lists
+
+    kaggles = lists.known_kaggles(os.environ)
+    if arguments.offline:
+        found = lists.kept_lists(kaggles, arguments.state, search=arguments.search)
+    else:
+        asked = lists.asked_lists(kaggles, arguments.state, SYSTEM_CLOCK, search=arguments.search)
+        found = asyncio.run(asked)
+    now = SYSTEM_CLOCK.now()
+    rows = lists.joined(kaggles, found, search=arguments.search)
+    for line in lists.troubles(kaggles, found):
+        print(line, file=sys.stderr)
+    if arguments.json:
+        print_json(lists.documents(rows, found, search=arguments.search))
+        return 0
+    cells = [
+        (
+            row.slug,
+            row.source,
+            row.metric,
+            lists.deadline_text(row, now),
+            lists.teams_text(row),
+            lists.rank_text(row),
+            row.about,
+        )
+        for row in rows
+    ]
+    headers = ("COMPETITION", "AT", "METRIC", "DEADLINE", "TEAMS", "OWN RANK", "ABOUT")
+    return _print_or_say(cells, headers, "No competition matches.", right=(3, 4))
+
+
+def show(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, folder):
+        document = summarize(reader, folder)
+    if arguments.json:
+        print_json(document)
+    else:
+        print(summary_text(document, folder, width=terminal_width()))
+    return 0
+
+
+def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | None) -> str:
+    """The `show` document as people read it; the headless printer ends with it too."""
+    best, test, cost, counts = (document[key] for key in ("best", "test", "cost", "counts"))
+    score = score_from(best, document["higher_is_better"]) if best else None
+    lines = [
+        ("run", f"{document['run']}  ({document['status']})"),
+        *([("ended", document["status_detail"])] if document["status_detail"] else []),
+        (
+            "competition",
+            f"{document['competition']}  {document['metric']} {arrow(document['higher_is_better'])}",
+        ),
+        (
+            "best score",
+            f"{interval(score)}  95 % interval on {best['rows']} selection rows" if best else "none",
+        ),
+        ("baseline", f"{number(document['baseline_score'])}  sample submission, same rows"),
+        *([("beware", LABELS_READABLE)] if document["labels_readable"] else []),
+    ]
+    if best:
+        lines += [
+            ("found by", _finder(best)),
+            ("submission", str(from_here(folder.path / best["submission"]))),
+        ]
+    if test:
+        place = f"rank {test['rank']} of {test['teams']}" if test["rank"] else "no rank"
+        place += f" on a {test['board']} board" if test["board"] else ""
+        lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
+    lines += [
+        ("cost", _cost_text(cost)),
+        *([("at Kaggle", pushes_text(document["pushes"]))] if document["pushes"] else []),
+        ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
+        ("started", document["started_at"] or "–"),
+        ("finished", document["finished_at"] or "–"),
+        ("folder", str(from_here(folder.path))),
+    ]
+    return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
+
+
+def pushes_text(pushes: Sequence[Mapping[str, Any]]) -> str:
+    """`5 kernels: 4 complete, 1 abandoned; 3m 10s of sessions; 2 notebooks were not pushed`."""
+    pushed = [one for one in pushes if one["ref"]]
+    states = Counter(one["state"] for one in pushed)
+    parts = [
+        f"{len(pushed)} {'kernel' if len(pushed) == 1 else 'kernels'}"
+        + (f": {', '.join(f'{count} {state}' for state, count in states.items())}" if states else ""),
+        f"{duration(sum(one['seconds'] or 0.0 for one in pushed))} of sessions",
+    ]
+    kept = len(pushes) - len(pushed)
+    if kept:
+        parts.append(f"{kept} {'notebook was' if kept == 1 else 'notebooks were'} not pushed")
+    return f"{'; '.join(parts)} (report.md lists them)"
+
+
+def _finder(best: dict[str, Any]) -> str:
+    """A public kernel's title says that it is one."""
+    where = f" in round {best['round']}" if best["round"] else ""
+    return f"{best['agent']}{where} ({best['title']})"
+
+
+def _cost_text(cost: dict[str, Any]) -> str:
+    """What was spent of which limit, and what is foreseen."""
+    spent = spent_tokens(cost["tokens"], cost["max_tokens"])
+    text = f"{spent}, {spent_dollars(cost['dollars'], cost['max_dollars'])}"
+    seen = cost["forecast"]
+    if seen is None:
+        return text
+    priced = seen["dollars"] is not None and seen["dollars"]["high"] > 0
+    name, form = ("dollars", dollars) if priced else ("tokens", tokens)
+    low, expected, high = (form(seen[name][end]) for end in ("low", "expected", "high"))
+    kind = "" if name == "dollars" else " tokens"
+    return f"{text}; forecast {expected}{kind} ({low}–{high}) at the end"
+
+
+def ideas(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, _):
+        if arguments.search:
+            found = reader.search(Idea, arguments.search)
+        else:
+            found = reader.all(Idea, order="round DESC, (rank = 0), rank, id")
+    if arguments.json:
+        print_json([asdict(idea) for idea in found])
+        return 0
+    rows = [
+        (idea.id, str(idea.round), str(idea.rank) if idea.rank else "–", idea.origin, idea.text)
+        for idea in found
+    ]
+    return _print_or_say(rows, ("IDEA", "ROUND", "RANK", "FROM", "TEXT"), "No idea matches.", right=(1, 2))
+
+
+def reports(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, _):
+        if arguments.search:
+            found = reader.search(Report, arguments.search)
+        else:
+            found = reader.all(Report, order="round DESC, created_at DESC")
+    if arguments.json:
+        print_json([asdict(report) for report in found])
+        return 0
+    for report in found:
+        scores = "  ".join(f"{name} {value:g}" for name, value in report.scores.items())
+        print(one_line(f"[{report.id}] round {report.round}, {report.kind} {report.subject}: {report.title}"))
+        print("    " + one_line(f"local score {number(report.local_score)}  {scores}"))
+        print(textwrap.indent(clean(report.summary).strip(), "    "), end="\n\n")
+    if not found:
+        print("No report matches.", file=sys.stderr)
+    return 0
+
+
+def leaderboard(arguments: Namespace) -> int:
+    with open_run(arguments.state, arguments.run_id) as (reader, folder):
+        run = reader.run() or Run(id=folder.id, competition="")
+        board = standings(reader.all(Evaluation, "success = 1"))
+        titles = {agent.id: agent.title for agent in reader.all(Agent)}
+    if arguments.json:
+        print_json(_board_entries(board, run, titles))
+        return 0
+    baseline = score_from(run.baseline, run.higher_is_better)
+    rows = [
+        (
+            str(place),
+            interval(one.score),
+            str(one.score.rows),
+            one.evaluation.agent,
+            str(one.evaluation.round),
+            str(one.evaluation.step),
+            "yes" if _beats(one.score, baseline) else "within noise",
+            titles.get(one.evaluation.agent, ""),
+        )
+        for place, one in enumerate(board, start=1)
+    ]
+    metric = f"{run.metric} {arrow(run.higher_is_better)}{labels_mark(run.labels_readable)}"
+    headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BEATS BASELINE", "TITLE")
+    return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
+
+
+def _board_entries(board: Sequence[Standing], run: Run, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The leaderboard as JSON has it; a public kernel that was run as it is stands in round 0."""
+    baseline = score_from(run.baseline, run.higher_is_better)
+    return [
+        {
+            "place": place,
+            "evaluation": one.evaluation.id,
+            "agent": one.evaluation.agent,
+            "title": titles.get(one.evaluation.agent, ""),
+            "round": one.evaluation.round,
+            "step": one.evaluation.step,
+            **one.score.as_dict(),
+            "beats_baseline": _beats(one.score, baseline),
+            "submission": one.evaluation.submission,
+            "at": one.evaluation.at,
+        }
+        for place, one in enumerate(board, start=1)
+    ]
+
+
+def _beats(score: Score, baseline: Score | None) -> bool:
+    return baseline is not None and better_beyond_noise(score, baseline)
+
+
+def _print_or_say(
+    rows: Sequence[Sequence[str]], headers: Sequence[str], nothing: str, *, right: tuple[int, ...] = ()
+) -> int:
+    if rows:
+        print(table(headers, rows, width=terminal_width(), right=right))
+    else:
+        print(nothing, file=sys.stderr)
+    return 0

@@ -1,0 +1,193 @@
+"""`comind-tui submit RUN` and `comind-tui submissions COMPETITION`: to a leaderboard, with a person's word.
+
+Nothing is sent without one: `y` on a terminal, or `--yes`, which sends only what the governor finds worth it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any
+
+from comind.config import from_mapping
+from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
+from comind.state.reader import Reader
+from comind.state.records import Run
+from comind.state.runs import RunFolder, find_run
+from comind.state.scores import written
+from comind_tui.commands.listing import print_json, terminal_width
+from comind_tui.commands.ranks import slug_of
+from comind_tui.text.submissions import (
+    ledger_document,
+    offer_text,
+    situation_document,
+    standing_text,
+    submission_document,
+    verdict_document,
+    verdict_table,
+)
+from kaggle_runner.errors import SubmissionRefused, UsageError
+from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
+from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.submissions.book import by_others
+from kaggle_runner.submissions.governor import Governor, Standing
+from kaggle_runner.submissions.ledger import read_ledger
+from kaggle_runner.submissions.policy import chosen as worth_sending
+from kaggle_runner.submissions.records import SentSubmission, Verdict
+
+_SCORE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run's solutions would be submitted."""
+
+    kaggle: Kaggle
+    slug: str
+
+
+def submit(arguments: Namespace) -> int:
+    """0 when it was sent, shown by --dry-run, or declined; 3 when nothing may or should be sent."""
+    folder = find_run(arguments.state, arguments.run_id)
+    target = target_of(folder, getattr(arguments, "kaggle_url", ""))
+    if not (arguments.dry_run or arguments.yes or _has_terminal()):
+        raise UsageError(
+            "Submitting needs a person's yes, and there is no terminal to ask on.",
+            hint="--dry-run shows what would be sent; --yes sends what is worth a submission.",
+        )
+    return asyncio.run(_submit(folder, target, arguments))
+
+
+def target_of(folder: RunFolder, url: str = "") -> Target:
+    """The Kaggle that the run's solutions go to: `url`, else COMIND_KAGGLE_URL, else the run's own.
+
+    Raises UsageError for a run on its own MLE-Live, which has graded it already.
+    """
+    from comind.community.upstream import upstream_kaggle
+
+    run = _row(folder)
+    settings = {name: value for name, value in run.config.items() if name != "state"}
+    config = from_mapping(settings, where=f"run {folder.id}")
+    if url or os.environ.get(URL_VARIABLE, "").strip():
+        return Target(chosen(os.environ, url), run.competition)
+    kaggle = upstream_kaggle(config, os.environ)
+    if kaggle is None:
+        grade = f" ({written(run.test['score'])} on the hidden labels)" if run.test else ""
+        raise UsageError(
+            f"Run {folder.id} competed offline: its own MLE-Live grades its final submission{grade}.",
+            hint="To submit it to a Kaggle that has this competition, name that with --kaggle-url URL.",
+        )
+    return Target(kaggle, run.competition)
+
+
+async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> int:
+    print(f"Looking at {target.slug} at {target.kaggle.name} …", file=sys.stderr)
+    client = target.kaggle.client()
+    await insist_on_entry(client, target.slug, still_open=False)
+    async with open_governor(arguments.state, client, target.slug, SYSTEM_CLOCK) as governor:
+        standing, verdicts = await governor.consider(read_candidates(folder))
+        document = {
+            "run": folder.id,
+            "competition": target.slug,
+            "kaggle": target.kaggle.name,
+            "dry_run": arguments.dry_run,
+            "limits": situation_document(standing.situation),
+            "candidates": [verdict_document(verdict) for verdict in verdicts],
+        }
+        if not arguments.json:
+            print(_shown(standing, verdicts, target))
+        row = None if arguments.dry_run else await _sent(governor, verdicts, arguments)
+    if arguments.json:
+        print_json({**document, "submission": submission_document(row) if row else None})
+    elif row is not None:
+        print(scored_line(row) if row.state != "sent" else f"Submission {row.ref} waits for its score.")
+    return 0
+
+
+def _shown(standing: Standing, verdicts: list[Verdict], target: Target) -> str:
+    if not verdicts:
+        return "This run has no valid solution yet."
+    width = terminal_width()
+    first = offered(verdicts) or verdicts[0]
+    offer = offer_text(first, standing.situation, kaggle=target.kaggle.name, slug=target.slug, width=width)
+    return f"{verdict_table(verdicts, width=width)}\n\n{offer}"
+
+
+async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespace) -> SentSubmission | None:
+    """Ask where there is someone to ask, send, and wait a little for the score; None when declined."""
+    verdict = worth_sending(verdicts) if arguments.yes else offered(verdicts)
+    if verdict is None:
+        held = offered(verdicts)
+        shown = held or next(iter(verdicts), None)
+        why = (
+            f"{shown.candidate.evaluation}: {shown.reason}" if shown else "the run has no valid solution yet"
+        )
+        raise SubmissionRefused(
+            f"Nothing is submitted: {why}.",
+            hint="A person may send it all the same: without --yes, on a terminal."
+            if held
+            else "Nothing was sent.",
+        )
+    if not arguments.yes and not _says_yes(f"Submit {verdict.candidate.evaluation}? [y/N] "):
+        print("Nothing was sent.", file=sys.stderr)
+        return None
+    row = await governor.send(verdict.candidate, by_person=not arguments.yes, message=arguments.message)
+    print(f"Submitted as {row.ref}; waiting for its score …", file=sys.stderr)
+    history = await governor.follow_up(_SCORE_SECONDS)
+    return next((one for one in history if one.token == row.token), row)
+
+
+def offered(verdicts: list[Verdict]) -> Verdict | None:
+    """What a person is asked about: what is worth sending, else the best that is possible."""
+    possible = [verdict for verdict in verdicts if verdict.level != "refuse"]
+    return worth_sending(verdicts) or next(iter(possible), None)
+
+
+def _says_yes(question: str) -> bool:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def submissions(arguments: Namespace) -> int:
+    """A competition's submissions, what is left, the ledger and the picks: live, merged with the book."""
+    kaggle = chosen(os.environ, getattr(arguments, "kaggle_url", ""))
+    return asyncio.run(_submissions(kaggle, slug_of(arguments.competition), arguments))
+
+
+async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
+    client = kaggle.client()
+    async with open_governor(arguments.state, client, slug, SYSTEM_CLOCK) as governor:
+        standing = await governor.look()
+    facts = await client.extension_competition(slug) or {}
+    rows = [*standing.history, *by_others(standing.history, standing.listed)]
+    ledger = read_ledger(rows, higher_is_better=facts.get("higher_is_better"))
+    if not arguments.json:
+        print(standing_text(standing, rows, ledger, name=kaggle.name, width=terminal_width()))
+        return 0
+    document: dict[str, Any] = {
+        "competition": slug,
+        "kaggle": kaggle.name,
+        "limits": situation_document(standing.situation),
+        "submissions": [submission_document(row) for row in rows],
+        "ledger": ledger_document(ledger),
+    }
+    print_json(document)
+    return 0
+
+
+def _row(folder: RunFolder) -> Run:
+    reader = Reader(folder.database)
+    try:
+        run = reader.run()
+    finally:
+        reader.close()
+    if run is None:
+        raise UsageError(f"Run {folder.id} has not begun.", hint="Wait for it, or start it again.")
+    return run
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

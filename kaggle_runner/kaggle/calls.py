@@ -1,0 +1,103 @@
+"""What all parts of the Kaggle client share: one transport, calls in threads, pages put together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.transport import (
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUTS,
+    Credentials,
+    KaggleTransport,
+    Retries,
+    Timeouts,
+    Wire,
+)
+
+Answer = TypeVar("Answer")
+Progress = Callable[[int, int | None], None]
+"""Called with bytes so far and bytes in all (None when unknown), from another thread."""
+
+_PAGE = 200  # the most that Kaggle gives at once
+
+
+class ClientBase:
+    """One user's connection to one Kaggle. `credentials` is an API token or (user name, key)."""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        retries: Retries = DEFAULT_RETRIES,
+    ) -> None:
+        self._credentials = credentials
+        self._transport = KaggleTransport(base_url, credentials, timeouts=timeouts, retries=retries)
+
+    @property
+    def base_url(self) -> str:
+        return self._transport.base_url
+
+    @property
+    def is_loopback(self) -> bool:
+        """True for a server on this machine, which is MLE-Live."""
+        return self._transport.is_loopback
+
+    @property
+    def credentials_kind(self) -> str:
+        return "API token" if isinstance(self._credentials, str) else "user name and legacy key"
+
+    async def _read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
+        """Repeated after passing trouble."""
+        return await self._in_thread(self._transport.read, what, call, competition)
+
+    async def _write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
+        """Done once. KaggleError says `maybe_done` where the answer did not come."""
+        return await self._in_thread(self._transport.write, what, call, competition)
+
+    async def _in_thread(
+        self, way: Any, what: str, call: Callable[[Wire], Answer], competition: str
+    ) -> Answer:
+        given_up = threading.Event()
+        try:
+            return cast(
+                Answer,
+                await asyncio.to_thread(way, what, call, competition=competition, given_up=given_up),
+            )
+        except asyncio.CancelledError:
+            given_up.set()  # the thread would go on trying, and hold up the end of the program
+            raise
+
+    async def _all_pages(
+        self,
+        what: str,
+        request: Any,
+        call: Callable[[Wire], Any],
+        field: str,
+        limit: int = 100_000,
+        *,
+        competition: str = "",
+        page_size: int = _PAGE,
+    ) -> list[Any]:
+        request.page_size = min(page_size, limit)
+        rows: list[Any] = []
+        while True:
+            page = await self._read(what, call, competition=competition)
+            rows += getattr(page, field) or []
+            token = page.next_page_token
+            if not token or token == request.page_token or len(rows) >= limit:  # the same page for ever
+                return rows[:limit]
+            request.page_token = token
+
+
+def split_ref(ref: str, kind: str) -> tuple[str, str]:
+    """(owner, slug) of a kernel's or dataset's reference. Raises KaggleError for anything else."""
+    owner, _, slug = ref.partition("/")
+    if not owner or not slug or "/" in slug:
+        raise KaggleError(f"{ref!r} is not a {kind}'s reference", hint="it looks like owner/name")
+    return owner, slug

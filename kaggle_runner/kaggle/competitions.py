@@ -1,0 +1,173 @@
+"""The Kaggle client's calls about competitions: heads, pages, data files, leaderboards."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kagglesdk.competitions.types import competition_api_service as competitions
+from kagglesdk.competitions.types.competition_enums import CompetitionListTab
+
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.archive import unpack
+from kaggle_runner.kaggle.board import read_board
+from kaggle_runner.kaggle.calls import ClientBase, Progress
+from kaggle_runner.kaggle.downloads import Download
+from kaggle_runner.kaggle.records import BoardRow, BoardTeam, Competition, DataFile
+from kaggle_runner.kaggle.transport import Wire
+from kaggle_runner.kaggle.wire import save_body, score_value, utc
+
+_MOST_UNPACKED_BYTES = 200 * 2**30
+_MOST_BOARD_BYTES = 2**28
+
+
+class CompetitionCalls(ClientBase):
+    async def competitions(
+        self, search: str = "", *, entered: bool = False, limit: int = 50
+    ) -> list[Competition]:
+        """Competitions with these words in their names, in Kaggle's order; `entered`: the user's own."""
+        request = competitions.ApiListCompetitionsRequest()
+        request.search = search or None
+        if entered:
+            request.group = CompetitionListTab.COMPETITION_LIST_TAB_ENTERED
+        found = await self._all_pages(
+            "competitions",
+            request,
+            lambda wire: wire.competitions.list_competitions(request),
+            "competitions",
+            limit,
+        )
+        return [_competition(item) for item in found]
+
+    async def competition(self, slug: str) -> Competition:
+        """One competition. For a name that does not exist Kaggle may answer 403, as for a closed one."""
+        request = competitions.ApiGetCompetitionRequest()
+        request.competition_name = slug
+        found = await self._read(
+            slug, lambda wire: wire.competitions.get_competition(request), competition=slug
+        )
+        return _competition(found, slug)
+
+    async def pages(self, slug: str) -> dict[str, str]:
+        """The competition's pages (description, evaluation, rules, …) by name, as Markdown or HTML."""
+        request = competitions.ApiListCompetitionPagesRequest()
+        request.competition_name = slug
+        found = await self._read(slug, lambda wire: wire.competitions.list_competition_pages(request))
+        return {page.name: page.content for page in found.pages or []}
+
+    async def files(self, slug: str) -> list[DataFile]:
+        request = competitions.ApiListDataFilesRequest()
+        request.competition_name = slug
+        found = await self._all_pages(
+            slug, request, lambda wire: wire.competitions.list_data_files(request), "files", competition=slug
+        )
+        return [DataFile(file.name, file.total_bytes, utc(file.creation_date)) for file in found]
+
+    async def download_all(
+        self,
+        slug: str,
+        dest: Path,
+        progress: Progress | None = None,
+        *,
+        most_bytes: int = _MOST_UNPACKED_BYTES,
+    ) -> None:
+        """Replace the folder `dest` by all data files; it has its old content until everything is there."""
+        request = competitions.ApiDownloadDataFilesRequest()
+        request.competition_name = slug
+
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
+            archive = Path(folder) / "data.zip"
+            download = Download(archive, progress)
+            await self._read(
+                f"download of {slug}",
+                lambda wire: download.fetch(wire, lambda one: one.competitions.download_data_files(request)),
+                competition=slug,
+            )
+            await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
+
+    async def may_download(self, slug: str) -> bool | None:
+        """Whether the data can be had, which Kaggle grants to who has accepted the rules; None without data.
+
+        A download of the smallest file is opened, and closed before its bytes come.
+        """
+        listed = await self.files(slug)
+        if not listed:
+            return None
+        request = competitions.ApiDownloadDataFileRequest()
+        request.competition_name = slug
+        request.file_name = min(listed, key=lambda file: file.size).name
+
+        def probe(wire: Wire) -> None:
+            # Answers to be streamed are left unread: only the status counts.
+            wire.competitions.download_data_file(request).close()
+
+        try:
+            await self._read(f"data of {slug}", probe, competition=slug)
+        except KaggleError as error:
+            if error.status == 403:
+                return False
+            raise
+        return True
+
+    async def leaderboard(self, slug: str, limit: int = 20_000) -> list[BoardRow]:
+        """The public leaderboard, best first; equal scores share a rank."""
+        request = competitions.ApiGetLeaderboardRequest()
+        request.competition_name, request.override_public = slug, True
+        found = await self._all_pages(
+            f"leaderboard of {slug}",
+            request,
+            lambda wire: wire.competitions.get_leaderboard(request),
+            "submissions",
+            limit,
+            competition=slug,
+        )
+        rows: list[BoardRow] = []
+        for position, row in enumerate(found, start=1):
+            score = score_value(row.score)
+            value = math.nan if score is None else score
+            rank = rows[-1].rank if rows and rows[-1].score == value else position
+            rows.append(BoardRow(rank, row.team_id, row.team_name, value, utc(row.submission_date)))
+        return rows
+
+    async def leaderboard_table(self, slug: str) -> list[BoardTeam]:
+        """The whole public leaderboard with its members in one call, in the board's own order."""
+        request = competitions.ApiDownloadLeaderboardRequest()
+        request.competition_name = slug
+
+        def fetch(wire: Wire) -> list[BoardTeam]:
+            with wire.competitions.download_leaderboard(request) as response:
+                save_body(response, archive, None, most_bytes=_MOST_BOARD_BYTES)
+            return read_board(archive)
+
+        with tempfile.TemporaryDirectory(prefix="comind-board-") as folder:
+            archive = Path(folder) / "board.zip"
+            return await self._read(f"leaderboard of {slug}", fetch, competition=slug)
+
+
+def _competition(found: Any, slug: str = "") -> Competition:
+    return Competition(
+        slug=str(found.ref).rstrip("/").rsplit("/", 1)[-1] or slug,
+        title=found.title,
+        summary=found.description,
+        url=found.url,
+        category=found.category,
+        reward=found.reward,
+        metric=found.evaluation_metric,
+        deadline=utc(found.deadline),
+        enabled_date=utc(found.enabled_date),
+        max_daily_submissions=found.max_daily_submissions,
+        team_count=found.team_count,
+        kernels_only=found.is_kernels_submissions_only,
+        entered=found.user_has_entered,
+        rank=found.user_rank or None,
+        tags=tuple(tag.name for tag in found.tags or []),
+        max_team_size=found.max_team_size or 0,
+        submissions_disabled=found.submissions_disabled,
+        team_merger_deadline=utc(found.merger_deadline),
+        new_entrant_deadline=utc(found.new_entrant_deadline),
+        license=str(getattr(found, "license_name", "") or ""),
+    )

@@ -1,0 +1,110 @@
+"""kagglesdk's messages as our records, and the byte transfers beside the RPCs. No policy, no retries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import requests
+
+from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.records import KernelInfo, Submission, SubmissionStatus, TopicMessage
+
+_CHUNK = 2**20
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """The SDK's naive UTC date-time as an aware one."""
+    return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def score_value(text: str | None) -> float | None:
+    """Scores are texts on the wire; an empty or unreadable one is no score."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def kernel_info(message: Any) -> KernelInfo:
+    return KernelInfo(
+        ref=message.ref,
+        title=message.title,
+        author=message.author,
+        votes=message.total_votes,
+        last_run_at=utc(message.last_run_time),
+        language=message.language,
+        kernel_type=message.kernel_type,
+        url=f"https://www.kaggle.com/code/{message.ref}",
+    )
+
+
+def submission(message: Any) -> Submission:
+    return Submission(
+        ref=message.ref,
+        status=cast(SubmissionStatus, message.status.name.lower()),
+        file_name=message.file_name,
+        message=message.description,
+        submitted_at=utc(message.date),
+        public_score=score_value(message.public_score),
+        private_score=score_value(message.private_score),
+        error=message.error_description,
+    )
+
+
+def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
+    """A tree of posts in reading order, without the deleted ones (their replies stay)."""
+    posts: list[TopicMessage] = []
+    for message in messages:
+        if not message.is_deleted:
+            text = message.raw_markdown or re.sub(r"<[^>]+>", "", message.content)
+            posts.append(
+                TopicMessage(
+                    message.id, message.author_name, text, message.votes, utc(message.post_date), depth
+                )
+            )
+        posts += flattened(message.replies or [], depth + 1)
+    return posts
+
+
+def body_size(response: requests.Response) -> int | None:
+    """Bytes that the body will have, where that is told: of a compressed one only what travels is."""
+    header = response.headers.get("Content-Length", "")
+    return int(header) if header.isdecimal() and "Content-Encoding" not in response.headers else None
+
+
+def save_body(
+    response: requests.Response,
+    target: Path,
+    progress: Callable[[int, int | None], None] | None,
+    *,
+    most_bytes: int | None = None,
+) -> None:
+    """Stream a download into `target`.
+
+    Raises requests.ConnectionError when the body ends early, KaggleError when it has more than `most_bytes`.
+    """
+    expected = body_size(response)
+    done = 0
+    with target.open("wb") as file:
+        for chunk in response.iter_content(_CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            if most_bytes is not None and done > most_bytes:
+                raise KaggleError(f"the download has more than {most_bytes} bytes", hint="raise the limit")
+            if progress is not None:
+                progress(done, expected)
+    if expected is not None and done != expected:
+        raise requests.ConnectionError(f"the download ended after {done} of {expected} bytes")
+
+
+def http_error(response: requests.Response) -> requests.HTTPError:
+    """An error answer with the server's own message where it sent one."""
+    try:
+        text = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        text = response.reason
+    return requests.HTTPError(text, response=response)

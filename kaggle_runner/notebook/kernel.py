@@ -1,0 +1,218 @@
+"""One kernel in one sandbox: start, message channels, interrupt, memory, death.
+
+It knows nothing of cells; `session.py` runs those. Imported when a kernel starts (jupyter_client is heavy).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.notebook.crash_report import CrashReport
+from kaggle_runner.notebook.outputs import plain
+from kaggle_runner.sandbox import processes
+from kaggle_runner.sandbox.batch import BatchLimits
+from kaggle_runner.sandbox.bubblewrap import MINIMAL_ENVIRONMENT
+from kaggle_runner.sandbox.sandbox import Sandbox, explain
+
+BOOT_PROGRAM = Path(__file__).with_name("kernel_boot.py")
+BOOT_INSIDE = "/run/comind/kernel_boot.py"
+MAX_MESSAGE_BYTES = 64 << 20
+START_SECONDS = 90.0
+
+_SOCKET_ROOT = Path("/tmp")  # socket paths are limited to 107 bytes: never below a run's folder
+_SOCKET_PREFIX = "comind-kernel-"
+
+
+class KernelProcess:
+    """A started kernel. Make one with `launch`; `close` ends it and everything it started."""
+
+    def __init__(self, folder: Path, lock: int, manager: AsyncKernelManager, report: CrashReport) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._manager = manager
+        self._report = report
+        self._client: AsyncKernelClient | None = None
+        self._lifeline = -1
+        self.pid = 0
+
+    @classmethod
+    async def launch(cls, sandbox: Sandbox, *, python: Path | None, crash_report: Path) -> KernelProcess:
+        """Start and wait until cells can run. Call it from the event loop's long-lived thread.
+
+        Raises SandboxUnavailable, with what the kernel said, when it does not come up in 90 s.
+        """
+        folder, lock = _socket_folder()
+        argv = [str(python or sys.executable), "-X", "frozen_modules=on", BOOT_INSIDE, "{connection_file}"]
+        command = sandbox.command(
+            argv, python=python, read_only={BOOT_INSIDE: BOOT_PROGRAM}, writable={str(folder): folder}
+        )
+        manager = AsyncKernelManager(
+            transport="ipc",
+            ip=str(folder / "k"),
+            connection_file=str(folder / "connection.json"),
+            kernel_name="comind",
+            kernel_spec_manager=_OneSpec(command),
+        )
+        # Sockets take this from their context: a cell that forges messages cannot fill the engine's memory.
+        manager.context.setsockopt(_zmq().MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        kernel = cls(folder, lock, manager, CrashReport(crash_report))
+        try:
+            await kernel._start()
+        except BaseException:
+            await kernel.close()
+            raise
+        return kernel
+
+    async def _start(self) -> None:
+        pipe = self._report.write_end
+        # The kernel ends when this pipe does. bwrap's own --die-with-parent misses an engine that is killed
+        # between two of its forks.
+        read_end, self._lifeline = os.pipe()
+        try:
+            await self._manager.start_kernel(
+                env=dict(MINIMAL_ENVIRONMENT), cwd="/", stdin=read_end, stdout=pipe, stderr=pipe
+            )
+        finally:
+            os.close(read_end)
+            self._report.started()
+        process = self._process()
+        assert process is not None
+        self.pid = process.pid
+        client = self._client = self._manager.client()
+        client.start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)
+        deadline = time.monotonic() + START_SECONDS
+        while not await self._answers(client):
+            if not await self.alive():
+                said = self.last_words()
+                raise SandboxUnavailable(
+                    f"the kernel did not start: {said or 'no message'}", hint=explain(said)
+                )
+            if time.monotonic() > deadline:
+                raise SandboxUnavailable(
+                    f"the kernel did not answer within {START_SECONDS:.0f} s: {self.last_words()}",
+                    hint="is the machine overloaded? Start fewer agents",
+                )
+        processes.prefer_for_oom(self.pid)
+
+    async def _answers(self, client: AsyncKernelClient) -> bool:
+        """True when both the reply and the output channel work; asks again after a quarter of a second."""
+        client.kernel_info()
+        replies = asyncio.create_task(client.get_shell_msg())
+        outputs = asyncio.create_task(client.get_iopub_msg())
+        _, pending = await asyncio.wait({replies, outputs}, timeout=0.25)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return not pending
+
+    @property
+    def client(self) -> AsyncKernelClient:
+        assert self._client is not None
+        return self._client
+
+    async def alive(self) -> bool:
+        return bool(await self._manager.is_alive())
+
+    async def interrupt(self) -> None:
+        """Ask by message: a signal would end the sandbox instead of the cell."""
+        await self._manager.interrupt_kernel()
+
+    def memory_bytes(self) -> int:
+        return processes.memory_bytes(self.pid)
+
+    def fault(self, limits: BatchLimits) -> str:
+        """The limit of memory or processes that everything in the sandbox broke, see `processes.fault`."""
+        return processes.fault(self.pid, limits.memory_bytes, limits.processes)
+
+    def exit_code(self) -> int | None:
+        process = self._process()
+        return None if process is None else process.poll()
+
+    def last_words(self) -> str:
+        """The end of what was written past the notebook's streams: start failures, native crashes."""
+        said = self._report.text(ended=self.exit_code() is not None)
+        crash = said.rfind("Fatal Python error")
+        return plain(said[crash:][:800] if crash >= 0 else said[-800:])
+
+    def kill(self) -> None:
+        """End everything in the sandbox at once, without waiting."""
+        if (process := self._process()) is not None:
+            processes.kill(process)
+
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        return getattr(self._manager.provisioner, "process", None)
+
+    async def close(self) -> None:
+        """Kill, wait until no process is left, remove the sockets. Safe to call twice."""
+        if (process := self._process()) is not None:
+            await processes.end(process)
+        if self._client is not None:
+            self._client.stop_channels()
+            self._client = None
+        if self._manager.provisioner is not None:
+            await self._manager.shutdown_kernel(now=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for descriptor in (self._lock, self._lifeline):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lock = self._lifeline = -1
+
+
+class _OneSpec(KernelSpecManager):
+    """The kernel spec that is our sandboxed command, whatever name is asked for."""
+
+    def __init__(self, argv: list[str]) -> None:
+        super().__init__()
+        self._argv = argv
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(
+            argv=self._argv, display_name=kernel_name, language="python", interrupt_mode="message"
+        )
+
+
+def _socket_folder() -> tuple[Path, int]:
+    """A new private folder, and a lock that says its engine lives; folders of dead engines are swept."""
+    for old in _SOCKET_ROOT.glob(f"{_SOCKET_PREFIX}*"):
+        _sweep(old)
+    folder = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=_SOCKET_ROOT))
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
+
+
+def _sweep(folder: Path) -> None:
+    try:
+        status = folder.lstat()
+        if status.st_uid != os.getuid() or time.time() - status.st_mtime < 60:
+            return
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass  # its engine is alive
+    finally:
+        os.close(lock)
+
+
+def _zmq() -> Any:
+    import zmq
+
+    return zmq

@@ -1,0 +1,238 @@
+"""How code that we did not write is confined: the world an agent's notebook sees, and batch scripts.
+
+Inside it looks like a Kaggle notebook: /kaggle/input/<name> read-only, /kaggle/working writable. There is
+no network, no other process, no file of the host beyond the system and Python, and no variable of the engine.
+The mechanics are in `bubblewrap.py`; live notebooks are in `session.py`. Inside a Kaggle session, where no
+namespaces can be had, `fence.py` serves instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from kaggle_runner import inside_kaggle
+from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.sandbox import bubblewrap, fence
+from kaggle_runner.sandbox.batch import BatchLimits, Completed, Log, run_batch
+from kaggle_runner.sandbox.bubblewrap import SandboxReport, find_bubblewrap
+
+INPUT = "/kaggle/input"
+WORKING = "/kaggle/working"
+
+_PASSED_THROUGH = ("LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
+"""Variables of the machine (never of a person) that libraries inside need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What one agent's code may see and use."""
+
+    inputs: Mapping[str, Path]
+    """Name → folder on the host, seen read-only as /kaggle/input/<name>. Names may be nested."""
+    workspace: Path
+    """Seen as /kaggle/working; the only place that outlives the sandbox."""
+    extra_read_only: Mapping[str, Path] = field(default_factory=dict)
+    """Path inside → path on the host."""
+    gpus: tuple[int, ...] | None = None
+    """NVIDIA device numbers; None: every GPU there is."""
+    cpu_threads: int = 1
+    hidden: tuple[Path, ...] = ()
+    """Folders and files of the host (a state folder) that stay unseen wherever the system or Python lies."""
+    batch: bool = False
+    """Told to the code as Kaggle does: it is run from top to bottom, and nobody is there to look."""
+
+    def command(
+        self,
+        argv: Sequence[str],
+        *,
+        python: Path | None = None,
+        read_only: Mapping[str, Path] | None = None,
+        writable: Mapping[str, Path] | None = None,
+    ) -> list[str]:
+        """`argv` confined, with the caller's own mounts added.
+
+        Start it with `bubblewrap.MINIMAL_ENVIRONMENT`, from the event loop's thread.
+        """
+        for name in self.inputs:
+            if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", name):
+                raise SandboxUnavailable(
+                    f"the input name {name!r} cannot be a folder under {INPUT}",
+                    hint="use letters, digits, `-`, `_` and `.`, as Kaggle's slugs do",
+                )
+        mounts = {f"{INPUT}/{name}": folder for name, folder in self.inputs.items()}
+        mounts |= dict(self.extra_read_only) | dict(read_only or {})
+        return _confined(
+            argv,
+            mounts=mounts,
+            writable={WORKING: self.workspace} | dict(writable or {}),
+            cwd=WORKING,
+            environment={"KAGGLE_KERNEL_RUN_TYPE": "Batch" if self.batch else "Interactive"},
+            python=python,
+            gpus=self.gpus,
+            cpu_threads=self.cpu_threads,
+            hidden=self.hidden,
+            box=self._box,
+        )
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        limits: BatchLimits,
+        read_only: Mapping[str, Path] | None = None,
+        log: Log | None = None,
+    ) -> Completed:
+        """Run `argv` to its end, see `run_batch`. Raises SandboxUnavailable when it cannot be confined."""
+        command = self.command(argv, read_only=read_only)
+        return await _run(command, self._box, [self.workspace], limits, log)
+
+    def localized(self, code: str) -> str:
+        """The code of a cell, with Kaggle's folders as they are called where there are no mounts."""
+        return fence.localized(code, self._box) if needs_fence() else code
+
+    @property
+    def _box(self) -> Path:
+        return fence.box_of(self.workspace, self.hidden)
+
+
+def needs_fence() -> bool:
+    """True in a Kaggle session that allows no namespaces. On a person's machine the fence is never used."""
+    return inside_kaggle.is_session(os.environ) and not bubblewrap.works(os.environ.get("PATH", os.defpath))
+
+
+async def probe() -> SandboxReport:
+    """Whether agent code can be confined here, tried out; what stands in the way when it cannot."""
+    report = await bubblewrap.probe()
+    return report if report.ok or not needs_fence() else await fence.probe()
+
+
+async def require_sandbox() -> SandboxReport:
+    """`probe`, or SandboxUnavailable with the reason and the way out."""
+    report = await probe()
+    if not report.ok:
+        raise SandboxUnavailable(report.detail, hint=report.hint)
+    return report
+
+
+def explain(complaint: str) -> str:
+    """What to do when a sandbox did not start."""
+    return "" if complaint.startswith(fence.COMPLAINT) else bubblewrap.explain(complaint)
+
+
+async def run_script(
+    argv: Sequence[str],
+    *,
+    mounts: Mapping[str, Path],
+    writable: Mapping[str, Path],
+    cwd: str,
+    limits: BatchLimits,
+    hidden: Sequence[Path] = (),
+) -> Completed:
+    """Run `argv` in the sandbox, without GPUs, to its end or its limits.
+
+    `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
+    engine's own interpreter. `hidden` is as in `Sandbox`: what lies there is seen only through mounts of
+    folders inside it. Returns also for scripts that fail or are killed; raises SandboxUnavailable when the
+    sandbox itself cannot be made.
+    """
+    box = fence.new_box(hidden)
+    command = _confined(
+        argv, mounts=mounts, writable=writable, cwd=cwd, environment={}, python=None, gpus=(), cpu_threads=1,
+        hidden=hidden, box=box,
+    )  # fmt: skip
+    return await _run(command, box, list(writable.values()), limits)
+
+
+async def _run(
+    command: Sequence[str],
+    box: Path,
+    writable: Sequence[Path],
+    limits: BatchLimits,
+    log: Log | None = None,
+) -> Completed:
+    try:
+        done = await run_batch(command, limits=limits, folders=writable, log=log)
+    finally:
+        if box.exists():
+            await asyncio.to_thread(_take_down, box, writable)
+    if done.returncode == 1 and done.stderr.startswith(("bwrap: ", fence.COMPLAINT)):
+        said = done.stderr.strip()
+        raise SandboxUnavailable(f"the sandbox did not start: {said}", hint=explain(said))
+    return done
+
+
+def _take_down(box: Path, written: Sequence[Path]) -> None:
+    for folder in written:
+        fence.give_back_links(folder, box)
+    shutil.rmtree(box, ignore_errors=True)
+
+
+def _confined(
+    argv: Sequence[str],
+    *,
+    mounts: Mapping[str, Path],
+    writable: Mapping[str, Path],
+    cwd: str,
+    environment: Mapping[str, str],
+    python: Path | None,
+    gpus: tuple[int, ...] | None,
+    cpu_threads: int,
+    hidden: Sequence[Path],
+    box: Path,
+) -> list[str]:
+    interpreter = python or Path(sys.executable)
+    devices = bubblewrap.gpu_mounts(gpus)
+    variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
+    if needs_fence():
+        return fence.command(
+            argv, box=box, mounts=mounts, writable=writable, cwd=cwd, environment=variables,
+            python=interpreter, gpus=gpus, hidden=hidden,
+        )  # fmt: skip
+    layers = (
+        [*bubblewrap.system_mounts(), *devices],
+        bubblewrap.python_mounts(interpreter),
+        ["--dir", INPUT, *bubblewrap.binds("--ro-bind", mounts), *bubblewrap.binds("--bind", writable)],
+    )
+    command = [str(find_bubblewrap()), *bubblewrap.namespaces()]
+    covered: list[str] = []
+    for layer in layers:
+        cover = bubblewrap.covers(layer, hidden)
+        command += [*layer, *cover]
+        covered += [place for option, place in pairwise(cover) if option == "--tmpfs"]
+    for place in dict.fromkeys(covered):
+        command += ["--remount-ro", place]  # else a RAM disk that no limit counts
+    command += ["--remount-ro", "/", "--chdir", cwd, "--clearenv"]
+    for name, value in variables.items():
+        command += ["--setenv", name, value]
+    return [*command, "--", *argv]
+
+
+def _environment(python: Path, cpu_threads: int, *, has_gpu: bool) -> dict[str, str]:
+    """Only what a notebook needs. Never a secret: the command line can be read from outside and inside."""
+    threads = str(cpu_threads)
+    variables = {
+        "PATH": f"{python.parent}:/usr/local/cuda/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp/home",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PIP_RETRIES": "0",
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "NUMEXPR_MAX_THREADS": threads,
+        "LOKY_MAX_CPU_COUNT": threads,
+    }
+    if not has_gpu:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return variables | {name: os.environ[name] for name in _PASSED_THROUGH if name in os.environ}

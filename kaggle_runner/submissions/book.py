@@ -1,0 +1,207 @@
+"""The submissions of one competition in the account's book: what was meant to be sent, and what became of it.
+
+A row is written before anything leaves this machine, so that a crash at any moment leaves its trace. What a
+server's list says about submissions is merged into it; nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from kaggle_runner.account import AccountBook
+from kaggle_runner.kaggle.records import Submission
+from kaggle_runner.moments import stamp
+from kaggle_runner.submissions.records import TOKEN_DIGITS, Candidate, LocalScore, SentSubmission, State
+
+TABLE = "submissions"
+_COLUMNS: dict[str, type] = {
+    "competition": str, "token": str, "state": str, "run": str, "evaluation": str, "title": str, "file": str,
+    "sha256": str, "content": str, "rows": int, "sketch": str, "local_score": float, "local_low": float,
+    "local_high": float, "local_rows": int, "higher_is_better": int, "trusted": int, "reason": str,
+    "message": str, "ref": int, "public_score": float, "private_score": float, "error": str,
+    "created_at": str, "tried_at": str, "settled_at": str,
+}  # fmt: skip
+_MARK = re.compile(rf"comind (\S*) (\S*) ?#([0-9a-f]{{{TOKEN_DIGITS}}})\b")
+_LONGEST_WORD = 100
+
+
+def description(candidate: Candidate, message: str = "") -> str:
+    """What stands at Kaggle beside the submission; `mark_in` finds the token in it again."""
+    told = f"comind {candidate.run} {candidate.evaluation} #{candidate.token}"
+    return f"{told} {' '.join(message.split())}".strip()
+
+
+def mark_in(text: str) -> tuple[str, str, str] | None:
+    """(run, evaluation, token) of a description that a governor wrote, else None."""
+    found = _MARK.search(text)
+    return (found[1], found[2], found[3]) if found else None
+
+
+class SubmissionBook:
+    """One competition's rows. Use it from the thread that opened the account's book."""
+
+    def __init__(self, book: AccountBook, competition: str) -> None:
+        self._book = book
+        self._competition = competition
+        book.require(TABLE, _COLUMNS, ("account", "competition", "token"))
+
+    def rows(self) -> list[SentSubmission]:
+        """All of them, oldest first."""
+        found = self._book.rows(
+            f"SELECT * FROM {TABLE} WHERE account = ? AND competition = ? ORDER BY created_at, token",
+            (self._book.account, self._competition),
+        )
+        return [_read(row) for row in found]
+
+    def get(self, token: str) -> SentSubmission | None:
+        return next((row for row in self.rows() if row.token == token), None)
+
+    def intend(self, candidate: Candidate, reason: str, message: str, now: datetime) -> SentSubmission:
+        """Journal that this is about to be sent."""
+        row = SentSubmission(
+            token=candidate.token,
+            competition=self._competition,
+            state="intended",
+            run=candidate.run,
+            evaluation=candidate.evaluation,
+            title=candidate.title,
+            file=str(candidate.path),
+            sha256=candidate.facts.sha256,
+            content=candidate.facts.content,
+            rows=candidate.facts.rows,
+            sketch=candidate.facts.sketch,
+            score=candidate.score,
+            reason=reason,
+            message=message,
+            created_at=stamp(now),
+        )
+        return self._save(row)
+
+    def confirm(self, row: SentSubmission, ref: int) -> SentSubmission:
+        """The server has it under this reference."""
+        return self._save(replace(row, state="sent", ref=ref, error=""))
+
+    def unanswered(self, row: SentSubmission, error: str, now: datetime) -> SentSubmission:
+        """No answer came; it may be there or not."""
+        return self._save(replace(row, error=error, tried_at=stamp(now)))
+
+    def abandon(self, row: SentSubmission, why: str, now: datetime) -> SentSubmission:
+        """It is certain that the server does not have it."""
+        return self._save(replace(row, state="unsent", error=why, settled_at=stamp(now)))
+
+    def merge(self, listed: Iterable[Submission], now: datetime) -> list[SentSubmission]:
+        """Bring the rows up to what the server's list says, and return all of them.
+
+        A submission with a mark of ours that this book does not know (another machine's, or from before the
+        book was lost) becomes a row without a local score. Where a mark occurs twice, the earlier one counts.
+        """
+        rows = {row.token: row for row in self.rows()}
+        tokens = {row.ref: row.token for row in rows.values() if row.ref is not None}
+        for submission in sorted(listed, key=lambda one: one.ref):
+            mark = mark_in(submission.message)
+            token = tokens.get(submission.ref) or (mark[2] if mark else "")
+            known = rows.get(token)
+            if not token or (known is not None and known.ref not in (None, submission.ref)):
+                continue
+            row = known or _stranger(self._competition, submission, mark)
+            updated = _with_word(row, submission, now)
+            if updated != known:
+                self._save(updated)
+            rows[token] = updated
+            tokens[submission.ref] = token
+        return list(rows.values())
+
+    def _save(self, row: SentSubmission) -> SentSubmission:
+        with self._book.writing() as database:
+            database.table(TABLE).upsert(
+                _written(self._book.account, row), pk=("account", "competition", "token")
+            )
+        return row
+
+
+def by_others(history: Iterable[SentSubmission], listed: Iterable[Submission]) -> list[SentSubmission]:
+    """Submissions of the account that no governor sent: by hand, by a team-mate. Never in the book."""
+    known = {row.ref for row in history}
+    return [
+        _with_word(
+            SentSubmission(
+                token=f"ref-{one.ref}",
+                competition="",
+                state="sent",
+                message=one.message,
+                file=one.file_name,
+                created_at=stamp(one.submitted_at) if one.submitted_at else "",
+            ),
+            one,
+            one.submitted_at or datetime.fromtimestamp(0, UTC),
+        )
+        for one in listed
+        if one.ref not in known
+    ]
+
+
+def _with_word(row: SentSubmission, submission: Submission, now: datetime) -> SentSubmission:
+    """The row as the server's record of it says."""
+    states: dict[str, State] = {"pending": "sent", "complete": "scored", "error": "failed"}
+    state = states[submission.status]
+    settled = row.settled_at or (stamp(now) if state != "sent" else "")
+    return replace(
+        row,
+        state=state,
+        ref=submission.ref,
+        public_score=_finite(submission.public_score),
+        private_score=_finite(submission.private_score),
+        error=submission.error,
+        settled_at=settled if state != "sent" else "",
+    )
+
+
+def _finite(score: float | None) -> float | None:
+    return score if score is not None and math.isfinite(score) else None
+
+
+def _stranger(competition: str, submission: Submission, mark: tuple[str, str, str] | None) -> SentSubmission:
+    assert mark is not None, "only marked submissions are taken over"
+    run, evaluation, token = mark
+    return SentSubmission(
+        token=token,
+        competition=competition,
+        state="sent",
+        run=run[:_LONGEST_WORD],
+        evaluation=evaluation[:_LONGEST_WORD],
+        message=submission.message,
+        created_at=stamp(submission.submitted_at) if submission.submitted_at else "",
+    )
+
+
+def _written(account: str, row: SentSubmission) -> dict[str, Any]:
+    score = row.score
+    return {
+        "account": account,
+        **{name: getattr(row, name) for name in _COLUMNS if hasattr(row, name) and name != "sketch"},
+        "sketch": json.dumps(row.sketch),
+        "local_score": score.value if score else None,
+        "local_low": score.low if score else None,
+        "local_high": score.high if score else None,
+        "local_rows": score.rows if score else None,
+        "higher_is_better": int(score.higher_is_better) if score else None,
+        "trusted": int(score.trusted) if score else None,
+    }
+
+
+def _read(row: dict[str, Any]) -> SentSubmission:
+    score = None
+    if row["local_score"] is not None:
+        low, high, rows = row["local_low"], row["local_high"], row["local_rows"]
+        higher, trusted = bool(row["higher_is_better"]), row["trusted"] != 0
+        score = LocalScore(row["local_score"], low, high, rows, higher, trusted)
+    names = [name for name in _COLUMNS if not name.startswith("local_")]
+    plain = {name: row[name] for name in names if name not in ("sketch", "higher_is_better", "trusted")}
+    sketch = tuple(tuple(column) for column in json.loads(row["sketch"] or "[]"))
+    return SentSubmission(**{**plain, "sketch": sketch, "score": score})

@@ -1,0 +1,104 @@
+"""Writes docs/metrics.md: `python -m mle_live.competitions.metrics_page > docs/metrics.md`.
+
+Which metric a competition is scored by is written in `competitions.csv` beside this file; the rest is read
+from the code.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import NamedTuple
+
+from mle_live.metrics.metric import Metric
+from mle_live.metrics.registry import METRICS, get_metric
+
+
+class Scored(NamedTuple):
+    """A competition of MLE-bench and the metric that Kaggle scored it by."""
+
+    competition: str
+    metric: str
+    higher_is_better: bool
+
+
+def competitions() -> list[Scored]:
+    """The 75 competitions, in the order of their names."""
+    text = resources.files(__package__).joinpath("competitions.csv").read_text(encoding="utf-8")
+    return [
+        Scored(row["competition"], row["metric"], row["better"] == "higher")
+        for row in csv.DictReader(text.splitlines())
+    ]
+
+
+def page() -> str:
+    """The whole page in Markdown."""
+    from mle_live.competitions.mle_bench import DIFFERENCES
+
+    used = {row.metric for row in competitions()}
+    return "\n".join([*_opening(len(used)), *_metric_rows(), "", _DIFFERING, *_differing(DIFFERENCES), ""])
+
+
+_DIFFERING = """\
+## Where MLE-bench's graders differ
+
+`mle-live grade COMPETITION FILE --compat mle-bench` scores as they do, on all rows and to five digits. In
+general: a score that is not a number counts as a valid submission there, and a grader that breaks counts as
+an invalid one. By metric:
+"""
+
+
+def _opening(metrics_used: int) -> Iterator[str]:
+    yield from (
+        "# Metrics",
+        "",
+        "Written by `python -m mle_live.competitions.metrics_page`; a test keeps it so.",
+        "",
+        f"MLE-Live has {len(METRICS)} metrics. Rows are aligned by id, always. Missing, repeated, unknown,",
+        "infinite and out-of-range predictions are refused with the first ids concerned, never scored.",
+        "",
+        "## The 75 competitions of MLE-bench",
+        "",
+        f"They are scored by {metrics_used} metrics.",
+        "",
+        "| competition | metric | better |",
+        "|---|---|---|",
+    )
+    for row in competitions():
+        yield f"| {row.competition} | `{row.metric}` | {_word(row.higher_is_better)} |"
+    yield from (
+        "",
+        "## All metrics",
+        "",
+        "| metric | meaning | better | best | what it is |",
+        "|---|---|---|---|---|",
+    )
+
+
+def _differing(differences: Mapping[str, str]) -> Iterator[str]:
+    for metric, sentence in sorted(differences.items()):
+        yield f"* `{metric}`: {sentence}"
+    yield "* `mae`: the competition predict-volcanic-eruptions-ingv-oe rounds it to a whole number."
+
+
+def _metric_rows() -> Iterator[str]:
+    for name in sorted(METRICS):
+        metric = get_metric(name)
+        source = (metric.formula.__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+        yield (
+            f"| `{name}` | {metric.title} | {_word(metric.higher_is_better)} | {_best(metric)} | {source} |"
+        )
+
+
+def _word(higher_is_better: bool) -> str:
+    return "higher" if higher_is_better else "lower"
+
+
+def _best(metric: Metric) -> str:
+    return f"{metric.perfect:.4g}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

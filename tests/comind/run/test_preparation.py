@@ -1,0 +1,59 @@
+"""A metric that is known in words only: the model writes it, and it is checked like any other."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from comind.config import RunConfig
+from comind.llm.formats import MalformedReply
+from comind.offline.responder import respond
+from comind.roles.desk import Desk
+from comind.roles.evaluator import declared_direction
+from comind.roles.prompts import Prompts
+from comind.run.preparation import Facts, prepare_evaluation
+from comind.state.runs import RunFolder
+from comind.state.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK
+from tests.e2e.small_competition import write_small_competition
+from tests.fakes.models import InstantModel, Question
+
+METRIC = """<current_file>evaluate.py</current_file><explanation>Mean distance.</explanation><code>
+HIGHER_IS_BETTER: bool = False
+
+
+def score(truth, submission):
+    return float((truth["ripe"] - submission["ripe"]).abs().mean())
+</code>"""
+
+
+def writer(question: Question) -> str:
+    """Writes the metric above; every other question goes to the offline policy."""
+    return METRIC if question.text.startswith("# Task: metric") else respond(question.messages)
+
+
+async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "state" / "runs" / "run")
+    folder.original.mkdir(parents=True)
+    shutil.copytree(write_small_competition(tmp_path / "fruit"), folder.original, dirs_exist_ok=True)
+    facts = Facts("Fruit", "Ripe or not.", "Mean distance", "Mean distance", True, in_words_only=True)
+    with Store(folder.database) as store:
+        prepared = await prepare_evaluation(
+            facts,
+            folder,
+            store,
+            Desk(InstantModel(writer), Prompts()),
+            RunConfig(competition="fruit"),
+            SYSTEM_CLOCK,
+        )
+    assert prepared.evaluator.profile.higher_is_better is False
+    assert "lower is better" in prepared.brief.metric
+    assert prepared.baseline.feedback["score"] == pytest.approx(0.5)
+
+
+def test_a_metric_without_direction_is_a_fault() -> None:
+    assert declared_direction("HIGHER_IS_BETTER = True\n")
+    with pytest.raises(MalformedReply, match="HIGHER_IS_BETTER"):
+        declared_direction("def score(truth, submission):\n    return 0.0\n")

@@ -1,0 +1,76 @@
+"""Finding runs: newest first, a broken one hides nobody, resume picks what waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from comind.state.records import Run
+from comind.state.runs import (
+    RunFolder,
+    create_run,
+    engine_alive,
+    engine_lock,
+    find_resumable,
+    find_run,
+    list_runs,
+)
+from comind.state.store import Store
+from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable
+
+
+def make(state: Path, name: str, started: str, status: str = "stopped") -> RunFolder:
+    folder = create_run(state, name)
+    with Store(folder.database) as store:
+        store.save(Run(id=name, competition="c", started_at=started, status=status))  # type: ignore[arg-type]
+    return folder
+
+
+def test_runs_are_newest_first_and_a_broken_one_hides_nobody(tmp_path: Path) -> None:
+    make(tmp_path, "old", "2026-01-01T00:00:00Z")
+    make(tmp_path, "new", "2026-02-01T00:00:00Z")
+    (create_run(tmp_path, "broken").database).write_bytes(b"not a database" * 100)
+    (create_run(tmp_path, "empty").database).write_bytes(b"")
+    assert [folder.id for folder in list_runs(tmp_path)] == ["new", "old"]
+
+
+def test_a_unique_beginning_is_enough_and_a_shared_one_is_not(tmp_path: Path) -> None:
+    make(tmp_path, "census-1", "2026-01-01T00:00:00Z")
+    make(tmp_path, "census-2", "2026-01-02T00:00:00Z")
+    assert find_run(tmp_path, "census-2").id == "census-2"
+    with pytest.raises(RunNotFound, match="More than one"):
+        find_run(tmp_path, "census")
+    with pytest.raises(RunNotFound, match="no run"):
+        find_run(tmp_path, "digits")
+
+
+def test_resume_without_a_name_takes_the_newest_that_waits(tmp_path: Path) -> None:
+    make(tmp_path, "waiting", "2026-01-01T00:00:00Z", "running")  # its engine was killed
+    make(tmp_path, "done", "2026-01-02T00:00:00Z", "finished")
+    busy = make(tmp_path, "busy", "2026-01-03T00:00:00Z", "running")
+    with engine_lock(busy):
+        assert find_resumable(tmp_path, None).id == "waiting"
+    assert find_resumable(tmp_path, "done").id == "done"
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    make(tmp_path, "done", "2026-01-02T00:00:00Z", "finished")
+    with pytest.raises(RunNotFound, match="waits to be resumed"):
+        find_resumable(tmp_path, None)
+
+
+def test_two_engines_cannot_have_one_run(tmp_path: Path) -> None:
+    folder = make(tmp_path, "one", "2026-01-01T00:00:00Z")
+    assert not engine_alive(folder)
+    with engine_lock(folder):
+        assert engine_alive(folder)
+        with pytest.raises(RunBusy), engine_lock(folder):
+            pass
+    assert not engine_alive(folder)
+
+
+def test_a_state_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(StateUnwritable, match="state"):
+        create_run(tmp_path / "state", "run")

@@ -1,0 +1,73 @@
+"""The headless printer against a run that is filled."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from comind.state.records import Event
+from comind.state.runs import RunFolder
+from comind_tui.commands.headless import Printer
+from tests.comind_tui import sample_run
+from tests.comind_tui.sample_run import HOSTILE, START
+from tests.fakes.clocks import HandClock
+
+MOMENT = START + timedelta(minutes=31)
+
+
+def test_an_event_is_one_clean_line(live_run: RunFolder) -> None:
+    out = io.StringIO()
+    printer = Printer(live_run, out, clock=HandClock(MOMENT))
+    printer.event(Event(kind="cell", message=f"ran\n{HOSTILE}", agent="r2-a1", at="2026-11-21T09:00:00.000Z"))
+    line = out.getvalue()
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()
+    assert "r2-a1" in line
+
+
+def test_a_silence_is_broken_by_time_agents_best_and_cost(live_run: RunFolder) -> None:
+    out, clock = io.StringIO(), HandClock(MOMENT)
+    printer = Printer(live_run, out, clock=clock)
+    assert not printer.sign_of_life()
+    clock.step(-86_400)  # the machine's time is put back
+    clock.advance(15)
+    assert printer.sign_of_life()
+    clock.step(86_400)
+    assert not printer.sign_of_life()
+    line = out.getvalue()
+    for part in (
+        "31m 00s elapsed",
+        "1h 29m left",
+        "round 2/2",
+        "r2-a1 running 3/12",
+        "best 0.94400 [",
+        "$0.00",
+    ):
+        assert part in line
+
+
+def test_a_run_without_a_first_word_still_gives_signs_of_life(tmp_path: Path) -> None:
+    folder = sample_run.build_empty(tmp_path)
+    out, clock = io.StringIO(), HandClock(MOMENT)
+    printer = Printer(folder, out, clock=clock)
+    clock.advance(20)
+    assert printer.sign_of_life()
+    assert "best –" in out.getvalue()
+
+
+def test_the_end_is_a_summary_for_people_or_the_document(finished_run: RunFolder) -> None:
+    people, script = io.StringIO(), io.StringIO()
+    with Printer(finished_run, io.StringIO(), clock=HandClock(MOMENT)) as printer:
+        pass
+    printer.finish(people, as_json=False)
+    printer.finish(script, as_json=True)
+    assert json.loads(script.getvalue())["test"]["rank"] == 14
+    for part in (
+        "95 % interval on 500",
+        "rank 14 of 212 on a synthetic board",
+        "silver",
+        "best/submission.csv",
+    ):
+        assert part in people.getvalue()

@@ -1,0 +1,115 @@
+"""Text for terminals: nothing hostile gets through, everything lines up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from comind.state.records import Run, RunStatus
+from comind.state.scores import Score
+from comind_tui.text.plain import (
+    cell_width,
+    clean,
+    duration,
+    fit,
+    interval,
+    labelled,
+    number,
+    one_line,
+    run_times,
+    table,
+    tokens,
+)
+from kaggle_runner.moments import stamp
+from tests.comind_tui.sample_run import HOSTILE, START
+
+
+def test_no_escape_sequence_or_control_character_survives() -> None:
+    cleaned = clean(HOSTILE + "\x1bP1;2q\x1b\\ \x1b]8;;http://x\x1b\\link \r\x00\x08 end")
+    assert all(char.isprintable() for char in cleaned)
+    assert "owned" not in cleaned
+    assert cleaned.endswith("end")
+
+
+def test_markup_of_others_is_left_as_it_is() -> None:
+    assert clean("[/red] [bold") == "[/red] [bold"
+
+
+def test_lines_stay_and_tabs_become_spaces() -> None:
+    assert clean("a\r\nb\tc") == "a\nb    c"
+    assert one_line(" a\n\n b ") == "a b"
+
+
+@pytest.mark.parametrize("text", ["short", "a rather long text", "数字は五千", "e\u0301galite\u0301"])
+def test_a_fitted_text_has_exactly_the_width(text: str) -> None:
+    assert cell_width(fit(text, 7)) == 7
+
+
+def test_a_table_lines_up_and_cuts_only_its_last_column() -> None:
+    text = table(("A", "TEXT"), [("1", "x" * 50), ("222", "y")], width=20, right=(0,))
+    lines = text.splitlines()
+    assert all(len(line) <= 20 for line in lines)
+    assert lines[1] == "  1  " + "x" * 14 + "…"
+    assert "x" * 50 in table(("A", "TEXT"), [("1", "x" * 50)], width=None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (65, "1m 05s"), (7500, "2h 05m"), (90000, "1d 01h"), (-3, "0s")]
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_token_counts_read_well() -> None:
+    assert [tokens(950), tokens(12_340), tokens(4_500_000)] == ["950", "12.3k", "4.5M"]
+
+
+def test_time_left_never_falls_below_zero() -> None:
+    run = Run(id="r", competition="c", seconds_used=100.0, config={"time_limit": 60.0})
+    assert run_times(run, START, alive=False) == (100.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "alive", "elapsed"),
+    [("running", True, 107.0), ("running", False, 100.0), ("paused", True, 100.0), ("finished", True, 100.0)],
+)
+def test_the_clock_goes_on_between_two_counts_of_a_working_engine_only(
+    status: RunStatus, alive: bool, elapsed: float
+) -> None:
+    run = Run(id="r", competition="c", status=status, seconds_used=100.0, used_at=stamp(START))
+    assert run_times(run, START + timedelta(seconds=7), alive=alive) == (elapsed, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9255, "0.92550"),
+        (0.1, "0.10000"),
+        (20055.4, "20055"),
+        (1.5, "1.5000"),
+        (0.00012, "0.00012000"),
+        (9_999_999.0, "9999999"),
+        (1e-5, "1.0000e-05"),
+        (0.0, "0.00000"),
+        (-3.25, "-3.2500"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_scores_keep_five_digits_and_trailing_zeros(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_an_interval_has_the_digits_of_its_score() -> None:
+    assert interval(Score(20055.2, 14068.4, 26737.9, 50, False)) == "20055 [14068, 26738]"
+    assert interval(Score(0.9255, 0.9, 1.0, 50, True)) == "0.92550 [0.90000, 1.00000]"
+
+
+def test_a_table_that_is_too_wide_loses_its_last_columns() -> None:
+    text = table(("RUN", "STATUS", "NOTE"), [("r" * 12, "running", "n" * 30)], width=24)
+    assert text.splitlines() == ["RUN           STATUS", "rrrrrrrrrrrr  running"]
+
+
+def test_a_long_value_wraps_by_words_into_its_column() -> None:
+    text = labelled("counts", "six kernels, seven reports", indent=8, width=24)
+    assert text.splitlines() == ["counts  six kernels,", "        seven reports"]

@@ -1,0 +1,196 @@
+"""What is worth a submission: the rules one by one, and properties of whole days of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaggle_runner.submissions.policy import beyond_noise, chosen, expected_gain, judge, probability_better
+from kaggle_runner.submissions.records import (
+    Candidate,
+    FileFacts,
+    KernelFile,
+    LocalScore,
+    SentSubmission,
+    Situation,
+)
+from tests.kaggle_runner.submissions.governors import imagined
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def situation(**changes: Any) -> Situation:
+    plain = Situation(
+        now=NOON, deadline=NOON + timedelta(days=9), daily=3, used_today=0, used_total=0, allowed_now=3
+    )
+    return replace(plain, **changes)
+
+
+def sent(candidate: Candidate, **changes: Any) -> SentSubmission:
+    row = SentSubmission(
+        token=candidate.token,
+        competition="c",
+        state="scored",
+        evaluation=candidate.evaluation,
+        sha256=candidate.facts.sha256,
+        sketch=candidate.facts.sketch,
+        score=candidate.score,
+        ref=7,
+        public_score=0.5,
+    )
+    return replace(row, **changes)
+
+
+def level(candidate: Candidate, history: list[SentSubmission], now: Situation) -> tuple[str, str]:
+    (verdict,) = judge([candidate], history, now)
+    return verdict.level, verdict.reasons[0]
+
+
+def test_a_gain_beyond_noise_is_worth_the_days_last_one() -> None:
+    before = sent(imagined("before", 0.80, 0.02))
+    told = level(imagined("new", 0.90, 0.02), [before], situation(allowed_now=1))
+    assert told[0] == "send" and told[1].startswith("better beyond noise: 0.90 [0.88, 0.92]")
+
+
+def test_a_gain_within_noise_waits_for_another_or_for_the_evening() -> None:
+    before, new = sent(imagined("before", 0.80, 0.05)), imagined("new", 0.82, 0.05)
+    assert level(new, [before], situation(allowed_now=2))[0] == "send"
+    assert level(new, [before], situation(allowed_now=1)) == (
+        "hold",
+        "the day's last submission is kept for a gain beyond noise until 21:00 UTC",
+    )
+    assert level(new, [before], situation(allowed_now=1, now=NOON + timedelta(hours=9)))[0] == "send"
+
+
+def test_what_is_no_better_and_what_says_almost_the_same_is_held_back() -> None:
+    column = tuple(float(n) for n in range(100))
+    like_before = FileFacts("sha before", "b" * 64, 100, 999, (column,))
+    before = sent(replace(imagined("before", 0.80, 0.05), facts=like_before))
+    assert level(imagined("worse", 0.79, 0.05), [before], situation())[1].startswith("no better")
+    twin = FileFacts("sha twin", "c" * 64, 100, 999, ((*column[:-1], 98.5),))
+    held = level(replace(imagined("twin", 0.81, 0.05), facts=twin), [before], situation())
+    assert held[0] == "hold" and "almost the same predictions as submission 7" in held[1]
+    scaled = FileFacts("sha scaled", "d" * 64, 100, 999, (tuple(2 * value for value in column),))
+    assert level(replace(imagined("scaled", 0.81, 0.05), facts=scaled), [before], situation())[0] == "send"
+
+
+def test_the_last_one_of_all_is_kept_for_the_last_day() -> None:
+    before, new = sent(imagined("before", 0.80, 0.01)), imagined("new", 0.90, 0.01)
+    last = situation(allowed_now=1, limited_by_total=True, used_total=99)
+    assert level(new, [before], last) == (
+        "hold",
+        "the last submission of all is kept for the competition's last day",
+    )
+    assert level(new, [before], replace(last, now=NOON + timedelta(days=8, hours=1)))[0] == "send"
+    assert level(new, [before], replace(last, allowed_now=2))[0] == "send"
+    near = imagined("near", 0.805, 0.01)
+    assert "kept for gains beyond noise" in level(near, [before], replace(last, allowed_now=2))[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"closed": "it is closed"}, "it is closed"),
+        ({"allowed_now": 0, "used_today": 3}, "the day's submissions are used up"),
+        ({"allowed_now": 0, "limited_by_total": True}, "all submissions of this competition are used"),
+        ({"kernels_only": True}, "takes versions of kernels and no files"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(changes: dict[str, Any], why: str) -> None:
+    told = level(imagined("new", 0.9, 0.01), [], situation(**changes))
+    assert told[0] == "refuse" and why in told[1]
+
+
+def test_a_bad_file_and_a_repeated_kernel_version_are_refused() -> None:
+    new = imagined("new", 0.9, 0.01)
+    bad = replace(new, facts=replace(new.facts, problems=("3 ids are missing: a, b, c",)))
+    assert level(bad, [], situation())[1] == "the file would not be scored: 3 ids are missing: a, b, c"
+    version = replace(new, kernel=KernelFile("me/kernel-a", 2))
+    now = situation(kernels_only=True)
+    assert level(version, [], now)[0] == "send"
+    assert "says the same" in level(version, [sent(version)], now)[1]
+    assert level(replace(new, kernel=KernelFile("me/kernel-a", 3)), [sent(version)], now)[1].startswith(
+        "no better"
+    )
+
+
+def test_what_never_arrived_does_not_count() -> None:
+    new = imagined("new", 0.9, 0.01)
+    assert level(new, [sent(new, state="unsent")], situation())[0] == "send"
+    assert level(new, [sent(new, state="failed", error="bad file")], situation())[0] == "refuse"
+
+
+def test_a_score_beside_readable_labels_is_compared_within_its_run_and_spends_what_is_to_spare() -> None:
+    new = imagined("new", 0.99, 0.001)
+    doubted = replace(new, score=replace(new.score, trusted=False))
+    before = sent(imagined("before", 0.80, 0.01), run="another run")
+    told = level(doubted, [before], situation())
+    assert told[0] == "send" and "only the board can tell" in told[1]
+    assert level(doubted, [before], situation(allowed_now=1))[0] == "hold"
+    better = imagined("better", 1.0, 0.001)
+    own = sent(replace(better, score=replace(better.score, trusted=False)), run="run-1")
+    assert "no better" in level(doubted, [before, own], situation())[1]
+    assert level(imagined("sound", 0.9, 0.01), [before, own], situation())[1].startswith(
+        "better beyond noise"
+    )
+
+
+def test_probability_and_expected_gain_follow_the_normal_distribution() -> None:
+    one, other = LocalScore(1.0, 1 - 1.96, 1 + 1.96, 9, True), LocalScore(0.0, -1.96, 1.96, 9, True)
+    assert probability_better(one, other) == pytest.approx(0.76025, abs=1e-5)
+    assert expected_gain(one, other) == pytest.approx(1.19964, abs=1e-4)
+    exact = LocalScore(0.5, 0.5, 0.5, 9, False)
+    assert probability_better(exact, exact) == 0.5
+    assert expected_gain(exact, replace(exact, value=0.7, low=0.7, high=0.7)) == pytest.approx(0.2)
+
+
+contents = st.integers(0, 9)
+values = st.floats(-100, 100, allow_nan=False)
+noises = st.floats(0, 20, allow_nan=False)
+rounds = st.lists(st.lists(st.tuples(values, noises, contents), min_size=1, max_size=4), max_size=12)
+
+
+@given(rounds=rounds, limit=st.integers(0, 4), higher=st.booleans(), hour=st.integers(0, 23))
+def test_days_of_rounds_keep_to_the_limit_and_never_repeat_or_worsen(
+    rounds: list[list[tuple[float, float, int]]], limit: int, higher: bool, hour: int
+) -> None:
+    history: list[SentSubmission] = []
+    for number, made in enumerate(rounds):
+        now = situation(allowed_now=limit - len(history), now=NOON.replace(hour=hour))
+        candidates = [
+            imagined(f"r{number}-a{place}", value, noise, content=f"content {content}", higher=higher)
+            for place, (value, noise, content) in enumerate(made)
+        ]
+        verdicts = judge(candidates, history, now)
+        assert len(verdicts) == len(candidates)
+        assert sum(verdict.level == "send" for verdict in verdicts) <= 1
+        verdict = chosen(verdicts)
+        if verdict is None:
+            continue
+        best = verdict.candidate
+        assert best.token not in {row.token for row in history}
+        others = [one.candidate for one in verdicts if one.level != "refuse"]
+        assert not any(beyond_noise(other.score, best.score) for other in others)
+        assert all(best.score.gain_over(row.score.value) > 0 for row in history if row.score)
+        history.append(sent(best))
+    assert len(history) <= limit
+
+
+@given(st.lists(st.tuples(values, noises, contents), min_size=1, max_size=6), st.booleans())
+def test_every_verdict_has_a_reason_and_the_best_stand_first(
+    made: list[tuple[float, float, int]], higher: bool
+) -> None:
+    candidates = [
+        imagined(f"a{place}", value, noise, content=f"{place}", higher=higher)
+        for place, (value, noise, _) in enumerate(made)
+    ]
+    verdicts = judge(candidates, [], situation())
+    assert all(verdict.reasons for verdict in verdicts)
+    order = [verdict.candidate.score.value for verdict in verdicts]
+    assert order == sorted(order, reverse=higher)
+    assert verdicts[0].level == "send"

@@ -1,0 +1,217 @@
+"""A user's own folder as a competition, and every folder that cannot be one."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kaggle_runner.errors import BadCompetition, UsageError
+from kaggle_runner.kaggle.client import KaggleClient
+from mle_live.competitions.files import data_files
+from mle_live.competitions.folder import evaluation_section, load_folder
+from tests.tiny_kaggle import TOKEN, running_server
+
+FILES = {
+    "train.csv": "id,x,price\n" + "".join(f"{i},{i},{i * 1.25}\n" for i in range(30)),
+    "test.csv": "id,x\n100,1\n101,2\n102,3\n",
+    "sample_submission.csv": "id,price\n102,0\n100,0\n101,0\n",
+    "description.md": "# House Prices\n\nGuess prices.\n\n## Evaluation\n\nThe metric is RMSLE.\n",
+}
+
+
+def make_folder(tmp_path: Path, **changes: str | None) -> Path:
+    """The good folder with some files replaced, or left out when None. `__` in a name stands for a dot."""
+    folder = tmp_path / "House Prices!"
+    folder.mkdir()
+    for name, text in {**FILES, **{name.replace("__", "."): text for name, text in changes.items()}}.items():
+        if text is not None:
+            (folder / name).write_text(text)
+    return folder
+
+
+def test_an_ordinary_folder_becomes_a_competition_without_labels_or_board(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    competition = load_folder(folder)
+    assert (competition.slug, competition.title) == ("house-prices", "House Prices")
+    assert (competition.id_column, competition.target_columns) == ("id", ("price",))
+    assert (competition.metric, competition.higher_is_better) == ("rmsle", False)
+    assert "the description names" in competition.metric_source
+    assert competition.solution_path is None and competition.board == "none"
+    assert competition.data_dir == folder
+
+
+def test_only_data_are_served_and_nothing_is_written(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, solution__csv="id,price\n100,1\n", competition__yaml="metric: mae\n")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("secret")
+    (folder / "state").mkdir()
+    (folder / "state" / "run.sqlite").write_text("")
+    (folder / "venv").mkdir()
+    (folder / "venv" / "pyvenv.cfg").write_text("")
+    (folder / "images").mkdir()
+    (folder / "images" / "a.png").write_bytes(b"png")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    competition = load_folder(folder, hidden=(folder / "state", folder, tmp_path))
+    assert [file.name for file in data_files(competition)] == [
+        "images/a.png", "sample_submission.csv", "test.csv", "train.csv",
+    ]  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+async def test_a_read_only_folder_is_served_and_its_submissions_are_checked(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with running_server([load_folder(folder)], tmp_path / "state") as server:
+            client = KaggleClient(server.url, TOKEN)
+            await client.download_all("house-prices", tmp_path / "data")
+            assert (tmp_path / "data" / "train.csv").read_text() == FILES["train.csv"]
+            good = tmp_path / "s.csv"
+            good.write_text(FILES["sample_submission.csv"])
+            done = await client.wait_for_submission(await client.submit("house-prices", good, ""), 30)
+            assert (done.status, done.public_score) == ("complete", None)
+            good.write_text("id,price\n100,1\n")
+            bad = await client.wait_for_submission(await client.submit("house-prices", good, ""), 30)
+            assert bad.status == "error" and "'102', '101'" in bad.error
+            facts = await client.extension_competition("house-prices")
+            assert facts is not None and facts["has_labels"] is False
+    finally:
+        folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "reason"),
+    [
+        ({"competition__yaml": "metric: mae\n"}, "mae", "competition.yaml"),
+        ({"description__md": "# A\n\nNo word on scoring.\n"}, "rmse", "'price' is a number"),
+        (
+            {"description__md": "words", "train__csv": "id,x,price\n1,2,low\n2,3,high\n"},
+            "accuracy",
+            "2 classes",
+        ),
+        (
+            {
+                "description__md": "words",
+                "train__csv": "id,x,price\n1,2,0\n2,3,1\n",
+                "sample_submission__csv": "id,price\n102,0.5\n100,0.5\n101,0.5\n",
+            },
+            "roc_auc",
+            "probabilities",
+        ),
+        (
+            {
+                "description__md": "words",
+                "train__csv": "id,x,kind\n1,2,cat\n2,3,dog\n",
+                "sample_submission__csv": "id,cat,dog\n102,.5,.5\n100,.5,.5\n101,.5,.5\n",
+            },
+            "multiclass_log_loss",
+            "one probability a class",
+        ),
+    ],
+)
+def test_the_metric_is_found_and_its_source_stated(
+    tmp_path: Path, changes: dict[str, str], metric: str, reason: str
+) -> None:
+    competition = load_folder(make_folder(tmp_path, **changes))
+    assert competition.metric == metric and reason in competition.metric_source
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train__csv": None}, "has no train.csv"),
+        ({"test__csv": None}, "has no test.csv"),
+        ({"sample_submission__csv": None}, "has no sample_submission.csv"),
+        ({"description__md": None}, "has no description"),
+        ({"train__csv": ""}, "train.csv is empty"),
+        ({"test__csv": "key,x\n100,1\n"}, "test.csv has no column 'id'"),
+        ({"test__csv": "id,x\n"}, "test.csv has no rows"),
+        ({"test__csv": "id,x\n100,1\n100,2\n"}, "1 repeated ids: '100'"),
+        ({"test__csv": "id,x\n100,1\n101,2\n"}, "has ids that test.csv lacks (1): '102'"),
+        (
+            {"sample_submission__csv": "id,price\n100,0\n"},
+            "that sample_submission.csv lacks (2): '101', '102'",
+        ),
+        ({"sample_submission__csv": "id\n100\n"}, "one column only"),
+        ({"sample_submission__csv": "id,cost\n100,0\n101,0\n102,0\n"}, "has no column 'cost'"),
+        ({"train__csv": "id,x,x,price\n1,2,3,4\n"}, "the column 'x' twice"),
+        ({"competition__yaml": "metric: [broken\n"}, "not readable YAML"),
+        ({"competition__yaml": "just words\n"}, "holds no settings"),
+        ({"competition__yaml": "metric: rmse\nhigher_is_better: true\n"}, "lower is better"),
+        ({"competition__yaml": "metric: rmse\ndeadline: soon\n"}, "`deadline` is 'soon'"),
+        ({"competition__yaml": "modality: smell\n"}, "tabular or text or image"),
+        ({"competition__yaml": "slug: ../../x\n"}, "`slug` is '../../x'"),
+        ({"competition__yaml": "slug: 7\n"}, "`slug` is '7'"),
+        ({"competition__yaml": "group_column: day\n"}, "`group_column` is 'day', which is no column"),
+        ({"test__csv": "id,x,price\n100,1,0\n101,2,0\n102,3,0\n"}, "test.csv has the target column 'price'"),
+        ({"train__csv": "id,x,price\n1,2,3\n1,3,4\n"}, "train.csv has 1 repeated ids: '1'"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,\n3,3,\n"}, "no 'price' in 2 of 3 rows"),
+        ({"train__csv": "id,x,price\n1,2,3.5\n2,3,inf\n"}, "an infinite 'price' in 1 of 2 rows"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,3\n"}, "the same 'price' in every row"),
+        ({"train__csv": "id,x,price\n"}, "train.csv has no rows"),
+        ({"train__csv": "id,x,price\n1,2,3\n2,3,-4\n"}, "do not suit rmsle"),
+        ({"train__csv": "id,x,price\n1,2,low\n2,3,high\n"}, "(price: 'low', 'high') do not suit rmsle"),
+        (
+            {"competition__yaml": "metric: roc_auc\n", "train__csv": "id,x,price\n1,2,yes\n2,3,no\n"},
+            "(price: 'yes', 'no') do not suit roc_auc",
+        ),
+        (
+            {"competition__yaml": "metric: roc_auc\n", "train__csv": "id,x,price\n1,2,0\n2,3,1\n3,3,2\n"},
+            "must hold two classes, it holds 3",
+        ),
+        (
+            {"sample_submission__csv": "id,price,cost\n102,0,0\n100,0,0\n101,0,0\n"},
+            "train.csv has no column 'cost'",
+        ),
+        (
+            {
+                "competition__yaml": "metric: accuracy\n",
+                "train__csv": f"id,x,price\n1,2,{'a' * 2000}\n2,3,b\n",
+            },
+            "a value of 2000 characters in 'price'",
+        ),
+        ({"train__csv": "id,price," + "x" * 400 + "\n1,2,3\n"}, "a column name of 400 characters"),
+        ({"train__csv": "x" * 200_000}, "no readable header line"),
+    ],
+)
+def test_a_folder_that_cannot_be_competed_on_is_refused_in_one_sentence(
+    tmp_path: Path, changes: dict[str, str | None], said: str
+) -> None:
+    with pytest.raises(BadCompetition) as refusal:
+        load_folder(make_folder(tmp_path, **changes))
+    assert said in refusal.value.message and refusal.value.hint
+
+
+def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="rmsee"):
+        load_folder(make_folder(tmp_path, competition__yaml="metric: rmsee\n"))
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadCompetition, match="is not a folder"):
+        load_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("# T\nRMSE\n## Evaluation metric\nAUC here\n## Data\nmore", "AUC here"),
+        ("# T\n### How is scoring done?\naccuracy\n", "accuracy"),
+        ("no headings at all", ""),
+    ],
+)
+def test_the_evaluation_section_is_found(text: str, section: str) -> None:
+    assert evaluation_section(text) == section
+
+
+def test_modality_is_seen_from_files_and_texts(tmp_path: Path) -> None:
+    prose = "a long sentence about a film that someone has seen and did not like much at all"
+    make: Callable[..., Path] = make_folder
+    folder = make(tmp_path, train__csv=f"id,x,price\n1,{prose},1.5\n2,{prose},2.5\n")
+    assert load_folder(folder).modality == "text"
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.JPG").write_bytes(b"jpg")
+    assert load_folder(folder).modality == "image"

@@ -1,0 +1,188 @@
+"""What a submission is refused for, what it scores, and where it would stand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mle_live.competitions.competition import HostedCompetition
+from mle_live.competitions.grading import (
+    GraderFailed,
+    InvalidSubmission,
+    grade_file,
+    grade_submission,
+    read_submission,
+)
+from mle_live.competitions.standing import medal_thresholds, placement
+
+SOLUTION = "id,target,Usage\n" + "".join(
+    f"{i:03},{i * 1.5},{'Public' if i % 2 else 'Private'}\n" for i in range(10)
+)
+
+
+def competition(tmp_path: Path, metric: str = "rmse", solution: str | None = SOLUTION) -> HostedCompetition:
+    path = tmp_path / "solution.csv"
+    if solution is not None:
+        path.write_text(solution)
+    (tmp_path / "sample_submission.csv").write_text(
+        "id,target\n" + "".join(f"{i:03},0.5\n" for i in range(10))
+    )
+    return HostedCompetition(
+        slug="c",
+        title="C",
+        metric=metric,
+        higher_is_better=metric != "rmse",
+        id_column="id",
+        target_columns=("target",),
+        description="",
+        data_dir=tmp_path,
+        solution_path=path if solution is not None else None,
+    )
+
+
+def grade(tmp_path: Path, text: str, **options: str | None) -> tuple[float | None, float | None]:
+    (tmp_path / "s.csv").write_text(text)
+    result = grade_file(competition(tmp_path, **options), tmp_path / "s.csv")  # type: ignore[arg-type]
+    return result.public_score, result.private_score
+
+
+def rows(**changes: str) -> str:
+    values = {f"{i:03}": str(i * 1.5) for i in range(10)}
+    values.update({name.removeprefix("r"): value for name, value in changes.items()})
+    return "id,target\n" + "".join(f"{key},{value}\n" for key, value in values.items())
+
+
+def test_rows_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
+    lines = rows().splitlines()
+    shuffled = "\n".join([lines[0], *reversed(lines[1:])]) + "\n"
+    assert grade(tmp_path, shuffled) == (0.0, 0.0)
+    public, private = grade(tmp_path, rows(r001="6.5"))
+    assert public == pytest.approx(5 / math.sqrt(5)) and private == 0.0
+
+
+def test_columns_in_another_order_and_extra_columns_do_no_harm(tmp_path: Path) -> None:
+    lines = [line.split(",") for line in rows().splitlines()]
+    swapped = "".join(f"{target},note,{row}\n" for row, target in lines).replace("note", "n", 1)
+    assert grade(tmp_path, swapped) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("", "unreadable", "not a readable CSV"),
+        ("id,target\n", "missing_ids", "10 of 10 test ids have no prediction: '000'"),
+        ("id,goal\n000,1\n", "missing_column", "no column 'target'"),
+        (rows() + "003,1\n", "duplicate_ids", "1 ids appear more than once: '003'"),
+        (rows() + "099,1\n", "unknown_ids", "1 ids are not in the test set: '099'"),
+        (rows() + ",1\n", "missing_id", "1 rows have no id: 'line 12'"),
+        (rows().replace("003,4.5\n", ""), "missing_ids", "1 of 10 test ids have no prediction: '003'"),
+        (rows(r003=""), "nan", "1 values of 'target' are missing: '003'"),
+        (rows(r003="NaN"), "nan", "1 values of 'target' are no numbers: '003'"),
+        (rows(r003="many"), "not_a_number", "1 values of 'target' are no numbers: '003'"),
+        (rows(r003="inf", r004="-inf"), "infinite", "are infinite or beyond 1e+100: '003', '004'"),
+        (rows(r003="1.7e308"), "infinite", "1 values of 'target' are infinite"),
+        (rows(r003="9" * 400, r004="-" + "9" * 30), "infinite", "1 values of 'target' are infinite"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_the_first_ids(
+    tmp_path: Path, text: str, code: str, said: str
+) -> None:
+    with pytest.raises(InvalidSubmission) as refusal:
+        grade(tmp_path, text)
+    assert refusal.value.code == code and said in refusal.value.message
+
+
+def test_a_metrics_own_refusal_names_ids_not_positions(tmp_path: Path) -> None:
+    labels = "id,target,Usage\n" + "".join(
+        f"{i:03},{i % 3 % 2},{'Public' if i % 2 else 'Private'}\n" for i in range(10)
+    )
+    good = "id,target\n" + "".join(f"{i:03},0.5\n" for i in range(10))
+    with pytest.raises(InvalidSubmission) as refusal:
+        grade(tmp_path, good.replace("004,0.5", "004,1.5"), metric="binary_log_loss", solution=labels)
+    assert refusal.value.code == "out_of_range" and refusal.value.ids == ["004"]
+
+
+def test_text_labels_may_read_like_missing_values(tmp_path: Path) -> None:
+    labels = "id,target,Usage\n001,NA,Public\n002,None,Private\n"
+    assert grade(tmp_path, "id,target\n001,NA\n002,None\n", metric="accuracy", solution=labels) == (1.0, 1.0)
+
+
+def test_a_metric_that_breaks_is_not_the_submissions_fault(tmp_path: Path) -> None:
+    one_class = SOLUTION.replace("Public", "Private")
+    flat = "id,target,Usage\n" + "".join(f"{i:03},1,Private\n" for i in range(10))
+    assert grade(tmp_path, rows(), solution=one_class)[0] is None  # no public rows: no public score
+    with pytest.raises(GraderFailed, match="roc_auc"):
+        grade(tmp_path, rows(), metric="roc_auc", solution=flat)
+
+
+def test_without_labels_a_file_is_checked_but_not_scored(tmp_path: Path) -> None:
+    assert grade(tmp_path, rows(), solution=None) == (None, None)
+    with pytest.raises(InvalidSubmission):
+        grade(tmp_path, rows(r003="nan"), solution=None)
+
+
+def test_frames_can_be_graded_directly(tmp_path: Path) -> None:
+    spec = competition(tmp_path)
+    assert spec.solution_path is not None
+    solution = read_submission(spec.solution_path, "id")
+    submission = pd.DataFrame({"id": solution["id"], "target": solution["target"] + 1})
+    result = grade_submission(solution, submission, spec)
+    assert (result.public_score, result.private_score, result.public_rows) == (1.0, 1.0, 5)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_standing_counts_strictly_better_teams_and_ties_favour_the_score(higher: bool) -> None:
+    sign = 1 if higher else -1
+    board = [sign * float(n) for n in range(1, 101)]  # best is 100 (or -100)
+    tied = placement(sign * 91.0, board, higher)
+    assert tied is not None
+    assert (tied.rank, tied.teams, tied.medal, tied.above_median) == (10, 100, "gold", True)
+    assert tied.win_rate == pytest.approx(0.91)
+    below = placement(sign * 90.9, board, higher)
+    assert below is not None and (below.rank, below.medal) == (11, "silver")
+    middle = placement(sign * 50.5, board, higher)
+    assert middle is not None and not middle.above_median and middle.medal is None
+
+
+def test_a_score_is_rounded_before_it_is_compared_and_nan_rows_do_not_count() -> None:
+    place = placement(0.9499999, [0.95, 0.9, math.nan], True)
+    assert place is not None and (place.rank, place.teams) == (1, 2)
+    assert placement(1.0, [math.nan], True) is None and placement(1.0, [], True) is None
+    assert medal_thresholds([3.0, 1.0, 2.0], False)["gold"] == 1.0
+
+
+def test_ignored_rows_must_be_predicted_and_are_not_scored(tmp_path: Path) -> None:
+    labels = SOLUTION.replace("003,4.5,Public", "003,,Ignored").replace("004,6.0,Private", "004,6.0,Ignored")
+    assert grade(tmp_path, rows(r003="99", r004="-7"), solution=labels) == (0.0, 0.0)
+    with pytest.raises(InvalidSubmission, match="'003'"):
+        grade(tmp_path, rows(r003=""), solution=labels)
+    with pytest.raises(InvalidSubmission, match="'004'"):
+        grade(tmp_path, rows().replace("004,6.0\n", ""), solution=labels)
+
+
+def test_texts_that_look_like_numbers_keep_their_zeros_and_may_be_empty(tmp_path: Path) -> None:
+    labels = "id,target,Usage\n001,0706,Private\n002,0012,Private\n"
+    assert grade(tmp_path, "id,target\n002,0012\n001,706\n", metric="map_at_5", solution=labels)[1] == 0.5
+    assert grade(tmp_path, "id,target\n002,\n001,\n", metric="map_at_5", solution=labels)[1] == 0.0
+
+
+def test_an_id_of_two_columns_is_joined_and_aligned(tmp_path: Path) -> None:
+    spec = replace(competition(tmp_path), id_column="trip+time")
+    solution = pd.DataFrame(
+        {"trip+time": ["a+1", "a+2"], "trip": ["a", "a"], "target": [1.0, 2.0], "Usage": "Private"}
+    )
+    path = tmp_path / "pairs.csv"
+    path.write_text("trip,time,target\na,2,2\na,1,1\n")
+    assert grade_submission(solution, read_submission(path, "trip+time"), spec).private_score == 0.0
+    path.write_text("trip,time,target\na,2,2\n,1,1\n")
+    with pytest.raises(InvalidSubmission, match="line 3"):
+        grade_submission(solution, read_submission(path, "trip+time"), spec)
+
+
+def test_a_solution_with_repeated_ids_is_the_graders_fault(tmp_path: Path) -> None:
+    with pytest.raises(GraderFailed, match="repeated"):
+        grade(tmp_path, rows(), solution=SOLUTION + "000,1,Public\n")

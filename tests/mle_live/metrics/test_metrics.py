@@ -1,0 +1,267 @@
+"""Every metric against the library that defines it, the properties they share, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from kaggle_runner.errors import UsageError
+from mle_live.metrics import METRICS, InvalidPredictions, bootstrap, get_metric
+from tests.mle_live.metrics import examples as competition_examples
+
+ROWS = 400
+RNG = np.random.default_rng(7)
+CLASSES = ["a", "b", "c"]
+
+
+def _frames(name: str) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """A truth and an imperfect prediction that suit the metric."""
+    rng = np.random.default_rng(3)
+    signal = rng.normal(size=ROWS)
+    binary = (signal + rng.normal(size=ROWS) > 0.8).astype(int)
+    probability = 1 / (1 + np.exp(-np.round(signal, 1)))
+    classes = rng.integers(0, 3, ROWS)
+    guessed = np.where(rng.random(ROWS) < 0.6, classes, rng.integers(0, 3, ROWS))
+    if name in ("roc_auc", "average_precision", "binary_log_loss"):
+        return pd.DataFrame({"y": binary}), pd.DataFrame({"y": probability}), ["y"]
+    if name == "f1":
+        return pd.DataFrame({"y": binary}), pd.DataFrame({"y": (signal > 0).astype(int)}), ["y"]
+    if name == "mean_column_roc_auc":
+        truth = pd.DataFrame({"p": binary, "q": 1 - binary})
+        return truth, pd.DataFrame({"p": probability, "q": 1 - probability**2 + signal / 9}), ["p", "q"]
+    if name == "multiclass_log_loss":
+        wide = rng.dirichlet([1, 1, 1], ROWS) * 0.5 + np.eye(3)[guessed] * 0.5
+        return pd.DataFrame(np.eye(3)[classes], columns=CLASSES), pd.DataFrame(wide, columns=CLASSES), CLASSES
+    if name in ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "matthews_corrcoef"):
+        names = np.array(CLASSES)
+        return pd.DataFrame({"y": names[classes]}), pd.DataFrame({"y": names[guessed]}), ["y"]
+    if name == "quadratic_weighted_kappa":
+        return pd.DataFrame({"y": classes + 1}), pd.DataFrame({"y": guessed + 1}), ["y"]
+    amount = np.exp(signal) + 0.1
+    near = amount * np.exp(rng.normal(size=ROWS) * 0.3)
+    if name.startswith("mean_column"):
+        return (
+            pd.DataFrame({"p": amount, "q": amount**2}),
+            pd.DataFrame({"p": near, "q": near**2}),
+            ["p", "q"],
+        )
+    return pd.DataFrame({"y": amount}), pd.DataFrame({"y": near}), ["y"]
+
+
+REFERENCES = {
+    "roc_auc": lambda t, p: sk.roc_auc_score(t, p),
+    "mean_column_roc_auc": lambda t, p: sk.roc_auc_score(t, p, average="macro"),
+    "average_precision": lambda t, p: sk.average_precision_score(t, p),
+    "accuracy": lambda t, p: sk.accuracy_score(t, p),
+    "balanced_accuracy": lambda t, p: sk.balanced_accuracy_score(t, p),
+    "f1": lambda t, p: sk.f1_score(t, p),
+    "macro_f1": lambda t, p: sk.f1_score(t, p, average="macro"),
+    "weighted_f1": lambda t, p: sk.f1_score(t, p, average="weighted"),
+    "binary_log_loss": lambda t, p: sk.log_loss(t, p),
+    "multiclass_log_loss": lambda t, p: sk.log_loss(np.argmax(t, axis=1), p),
+    "quadratic_weighted_kappa": lambda t, p: sk.cohen_kappa_score(t, p, weights="quadratic"),
+    "matthews_corrcoef": lambda t, p: sk.matthews_corrcoef(t, p),
+    "mse": lambda t, p: sk.mean_squared_error(t, p),
+    "rmse": lambda t, p: sk.root_mean_squared_error(t, p),
+    "mean_column_rmse": lambda t, p: sk.root_mean_squared_error(t, p),
+    "rmsle": lambda t, p: sk.root_mean_squared_log_error(t, p),
+    "mean_column_rmsle": lambda t, p: sk.root_mean_squared_log_error(t, p),
+    "mae": lambda t, p: sk.mean_absolute_error(t, p),
+    "mape": lambda t, p: sk.mean_absolute_percentage_error(t, p),
+    "r2": lambda t, p: sk.r2_score(t, p),
+    "pearson_r": lambda t, p: stats.pearsonr(t, p).statistic,
+    "spearman_r": lambda t, p: stats.spearmanr(t, p).statistic,
+}
+
+
+def test_every_metric_has_a_reference():
+    assert set(REFERENCES) | set(competition_examples.REFERENCES) == set(METRICS)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_agrees_with_its_reference(name):
+    truth, prediction, columns = _frames(name)
+    t, p = truth.to_numpy(), prediction.to_numpy()
+    if len(columns) == 1:
+        t, p = t[:, 0], p[:, 0]
+    assert get_metric(name).score(truth, prediction, columns) == pytest.approx(
+        REFERENCES[name](t, p), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_truth_is_perfect_and_shuffled_truth_is_worse(name):
+    truth, prediction, columns = _frames(name)
+    metric = get_metric(name)
+    shuffled = truth.sample(frac=1.0, random_state=1).reset_index(drop=True)
+    sign = 1 if metric.higher_is_better else -1
+    assert metric.score(truth, truth, columns) == pytest.approx(metric.perfect, abs=1e-9)
+    good = metric.score(truth, prediction, columns)
+    assert sign * metric.perfect >= sign * good > sign * metric.score(truth, shuffled, columns)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_missing_and_infinite_predictions_are_refused_with_their_rows(name, bad):
+    truth, prediction, columns = _frames(name)
+    broken = prediction.astype(object)
+    broken.loc[[3, 11], columns[0]] = bad
+    if prediction[columns[0]].dtype != object and prediction[columns[0]].dtype.kind in "if":
+        broken[columns[0]] = broken[columns[0]].astype(float)
+    elif bad == math.inf:
+        return  # text labels: the word "inf" is only an unknown label
+    with pytest.raises(InvalidPredictions) as refusal:
+        get_metric(name).score(truth, broken, columns)
+    assert refusal.value.code == ("nan" if math.isnan(bad) else "infinite")
+    assert refusal.value.row_positions == [3, 11]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("binary_log_loss", 1.2, "out_of_range"),
+        ("rmsle", -0.1, "out_of_range"),
+        ("rmse", "twelve", "not_a_number"),
+        ("quadratic_weighted_kappa", 1.5, "unknown_label"),
+        ("f1", 2, "unknown_label"),
+        ("multiclass_log_loss", -0.5, "out_of_range"),
+    ],
+)
+def test_values_outside_the_metric_are_refused(name, value, code):
+    truth, prediction, columns = _frames(name)
+    broken = prediction.astype(object)
+    broken.loc[5, columns[0]] = value
+    with pytest.raises(InvalidPredictions) as refusal:
+        get_metric(name).check(broken, truth, columns)
+    assert (refusal.value.code, refusal.value.row_positions) == (code, [5])
+
+
+def test_constant_predictions_have_no_correlation():
+    truth, prediction, columns = _frames("pearson_r")
+    with pytest.raises(InvalidPredictions) as refusal:
+        get_metric("pearson_r").score(truth, prediction * 0 + 1, columns)
+    assert refusal.value.code == "constant"
+
+
+def test_truth_of_one_class_is_the_graders_fault_not_the_submitters():
+    truth = pd.DataFrame({"y": [1, 1, 1]})
+    with pytest.raises(ValueError, match="undefined"):
+        get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.1, 0.2, 0.3]}), ["y"])
+
+
+def test_probabilities_are_no_class_labels():
+    truth = pd.DataFrame({"y": [0, 1, 2]})
+    with pytest.raises(InvalidPredictions) as refusal:
+        get_metric("accuracy").score(truth, pd.DataFrame({"y": [0.0, 0.7, 2.0]}), ["y"])
+    assert (refusal.value.code, refusal.value.row_positions) == ("unknown_label", [1])
+
+
+def test_a_class_that_the_split_lacks_is_wrong_but_allowed():
+    truth = pd.DataFrame({"y": ["cat", "dog"]})
+    assert get_metric("accuracy").score(truth, pd.DataFrame({"y": ["cat", "emu"]}), ["y"]) == 0.5
+
+
+def test_codes_in_place_of_class_names_are_refused():
+    truth = pd.DataFrame({"y": ["cat", "dog"]})
+    with pytest.raises(InvalidPredictions, match="no prediction"):
+        get_metric("accuracy").score(truth, pd.DataFrame({"y": [0, 1]}), ["y"])
+
+
+def test_labels_written_as_text_count_as_the_numbers_they_are():
+    truth = pd.DataFrame({"y": [0, 1, 1]})
+    assert get_metric("accuracy").score(truth, pd.DataFrame({"y": ["0", "1", "0"]}), ["y"]) == pytest.approx(
+        2 / 3
+    )
+
+
+def test_boolean_truth_takes_boolean_and_numeric_predictions():
+    truth = pd.DataFrame({"y": [True, False, True]})
+    accuracy = get_metric("accuracy")
+    assert accuracy.score(truth, pd.DataFrame({"y": ["True", "False", "False"]}), ["y"]) == pytest.approx(
+        2 / 3
+    )
+    assert accuracy.score(truth, pd.DataFrame({"y": [1, 0, 1]}), ["y"]) == 1.0
+    assert get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.9, 0.1, 0.5]}), ["y"]) == 1.0
+
+
+def test_text_classes_take_the_last_as_positive():
+    truth = pd.DataFrame({"y": ["no", "yes", "yes"]})
+    assert get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.1, 0.7, 0.9]}), ["y"]) == 1.0
+    assert get_metric("f1").score(truth, truth, ["y"]) == 1.0
+
+
+def test_multiclass_log_loss_takes_a_label_column_as_truth():
+    truth, prediction, columns = _frames("multiclass_log_loss")
+    names = truth.idxmax(axis=1).to_frame("species")
+    metric = get_metric("multiclass_log_loss")
+    assert metric.score(names, prediction, columns) == metric.score(truth, prediction, columns)
+
+
+def test_rows_and_columns_must_be_there():
+    truth, prediction, columns = _frames("rmse")
+    with pytest.raises(InvalidPredictions) as too_few:
+        get_metric("rmse").check(prediction.iloc[:-1], truth, columns)
+    with pytest.raises(InvalidPredictions) as absent:
+        get_metric("rmse").check(prediction.rename(columns={"y": "z"}), truth, columns)
+    assert (too_few.value.code, absent.value.code) == ("row_count", "missing_column")
+
+
+def test_an_unknown_metric_is_a_usage_error_with_near_names():
+    with pytest.raises(UsageError) as error:
+        get_metric("rmsel")
+    assert "rmsle" in error.value.hint
+    with pytest.raises(UsageError) as shorter:
+        get_metric("AUC")
+    assert "roc_auc" in shorter.value.hint
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_bootstrap_holds_the_score_and_repeats_with_its_seed(name):
+    truth, prediction, columns = _frames(name)
+    metric = get_metric(name)
+    first, again, other = (
+        bootstrap(metric, truth, prediction, columns, samples=60, seed=seed, groups=None)
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+    assert first[0] < metric.score(truth, prediction, columns) < first[1]
+
+
+def test_bootstrap_narrows_with_rows_and_widens_with_groups():
+    rng = np.random.default_rng(0)
+    truth = pd.DataFrame({"y": rng.normal(size=3000)})
+    group = np.repeat(np.arange(60), 50)
+    prediction = truth + rng.normal(size=60)[group][:, None]
+    metric = get_metric("rmse")
+
+    def width(rows: int, groups: np.ndarray | None) -> float:
+        low, high = bootstrap(
+            metric, truth[:rows], prediction[:rows], ["y"], samples=200, seed=4, groups=groups
+        )
+        return high - low
+
+    assert width(3000, None) < width(300, None)
+    assert width(3000, group) > 2 * width(3000, None)
+
+
+def test_bootstrap_leaves_out_samples_without_both_classes():
+    truth = pd.DataFrame({"y": [1] + [0] * 7})
+    prediction = pd.DataFrame({"y": np.linspace(1, 0, 8)})
+    low, high = bootstrap(get_metric("roc_auc"), truth, prediction, ["y"], samples=100, seed=0, groups=None)
+    assert math.isfinite(low) and math.isfinite(high)
+
+
+def test_the_package_needs_no_library_beyond_numpy_pandas_and_scipy():
+    """The grader's sandbox mounts the packages as plain files."""
+    heavy = ["sklearn", "openai", "textual", "starlette", "kagglesdk", "yaml"]
+    code = f"import sys, mle_live.metrics; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
