@@ -2,7 +2,8 @@
 
 A newcomer starts here. Each step is recorded before the next builds on it, and every step first looks for its
 own record, so a resumed run walks through what is done without asking or running anything twice. The steps
-are `comind.round.study`, `comind.round.proposal`, `comind.round.drafts`, `comind.agents.coder` and `comind.community.publication`.
+are `comind.round.study`, `comind.round.proposal`, `comind.round.drafts`, `comind.agents.coder` and
+`comind.community.publication`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""agents"""
+"""Agents that run code: at work in a notebook, under watch, here or at Kaggle."""

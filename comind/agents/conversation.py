@@ -1,7 +1,7 @@
 """A coding agent's talk with its model: opening, turns, observations, kept within the model's window.
 
-The opening never changes and old turns are folded rarely (`comind.agents.folds`), so that servers can cache the
-prompt. Whatever is left out is named where it stood: which cell, how much, and where its log is.
+The opening never changes and old turns are folded rarely (`comind.agents.folds`), so that servers can cache
+the prompt. Whatever is left out is named where it stood: which cell, how much, and where its log is.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Agents whose every cell is a whole Kaggle script, run in a fresh kernel on the joined view.
 
-`ScriptAtWork` runs a script and has its submission graded; `comind.round.verification` runs community kernels with
-it. `ScriptAgent` improves a verified kernel one change at a time: each turn is a question of its own with the
-best script so far in it, so that it fits a short window and a weak model stands on code that works. The
-effect of every change is measured, and told to the next turn.
+`ScriptAtWork` runs a script and has its submission graded; `comind.round.verification` runs
+community kernels with it. `ScriptAgent` improves a verified kernel one change at a time: each turn is a
+question of its own with the best script so far in it, so that it fits a short window and a weak model stands
+on code that works. The effect of every change is measured, and told to the next turn.
 """
 
 from __future__ import annotations

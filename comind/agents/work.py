@@ -1,7 +1,8 @@
 """What every agent that runs code has in common: a notebook session, cells under watch, graded predictions.
 
-How an agent decides what to run is `comind.agents.coder` (one live notebook, the paper's agent), `comind.agents.scripter`
-(whole scripts, for small models) and `comind.round.verification` (a community kernel as it is).
+How an agent decides what to run is `comind.agents.coder` (one live notebook, the paper's agent),
+`comind.agents.scripter` (whole scripts, for small models) and `comind.round.verification` (a community
+kernel as it is).
 
 Everything is recorded before it is used, so a resumed run walks the same way again: replies, ended cells and
 evaluations come from the store.

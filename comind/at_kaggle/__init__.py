@@ -1,1 +1,1 @@
-"""at_kaggle"""
+"""One run's place at a Kaggle: what must be there, what is ordered, and how it comes home."""

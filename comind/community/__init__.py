@@ -1,1 +1,1 @@
-"""community"""
+"""What others published: fetched, kept, sampled, offered to agents; and what a run publishes."""

@@ -1,7 +1,7 @@
 """What a run publishes for its own later rounds: kernels, their outputs as datasets, and who uses what.
 
-What is published here is seen by this run alone. What comes from upstream is `comind.community.snapshot`; what a round
-reads of both is `comind.community.sample`.
+What is published here is seen by this run alone. What comes from upstream is `comind.community.snapshot`;
+what a round reads of both is `comind.community.sample`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ async def keep_pages(cache: CommunityCache, folder: RunFolder) -> None:
 async def fetch_downloads(
     cache: CommunityCache, folder: RunFolder, store: Store, *, most_bytes: int
 ) -> list[Download]:
-    """Outputs and datasets of the snapshot's kernels, once a run; which may be used is `comind.community.offer`."""
+    """Outputs and datasets of the snapshot's kernels, once a run."""
     if folder.downloads.exists():
         return read_downloads(folder)
     kernels = store.all(Kernel, "origin = 'upstream'", order="rowid")

@@ -1,4 +1,4 @@
-"""Coding Agent's turns and report as replies (formats of the CoMind paper). The loop is `comind.agents.coder`."""
+"""Coding Agent's turns and report as replies, in the paper's formats. The loop is `comind.agents.coder`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monitor's question about a running cell. When it is asked, and the cheap rules, are `comind.agents.watch`."""
+"""Monitor's question about a running cell. When it is asked, and cheap rules, are `comind.agents.watch`."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ def prompts_folder() -> Path:
     chosen = os.environ.get("COMIND_PROMPTS")
     if chosen:
         return Path(chosen)
-    here = Path(__file__).resolve().parent
-    checkout = here.parent / "prompts"
-    return checkout if checkout.is_dir() else here / "_prompts"
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "prompts"
+    return checkout if checkout.is_dir() else package / "_prompts"
 
 
 class Prompts:

@@ -1,1 +1,1 @@
-"""round"""
+"""The steps of one round: study, propose, draft; and what all of them know."""

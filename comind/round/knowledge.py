@@ -1,6 +1,7 @@
 """What every step of a round works with: the workshop, the settings, and what the run knows as prompt text.
 
-It decides nothing and asks nobody; the steps are `comind.round.study`, `comind.round.proposal` and `comind.round.drafts`.
+It decides nothing and asks nobody; the steps are `comind.round.study`, `comind.round.proposal` and
+`comind.round.drafts`.
 """
 
 from __future__ import annotations

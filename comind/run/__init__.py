@@ -1,1 +1,1 @@
-"""run"""
+"""A run from its start to what it leaves: model, data, submissions, results, replay."""

@@ -1,7 +1,7 @@
 """What a run has to submit, and its submissions after each round when the person allowed them (`--submit`).
 
-What is worth one is the governor's business (`kaggle_runner.submissions.governor`). Whatever happens at Kaggle is told in
-an event and never ends the run.
+What is worth one is the governor's business (`kaggle_runner.submissions.governor`). Whatever happens at
+Kaggle is told in an event and never ends the run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`comind-tui doctor`: what this machine has, what it lacks, and how to get it. It changes nothing.
 
-With `--competition` also everything that taking part in it at a Kaggle needs (kaggle_runner.kaggle.preflight).
+With `--competition` also what taking part in it at a Kaggle needs (`kaggle_runner.kaggle.preflight`).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""text"""
+"""What both front ends say, in words and plain tables."""

@@ -1,1 +1,1 @@
-"""submissions"""
+"""What is submitted to a leaderboard, when it is worth it, and never twice."""

@@ -1,1 +1,1 @@
-"""competitions"""
+"""Competitions on disk: read, checked, graded, and where a score would stand."""

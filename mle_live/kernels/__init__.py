@@ -1,1 +1,1 @@
-"""kernels"""
+"""Pushed kernels as they run: their queue, inputs, sandboxes, logs and outputs."""

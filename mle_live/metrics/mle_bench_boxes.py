@@ -1,4 +1,4 @@
-"""Average precision of boxes as MLE-bench computes it, for `mle_live.competitions.mle_bench`; not this package's rule."""
+"""Average precision of boxes as MLE-bench computes it, not by this package's rule."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""stores"""
+"""What the server's database and folders keep: users' submissions, kernels, datasets, posts."""

@@ -28,7 +28,7 @@ from kaggle_runner.notebook.cell import CellResult
 from tests.fakes.models import InstantModel
 from tests.fakes.workshops import ToldSession, make_agent, make_workshop
 
-FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "small_model"
+FOLDER = Path(__file__).resolve().parents[2] / "recordings" / "small_model"
 FILES = sorted(FOLDER.glob("*.jsonl"))
 REPLIES: list[tuple[str, Recorded]] = [
     (f"{file.stem}:{key}", reply) for file in FILES for key, reply in read_recording(file).replies.items()

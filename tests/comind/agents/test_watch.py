@@ -84,8 +84,11 @@ def test_silence_is_a_doubt_only() -> None:
     assert not finding.sure
 
 
+OpenWatch = Callable[..., tuple[Watcher, Store, Session]]
+
+
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Watcher, Store, Session]]:
+def watching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenWatch:
     monkeypatch.setattr(watch, "_POLL_SECONDS", 0.001)
 
     def make(
@@ -107,9 +110,11 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     return make
 
 
-async def test_a_sure_rule_stops_without_asking(watch: Callable[..., tuple[Watcher, Store, Session]]) -> None:
+async def test_a_sure_rule_stops_without_asking(
+    watching: OpenWatch,
+) -> None:
     model = saying("CONTINUE")
-    watcher, store, session = watch([Progress(tail="loss: nan\n" * 5)], model)
+    watcher, store, session = watching([Progress(tail="loss: nan\n" * 5)], model)
     await watcher.run()
     decision = store.all(MonitorDecision)[0]
     assert (decision.action, decision.source, decision.rule) == ("STOP", "rule", "nan_loss")
@@ -118,27 +123,29 @@ async def test_a_sure_rule_stops_without_asking(watch: Callable[..., tuple[Watch
 
 
 async def test_the_model_is_asked_at_a_tenth_of_the_limit_and_then_as_time_doubles(
-    watch: Callable[..., tuple[Watcher, Store, Session]],
+    watching: OpenWatch,
 ) -> None:
     model = saying("CONTINUE")
     script = [Progress(elapsed=float(n)) for n in range(1, 60)]
-    watcher, store, _ = watch([*script, Progress(tail="loss: nan\n" * 3, elapsed=60)], model)
+    watcher, store, _ = watching([*script, Progress(tail="loss: nan\n" * 3, elapsed=60)], model)
     await watcher.run()
     asked_at = [one.elapsed for one in store.all(MonitorDecision) if one.source == "model"]
     assert asked_at == [10.0, 20.0, 40.0]
 
 
 async def test_a_models_stop_is_obeyed_and_its_reason_kept(
-    watch: Callable[..., tuple[Watcher, Store, Session]],
+    watching: OpenWatch,
 ) -> None:
-    watcher, store, session = watch([Progress(elapsed=50)], saying("STOP"))
+    watcher, store, session = watching([Progress(elapsed=50)], saying("STOP"))
     await watcher.run()
     assert session.interrupted == ["because"]
     assert store.all(MonitorDecision)[0].source == "model"
 
 
-async def test_an_agent_without_time_is_stopped(watch: Callable[..., tuple[Watcher, Store, Session]]) -> None:
-    watcher, store, session = watch([Progress()], saying("CONTINUE"), left=0.0)
+async def test_an_agent_without_time_is_stopped(
+    watching: OpenWatch,
+) -> None:
+    watcher, store, session = watching([Progress()], saying("CONTINUE"), left=0.0)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == "limit"
     assert session.interrupted
@@ -155,22 +162,22 @@ async def test_an_agent_without_time_is_stopped(watch: Callable[..., tuple[Watch
     ids=["agent's time", "money", "agent stopped", "run stopped"],
 )
 async def test_who_ended_a_cell_is_told_from_why(
-    watch: Callable[..., tuple[Watcher, Store, Session]], end: Callable[[Control], None], source: str
+    watching: OpenWatch, end: Callable[[Control], None], source: str
 ) -> None:
     clock = HandClock()
     control = Control(time_limit=1e6, seconds_used=0, clock=clock)
     end(control)
     clock.advance(GRACE_SECONDS)
-    watcher, store, session = watch([Progress()], saying("CONTINUE"), control=control)
+    watcher, store, session = watching([Progress()], saying("CONTINUE"), control=control)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == source
     assert session.interrupted == [control.stop_reason("r1-a1")]
 
 
 async def test_an_unreadable_verdict_costs_no_cell(
-    watch: Callable[..., tuple[Watcher, Store, Session]],
+    watching: OpenWatch,
 ) -> None:
     script = [Progress(elapsed=50), Progress(elapsed=51, tail="loss: nan\n" * 3)]
-    watcher, store, _ = watch(script, saying("MAYBE"))
+    watcher, store, _ = watching(script, saying("MAYBE"))
     await watcher.run()
     assert [event.kind for event in store.events()] == ["monitor_silent", "monitor"]

@@ -332,7 +332,7 @@ asyncio.run(main())
         program,
         str(tmp_path),
         stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert engine.stdout is not None and await engine.stdout.readline() == b"ready\n"
     members = processes.tree(engine.pid)

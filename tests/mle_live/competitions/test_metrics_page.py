@@ -12,7 +12,7 @@ from mle_live.metrics import METRICS
 
 
 def test_the_page_is_what_the_command_writes() -> None:
-    kept = Path(__file__).parents[2] / "docs" / "metrics.md"
+    kept = Path(__file__).parents[3] / "docs" / "metrics.md"
     assert kept.read_text(encoding="utf-8") == page(), "run python -m mle_live.competitions.metrics_page"
 
 
