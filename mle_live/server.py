@@ -1,6 +1,7 @@
 """The HTTP server: Kaggle's protocol, uploads, downloads and MLE-Live's own reads on one loopback port.
 
-Routing, authentication and bodies are here; what a call answers is in the api modules.
+Routing, authentication and bodies are here; what a call answers, and under which conditions, is in the api
+modules.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import logging
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
 from email.utils import format_datetime
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from kagglesdk.security.types.oauth_service import IntrospectTokenResponse
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import IntegerConvertor, register_url_convertor
@@ -33,34 +33,31 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kaggle_runner.errors import MachineError
 from kaggle_runner.files import whole_file
 from kaggle_runner.moments import Clock
-from mle_live.api import extension, posts
 from mle_live.api.account import AccountApi
 from mle_live.api.competitions import CompetitionApi
 from mle_live.api.datasets import DatasetApi
 from mle_live.api.discussions import DiscussionApi
+from mle_live.api.extension import FactsApi
 from mle_live.api.kernel_push import KernelPushApi
-from mle_live.api.kernel_stream import KernelStream
+from mle_live.api.kernel_stream import follow_log
 from mle_live.api.kernels import KernelApi
+from mle_live.api.posts import PostApi
 from mle_live.api.submissions import SubmissionApi
-from mle_live.competitions.files import archive, find_file
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
-from mle_live.service import Service
-from mle_live.stores.rules import ASKING
+from mle_live.service import NOBODY, Api, Call, Service
 from mle_live.stores.state import User
-from mle_live.wire import Call, Method, RpcError, reached_address
+from mle_live.wire import OwnAddress, Rpc, RpcError, SignedFiles, handlers, not_found
 from mle_live.wire_types import read_message
 
 logger = logging.getLogger("mle_live")
 
-_COMPETITION = "/mle-live/v1/competitions/{slug}"
-_TOPICS = f"{_COMPETITION}/topics"
 _NO_CREDENTIALS = "Unauthenticated: no valid API token or key came with the request"
 
 
 def create_app(service: Service) -> Starlette:
     """The ASGI application over `service`, which it closes when it shuts down."""
-    routes = _Routes(service)
     register_url_convertor("number", _Number())
+    routes = _Routes(service)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -75,21 +72,11 @@ def create_app(service: Service) -> Starlette:
             Route("/api/v1/{service}/{method}", routes.call, methods=["POST"]),
             Route("/v1/{service}/{method}", routes.call, methods=["POST"]),
             Route("/_upload/{token}", routes.upload, methods=["PUT"]),
-            Route("/_download/{signature}/{path:path}", routes.download, methods=["GET", "HEAD"]),
             Route("/_blob/{token}", service.blobs.put, methods=["PUT"]),
-            Route(
-                "/_dataset/{signature}/{kind}/{id:number}/{version:number}/{name:path}", routes.datasets.send
-            ),
-            Route("/_kernel/{signature}/{session:number}/{name:path}", routes.kernels.output_file),
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
-            Route("/mle-live/v1/competitions/{slug}", routes.extension(_competition_facts)),
-            Route("/mle-live/v1/competitions/{slug}/kernel-scores", routes.extension(_kernel_scores)),
-            Route("/mle-live/v1/submissions/{ref:number}/result", routes.extension(_submission_result)),
-            Route(_TOPICS, routes.posting(_post_topic), methods=["POST"]),
-            Route(_TOPICS + "/{topic:number}/messages", routes.posting(_post_message), methods=["POST"]),
-            Route(f"{_COMPETITION}/rules", routes.posting(_accept_rules), methods=["POST"]),
-            Route("/mle-live/v1/votes", routes.posting(_vote), methods=["POST", "DELETE"]),
+            *(routes.files(*declared) for declared in handlers(routes.apis, SignedFiles)),
+            *(routes.own(*declared) for declared in handlers(routes.apis, OwnAddress)),
         ],
         exception_handlers={
             RpcError: _rpc_error,
@@ -98,6 +85,21 @@ def create_app(service: Service) -> Starlette:
             405: _unknown_address,
             Exception: _internal_error,
         },
+    )
+
+
+def apis_of(service: Service) -> tuple[Api, ...]:
+    """The parts of the protocol, whose methods are the handlers of all calls."""
+    return (
+        CompetitionApi(service),
+        SubmissionApi(service),
+        DiscussionApi(service),
+        DatasetApi(service),
+        AccountApi(service),
+        KernelApi(service),
+        KernelPushApi(service),
+        PostApi(service),
+        FactsApi(service),
     )
 
 
@@ -127,57 +129,41 @@ class _ClockDate:
 class _Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.kernels = KernelStream(service)
-        self.datasets = DatasetApi(service)
-        self._methods: Mapping[str, Method] = {
-            **CompetitionApi(service).methods(),
-            **SubmissionApi(service).methods(),
-            **DiscussionApi(service).methods(),
-            **self.datasets.methods(),
-            **AccountApi(service).methods(),
-            **KernelApi(service).methods(),
-            **KernelPushApi(service).methods(),
-        }
+        self.apis = apis_of(service)
+        self._rpcs = {contract.name: (contract, handler) for contract, handler in handlers(self.apis, Rpc)}
 
     async def call(self, request: Request) -> Response:
         """One RPC: JSON in, JSON out, kagglesdk's classes as the schema."""
-        name = f"{request.path_params['service']}/{request.path_params['method']}"
         body = await _json_body(request, self._service.limits.request_bytes)
-        if name == "security.OAuthService/IntrospectToken":
-            return await run_in_threadpool(self._introspect, body)
-        caller = await run_in_threadpool(self._caller, request)
-        method = self._methods.get(name)
-        if method is None:
+        return await run_in_threadpool(self._answer, request, body)
+
+    def _answer(self, request: Request, body: dict[str, Any]) -> Response:
+        name = f"{request.path_params['service']}/{request.path_params['method']}"
+        contract, handler = self._rpcs.get(name, (None, None))
+        call = self._call(request, anonymous=contract is not None and contract.anonymous)
+        if contract is None or handler is None:
             raise RpcError(501, f"MLE-Live does not offer {name}")
         try:
-            message = read_message(method.request_type, body)
+            asked = read_message(contract.request_type, body)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RpcError(400, f"{name}: a field of the request cannot be read ({error})") from error
-        if name in ASKING:
-            await run_in_threadpool(self._check_rules, caller, message.competition_name or "")
-        answer = await run_in_threadpool(method.answer, caller, message)
+        if contract.rules:
+            competition = self._service.competition(asked.competition_name)
+            if not self._service.rules.accepted(call.user, competition.slug):
+                raise RpcError(403, "You must accept this competition's rules before you can take part in it")
+        answer = handler(call, asked)
         return answer if isinstance(answer, Response) else JSONResponse(answer.to_dict())
 
-    def _check_rules(self, caller: Call, slug: str) -> None:
-        if not self._service.rules.accepted(caller.user, self._service.competition(slug).slug):
-            raise RpcError(403, "You must accept this competition's rules before you can take part in it")
-
-    def _introspect(self, body: dict[str, Any]) -> Response:
-        # The client has no handler for a 401 here: a bad token is "not active", with status 200.
-        message = IntrospectTokenResponse()
-        user = self._service.state.user_of_token(str(body.get("token", "")))
-        if user is not None:
-            message.active, message.username, message.user_id = True, user.username, user.id
-        return JSONResponse(message.to_dict())
-
-    def _caller(self, request: Request) -> Call:
-        user = self._user(request.headers.get("authorization", ""))
+    def _call(self, request: Request, *, anonymous: bool = False) -> Call:
+        user = NOBODY if anonymous else self._user(request.headers.get("authorization", ""))
         if user is None:
             raise RpcError(401, _NO_CREDENTIALS)
-        wait = self._service.rates.wait_for(user.id)
+        wait = 0 if anonymous else self._service.rates.wait_for(user.id)
         if wait:
             raise RpcError(429, f"Too many requests; try again in {wait} s", {"Retry-After": str(wait)})
-        return Call(user, self._service.clock.now(), reached_address(request))
+        # In proxy mode the client's host is not the socket's, so it comes from the Host header.
+        host = request.headers.get("host", request.url.netloc)
+        return Call(user, self._service.clock.now(), f"{request.url.scheme}://{host}")
 
     def _user(self, authorization: str) -> User | None:
         scheme, _, value = authorization.partition(" ")
@@ -214,71 +200,35 @@ class _Routes:
         return Response(status_code=201)
 
     async def kernel_log(self, request: Request) -> Response:
-        caller = await run_in_threadpool(self._caller, request)
-        return await self.kernels.follow_log(caller, request)
+        call = await run_in_threadpool(self._call, request)
+        return await follow_log(self._service, call, request)
 
-    async def download(self, request: Request) -> Response:
-        """A data file or the zip of all, by an address that authorises itself. Ranges are answered."""
-        signature, path = request.path_params["signature"], request.path_params["path"]
-        if not self._service.is_signed(path, signature):
-            raise RpcError(403, "This download address is not valid any more; ask for a new one")
-        slug, _, name = path.partition("/")
-        found = await run_in_threadpool(self._downloaded, slug, name)
-        if found is None:
-            raise RpcError(404, f"File not found: {name!r}")
-        kind = "application/zip" if found.suffix == ".zip" else "application/octet-stream"
-        return FileResponse(found, media_type=kind)
+    def files(self, contract: SignedFiles, find: Callable[[str], Path | None]) -> Route:
+        """Files at addresses that authorise themselves; no other permission is sent. Ranges are answered."""
 
-    def _downloaded(self, slug: str, name: str) -> Path | None:
-        competition = self._service.competition(slug)
-        if name == f"{slug}.zip":
-            return archive(competition, self._service.state_dir / "downloads")
-        file = find_file(competition, name.removeprefix("data/"))
-        return None if file is None else file.path
-
-    def extension(self, read: Callable[[Service, Call, Request], dict[str, Any]]) -> Any:
         async def answer(request: Request) -> Response:
-            caller = await run_in_threadpool(self._caller, request)
-            return JSONResponse(await run_in_threadpool(read, self._service, caller, request))
+            signature, path = request.path_params["signature"], request.path_params["path"]
+            if not self._service.is_signed(contract.kind, path, signature):
+                raise RpcError(403, "This download address is not valid any more; ask for a new one")
+            found = await run_in_threadpool(find, path)
+            if found is None:
+                raise not_found("File", path)
+            kind = "application/zip" if found.suffix == ".zip" else "application/octet-stream"
+            return FileResponse(found, media_type=kind)
 
-        return answer
+        return Route(f"/{contract.kind}/{{signature}}/{{path:path}}", answer)
 
-    def posting(self, write: Callable[[Service, Call, Request, dict[str, Any]], dict[str, Any]]) -> Any:
+    def own(self, contract: OwnAddress, handler: Callable[..., dict[str, Any]]) -> Route:
+        """MLE-Live's own reads and posts: JSON out, and JSON in where something is posted."""
+        limit = self._service.limits.request_bytes
+
         async def answer(request: Request) -> Response:
-            caller = await run_in_threadpool(self._caller, request)
-            body = await _json_body(request, self._service.limits.request_bytes)
-            return JSONResponse(await run_in_threadpool(write, self._service, caller, request, body))
+            body = [] if contract.verb == "GET" else [await _json_body(request, limit)]
+            return await run_in_threadpool(
+                lambda: JSONResponse(handler(self._call(request), *body, **request.path_params))
+            )
 
-        return answer
-
-
-def _post_topic(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return posts.post_topic(service, call, request.path_params["slug"], body)
-
-
-def _post_message(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    slug, topic = request.path_params["slug"], request.path_params["topic"]
-    return posts.post_message(service, call, slug, topic, body)
-
-
-def _accept_rules(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return posts.accept_rules(service, call, request.path_params["slug"])
-
-
-def _vote(service: Service, call: Call, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    return posts.vote(service, call, body, taken_back=request.method == "DELETE")
-
-
-def _competition_facts(service: Service, call: Call, request: Request) -> dict[str, Any]:
-    return extension.competition_facts(service, call, request.path_params["slug"])
-
-
-def _kernel_scores(service: Service, call: Call, request: Request) -> dict[str, Any]:
-    return extension.kernel_scores(service, call, request.path_params["slug"])
-
-
-def _submission_result(service: Service, call: Call, request: Request) -> dict[str, Any]:
-    return extension.submission_result(service, call, request.path_params["ref"])
+        return Route(f"/mle-live/v1/{contract.path}", answer, methods=[contract.verb])
 
 
 async def _healthy(_: Request) -> Response:

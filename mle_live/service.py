@@ -12,11 +12,12 @@ import math
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from kaggle_runner.errors import ComindError, MachineError, UsageError
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
@@ -33,9 +34,12 @@ from mle_live.stores.kernels import KernelStore
 from mle_live.stores.posts import PostStore
 from mle_live.stores.rules import RulesStore
 from mle_live.stores.state import ServerState, StoredSubmission, User
-from mle_live.wire import Call, RpcError
+from mle_live.wire import RpcError
 
 logger = logging.getLogger("mle_live")
+
+NOBODY = User(0, "")
+"""The user of calls that need no credentials."""
 
 GRADER_FAULT = (
     "The grader failed; this is not the submission's fault and does not count. Please submit again."
@@ -58,6 +62,15 @@ class ServerLimits:
     """Whether rules must be accepted before data are downloaded or predictions sent."""
     gpu_hours: float = 30.0
     tpu_hours: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, when, and under which address (scheme and host) the caller reached the server."""
+
+    user: User
+    now: datetime
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ class Service:
     rules: RulesStore = field(init=False)
     rates: RateLimit = field(init=False)
     uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
-    _by_slug: dict[str, HostedCompetition] = field(init=False)
+    by_slug: dict[str, HostedCompetition] = field(init=False)
     _communities: dict[str, Community] = field(init=False)
     _boards: dict[str, tuple[Team, ...]] = field(init=False)
     _secret: bytes = field(init=False)
@@ -94,14 +107,14 @@ class Service:
     _grader: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_slug = {}
+        self.by_slug = {}
         for competition in self.competitions:
-            if competition.slug in self._by_slug:
+            if competition.slug in self.by_slug:
                 raise UsageError(
                     f"two competitions are called {competition.slug!r}",
                     hint="serve one of them, or rename it",
                 )
-            self._by_slug[competition.slug] = competition
+            self.by_slug[competition.slug] = competition
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
@@ -116,7 +129,7 @@ class Service:
         # One worker: a metric may need much memory, and grading in order keeps the day's count simple.
         self._grader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
         for row in self.state.pending():
-            if row.competition in self._by_slug:
+            if row.competition in self.by_slug:
                 self.grade_later(row.ref)
         self.kernels = self._kernel_runs()
         self.kernels.resume()
@@ -128,7 +141,7 @@ class Service:
         shutil.rmtree(cache, ignore_errors=True)  # made again when needed, of the data as it is now
         store = KernelStore(self.state)
         inputs = KernelInputs(
-            self._by_slug,
+            self.by_slug,
             store,
             lambda kernel, version: version_files(folder, kernel.id, version),
             cache,
@@ -154,14 +167,18 @@ class Service:
         """The competition `slug`. RpcError 404 when it is not served."""
         if not slug:
             raise RpcError(400, "Missing competition name")
-        found = self._by_slug.get(slug)
+        found = self.by_slug.get(slug)
         if found is None:
-            raise RpcError(404, f"Competition not found: {slug!r}. Served here: {', '.join(self._by_slug)}")
+            raise RpcError(404, f"Competition not found: {slug!r}. Served here: {', '.join(self.by_slug)}")
         return found
 
     def community(self, competition: HostedCompetition, call: Call) -> Community:
         """What its community had published at the time of the call, users of this server included."""
         return self.posts.joined(competition.slug, self._communities[competition.slug].at(call.now), call.now)
+
+    def communities(self, call: Call) -> Iterator[tuple[HostedCompetition, Community]]:
+        """Every competition with its community as of the call."""
+        return ((competition, self.community(competition, call)) for competition in self.competitions)
 
     def votes_are_dated(self, competition: HostedCompetition) -> bool:
         """True when recorded votes are counted as of the call's time; else they are the export's."""
@@ -184,11 +201,15 @@ class Service:
 
     # -- links that authorise themselves, as Kaggle's do -------------------------------------------------
 
-    def signature(self, path: str) -> str:
-        return hmac.new(self._secret, path.encode(), hashlib.sha256).hexdigest()[:32]
+    def signed_address(self, call: Call, kind: str, path: str) -> str:
+        """Where `path` is read without credentials: the handler of these `signed` files finds it."""
+        return f"{call.address}/{kind}/{self._signature(f'{kind}/{path}')}/{quote(path)}"
 
-    def is_signed(self, path: str, signature: str) -> bool:
-        return hmac.compare_digest(self.signature(path).encode(), signature.encode())
+    def is_signed(self, kind: str, path: str, signature: str) -> bool:
+        return hmac.compare_digest(self._signature(f"{kind}/{path}").encode(), signature.encode())
+
+    def _signature(self, path: str) -> str:
+        return hmac.new(self._secret, path.encode(), hashlib.sha256).hexdigest()[:32]
 
     # -- submissions ------------------------------------------------------------------------------------
 
@@ -253,7 +274,7 @@ class Service:
         try:
             if not self.submission_path(ref).is_file():
                 raise MachineError(f"the file of submission {ref} is gone")
-            grade = grade_file(self._by_slug[row.competition], self.submission_path(ref))
+            grade = grade_file(self.by_slug[row.competition], self.submission_path(ref))
         except InvalidSubmission as error:
             self.state.fail(ref, str(error))
         except ComindError as error:
@@ -264,6 +285,13 @@ class Service:
             self.state.fail(ref, GRADER_FAULT)
         else:
             self.state.complete(ref, grade.public_score, grade.private_score)
+
+
+class Api:
+    """A part of the protocol: its methods are handlers (`wire.Contract`)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
 
 def best_of_users(submissions: Iterable[StoredSubmission], higher_is_better: bool) -> list[Team]:

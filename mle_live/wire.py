@@ -1,24 +1,20 @@
-"""Kaggle's RPC on the server's side: one call with its user, errors with an int code, pages.
+"""Kaggle's RPC on the server's side: contracts of handlers, and errors with an int code.
 
-Messages are kagglesdk's own classes; what a method does is in the api modules.
+A handler is a method of an api class. Everything that decides how a request reaches it is declared there by a
+`Contract`; the server collects them with `handlers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mle_live.stores.state import User
-
-Item = TypeVar("Item")
-
-MAX_PAGE = 200
-_LONGEST_TOKEN = 20
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+Kind = TypeVar("Kind", bound="Contract")
 
 
 class RpcError(Exception):
@@ -35,49 +31,65 @@ class RpcError(Exception):
         return JSONResponse(body, status_code=self.status, headers=dict(self.headers))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Who calls, when, and under which address (scheme and host) the caller reached the server."""
+class Contract:
+    """What the server must know of a handler; a contract is the handler's decorator."""
 
-    user: User
-    now: datetime
-    address: str
+    def __call__(self, handler: Handler) -> Handler:
+        vars(handler)["contract"] = self
+        return handler
 
 
-class Method(NamedTuple):
-    """One RPC: its request class of kagglesdk and the function that answers with a message or a response."""
+@dataclass(frozen=True)
+class Rpc(Contract):
+    """A call of Kaggle's, answered with a message of kagglesdk or a response: `handler(call, request)`.
 
+    `name` is service/method. With `rules` the caller must have accepted those of the request's
+    `competition_name`. `anonymous` calls bear no credentials and count against no rate.
+    """
+
+    name: str
     request_type: Any
-    answer: Callable[[Call, Any], Any]
+    rules: bool = False
+    anonymous: bool = False
 
 
-def wire_time(moment: datetime) -> datetime:
-    """The naive UTC date-time that kagglesdk writes with a `Z`."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
+@dataclass(frozen=True)
+class OwnAddress(Contract):
+    """MLE-Live's own address `/mle-live/v1/{path}`, answered with plain values.
 
-
-def reached_address(request: Request) -> str:
-    """Scheme and host as the client wrote them; redirects and upload addresses start with it.
-
-    In proxy mode the client's host is not the socket's, so it comes from the Host header.
+    The handler takes the call, the body unless `verb` is GET, and the path's parts.
     """
-    return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+
+    verb: Literal["GET", "POST", "DELETE"]
+    path: str
 
 
-def page_of(
-    items: Sequence[Item], size: int | None, token: str | None, page: int | None = None
-) -> tuple[list[Item], str]:
-    """The asked page of `items` and the token of the next page, empty after the last one.
+@dataclass(frozen=True)
+class SignedFiles(Contract):
+    """Files at a `Service.signed_address` of this kind: `handler(path)` finds one."""
 
-    `size` -1 means everything. Raises RpcError 400 for a token that is not one of ours.
-    """
-    if size == -1:
-        return list(items), ""
-    length = min(size or 20, MAX_PAGE)
-    if token and not (token.isdecimal() and len(token) < _LONGEST_TOKEN):
-        raise RpcError(400, f"Invalid page token {token[:_LONGEST_TOKEN]!r}")
-    if length < 1:
-        raise RpcError(400, f"Invalid page size {size!r}")
-    start = int(token) if token else (max(page or 1, 1) - 1) * length
-    following = start + length
-    return list(items[start:following]), str(following) if following < len(items) else ""
+    kind: str
+
+
+def handlers(apis: Iterable[object], kind: type[Kind]) -> Iterator[tuple[Kind, Callable[..., Any]]]:
+    """The contracts of one kind that methods of `apis` were declared under, each with its bound method."""
+    for api in apis:
+        for name, method in vars(type(api)).items():
+            contract = getattr(method, "contract", None)
+            if isinstance(contract, kind):
+                yield contract, getattr(api, name)
+
+
+def number_of(name: str) -> int:
+    """The number of what has none of its own here: Kaggle's ids are numbers."""
+    return zlib.crc32(name.encode())
+
+
+def not_found(what: str, name: object) -> RpcError:
+    shown = repr(name[:200]) if isinstance(name, str) else name
+    return RpcError(404, f"{what} not found: {shown}")
+
+
+def denied(permission: str) -> RpcError:
+    """Kaggle's answer for what is missing and for what is private: one does not tell from the other."""
+    return RpcError(403, f"Permission {permission!r} was denied")

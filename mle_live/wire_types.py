@@ -1,12 +1,19 @@
-"""Requests read into kagglesdk's classes, with the types that those declare: the SDK itself takes any."""
+"""kagglesdk's messages: requests read with the types that they declare (the SDK takes any), answers made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from kagglesdk.kaggle_object import KaggleObject, ListSerializer, MapSerializer
 
+from mle_live.wire import RpcError
+
+Item = TypeVar("Item")
+
+MAX_PAGE = 200
+_LONGEST_TOKEN = 20
 _LARGEST = 1 << 63
 
 
@@ -18,6 +25,51 @@ def read_message(request_type: Any, body: Mapping[str, Any]) -> Any:
     ignored.
     """
     return request_type.from_dict(_checked_object(request_type, body))
+
+
+def message(kind: Any, /, **fields: Any) -> Any:
+    """A message of kagglesdk's class `kind` with these fields; None leaves one out.
+
+    Moments become the naive ones, in UTC, that kagglesdk writes with a `Z`. Raises TypeError for a field that
+    `kind` does not have, and for a value of another type.
+    """
+    unknown = fields.keys() - {field.field_name for field in kind._fields}
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    made = kind()
+    for name, value in fields.items():
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        setattr(made, name, list(value) if isinstance(value, tuple) else value)
+    return made
+
+
+def page_of(items: Sequence[Item], request: Any, usual: int = 20) -> tuple[list[Item], str]:
+    """The page of `items` that a request asks for and the token of the next page, empty after the last one.
+
+    `usual` is the size for requests that name none; -1 means everything. Raises RpcError 400 for a token that
+    is not one of ours.
+    """
+    size = getattr(request, "page_size", None) or usual
+    token, number = getattr(request, "page_token", None), getattr(request, "page", None)
+    if size == -1:
+        return list(items), ""
+    length = min(size, MAX_PAGE)
+    if token and not (token.isdecimal() and len(token) < _LONGEST_TOKEN):
+        raise RpcError(400, f"Invalid page token {token[:_LONGEST_TOKEN]!r}")
+    if length < 1:
+        raise RpcError(400, f"Invalid page size {size!r}")
+    start = int(token) if token else (max(number or 1, 1) - 1) * length
+    following = start + length
+    return list(items[start:following]), str(following) if following < len(items) else ""
+
+
+def page(
+    kind: Any, request: Any, field: str, items: Sequence[Item], told: Callable[[Item], Any], **more: Any
+) -> Any:
+    """The answer of class `kind` to a list request: in `field` its page of `items`, each as `told`."""
+    rows, following = page_of(items, request)
+    return message(kind, next_page_token=following, **{field: [told(row) for row in rows]}, **more)
 
 
 def _checked_object(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,53 +1,51 @@
-"""Kaggle's calls about the account and across everything: accelerator quota, and search."""
+"""Kaggle's calls about the account and across everything: tokens, accelerator quota, search."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from kagglesdk.kernels.types import kernels_api_service as kernels
 from kagglesdk.search.types import search_api_service as search
-from kagglesdk.search.types.search_enums import DocumentType, ListSearchContentOrderBy
+from kagglesdk.search.types.search_enums import DocumentType as Kind
+from kagglesdk.search.types.search_enums import ListSearchContentOrderBy
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 from starlette.responses import JSONResponse, Response
 
 from kaggle_runner.moments import stamp
 from mle_live.api.datasets import search_text
-from mle_live.service import Service
-from mle_live.wire import Call, Method, page_of, wire_time
+from mle_live.api.kernels import KERNELS
+from mle_live.service import Api, Call
+from mle_live.wire import Rpc, number_of
+from mle_live.wire_types import message, page
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One thing that a search can find. `text` is where words are looked for."""
+class _Entity(NamedTuple):
+    """One thing that a search can find. Words are looked for in `text`; `number` is its id, if it has one."""
 
-    kind: DocumentType
-    id: int
-    slug: str
+    kind: Kind
+    text: str
+    ref: str
     title: str
     owner: str
-    text: str
     votes: int
     created_at: datetime
     updated_at: datetime
+    number: int | None = None
     is_private: bool = False
 
 
-class AccountApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class AccountApi(Api):
+    @Rpc("security.OAuthService/IntrospectToken", IntrospectTokenRequest, anonymous=True)
+    def introspect(self, call: Call, request: Any) -> Any:
+        """Whose a token is. A bad one is "not active", with status 200: clients cannot handle a 401 here."""
+        user = self._service.state.user_of_token(request.token)
+        if user is None:
+            return message(IntrospectTokenResponse)
+        return message(IntrospectTokenResponse, active=True, username=user.username, user_id=user.id)
 
-    def methods(self) -> Mapping[str, Method]:
-        calls: dict[str, tuple[Any, Callable[[Call, Any], Any]]] = {
-            "kernels.KernelsApiService/GetAcceleratorQuotaStatistics": (
-                kernels.ApiGetAcceleratorQuotaStatisticsRequest, self.get_quota,
-            ),
-            "search.SearchApiService/ListEntities": (search.ListEntitiesRequest, self.list_entities),
-        }  # fmt: skip
-        return {name: Method(*call) for name, call in calls.items()}
-
+    @Rpc(f"{KERNELS}/GetAcceleratorQuotaStatistics", kernels.ApiGetAcceleratorQuotaStatisticsRequest)
     def get_quota(self, call: Call, request: Any) -> Response:
         """Hours a week as the server was told to say. Nothing uses them up: no accelerator runs kernels here.
 
@@ -64,6 +62,7 @@ class AccountApi:
             }
         )
 
+    @Rpc("search.SearchApiService/ListEntities", search.ListEntitiesRequest)
     def list_entities(self, call: Call, request: Any) -> Any:
         filters = request.filters
         words = ((filters.query if filters else "") or "").lower().split()
@@ -74,64 +73,53 @@ class AccountApi:
             if (not kinds or entity.kind in kinds) and all(word in entity.text.lower() for word in words)
         ]
         order = ListSearchContentOrderBy
-        key: Callable[[_Found], float] = {
+        key: Callable[[_Entity], float] = {
             order.LIST_SEARCH_CONTENT_ORDER_BY_DATE_CREATED: lambda e: e.created_at.timestamp(),
             order.LIST_SEARCH_CONTENT_ORDER_BY_DATE_UPDATED: lambda e: e.updated_at.timestamp(),
         }.get(request.canonical_order_by, lambda e: float(e.votes))
         found.sort(key=key, reverse=True)
-        rows, following = page_of(found[request.skip or 0 :], request.page_size, request.page_token)
-        response = search.ListEntitiesResponse()
-        response.documents = [_document(entity) for entity in rows]
-        response.total_documents, response.next_page_token = len(found), following
-        return response
+        rows, kind = found[request.skip or 0 :], search.ListEntitiesResponse
+        return page(kind, request, "documents", rows, _document, total_documents=len(found))
 
-    def _entities(self, call: Call) -> Iterator[_Found]:
-        for c in self._service.competitions:
-            text = f"{c.slug} {c.title} {c.description} {' '.join(c.tags)}"
-            number = zlib.crc32(c.slug.encode())
-            start = c.enabled_date
-            yield _Found(DocumentType.COMPETITION, number, c.slug, c.title, "", text, 0, start, start)
-            community = self._service.community(c, call)
-            for kernel in community.kernels:
-                text, number = f"{kernel.ref} {kernel.title}", zlib.crc32(kernel.ref.encode())
-                yield _Found(
-                    DocumentType.KERNEL, number, kernel.ref, kernel.title, kernel.author, text,
-                    kernel.votes, kernel.created_at, kernel.created_at,
-                )  # fmt: skip
-            for topic in community.topics:
-                text = f"{topic.title} {topic.text}"
-                yield _Found(
-                    DocumentType.TOPIC, topic.id, str(topic.id), topic.title, topic.author, text,
-                    topic.votes, topic.created_at, topic.last_active,
-                )  # fmt: skip
+    def _entities(self, call: Call) -> Iterator[_Entity]:
+        for c, community in self._service.communities(call):
+            text, start = f"{c.slug} {c.title} {c.description} {' '.join(c.tags)}", c.enabled_date
+            yield _Entity(Kind.COMPETITION, text, c.slug, c.title, "", 0, start, start)
+            for k in community.kernels:
+                text, made = f"{k.ref} {k.title}", k.created_at
+                yield _Entity(Kind.KERNEL, text, k.ref, k.title, k.author, k.votes, made, made)
+            for t in community.topics:
+                text, times = f"{t.title} {t.text}", (t.created_at, t.last_active)
+                yield _Entity(Kind.TOPIC, text, str(t.id), t.title, t.author, t.votes, *times, t.id)
         votes = self._service.posts.votes("dataset", call.now)
-        for dataset in self._service.datasets.visible(call.user):
-            yield _Found(
-                DocumentType.DATASET, dataset.id, dataset.ref, dataset.settings.title, dataset.owner,
-                search_text(dataset), votes.get(dataset.ref, 0), dataset.versions[0].created_at,
-                dataset.newest.created_at, dataset.is_private,
-            )  # fmt: skip
+        for d in self._service.datasets.visible(call.user):
+            text, title, given = search_text(d), d.settings.title, votes.get(d.ref, 0)
+            times, rest = (d.versions[0].created_at, d.newest.created_at), (d.id, d.is_private)
+            yield _Entity(Kind.DATASET, text, d.ref, title, d.owner, given, *times, *rest)
         votes = self._service.posts.votes("kernel", call.now)
         store = self._service.kernels.store
         for pushed in store.visible(call.user):
             version = store.version(pushed)
             if version is not None:
-                text = f"{pushed.ref} {pushed.title}"
-                yield _Found(
-                    DocumentType.KERNEL, pushed.id, pushed.ref, pushed.title, pushed.owner, text,
-                    votes.get(pushed.ref, 0), version.created_at, version.created_at, pushed.is_private,
-                )  # fmt: skip
+                ref, title, given = pushed.ref, pushed.title, votes.get(pushed.ref, 0)
+                text, made, rest = f"{ref} {title}", version.created_at, (pushed.id, pushed.is_private)
+                yield _Entity(Kind.KERNEL, text, ref, title, pushed.owner, given, made, made, *rest)
 
 
-def _document(entity: _Found) -> Any:
-    document = search.ListEntitiesDocument()
-    document.id, document.document_type, document.slug = entity.id, entity.kind, entity.slug
-    document.title, document.votes, document.is_private = entity.title, entity.votes, entity.is_private
-    document.create_time, document.update_time = wire_time(entity.created_at), wire_time(entity.updated_at)
-    if entity.owner:
-        document.owner_user = search.ApiUserAvatar()
-        document.owner_user.user_name = document.owner_user.display_name = entity.owner
-    return document
+def _document(entity: _Entity) -> Any:
+    owner = entity.owner
+    return message(
+        search.ListEntitiesDocument,
+        id=number_of(entity.ref) if entity.number is None else entity.number,
+        document_type=entity.kind,
+        slug=entity.ref,
+        title=entity.title,
+        votes=entity.votes,
+        is_private=entity.is_private,
+        create_time=entity.created_at,
+        update_time=entity.updated_at,
+        owner_user=message(search.ApiUserAvatar, user_name=owner, display_name=owner) if owner else None,
+    )
 
 
 def _hours(hours: float) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 from kagglesdk.blobs.types import blob_api_service as blobs
 from kagglesdk.datasets.types import dataset_api_service as messages
@@ -16,53 +15,27 @@ from kagglesdk.datasets.types.dataset_enums import (
     DatasetSortBy,
 )
 from kagglesdk.datasets.types.dataset_types import DatasetInfo, DatasetSettingsFile, SettingsLicense
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from mle_live.service import Service
+from mle_live.service import Api, Call
 from mle_live.stores.dataset_files import BadUpload, NewFile, checked_name
-from mle_live.stores.datasets import Dataset, DatasetSettings, DatasetVersion, find_dataset_file
-from mle_live.wire import Call, Method, RpcError, page_of, wire_time
+from mle_live.stores.datasets import Dataset, DatasetFile, DatasetSettings, DatasetVersion, find_dataset_file
+from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found
+from mle_live.wire_types import message, page
 
-SERVICE = "datasets.DatasetApiService"
+DATASETS = "datasets.DatasetApiService"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,48}[a-z0-9])")
 
 
-class DatasetApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._store = service.datasets
-
-    def methods(self) -> Mapping[str, Method]:
-        calls: dict[str, tuple[Any, Callable[[Call, Any], Any]]] = {
-            "ListDatasets": (messages.ApiListDatasetsRequest, self.list_datasets),
-            "GetDataset": (messages.ApiGetDatasetRequest, self.get_dataset),
-            "GetDatasetStatus": (messages.ApiGetDatasetStatusRequest, self.get_status),
-            "GetDatasetMetadata": (messages.ApiGetDatasetMetadataRequest, self.get_metadata),
-            "UpdateDatasetMetadata": (messages.ApiUpdateDatasetMetadataRequest, self.update_metadata),
-            "ListDatasetFiles": (messages.ApiListDatasetFilesRequest, self.list_files),
-            "DownloadDataset": (messages.ApiDownloadDatasetRequest, self.download),
-            "DownloadDatasetRaw": (messages.ApiDownloadDatasetRawRequest, self.download),
-            "CreateDataset": (messages.ApiCreateDatasetRequest, self.create),
-            "CreateDatasetVersion": (messages.ApiCreateDatasetVersionRequest, self.create_version),
-            "CreateDatasetVersionById": (
-                messages.ApiCreateDatasetVersionByIdRequest,
-                self.create_version_by_id,
-            ),
-            "DeleteDataset": (messages.ApiDeleteDatasetRequest, self.delete),
-        }
-        return {f"{SERVICE}/{name}": Method(*call) for name, call in calls.items()} | {
-            "blobs.BlobApiService/StartBlobUpload": Method(blobs.ApiStartBlobUploadRequest, self.start_upload)
-        }
-
+class DatasetApi(Api):
     # -- reading -----------------------------------------------------------------------------------------
 
+    @Rpc(f"{DATASETS}/ListDatasets", messages.ApiListDatasetsRequest)
     def list_datasets(self, call: Call, request: Any) -> Any:
         words = (request.search or "").lower().split()
         found = [
             dataset
-            for dataset in self._store.visible(call.user)
+            for dataset in self._service.datasets.visible(call.user)
             if _in_group(dataset, request, call)
             and all(word in search_text(dataset) for word in words)
             and (request.min_size or 0) <= dataset.newest.size <= (request.max_size or dataset.newest.size)
@@ -75,98 +48,98 @@ class DatasetApi:
             DatasetSortBy.DATASET_SORT_BY_DOWNLOAD_COUNT: lambda d: float(d.downloads),
         }.get(request.sort_by, lambda d: float(votes.get(d.ref, 0)))
         found.sort(key=key, reverse=True)
-        rows, following = page_of(found, request.page_size, request.page_token, request.page)
-        response = messages.ApiListDatasetsResponse()
-        response.datasets = [_dataset(dataset, votes) for dataset in rows]
-        response.next_page_token = following
-        return response
+        kind = messages.ApiListDatasetsResponse
+        return page(kind, request, "datasets", found, lambda dataset: _dataset(dataset, votes))
 
+    @Rpc(f"{DATASETS}/GetDataset", messages.ApiGetDatasetRequest)
     def get_dataset(self, call: Call, request: Any) -> Any:
         dataset = self._readable(call, request)
-        message = _dataset(dataset, self._service.posts.votes("dataset", call.now))
-        message.files = _files(dataset, dataset.newest)
-        message.versions = [_version(dataset, version) for version in dataset.versions]
-        return message
+        votes = self._service.posts.votes("dataset", call.now)
+        versions = [_version(dataset, version) for version in dataset.versions]
+        files = [_file(dataset, dataset.newest, file) for file in dataset.newest.files]
+        return _dataset(dataset, votes, files=files, versions=versions)
 
+    @Rpc(f"{DATASETS}/GetDatasetStatus", messages.ApiGetDatasetStatusRequest)
     def get_status(self, call: Call, request: Any) -> Any:
         self._readable(call, request)
-        response = messages.ApiGetDatasetStatusResponse()
-        response.status = DatabundleVersionStatus.READY  # a version is there whole, or not at all
-        return response
+        # a version is there whole, or not at all
+        return message(messages.ApiGetDatasetStatusResponse, status=DatabundleVersionStatus.READY)
 
+    @Rpc(f"{DATASETS}/GetDatasetMetadata", messages.ApiGetDatasetMetadataRequest)
     def get_metadata(self, call: Call, request: Any) -> Any:
         dataset = self._readable(call, request)
-        info = DatasetInfo()
-        info.dataset_id, info.dataset_slug, info.owner_user = dataset.id, dataset.slug, dataset.owner
-        info.title, info.subtitle = dataset.settings.title, dataset.settings.subtitle
-        info.description, info.is_private = dataset.settings.description, dataset.is_private
-        info.keywords, info.licenses = list(dataset.settings.keywords), [_license(dataset)]
-        info.total_downloads = dataset.downloads
-        info.total_votes = self._service.posts.votes("dataset", call.now).get(dataset.ref, 0)
-        info.data = [_described(file) for file in dataset.newest.files]
-        response = messages.ApiGetDatasetMetadataResponse()
-        response.info = info
-        return response
+        said, files = dataset.settings, dataset.newest.files
+        described = [
+            message(DatasetSettingsFile, name=f.name, description=f.description, total_bytes=f.size)
+            for f in files
+        ]
+        info = message(
+            DatasetInfo,
+            dataset_id=dataset.id,
+            dataset_slug=dataset.slug,
+            owner_user=dataset.owner,
+            title=said.title,
+            subtitle=said.subtitle,
+            description=said.description,
+            is_private=dataset.is_private,
+            keywords=said.keywords,
+            licenses=[message(SettingsLicense, name=said.license)],
+            total_downloads=dataset.downloads,
+            total_votes=self._service.posts.votes("dataset", call.now).get(dataset.ref, 0),
+            data=described,
+        )
+        return message(messages.ApiGetDatasetMetadataResponse, info=info)
 
+    @Rpc(f"{DATASETS}/ListDatasetFiles", messages.ApiListDatasetFilesRequest)
     def list_files(self, call: Call, request: Any) -> Any:
         dataset = self._readable(call, request)
         version = self._version(dataset, request.dataset_version_number)
-        rows, following = page_of(_files(dataset, version), request.page_size, request.page_token)
-        response = messages.ApiListDatasetFilesResponse()
-        response.dataset_files, response.next_page_token = rows, following
-        return response
+        kind, files = messages.ApiListDatasetFilesResponse, version.files
+        return page(kind, request, "dataset_files", files, lambda file: _file(dataset, version, file))
 
+    @Rpc(f"{DATASETS}/DownloadDataset", messages.ApiDownloadDatasetRequest)
     def download(self, call: Call, request: Any) -> Response:
         dataset = self._readable(call, request)
         version = self._version(dataset, request.dataset_version_number)
         name = request.file_name or f"{dataset.slug}.zip"
         kind = "file" if request.file_name else "all"
         if request.file_name and name not in {file.name for file in version.files}:
-            raise RpcError(404, f"File not found: {name[:200]!r}")
-        self._store.count_download(dataset)
+            raise not_found("File", name)
+        self._service.datasets.count_download(dataset)
         path = f"{kind}/{dataset.id}/{version.number}/{name}"
-        signature = self._service.signature(f"dataset/{path}")
-        return RedirectResponse(f"{call.address}/_dataset/{signature}/{quote(path)}", status_code=302)
+        return RedirectResponse(self._service.signed_address(call, "_dataset", path), status_code=302)
 
-    async def send(self, request: Request) -> Response:
-        """A file or the zip of all, by an address that authorises itself. Ranges are answered."""
-        kind, number, version, name = (
-            request.path_params[part] for part in ("kind", "id", "version", "name")
-        )
-        if not self._service.is_signed(
-            f"dataset/{kind}/{number}/{version}/{name}", request.path_params["signature"]
-        ):
-            raise RpcError(403, "This download address is not valid any more; ask for a new one")
-        found = await run_in_threadpool(self._found, kind, number, version, name)
-        if found is None:
-            raise RpcError(404, f"File not found: {name[:200]!r}")
-        return FileResponse(
-            found, media_type="application/zip" if kind == "all" else "application/octet-stream"
-        )
+    @Rpc(f"{DATASETS}/DownloadDatasetRaw", messages.ApiDownloadDatasetRawRequest)
+    def download_raw(self, call: Call, request: Any) -> Response:
+        return self.download(call, request)
 
-    def _found(self, kind: str, number: int, version_number: int, name: str) -> Path | None:
-        dataset = self._store.of_id(number)
-        version = None if dataset is None else dataset.version(version_number)
+    @SignedFiles("_dataset")
+    def find_download(self, path: str) -> Path | None:
+        """A file of a version, or the zip of all."""
+        kind, number, version_number, name = path.split("/", 3)
+        dataset = self._service.datasets.of_id(int(number))
+        version = None if dataset is None else dataset.version(int(version_number))
         if dataset is None or version is None:
             return None
         if kind == "all":
             try:
-                return self._store.archive(dataset, version)
+                return self._service.datasets.archive(dataset, version)
             except FileNotFoundError:  # deleted meanwhile
                 return None
-        return find_dataset_file(self._store.folder(dataset, version), version, name)
+        return find_dataset_file(self._service.datasets.folder(dataset, version), version, name)
 
     # -- writing -----------------------------------------------------------------------------------------
 
+    @Rpc("blobs.BlobApiService/StartBlobUpload", blobs.ApiStartBlobUploadRequest)
     def start_upload(self, call: Call, request: Any) -> Any:
         blob = self._service.blobs.start(call.user, request.name, request.content_length)
-        response = blobs.ApiStartBlobUploadResponse()
-        response.token, response.create_url = blob.token, f"{call.address}/_blob/{blob.token}"
-        return response
+        address = f"{call.address}/_blob/{blob.token}"
+        return message(blobs.ApiStartBlobUploadResponse, token=blob.token, create_url=address)
 
+    @Rpc(f"{DATASETS}/CreateDataset", messages.ApiCreateDatasetRequest)
     def create(self, call: Call, request: Any) -> Any:
         if (request.owner_slug or call.user.username).lower() != call.user.username.lower():
-            raise RpcError(403, "Permission 'datasets.create' was denied")
+            raise denied("datasets.create")
         title, slug = request.title or "", request.slug or ""
         if not 6 <= len(title) <= 50:
             return _refused("The dataset title must be between 6 and 50 characters")
@@ -181,20 +154,22 @@ class DatasetApi:
         )
 
         def make(files: list[NewFile]) -> Dataset | None:
-            return self._store.create(
-                call.user, slug, settings, files,
-                is_private=bool(request.is_private), created_at=call.now,
-            )  # fmt: skip
+            private = bool(request.is_private)
+            return self._service.datasets.create(
+                call.user, slug, settings, files, is_private=private, created_at=call.now
+            )
 
         return self._written(call, request, make, f"The requested slug {slug!r} is already in use by you")
 
+    @Rpc(f"{DATASETS}/CreateDatasetVersion", messages.ApiCreateDatasetVersionRequest)
     def create_version(self, call: Call, request: Any) -> Any:
         return self._next_version(call, self._own(call, request), request.body)
 
+    @Rpc(f"{DATASETS}/CreateDatasetVersionById", messages.ApiCreateDatasetVersionByIdRequest)
     def create_version_by_id(self, call: Call, request: Any) -> Any:
-        dataset = self._store.of_id(request.id)
+        dataset = self._service.datasets.of_id(request.id)
         if dataset is None or dataset.owner_id != call.user.id:
-            raise _denied()
+            raise denied("datasets.get")
         return self._next_version(call, dataset, request.body)
 
     def _next_version(self, call: Call, dataset: Dataset, body: Any) -> Any:
@@ -202,10 +177,8 @@ class DatasetApi:
             raise RpcError(400, "The request has no `body` with the files of the version")
 
         def make(files: list[NewFile]) -> Dataset | None:
-            self._store.add_version(
-                dataset, body.version_notes or "", files,
-                created_at=call.now, only=bool(body.delete_old_versions),
-            )  # fmt: skip
+            notes, only = body.version_notes or "", bool(body.delete_old_versions)
+            self._service.datasets.add_version(dataset, notes, files, created_at=call.now, only=only)
             return dataset
 
         return self._written(call, body, make, "The dataset is gone")
@@ -229,10 +202,9 @@ class DatasetApi:
             return _refused(taken)
         for file in files:
             self._service.blobs.forget(file.blob)
-        response = messages.ApiCreateDatasetResponse()
-        response.status, response.ref, response.url = "ok", dataset.ref, _url(dataset)
-        return response
+        return message(messages.ApiCreateDatasetResponse, status="ok", ref=dataset.ref, url=_url(dataset))
 
+    @Rpc(f"{DATASETS}/UpdateDatasetMetadata", messages.ApiUpdateDatasetMetadataRequest)
     def update_metadata(self, call: Call, request: Any) -> Any:
         dataset, said = self._own(call, request), request.settings
         if said is None:
@@ -244,25 +216,26 @@ class DatasetApi:
             said.licenses[0].name if said.licenses else dataset.settings.license,
             tuple(said.keywords or ()),
         )
-        self._store.change(dataset, settings, is_private=bool(said.is_private))
-        return messages.ApiUpdateDatasetMetadataResponse()
+        self._service.datasets.change(dataset, settings, is_private=bool(said.is_private))
+        return message(messages.ApiUpdateDatasetMetadataResponse)
 
+    @Rpc(f"{DATASETS}/DeleteDataset", messages.ApiDeleteDatasetRequest)
     def delete(self, call: Call, request: Any) -> Any:
-        self._store.delete(self._own(call, request))
-        return messages.ApiDeleteDatasetResponse()
+        self._service.datasets.delete(self._own(call, request))
+        return message(messages.ApiDeleteDatasetResponse)
 
     # -- whose -------------------------------------------------------------------------------------------
 
     def _readable(self, call: Call, request: Any) -> Dataset:
-        found = self._store.readable(call.user, request.owner_slug, request.dataset_slug)
+        found = self._service.datasets.readable(call.user, request.owner_slug, request.dataset_slug)
         if found is None:
-            raise _denied()
+            raise denied("datasets.get")
         return found
 
     def _own(self, call: Call, request: Any) -> Dataset:
         found = self._readable(call, request)
         if found.owner_id != call.user.id:
-            raise RpcError(403, "Permission 'datasets.update' was denied")
+            raise denied("datasets.update")
         return found
 
     def _version(self, dataset: Dataset, number: int | None) -> DatasetVersion:
@@ -307,61 +280,58 @@ def search_text(dataset: Dataset) -> str:
     return " ".join((dataset.ref, said.title, said.subtitle, said.description, *said.keywords)).lower()
 
 
-def _dataset(dataset: Dataset, votes: Mapping[str, int]) -> Any:
-    message = messages.ApiDataset()
-    message.id, message.ref, message.url = dataset.id, dataset.ref, _url(dataset)
-    message.title, message.subtitle = dataset.settings.title, dataset.settings.subtitle
-    message.description, message.license_name = dataset.settings.description, dataset.settings.license
-    message.owner_name = message.owner_ref = message.creator_name = dataset.owner
-    message.total_bytes, message.last_updated = dataset.newest.size, wire_time(dataset.newest.created_at)
-    message.is_private, message.download_count = dataset.is_private, dataset.downloads
-    message.vote_count = votes.get(dataset.ref, 0)
-    message.current_version_number = dataset.newest.number
-    return message
+def _dataset(dataset: Dataset, votes: Mapping[str, int], **more: Any) -> Any:
+    said, newest = dataset.settings, dataset.newest
+    return message(
+        messages.ApiDataset,
+        id=dataset.id,
+        ref=dataset.ref,
+        url=_url(dataset),
+        title=said.title,
+        subtitle=said.subtitle,
+        description=said.description,
+        license_name=said.license,
+        owner_name=dataset.owner,
+        owner_ref=dataset.owner,
+        creator_name=dataset.owner,
+        total_bytes=newest.size,
+        last_updated=newest.created_at,
+        is_private=dataset.is_private,
+        download_count=dataset.downloads,
+        vote_count=votes.get(dataset.ref, 0),
+        current_version_number=newest.number,
+        **more,
+    )
 
 
-def _files(dataset: Dataset, version: DatasetVersion) -> list[Any]:
-    return [_file(dataset, version, file) for file in version.files]
-
-
-def _file(dataset: Dataset, version: DatasetVersion, file: Any) -> Any:
-    message = messages.ApiDatasetFile()
-    message.ref = message.name = file.name
-    message.dataset_ref, message.owner_ref = dataset.ref, dataset.owner
-    message.description, message.total_bytes = file.description, file.size
-    message.creation_date, message.file_type = wire_time(version.created_at), PurePosixPath(file.name).suffix
-    return message
+def _file(dataset: Dataset, version: DatasetVersion, file: DatasetFile) -> Any:
+    return message(
+        messages.ApiDatasetFile,
+        ref=file.name,
+        name=file.name,
+        dataset_ref=dataset.ref,
+        owner_ref=dataset.owner,
+        description=file.description,
+        total_bytes=file.size,
+        creation_date=version.created_at,
+        file_type=PurePosixPath(file.name).suffix,
+    )
 
 
 def _version(dataset: Dataset, version: DatasetVersion) -> Any:
-    message = messages.ApiDatasetVersion()
-    message.version_number, message.version_notes = version.number, version.notes
-    message.creation_date, message.status = wire_time(version.created_at), "Ready"
-    message.creator_name = message.creator_ref = dataset.owner
-    return message
-
-
-def _described(file: Any) -> Any:
-    message = DatasetSettingsFile()
-    message.name, message.description, message.total_bytes = file.name, file.description, file.size
-    return message
-
-
-def _license(dataset: Dataset) -> Any:
-    message = SettingsLicense()
-    message.name = dataset.settings.license
-    return message
+    return message(
+        messages.ApiDatasetVersion,
+        version_number=version.number,
+        version_notes=version.notes,
+        creation_date=version.created_at,
+        status="Ready",
+        creator_name=dataset.owner,
+        creator_ref=dataset.owner,
+    )
 
 
 def _refused(reason: str) -> Any:
-    response = messages.ApiCreateDatasetResponse()
-    response.status, response.error = "error", reason
-    return response
-
-
-def _denied() -> RpcError:
-    # Kaggle's answer for what is missing and for what is private: one does not tell from the other
-    return RpcError(403, "Permission 'datasets.get' was denied")
+    return message(messages.ApiCreateDatasetResponse, status="error", error=reason)
 
 
 def _url(dataset: Dataset) -> str:

@@ -5,8 +5,6 @@ Every competition has one forum; there are no others. Posting is MLE-Live's own 
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from kagglesdk.competitions.types import competition_api_service as competitions
@@ -18,6 +16,7 @@ from kagglesdk.discussions.types.discussions_enums import (
     TopicListSortBy,
 )
 
+from mle_live.api.competitions import COMPETITIONS
 from mle_live.competitions.community import (
     MESSAGES_A_TOPIC,
     Comment,
@@ -28,10 +27,11 @@ from mle_live.competitions.community import (
     sorted_topics,
 )
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.service import Service
-from mle_live.wire import Call, Method, RpcError, page_of, wire_time
+from mle_live.service import Api, Call, Service
+from mle_live.wire import Rpc, denied, not_found, number_of
+from mle_live.wire_types import message, page, page_of
 
-SERVICE = "discussions.DiscussionApiService"
+DISCUSSIONS = "discussions.DiscussionApiService"
 _TOPIC_ORDERS: dict[Any, TopicOrder] = {
     TopicListSortBy.TOPIC_LIST_SORT_BY_HOT: "hot",
     TopicListSortBy.TOPIC_LIST_SORT_BY_NEW: "date",
@@ -56,39 +56,22 @@ class PlacedTopic(NamedTuple):
     competition: HostedCompetition
 
 
-class DiscussionApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def methods(self) -> Mapping[str, Method]:
-        topics, posts = competitions.ApiListCompetitionTopicsRequest, competitions.ApiListTopicMessagesRequest
-        calls: dict[str, tuple[Any, Callable[[Call, Any], Any]]] = {
-            "competitions.CompetitionApiService/ListCompetitionTopics": (
-                topics,
-                self.list_competition_topics,
-            ),
-            "competitions.CompetitionApiService/ListTopicMessages": (posts, self.list_messages),
-            f"{SERVICE}/ListForums": (messages.ApiListForumsRequest, self.list_forums),
-            f"{SERVICE}/ListTopics": (messages.ApiListTopicsRequest, self.list_topics),
-            f"{SERVICE}/ListDatasetTopics": (messages.ApiListDatasetTopicsRequest, self.list_dataset_topics),
-            f"{SERVICE}/ListKernelTopics": (messages.ApiListKernelTopicsRequest, self.list_kernel_topics),
-            f"{SERVICE}/GetTopic": (messages.ApiGetTopicRequest, self.get_topic),
-            f"{SERVICE}/ListComments": (messages.ApiListCommentsRequest, self.list_comments),
-        }
-        return {name: Method(*call) for name, call in calls.items()}
-
+class DiscussionApi(Api):
     # -- of a competition --------------------------------------------------------------------------------
 
+    @Rpc(f"{COMPETITIONS}/ListCompetitionTopics", competitions.ApiListCompetitionTopicsRequest)
     def list_competition_topics(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         topics = self._service.community(competition, call).topics
         order = _TOPIC_ORDERS.get(request.sort_by, "votes")
-        rows, _ = page_of(sorted_topics(topics, order, call.now), 20, None, request.page)
-        response = competitions.ApiListCompetitionTopicsResponse()
-        response.topics = [_competition_topic(PlacedTopic(topic, competition)) for topic in rows]
-        response.total_count = len(topics)
-        return response
+        rows, _ = page_of(sorted_topics(topics, order, call.now), request)
+        return message(
+            competitions.ApiListCompetitionTopicsResponse,
+            topics=[_competition_topic(PlacedTopic(topic, competition)) for topic in rows],
+            total_count=len(topics),
+        )
 
+    @Rpc(f"{COMPETITIONS}/ListTopicMessages", competitions.ApiListTopicMessagesRequest)
     def list_messages(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         topic = find_topic(self._service, call, request.topic_id, competition).topic
@@ -98,28 +81,34 @@ class DiscussionApi:
         order = _MESSAGE_ORDERS.get(request.sort_by, "oldest")
         tree = _tree(list(topic.replies), order, call)
         posts = [_message(opening, ()), *(_message(reply, below) for reply, below in tree)]
-        response = competitions.ApiListTopicMessagesResponse()
-        response.messages, _ = page_of(posts, request.page_size or -1, None)
-        return response
+        rows, _ = page_of(posts, request, usual=-1)
+        return message(competitions.ApiListTopicMessagesResponse, messages=rows)
 
     # -- forums ------------------------------------------------------------------------------------------
 
+    @Rpc(f"{DISCUSSIONS}/ListForums", messages.ApiListForumsRequest)
     def list_forums(self, call: Call, request: Any) -> Any:
-        response = messages.ApiListForumsResponse()
-        response.forums = [_forum(competition) for competition in self._service.competitions]
-        return response
+        forums = [_forum(competition) for competition in self._service.competitions]
+        return message(messages.ApiListForumsResponse, forums=forums)
 
+    @Rpc(f"{DISCUSSIONS}/ListTopics", messages.ApiListTopicsRequest)
     def list_topics(self, call: Call, request: Any) -> Any:
-        found = {
-            placed.topic.id: placed for placed in self._placed(call) if self._is_wanted(placed, call, request)
-        }
+        placed = (
+            PlacedTopic(topic, competition)
+            for competition, community in self._service.communities(call)
+            for topic in community.topics
+        )
+        found = {place.topic.id: place for place in placed if self._is_wanted(place, call, request)}
         order = _TOPIC_ORDERS.get(request.sort_by, "votes")
-        topics = sorted_topics(tuple(placed.topic for placed in found.values()), order, call.now)
-        rows, following = page_of(topics, request.page_size, request.page_token)
-        response = messages.ApiListTopicsResponse()
-        response.topics = [_discussion_topic(found[topic.id], with_text=False) for topic in rows]
-        response.total_count, response.next_page_token = len(topics), following
-        return response
+        topics = sorted_topics(tuple(place.topic for place in found.values()), order, call.now)
+        return page(
+            messages.ApiListTopicsResponse,
+            request,
+            "topics",
+            topics,
+            lambda topic: _discussion_topic(found[topic.id]),
+            total_count=len(topics),
+        )
 
     def _is_wanted(self, placed: PlacedTopic, call: Call, request: Any) -> bool:
         topic, user = placed.topic, call.user
@@ -141,35 +130,28 @@ class DiscussionApi:
                 return False
         return True
 
+    @Rpc(f"{DISCUSSIONS}/ListDatasetTopics", messages.ApiListDatasetTopicsRequest)
     def list_dataset_topics(self, call: Call, request: Any) -> Any:
         if self._service.datasets.readable(call.user, request.owner_slug, request.dataset_slug) is None:
-            raise RpcError(403, "Permission 'datasets.get' was denied")
-        return messages.ApiListTopicsResponse()
+            raise denied("datasets.get")
+        return message(messages.ApiListTopicsResponse)
 
+    @Rpc(f"{DISCUSSIONS}/ListKernelTopics", messages.ApiListKernelTopicsRequest)
     def list_kernel_topics(self, call: Call, request: Any) -> Any:
-        return messages.ApiListTopicsResponse()
+        return message(messages.ApiListTopicsResponse)
 
+    @Rpc(f"{DISCUSSIONS}/GetTopic", messages.ApiGetTopicRequest)
     def get_topic(self, call: Call, request: Any) -> Any:
-        response = messages.ApiGetTopicResponse()
-        response.topic = _discussion_topic(find_topic(self._service, call, request.id), with_text=True)
-        return response
+        placed = find_topic(self._service, call, request.id)
+        topic = _discussion_topic(placed, content=placed.topic.text)
+        return message(messages.ApiGetTopicResponse, topic=topic)
 
+    @Rpc(f"{DISCUSSIONS}/ListComments", messages.ApiListCommentsRequest)
     def list_comments(self, call: Call, request: Any) -> Any:
         topic = find_topic(self._service, call, request.topic_id).topic
-        rows, following = page_of(
-            _tree(list(topic.replies), "oldest", call), request.page_size, request.page_token
-        )
-        response = messages.ApiListCommentsResponse()
-        response.comments = [_comment(reply, below) for reply, below in rows]
-        response.next_page_token = following
-        return response
-
-    def _placed(self, call: Call) -> list[PlacedTopic]:
-        return [
-            PlacedTopic(topic, competition)
-            for competition in self._service.competitions
-            for topic in self._service.community(competition, call).topics
-        ]
+        tree = _tree(list(topic.replies), "oldest", call)
+        kind = messages.ApiListCommentsResponse
+        return page(kind, request, "comments", tree, lambda placed: _comment(*placed))
 
 
 def find_topic(
@@ -180,7 +162,7 @@ def find_topic(
         for topic in service.community(served, call).topics:
             if topic.id == topic_id:
                 return PlacedTopic(topic, served)
-    raise RpcError(404, f"Topic not found: {topic_id}")
+    raise not_found("Topic", topic_id)
 
 
 _Tree = list[tuple[Comment, tuple[Comment, ...]]]
@@ -202,52 +184,66 @@ def _tree(replies: list[Comment], order: MessageOrder, call: Call) -> _Tree:
 
 
 def _competition_topic(placed: PlacedTopic) -> Any:
+    latest = placed.topic.last_active
+    kind = competitions.ApiCompetitionTopic
+    return _topic(kind, placed, topic_url=topic_url(placed), last_comment_post_date=latest)
+
+
+def _discussion_topic(placed: PlacedTopic, content: str | None = None) -> Any:
+    return _topic(
+        messages.ApiDiscussionTopic,
+        placed,
+        url=topic_url(placed),
+        last_comment_date=placed.topic.last_active,
+        forum_name=placed.competition.title,
+        forum_id=number_of(placed.competition.slug),
+        content=content,
+    )
+
+
+def _topic(kind: Any, placed: PlacedTopic, **more: Any) -> Any:
     topic = placed.topic
-    message = competitions.ApiCompetitionTopic()
-    message.id, message.title, message.author_name = topic.id, topic.title, topic.author
-    message.topic_url = topic_url(placed)
-    message.comment_count, message.votes = len(topic.replies), topic.votes
-    message.post_date = wire_time(topic.created_at)
-    message.last_comment_post_date = wire_time(topic.last_active)
-    return message
-
-
-def _discussion_topic(placed: PlacedTopic, *, with_text: bool) -> Any:
-    topic, competition = placed
-    message = messages.ApiDiscussionTopic()
-    message.id, message.title, message.votes = topic.id, topic.title, topic.votes
-    message.author_name, message.comment_count = topic.author, len(topic.replies)
-    message.post_date, message.last_comment_date = wire_time(topic.created_at), wire_time(topic.last_active)
-    message.url = topic_url(placed)
-    message.forum_name, message.forum_id = competition.title, zlib.crc32(competition.slug.encode())
-    if with_text:
-        message.content = topic.text
-    return message
+    return message(
+        kind,
+        id=topic.id,
+        title=topic.title,
+        author_name=topic.author,
+        comment_count=len(topic.replies),
+        votes=topic.votes,
+        post_date=topic.created_at,
+        **more,
+    )
 
 
 def _message(reply: Comment, below: tuple[Comment, ...]) -> Any:
-    message = competitions.ApiTopicMessage()
-    message.id, message.author_name, message.votes = reply.id, reply.author, reply.votes
-    message.post_date = wire_time(reply.created_at)
-    message.content = message.raw_markdown = reply.text
-    message.replies = [_message(further, ()) for further in below]
-    return message
+    replies = [_message(further, ()) for further in below]
+    return _post(competitions.ApiTopicMessage, reply, replies=replies, raw_markdown=reply.text)
 
 
 def _comment(reply: Comment, below: tuple[Comment, ...]) -> Any:
-    comment = messages.ApiDiscussionComment()
-    comment.id, comment.author_name, comment.votes = reply.id, reply.author, reply.votes
-    comment.content, comment.post_date = reply.text, wire_time(reply.created_at)
-    comment.replies = [_comment(further, ()) for further in below]
-    return comment
+    return _post(messages.ApiDiscussionComment, reply, replies=[_comment(further, ()) for further in below])
+
+
+def _post(kind: Any, reply: Comment, **more: Any) -> Any:
+    return message(
+        kind,
+        id=reply.id,
+        author_name=reply.author,
+        votes=reply.votes,
+        post_date=reply.created_at,
+        content=reply.text,
+        **more,
+    )
 
 
 def _forum(competition: HostedCompetition) -> Any:
-    forum = messages.ApiDiscussionForum()
-    forum.id, forum.name = zlib.crc32(competition.slug.encode()), competition.slug
-    forum.subtitle = competition.title
-    forum.url = f"https://www.kaggle.com/competitions/{competition.slug}/discussion"
-    return forum
+    return message(
+        messages.ApiDiscussionForum,
+        id=number_of(competition.slug),
+        name=competition.slug,
+        subtitle=competition.title,
+        url=f"https://www.kaggle.com/competitions/{competition.slug}/discussion",
+    )
 
 
 def topic_url(placed: PlacedTopic) -> str:

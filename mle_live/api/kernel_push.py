@@ -6,19 +6,19 @@ What is wrong with a push is told as Kaggle does, as `{"error": …}` in an answ
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from kagglesdk.kernels.types import kernels_api_service as messages
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 from slugify import slugify
 
-from mle_live.api.kernels import SERVICE
+from mle_live.api.kernels import KERNELS
 from mle_live.kernels.process import read_notebook
 from mle_live.kernels.runs import gpu_present
-from mle_live.service import Service
+from mle_live.service import Api, Call
 from mle_live.stores.kernels import KernelSettings, PushedKernel
-from mle_live.wire import Call, Method
+from mle_live.wire import Rpc
+from mle_live.wire_types import message
 
 _TITLE = range(5, 51)
 _MOST_SOURCES = 50
@@ -28,15 +28,10 @@ class PushRefused(Exception):
     """What the push did wrong, as a sentence for its author."""
 
 
-class KernelPushApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def methods(self) -> Mapping[str, Method]:
-        return {f"{SERVICE}/SaveKernel": Method(messages.ApiSaveKernelRequest, self.save)}
-
+class KernelPushApi(Api):
+    @Rpc(f"{KERNELS}/SaveKernel", messages.ApiSaveKernelRequest)
     def save(self, call: Call, request: Any) -> Any:
-        response = messages.ApiSaveKernelResponse()
+        response = message(messages.ApiSaveKernelResponse)
         try:
             self._save(call, request, response)
         except PushRefused as refusal:

@@ -6,10 +6,8 @@ Other people's private kernels answer as if they did not exist. Pushing is in `a
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from kagglesdk.kernels.types import kernels_api_service as messages
 from kagglesdk.kernels.types.kernels_enums import (
@@ -22,11 +20,13 @@ from starlette.responses import RedirectResponse, Response
 from kaggle_runner.moments import stamp
 from kaggle_runner.notebook.text import text_to_notebook
 from mle_live.competitions.community import KernelOrder, PublishedKernel, sorted_kernels
-from mle_live.service import Service
+from mle_live.kernels.files import OutputFile
+from mle_live.service import Api, Call, Service
 from mle_live.stores.kernels import KernelVersion, PushedKernel
-from mle_live.wire import Call, Method, RpcError, page_of, wire_time
+from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found, number_of
+from mle_live.wire_types import message, page
 
-SERVICE = "kernels.KernelsApiService"
+KERNELS = "kernels.KernelsApiService"
 
 _ORDERS: dict[Any, KernelOrder] = {
     KernelsListSortType.DATE_CREATED: "date",
@@ -41,49 +41,23 @@ class KernelAtVersion(NamedTuple):
     version: KernelVersion
 
 
-class KernelApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def methods(self) -> Mapping[str, Method]:
-        return {
-            f"{SERVICE}/{name}": method
-            for name, method in {
-                "ListKernels": Method(messages.ApiListKernelsRequest, self.list_kernels),
-                "GetKernel": Method(messages.ApiGetKernelRequest, self.get_kernel),
-                "GetKernelSessionStatus": Method(messages.ApiGetKernelSessionStatusRequest, self.get_status),
-                "ListKernelSessionOutput": Method(
-                    messages.ApiListKernelSessionOutputRequest, self.list_session_output
-                ),
-                "ListKernelFiles": Method(messages.ApiListKernelFilesRequest, self.list_files),
-                "DownloadKernelOutput": Method(messages.ApiDownloadKernelOutputRequest, self.download_output),
-                "CancelKernelSession": Method(messages.ApiCancelKernelSessionRequest, self.cancel),
-                "DeleteKernel": Method(messages.ApiDeleteKernelRequest, self.delete),
-            }.items()
-        }
-
+class KernelApi(Api):
     # -- lists and sources -------------------------------------------------------------------------------
 
+    @Rpc(f"{KERNELS}/ListKernels", messages.ApiListKernelsRequest)
     def list_kernels(self, call: Call, request: Any) -> Any:
         served = self._service.competitions
         if request.competition:
             served = [self._service.competition(request.competition)]
-        published = [_Row(k) for c in served for k in self._service.community(c, call).kernels]
+        published = [_ListedKernel(k) for c in served for k in self._service.community(c, call).kernels]
         rows = [*published, *self._pushed_rows(call, request)]
         wanted = {row.kernel.ref: row for row in rows if _is_wanted(row, request, call)}
         order = _ORDERS.get(request.sort_by, "votes")
-        page, following = page_of(
-            sorted_kernels(tuple(row.kernel for row in wanted.values()), order),
-            request.page_size,
-            request.page_token,
-            request.page,
-        )
-        response = messages.ApiListKernelsResponse()
-        response.kernels = [_metadata(wanted[kernel.ref]) for kernel in page]
-        response.next_page_token = following
-        return response
+        kernels = sorted_kernels(tuple(row.kernel for row in wanted.values()), order)
+        kind = messages.ApiListKernelsResponse
+        return page(kind, request, "kernels", kernels, lambda kernel: _metadata(wanted[kernel.ref]))
 
-    def _pushed_rows(self, call: Call, request: Any) -> list[_Row]:
+    def _pushed_rows(self, call: Call, request: Any) -> list[_ListedKernel]:
         store = self._service.kernels.store
         found = [(kernel, store.version(kernel)) for kernel in store.visible(call.user)]
         votes = self._service.posts.votes("kernel", call.now)
@@ -95,7 +69,7 @@ class KernelApi:
         competition = request.competition
         return [row for row in rows if not competition or competition in row.kernel.competitions]
 
-    def _pushed_row(self, kernel: PushedKernel, version: KernelVersion, votes: int) -> _Row:
+    def _pushed_row(self, kernel: PushedKernel, version: KernelVersion, votes: int) -> _ListedKernel:
         settings = version.settings
         record = PublishedKernel(
             ref=kernel.ref,
@@ -112,7 +86,7 @@ class KernelApi:
             kernels=settings.kernels,
             competitions=settings.competitions,
         )
-        return _Row(record, KernelAtVersion(kernel, version))
+        return _ListedKernel(record, KernelAtVersion(kernel, version))
 
     def _best_score(self, kernel: PushedKernel, competitions: tuple[str, ...]) -> float | None:
         """Its best public score, in the first of its competitions to which an output was submitted."""
@@ -123,139 +97,149 @@ class KernelApi:
                     return max(scores) if competition.higher_is_better else min(scores)
         return None
 
+    @Rpc(f"{KERNELS}/GetKernel", messages.ApiGetKernelRequest)
     def get_kernel(self, call: Call, request: Any) -> Any:
-        pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)
-        if pushed is None:
-            row = self._published(call, request)
+        found = self._asked_for(call, request)
+        if isinstance(found, PublishedKernel):
+            row = _ListedKernel(found)
         else:
             votes = self._service.posts.votes("kernel", call.now)
-            row = self._pushed_row(*pushed, votes.get(pushed.kernel.ref, 0))
-        response = messages.ApiGetKernelResponse()
-        response.metadata = _metadata(row)
-        response.blob = messages.ApiKernelBlob()
-        response.blob.source = _source(row.kernel)
-        response.blob.language, response.blob.kernel_type = row.kernel.language, row.kernel.kernel_type
-        response.blob.slug = row.kernel.ref.split("/")[1]
-        return response
+            row = self._pushed_row(*found, votes.get(found.kernel.ref, 0))
+        kernel = row.kernel
+        blob = message(
+            messages.ApiKernelBlob,
+            source=_source(kernel),
+            language=kernel.language,
+            kernel_type=kernel.kernel_type,
+            slug=kernel.ref.split("/")[1],
+        )
+        return message(messages.ApiGetKernelResponse, metadata=_metadata(row), blob=blob)
 
     # -- runs --------------------------------------------------------------------------------------------
 
+    @Rpc(f"{KERNELS}/GetKernelSessionStatus", messages.ApiGetKernelSessionStatusRequest)
     def get_status(self, call: Call, request: Any) -> Any:
-        response = messages.ApiGetKernelSessionStatusResponse()
-        pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)
-        if pushed is None:
-            self._published(call, request)
-            response.status = KernelWorkerStatus.COMPLETE
-            return response
-        response.status = KernelWorkerStatus[pushed.version.status]
-        if pushed.version.failure:
-            response.failure_message = pushed.version.failure
-        return response
+        found = self._asked_for(call, request)
+        if isinstance(found, PublishedKernel):
+            return message(messages.ApiGetKernelSessionStatusResponse, status=KernelWorkerStatus.COMPLETE)
+        return message(
+            messages.ApiGetKernelSessionStatusResponse,
+            status=KernelWorkerStatus[found.version.status],
+            failure_message=found.version.failure or None,
+        )
 
+    @Rpc(f"{KERNELS}/ListKernelSessionOutput", messages.ApiListKernelSessionOutputRequest)
     def list_session_output(self, call: Call, request: Any) -> Any:
-        response = messages.ApiListKernelSessionOutputResponse()
-        pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)
-        if pushed is None:
-            self._published(call, request)
-            return response
+        pushed = self._asked_for(call, request)
+        if isinstance(pushed, PublishedKernel):
+            return message(messages.ApiListKernelSessionOutputResponse)
         files = self._service.kernels.files(pushed.kernel.id, pushed.version)
-        page, response.next_page_token = page_of(files.outputs(), request.page_size, request.page_token)
-        for file in page:
-            told = messages.ApiKernelSessionOutputFile()
-            told.file_name, told.url = file.name, self._output_address(call, pushed, file.name)
-            response.files = [*response.files, told]
-        response.log = files.log_text()
-        return response
 
+        def told(file: OutputFile) -> Any:
+            url = self._output_address(call, pushed, file.name)
+            return message(messages.ApiKernelSessionOutputFile, file_name=file.name, url=url)
+
+        kind = messages.ApiListKernelSessionOutputResponse
+        return page(kind, request, "files", files.outputs(), told, log=files.log_text())
+
+    @Rpc(f"{KERNELS}/ListKernelFiles", messages.ApiListKernelFilesRequest)
     def list_files(self, call: Call, request: Any) -> Any:
-        response = messages.ApiListKernelFilesResponse()
-        pushed = self.find(call, request.user_name, request.kernel_slug, request.version_label)
-        if pushed is None:
-            self._published(call, request)
-            return response
+        pushed = self._asked_for(call, request)
+        if isinstance(pushed, PublishedKernel):
+            return message(messages.ApiListKernelFilesResponse)
         files = self._service.kernels.files(pushed.kernel.id, pushed.version)
-        page, response.next_page_token = page_of(files.outputs(), request.page_size, request.page_token)
-        for file in page:
-            told = messages.ApiListKernelFilesItem()
-            told.name, told.size, told.creation_date = file.name, file.size, stamp(file.written)
-            response.files = [*response.files, told]
-        return response
 
+        def told(file: OutputFile) -> Any:
+            item, written = messages.ApiListKernelFilesItem, stamp(file.written)
+            return message(item, name=file.name, size=file.size, creation_date=written)
+
+        return page(messages.ApiListKernelFilesResponse, request, "files", files.outputs(), told)
+
+    @Rpc(f"{KERNELS}/DownloadKernelOutput", messages.ApiDownloadKernelOutputRequest)
     def download_output(self, call: Call, request: Any) -> Response:
         label = str(request.version_number) if request.version_number else None
-        pushed = self.find(call, request.owner_slug, request.kernel_slug, label)
+        pushed = find_kernel(self._service, call, request.owner_slug, request.kernel_slug, label)
         name = request.file_path or ""
         if pushed is None:
-            raise denied()
+            raise denied("kernels.get")
         if self._service.kernels.files(pushed.kernel.id, pushed.version).find_output(name) is None:
-            raise RpcError(404, f"File not found: {name!r}")
+            raise not_found("File", name)
         return RedirectResponse(self._output_address(call, pushed, name), status_code=302)
 
+    def _output_address(self, call: Call, pushed: KernelAtVersion, name: str) -> str:
+        return self._service.signed_address(call, "_kernel", f"{pushed.version.session}/{name}")
+
+    @SignedFiles("_kernel")
+    def find_output(self, path: str) -> Path | None:
+        session, _, name = path.partition("/")
+        version = self._service.kernels.store.session(int(session))
+        if version is None:
+            return None
+        found = self._service.kernels.files(version.kernel_id, version).find_output(name)
+        return None if found is None else found.path
+
+    @Rpc(f"{KERNELS}/CancelKernelSession", messages.ApiCancelKernelSessionRequest)
     def cancel(self, call: Call, request: Any) -> Any:
         """Stop a run by its session, which the first line of its log tells."""
         store = self._service.kernels.store
         version = store.session(request.kernel_session_id)
         kernel = None if version is None else store.kernel(version.kernel_id)
         if kernel is None or kernel.owner_id != call.user.id:
-            raise denied()
-        response = messages.ApiCancelKernelSessionResponse()
-        if self._service.kernels.cancel(request.kernel_session_id) is None:
-            response.error_message = "The session has ended already."
-        return response
+            raise denied("kernels.get")
+        stopped = self._service.kernels.cancel(request.kernel_session_id) is not None
+        told = None if stopped else "The session has ended already."
+        return message(messages.ApiCancelKernelSessionResponse, error_message=told)
 
+    @Rpc(f"{KERNELS}/DeleteKernel", messages.ApiDeleteKernelRequest)
     def delete(self, call: Call, request: Any) -> Any:
-        pushed = self.find(call, request.user_name, request.kernel_slug, None)
+        pushed = find_kernel(self._service, call, request.user_name, request.kernel_slug, None)
         if pushed is None or pushed.kernel.owner_id != call.user.id:
-            raise RpcError(403, "Permission 'kernels.delete' was denied")
+            raise denied("kernels.delete")
         self._service.kernels.delete(pushed.kernel)
-        return messages.ApiDeleteKernelResponse()
+        return message(messages.ApiDeleteKernelResponse)
 
-    # -- finding -----------------------------------------------------------------------------------------
-
-    def find(self, call: Call, owner: str, slug: str, label: str | None) -> KernelAtVersion | None:
-        """A pushed kernel that the caller may read, at the version that was asked for or the latest.
-
-        None when there is no such kernel for the caller; RpcError 404 when it has no such version.
-        """
-        slug, _, glued = slug.partition("/")  # client 2.2.4 glues the version on: "slug/3"
-        store = self._service.kernels.store
-        kernel = store.find(owner, slug)
-        if kernel is None or (kernel.is_private and kernel.owner_id != call.user.id):
-            return None
-        asked = (label or glued).removeprefix("v")
-        number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
-        version = store.version(kernel, number) if number is not None or not asked else None
-        if version is None:
-            raise RpcError(404, f"{kernel.ref} has no version {asked!r}")
-        return KernelAtVersion(kernel, version)
-
-    def _published(self, call: Call, request: Any) -> _Row:
-        """A kernel of the recorded community; RpcError 403, Kaggle's own answer, for all that is not."""
-        wanted = f"{request.user_name}/{request.kernel_slug.split('/')[0]}".lower()
-        for competition in self._service.competitions:
-            for kernel in self._service.community(competition, call).kernels:
+    def _asked_for(self, call: Call, request: Any) -> KernelAtVersion | PublishedKernel:
+        """The pushed or else the published kernel that a request names; RpcError 403 for all others."""
+        owner, slug = request.user_name, request.kernel_slug
+        pushed = find_kernel(self._service, call, owner, slug, request.version_label)
+        if pushed is not None:
+            return pushed
+        wanted = f"{owner}/{slug.split('/')[0]}".lower()
+        for _, community in self._service.communities(call):
+            for kernel in community.kernels:
                 if kernel.ref.lower() == wanted:
-                    return _Row(kernel)
-        raise denied()
-
-    def _output_address(self, call: Call, pushed: KernelAtVersion, name: str) -> str:
-        path = f"{pushed.version.session}/{name}"
-        return f"{call.address}/_kernel/{self._service.signature(path)}/{quote(path)}"
+                    return kernel
+        raise denied("kernels.get")
 
 
-class _Row(NamedTuple):
+class _ListedKernel(NamedTuple):
     """A kernel in a list: of the recorded community, or pushed here."""
 
     kernel: PublishedKernel
     pushed: KernelAtVersion | None = None
 
 
-def denied() -> RpcError:
-    """Kaggle's answer for what is missing or private."""
-    return RpcError(403, "Permission 'kernels.get' was denied")
+def find_kernel(
+    service: Service, call: Call, owner: str, slug: str, label: str | None
+) -> KernelAtVersion | None:
+    """A pushed kernel that the caller may read, at the version that was asked for or the latest.
+
+    None when there is no such kernel for the caller; RpcError 404 when it has no such version.
+    """
+    slug, _, glued = slug.partition("/")  # client 2.2.4 glues the version on: "slug/3"
+    store = service.kernels.store
+    kernel = store.find(owner, slug)
+    if kernel is None or (kernel.is_private and kernel.owner_id != call.user.id):
+        return None
+    asked = (label or glued).removeprefix("v")
+    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+    version = store.version(kernel, number) if number is not None or not asked else None
+    if version is None:
+        raise RpcError(404, f"{kernel.ref} has no version {asked!r}")
+    return KernelAtVersion(kernel, version)
 
 
-def _is_wanted(row: _Row, request: Any, call: Call) -> bool:
+def _is_wanted(row: _ListedKernel, request: Any, call: Call) -> bool:
     kernel = row.kernel
 
     def fits(asked: str | None, value: str) -> bool:
@@ -284,28 +268,31 @@ def _asks_for_private(request: Any, call: Call) -> bool:
     return request.group in own_lists or (request.user or "").lower() == call.user.username.lower()
 
 
-def _metadata(row: _Row) -> Any:
+def _metadata(row: _ListedKernel) -> Any:
     kernel = row.kernel
-    message = messages.ApiKernelMetadata()
-    message.id, message.ref = zlib.crc32(kernel.ref.encode()), kernel.ref
-    message.title, message.author = kernel.title, kernel.author
-    message.slug = kernel.ref.split("/")[1]
-    message.last_run_time, message.total_votes = wire_time(kernel.created_at), kernel.votes
-    message.language, message.kernel_type = kernel.language, kernel.kernel_type
-    message.is_private, message.enable_gpu, message.enable_internet = False, False, False
-    message.dataset_data_sources = list(kernel.datasets)
-    message.kernel_data_sources = list(kernel.kernels)
-    message.competition_data_sources = list(kernel.competitions)
-    message.current_version_number = 1
-    if row.pushed is not None:
-        pushed, version = row.pushed
-        settings = version.settings
-        message.id, message.is_private = pushed.id, pushed.is_private
-        message.enable_gpu, message.enable_internet = settings.gpu, settings.internet
-        message.machine_shape, message.category_ids = settings.machine_shape, list(settings.tags)
-        message.current_version_number = version.number
-        message.last_run_time = wire_time(version.started_at or version.created_at)
-    return message
+    pushed, version = row.pushed or (None, None)
+    settings = version.settings if version else None
+    return message(
+        messages.ApiKernelMetadata,
+        id=pushed.id if pushed else number_of(kernel.ref),
+        ref=kernel.ref,
+        title=kernel.title,
+        author=kernel.author,
+        slug=kernel.ref.split("/")[1],
+        last_run_time=(version.started_at or version.created_at) if version else kernel.created_at,
+        total_votes=kernel.votes,
+        language=kernel.language,
+        kernel_type=kernel.kernel_type,
+        is_private=pushed is not None and pushed.is_private,
+        enable_gpu=settings is not None and settings.gpu,
+        enable_internet=settings is not None and settings.internet,
+        machine_shape=settings.machine_shape if settings else None,
+        category_ids=settings.tags if settings else None,
+        dataset_data_sources=kernel.datasets,
+        kernel_data_sources=kernel.kernels,
+        competition_data_sources=kernel.competitions,
+        current_version_number=version.number if version else 1,
+    )
 
 
 def _source(kernel: PublishedKernel) -> str:

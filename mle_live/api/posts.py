@@ -12,93 +12,95 @@ one's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from mle_live.api.discussions import PlacedTopic, find_topic, topic_url
-from mle_live.service import Service
+from mle_live.api.discussions import find_topic, topic_url
+from mle_live.service import Api, Call
+from mle_live.stores.datasets import Dataset
+from mle_live.stores.kernels import PushedKernel
 from mle_live.stores.posts import KINDS, Kind
-from mle_live.wire import Call, RpcError
+from mle_live.wire import OwnAddress, RpcError, not_found
 
 _TITLE, _TEXT = 200, 100_000
 
 
-def post_topic(service: Service, call: Call, slug: str, body: dict[str, Any]) -> dict[str, Any]:
-    competition = service.competition(slug)
-    title, text = _text(body, "title", _TITLE), _text(body, "text", _TEXT)
-    number = service.posts.add_topic(call.user, slug, title, text, call.now)
-    return {"id": number, "url": topic_url(PlacedTopic(find_topic(service, call, number).topic, competition))}
+class PostApi(Api):
+    @OwnAddress("POST", "competitions/{slug}/topics")
+    def post_topic(self, call: Call, body: dict[str, Any], slug: str) -> dict[str, Any]:
+        self._service.competition(slug)
+        title, text = _text(body, "title", _TITLE), _text(body, "text", _TEXT)
+        number = self._service.posts.add_topic(call.user, slug, title, text, call.now)
+        return {"id": number, "url": topic_url(find_topic(self._service, call, number))}
 
+    @OwnAddress("POST", "competitions/{slug}/topics/{topic:number}/messages")
+    def post_message(self, call: Call, body: dict[str, Any], slug: str, topic: int) -> dict[str, Any]:
+        replies = find_topic(self._service, call, topic, self._service.competition(slug)).topic.replies
+        parent = body.get("parent")
+        known = parent is None or (type(parent) is int and parent in {reply.id for reply in replies})
+        if not known:
+            raise RpcError(404, f"Message not found in topic {topic}: {parent!r}")
+        text = _text(body, "text", _TEXT)
+        return {"id": self._service.posts.add_reply(call.user, slug, topic, parent, text, call.now)}
 
-def post_message(
-    service: Service, call: Call, slug: str, topic_id: int, body: dict[str, Any]
-) -> dict[str, Any]:
-    topic = find_topic(service, call, topic_id, service.competition(slug)).topic
-    parent = body.get("parent")
-    known = parent is None or (type(parent) is int and parent in {reply.id for reply in topic.replies})
-    if not known:
-        raise RpcError(404, f"Message not found in topic {topic_id}: {parent!r}")
-    text = _text(body, "text", _TEXT)
-    return {"id": service.posts.add_reply(call.user, slug, topic_id, parent, text, call.now)}
+    @OwnAddress("POST", "votes")
+    def vote(self, call: Call, body: dict[str, Any]) -> dict[str, Any]:
+        kind, ref = self._voted_for(call, body)
+        self._service.posts.vote(call.user, kind, ref, call.now)
+        return {"votes": self._find(call, kind, ref).votes}
 
+    @OwnAddress("DELETE", "votes")
+    def take_back(self, call: Call, body: dict[str, Any]) -> dict[str, Any]:
+        kind, ref = self._voted_for(call, body)
+        self._service.posts.take_back(call.user, kind, ref)
+        return {"votes": self._find(call, kind, ref).votes}
 
-def vote(service: Service, call: Call, body: dict[str, Any], *, taken_back: bool) -> dict[str, Any]:
-    kind, given = body.get("kind"), body.get("ref")
-    if kind not in KINDS or isinstance(given, bool) or not isinstance(given, (str, int)):
-        raise RpcError(400, f"A vote names a kind ({', '.join(KINDS)}) and a ref")
-    ref = str(given)
-    found = _find(service, call, kind, ref)
-    if found is None:
-        raise RpcError(404, f"{kind.capitalize()} not found: {ref[:200]!r}")
-    ref, author = found
-    if author == call.user.username:
-        raise RpcError(400, "Nobody can vote for their own")
-    if taken_back:
-        service.posts.take_back(call.user, kind, ref)
-    else:
-        service.posts.vote(call.user, kind, ref, call.now)
-    return {"votes": _votes(service, call, kind, ref)}
+    @OwnAddress("POST", "competitions/{slug}/rules")
+    def accept_rules(self, call: Call, body: dict[str, Any], slug: str) -> dict[str, Any]:
+        self._service.rules.accept(call.user, self._service.competition(slug).slug, call.now)
+        return {"accepted": True}
 
+    def _voted_for(self, call: Call, body: dict[str, Any]) -> tuple[Kind, str]:
+        """What a vote names, its reference as it is kept. RpcError 400 for nothing, and for one's own."""
+        kind, given = body.get("kind"), body.get("ref")
+        if kind not in KINDS or isinstance(given, bool) or not isinstance(given, (str, int)):
+            raise RpcError(400, f"A vote names a kind ({', '.join(KINDS)}) and a ref")
+        found = self._find(call, kind, str(given))
+        if found.author == call.user.username:
+            raise RpcError(400, "Nobody can vote for their own")
+        return kind, found.ref
 
-def accept_rules(service: Service, call: Call, slug: str) -> dict[str, Any]:
-    service.rules.accept(call.user, service.competition(slug).slug, call.now)
-    return {"accepted": True}
+    def _find(self, call: Call, kind: Kind, ref: str) -> _Votable:
+        """What the caller may see and vote for, with all votes that it has now. RpcError 404."""
+        found = next((row for row in self._votables(call, kind) if row.ref.lower() == ref.lower()), None)
+        if found is None:
+            raise not_found(kind.capitalize(), ref)
+        return found
 
-
-def _find(service: Service, call: Call, kind: Kind, ref: str) -> tuple[str, str] | None:
-    """(reference as it is kept, author) of what can be voted for and is visible to the caller."""
-    if kind == "dataset":
-        owner, _, slug = ref.partition("/")
-        dataset = service.datasets.readable(call.user, owner, slug)
-        return None if dataset is None else (dataset.ref, dataset.owner)
-    return next((row for row in _votable(service, call, kind) if row[0].lower() == ref.lower()), None)
-
-
-def _votable(service: Service, call: Call, kind: Kind) -> Iterator[tuple[str, str]]:
-    if kind == "kernel":
-        yield from ((kernel.ref, kernel.owner) for kernel in service.kernels.store.visible(call.user))
-    for competition in service.competitions:
-        community = service.community(competition, call)
+    def _votables(self, call: Call, kind: Kind) -> Iterator[_Votable]:
+        service, given = self._service, self._service.posts.votes(kind, call.now)
+        for _, community in service.communities(call):
+            if kind == "kernel":
+                yield from (_Votable(kernel.ref, kernel.author, kernel.votes) for kernel in community.kernels)
+            for topic in community.topics:
+                if kind == "topic":
+                    yield _Votable(str(topic.id), topic.author, topic.votes)
+                elif kind == "message":
+                    yield from (_Votable(str(r.id), r.author, r.votes) for r in topic.replies)
+        own: Sequence[PushedKernel | Dataset] = ()
         if kind == "kernel":
-            yield from ((kernel.ref, kernel.author) for kernel in community.kernels)
-        elif kind == "topic":
-            yield from ((str(topic.id), topic.author) for topic in community.topics)
-        else:
-            yield from ((str(r.id), r.author) for topic in community.topics for r in topic.replies)
+            own = service.kernels.store.visible(call.user)
+        elif kind == "dataset":
+            own = service.datasets.visible(call.user)
+        yield from (_Votable(row.ref, row.owner, given.get(row.ref, 0)) for row in own)
 
 
-def _votes(service: Service, call: Call, kind: Kind, ref: str) -> int:
-    """All votes there are now, recorded ones included."""
-    for competition in service.competitions:
-        community = service.community(competition, call)
-        counts = {
-            "kernel": {kernel.ref: kernel.votes for kernel in community.kernels},
-            "topic": {str(topic.id): topic.votes for topic in community.topics},
-            "message": {str(r.id): r.votes for topic in community.topics for r in topic.replies},
-        }.get(kind, {})
-        if ref in counts:
-            return counts[ref]
-    return service.posts.votes(kind, call.now).get(ref, 0)
+class _Votable(NamedTuple):
+    """`ref` is the reference as it is kept."""
+
+    ref: str
+    author: str
+    votes: int
 
 
 def _text(body: dict[str, Any], name: str, most: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,44 +11,27 @@ from kagglesdk.competitions.types import competition_api_service as messages
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
-from mle_live.api.competitions import SERVICE
-from mle_live.api.kernels import KernelApi, denied
+from mle_live.api.competitions import COMPETITIONS
+from mle_live.api.kernels import find_kernel
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.service import PendingUpload, Service
+from mle_live.service import Api, Call, PendingUpload, Service
 from mle_live.stores.state import StoredSubmission
-from mle_live.wire import Call, Method, RpcError, page_of, wire_time
+from mle_live.wire import Rpc, RpcError, denied, not_found
+from mle_live.wire_types import message, page
 
 
-class SubmissionApi:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._kernels = KernelApi(service)
-
-    def methods(self) -> Mapping[str, Method]:
-        return {
-            f"{SERVICE}/{name}": method
-            for name, method in {
-                "StartSubmissionUpload": Method(messages.ApiStartSubmissionUploadRequest, self.start_upload),
-                "CreateSubmission": Method(messages.ApiCreateSubmissionRequest, self.create),
-                "CreateCodeSubmission": Method(
-                    messages.ApiCreateCodeSubmissionRequest, self.create_from_kernel
-                ),
-                "GetSubmission": Method(messages.ApiGetSubmissionRequest, self.get),
-                "ListSubmissions": Method(messages.ApiListSubmissionsRequest, self.list_submissions),
-                "GetSubmissionLimits": Method(messages.ApiGetSubmissionLimitsRequest, self.limits),
-            }.items()
-        }
-
+class SubmissionApi(Api):
+    @Rpc(f"{COMPETITIONS}/StartSubmissionUpload", messages.ApiStartSubmissionUploadRequest, rules=True)
     def start_upload(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name or "")
         name = PurePosixPath(request.file_name.replace("\\", "/")).name
         self._check(name, request.content_length)
         upload = PendingUpload(call.user.id, competition.slug, name, request.content_length)
-        response = messages.ApiStartSubmissionUploadResponse()
-        response.token = self._service.begin_upload(upload)
-        response.create_url = f"{call.address}/_upload/{response.token}"
-        return response
+        token = self._service.begin_upload(upload)
+        address = f"{call.address}/_upload/{token}"
+        return message(messages.ApiStartSubmissionUploadResponse, token=token, create_url=address)
 
+    @Rpc(f"{COMPETITIONS}/CreateSubmission", messages.ApiCreateSubmissionRequest, rules=True)
     def create(self, call: Call, request: Any) -> Any:
         service, competition = self._service, self._service.competition(request.competition_name)
         token = request.blob_file_tokens
@@ -61,17 +43,17 @@ class SubmissionApi:
             service.return_upload(token, upload)
             raise
         service.grade_kept(ref, path.replace)
-        response = messages.ApiCreateSubmissionResponse()
-        response.message, response.ref = f"Successfully submitted to {competition.title}", ref
-        return response
+        told = f"Successfully submitted to {competition.title}"
+        return message(messages.ApiCreateSubmissionResponse, message=told, ref=ref)
 
+    @Rpc(f"{COMPETITIONS}/CreateCodeSubmission", messages.ApiCreateCodeSubmissionRequest, rules=True)
     def create_from_kernel(self, call: Call, request: Any) -> Any:
         """Submit an output file of a finished version of the caller's own kernel: graded like an upload."""
         service, competition = self._service, self._service.competition(request.competition_name)
         owner, slug, number = request.kernel_owner, request.kernel_slug, request.kernel_version
-        pushed = self._kernels.find(call, owner, slug, str(number) if number else None)
+        pushed = find_kernel(service, call, owner, slug, str(number) if number else None)
         if pushed is None or pushed.kernel.owner_id != call.user.id:
-            raise denied()
+            raise denied("kernels.get")
         if pushed.version.status != "COMPLETE":
             raise RpcError(
                 400,
@@ -86,9 +68,8 @@ class SubmissionApi:
         ref = self._add(call, competition, name, file.size, request.submission_description or "")
         service.kernels.store.submitted(pushed.kernel, ref)
         service.grade_kept(ref, partial(shutil.copyfile, file.path))
-        response = messages.ApiCreateCodeSubmissionResponse()
-        response.message, response.ref = f"Successfully submitted to {competition.title}", ref
-        return response
+        told = f"Successfully submitted to {competition.title}"
+        return message(messages.ApiCreateCodeSubmissionResponse, message=told, ref=ref)
 
     def _add(self, call: Call, competition: HostedCompetition, name: str, size: int, description: str) -> int:
         """Record a submission whose file comes to `submission_path`. RpcError 400 at the day's limit."""
@@ -117,58 +98,59 @@ class SubmissionApi:
         if not 0 < size <= most:
             raise RpcError(400, f"The file has {size} bytes; 1 to {most} are accepted")
 
+    @Rpc(f"{COMPETITIONS}/GetSubmission", messages.ApiGetSubmissionRequest)
     def get(self, call: Call, request: Any) -> Any:
-        return self._message(call, own_submission(self._service, call, request.ref))
+        return self._submission(call, own_submission(self._service, call, request.ref))
 
+    @Rpc(f"{COMPETITIONS}/ListSubmissions", messages.ApiListSubmissionsRequest)
     def list_submissions(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         rows = self._service.state.submissions(competition.slug, call.user)
         if request.group == SubmissionGroup.SUBMISSION_GROUP_SUCCESSFUL:
             rows = [row for row in rows if row.status == "COMPLETE"]
-        page, following = page_of(rows, request.page_size, request.page_token, request.page)
-        response = messages.ApiListSubmissionsResponse()
-        response.submissions = [self._message(call, row) for row in page]
-        response.next_page_token = following
-        return response
+        kind = messages.ApiListSubmissionsResponse
+        return page(kind, request, "submissions", rows, lambda row: self._submission(call, row))
 
+    @Rpc(f"{COMPETITIONS}/GetSubmissionLimits", messages.ApiGetSubmissionLimitsRequest)
     def limits(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name)
         state = self._service.state
         today = state.count_on_day(call.user, competition.slug, call.now)
-        response = messages.ApiSubmissionLimits()
-        response.num_today = today
-        response.num_total = len(state.submissions(competition.slug, call.user))
-        response.num_allowed_now = max(0, competition.max_daily_submissions - today)
-        return response
+        return message(
+            messages.ApiSubmissionLimits,
+            num_today=today,
+            num_total=len(state.submissions(competition.slug, call.user)),
+            num_allowed_now=max(0, competition.max_daily_submissions - today),
+        )
 
-    def _message(self, call: Call, row: StoredSubmission) -> Any:
-        competition = self._service.competition(row.competition)
-        message = messages.ApiSubmission()
-        message.ref, message.total_bytes = row.ref, row.total_bytes
-        message.date, message.file_name = wire_time(row.created_at), row.file_name
-        message.description, message.error_description = row.description, row.error
-        message.status = SubmissionStatus[row.status]
-        message.submitted_by = message.submitted_by_ref = message.team_name = row.username
-        message.url = f"https://www.kaggle.com/submissions/{row.ref}/{row.ref}.raw"
-        message.public_score = _score(row.public_score)
+    def _submission(self, call: Call, row: StoredSubmission) -> Any:
         # Kaggle's rule also when `reveal_private` is on: that opens the extension's result only, so that
         # nothing that speaks plain Kaggle can learn a private score early.
-        if call.now > competition.deadline:
-            message.private_score = _score(row.private_score)
-        return message
+        is_over = call.now > self._service.by_slug[row.competition].deadline
+        return message(
+            messages.ApiSubmission,
+            ref=row.ref,
+            total_bytes=row.total_bytes,
+            date=row.created_at,
+            file_name=row.file_name,
+            description=row.description,
+            error_description=row.error,
+            status=SubmissionStatus[row.status],
+            submitted_by=row.username,
+            submitted_by_ref=row.username,
+            team_name=row.username,
+            url=f"https://www.kaggle.com/submissions/{row.ref}/{row.ref}.raw",
+            public_score=_score(row.public_score),
+            private_score=_score(row.private_score) if is_over else None,
+        )
 
 
 def own_submission(service: Service, call: Call, ref: int) -> StoredSubmission:
     """A submission of the caller. RpcError 404 for unknown ones, and alike for other people's."""
     row = service.state.submission(ref)
-    if row is None or row.user_id != call.user.id or row.competition not in served(service):
-        raise RpcError(404, f"Submission not found: {ref}")
+    if row is None or row.user_id != call.user.id or row.competition not in service.by_slug:
+        raise not_found("Submission", ref)
     return row
-
-
-def served(service: Service) -> dict[str, HostedCompetition]:
-    """The competitions of this server by name."""
-    return {competition.slug: competition for competition in service.competitions}
 
 
 def _score(value: float | None) -> str:

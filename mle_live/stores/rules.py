@@ -1,4 +1,4 @@
-"""A competition's rules, which users accept before taking part: who accepted what, and which calls ask."""
+"""A competition's rules, which users accept before taking part: who accepted what."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from datetime import datetime
 
 from kaggle_runner.moments import stamp
 from mle_live.stores.state import ServerState, User
-
-_SERVICE = "competitions.CompetitionApiService"
-ASKING = frozenset(
-    f"{_SERVICE}/{name}"
-    for name in (
-        "DownloadDataFile",
-        "DownloadDataFiles",
-        "StartSubmissionUpload",
-        "CreateSubmission",
-        "CreateCodeSubmission",
-    )
-)
-"""Calls that Kaggle refuses with 403 to who has not accepted the rules."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accepted_rules (

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from mle_live.server import _Routes
-from mle_live.service import ServerLimits
+from mle_live.server import apis_of
+from mle_live.service import NOBODY, Call, ServerLimits
+from mle_live.wire import Rpc, handlers
 from tests.tiny_kaggle import (
     CANARY,
     DEADLINE,
@@ -70,10 +71,10 @@ def all_answers(server: RunningServer, ref: int) -> bytes:
     body = {
         "competitionName": SLUG, "competition": SLUG, "fileName": "sample_submission.csv", "ref": ref,
         "userName": "ann", "kernelSlug": "starter", "topicId": 7, "id": 7, "pageSize": 200,
-        "contentLength": 10,
+        "contentLength": 10, "token": TOKEN,
     }  # fmt: skip
-    said = [str(rpc(server, "security.OAuthService/IntrospectToken", {"token": TOKEN}).content)]
-    for name in _Routes(server.service)._methods:
+    said = []
+    for name in (contract.name for contract, _ in handlers(apis_of(server.service), Rpc)):
         answer = rpc(server, name, {**body, "fileName": "s.csv"} if "Upload" in name else body)
         said.append(f"{name} {answer.status_code} {dict(answer.headers)}")
         if answer.content[:2] == b"PK":
@@ -150,8 +151,8 @@ def test_file_names_that_lead_elsewhere_are_not_found(server: RunningServer, nam
     assert (answer.status_code, answer.json()["code"]) == (404, 404)
     listed = rpc(server, f"{COMPETITIONS}/ListDataFiles", {"competitionName": SLUG}).json()["files"]
     assert {"link.csv", ".hidden"}.isdisjoint(file["name"] for file in listed)
-    signature = server.service.signature(f"{SLUG}/data/{name}")
-    direct = requests.get(f"{server.url}/_download/{signature}/{SLUG}/data/{name}", timeout=30)
+    call = Call(NOBODY, NOW, server.url)
+    direct = requests.get(server.service.signed_address(call, "_download", f"{SLUG}/data/{name}"), timeout=30)
     assert direct.status_code in (400, 403, 404)
 
 

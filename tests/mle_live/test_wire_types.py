@@ -4,20 +4,55 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest
-from kagglesdk.kernels.types.kernels_api_service import ApiListKernelsRequest, ApiSaveKernelRequest
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiKernelMetadata,
+    ApiListKernelsRequest,
+    ApiSaveKernelRequest,
+)
 from kagglesdk.kernels.types.kernels_enums import KernelsListSortType
 
-from mle_live.server import _Routes
-from mle_live.wire_types import read_message
+from mle_live.server import apis_of
+from mle_live.wire import Rpc, handlers
+from mle_live.wire_types import message, read_message
 from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
 
 ODD = (-1, float("inf"), "x", "\ud800", "\0", "../..", [1], {"a": [1]}, "9" * 5000)
+
+
+def test_a_message_takes_moments_and_tuples_and_no_unknown_field() -> None:
+    there = datetime(2026, 1, 31, 3, 30, tzinfo=timezone(timedelta(hours=2)))
+    made = message(ApiKernelMetadata, id=3, last_run_time=there, category_ids=("a", "b"), machine_shape=None)
+    assert made.to_dict() == {
+        "id": 3, "lastRunTime": "2026-01-31T01:30:00.000Z", "categoryIds": ["a", "b"]
+    }  # fmt: skip
+    for wrong in ("ident", "_id", "to_dict", "lastRunTime"):
+        with pytest.raises(TypeError, match=f"ApiKernelMetadata has no field {wrong}"):
+            message(ApiKernelMetadata, **{wrong: 1})
+    with pytest.raises(TypeError):
+        message(ApiKernelMetadata, title=1)
+
+
+def test_every_handler_is_declared_under_the_name_of_its_request(tmp_path: Path) -> None:
+    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+        contracts = [contract for contract, _ in handlers(apis_of(server.service), Rpc)]
+    assert len({contract.name for contract in contracts}) == len(contracts) == 49
+    for contract in contracts:
+        assert contract.request_type.__name__.removeprefix("Api") == f"{contract.name.split('/')[1]}Request"
+    asking = {contract.name.split("/")[1] for contract in contracts if contract.rules}
+    assert asking == {
+        "DownloadDataFile", "DownloadDataFiles", "StartSubmissionUpload",
+        "CreateSubmission", "CreateCodeSubmission",
+    }  # fmt: skip
+    assert [contract.name for contract in contracts if contract.anonymous] == [
+        "security.OAuthService/IntrospectToken"
+    ]
 
 
 def test_numbers_may_be_text_and_null_is_absent() -> None:
@@ -64,11 +99,10 @@ def test_no_odd_value_of_any_field_of_any_call_is_a_fault_of_the_server(tmp_path
             answer = requests.post(address, data=body, headers=headers, timeout=60)
             return f"{call} {answer.text}"[:300] if answer.status_code == 500 else ""
 
-        methods = _Routes(server.service)._methods
         calls = [
-            (name, field.json_name, value)
-            for name, method in methods.items()
-            for field in method.request_type._fields
+            (contract.name, field.json_name, value)
+            for contract, _ in handlers(apis_of(server.service), Rpc)
+            for field in contract.request_type._fields
             for value in (*ODD, None)
         ]
         with ThreadPoolExecutor(16) as pool:

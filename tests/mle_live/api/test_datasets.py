@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
-from mle_live.service import ServerLimits
+from mle_live.service import NOBODY, Call, ServerLimits
 from mle_live.stores.datasets import DatasetBounds
-from tests.tiny_kaggle import TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import NOW, TOKEN, RunningServer, make_root, running_server
 
 DATASETS = "datasets.DatasetApiService"
 BOB = "token-of-bob"
@@ -357,6 +357,6 @@ def test_downloads_resume_and_addresses_cannot_be_forged(server: RunningServer) 
     for name in ("../1.zip", "../../state.sqlite", "/etc/passwd", "c.csv"):
         asked = {**named, "fileName": name}
         assert rpc(server, f"{DATASETS}/DownloadDataset", asked).status_code == 404
-        signature = server.service.signature(f"dataset/file/1/1/{name}")
-        forged = requests.get(f"{server.url}/_dataset/{signature}/file/1/1/{name}", timeout=30)
-        assert forged.status_code in (403, 404)
+        call = Call(NOBODY, NOW, server.url)
+        forged = server.service.signed_address(call, "_dataset", f"file/1/1/{name}")
+        assert requests.get(forged, timeout=30).status_code in (403, 404)

@@ -81,7 +81,7 @@ def submit(server: RunningServer, token: str) -> requests.Response:
         (f"/_download/%C3%A9/{SLUG}/data/train.csv", None, 403),
         ("/_dataset/%C3%A9/file/1/1/a.csv", None, 403),
         ("/_kernel/%C3%A9/1/a.csv", None, 403),
-        (f"/_kernel/0/{'9' * 5000}/a.csv", None, 404),
+        (f"/_kernel/0/{'9' * 5000}/a.csv", None, 403),
     ],
 )
 def test_what_no_client_sends_is_refused(server: RunningServer, path: str, body: Any, status: int) -> None:
