@@ -39,11 +39,12 @@ from comind.run.ending import (
     tell_winding,
     watch_limits,
 )
-from comind.run.models import ModelDesk, Timely, fitted_config, open_models
+from comind.run.models import ModelDesk, Timely, open_models
 from comind.run.preparation import fetch_competition, prepare_evaluation
 from comind.run.recording import describe_replay
 from comind.run.results import grade_on_test, write_best, write_report
 from comind.run.submission import Submitter, labels_were_readable
+from comind.run.window import fitted_config
 from comind.state.inbox import Command, take
 from comind.state.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
 from comind.state.runs import RunFolder, engine_lock

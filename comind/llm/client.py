@@ -21,7 +21,7 @@ from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, overflow
 from comind.llm.lines import Line, Lines
 from comind.llm.pace import Pace
-from comind.llm.prices import PriceBook
+from comind.llm.price_book import PriceBook
 from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
 from comind.llm.profiles import ModelSettings
 from comind.llm.replies import Answer

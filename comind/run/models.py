@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
@@ -15,16 +15,18 @@ from comind.llm.attempt import Tell
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
 from comind.llm.endpoints import Endpoint, endpoints_by_role, fallback_endpoints
-from comind.llm.prices import FREE, PriceBook, parse_prices
-from comind.llm.probe import LEAST_CONTEXT, told
+from comind.llm.price_book import PriceBook
+from comind.llm.prices import FREE, parse_prices
+from comind.llm.probe import told
 from comind.llm.profiles import ModelSettings
 from comind.llm.question import Asker, KeepsFaults
 from comind.run.recorded import RecordedModel
 from comind.run.recording import read_recording
+from comind.run.window import effective_context
 from comind.state.records import EndpointFacts, LlmCall, ReplyFault
 from comind.state.runs import RunFolder
 from comind.state.store import Store
-from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
+from kaggle_runner.errors import AgentLimitReached, LimitReached
 from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
@@ -143,35 +145,6 @@ def record_check(store: Store, checked: Checked) -> None:
         store.event("endpoint", told(facts), data=facts.facts)
     for remark in checked.remarks:
         store.event("model_switched", remark)
-
-
-def effective_context(config: RunConfig, facts: Iterable[EndpointFacts]) -> int:
-    """The window that prompts are made for: the config's, or the smallest known one of the roles' own models.
-
-    The monitor's prompts are short by themselves, and a fallback that stands in shortens what it is asked; so
-    their windows do not count. Raises ConfigError when any endpoint's window is too small for our prompts.
-    """
-    facts = list(facts)
-    for one in facts:
-        window = one.facts.get("context_tokens")
-        if window and window < LEAST_CONTEXT:
-            raise ConfigError(
-                f"{one.model} at {one.base_url} has a context window of {window:,} tokens "
-                f"({one.facts.get('context_from')}); at least {LEAST_CONTEXT:,} are needed",
-                hint="start the server with a larger window (llama.cpp: -c 8192; vLLM: --max-model-len; "
-                "Ollama: OLLAMA_CONTEXT_LENGTH), or name another model",
-            )
-    own = [one.facts for one in facts if set(one.facts["roles"]) - {"monitor"}]
-    windows = [int(known["context_tokens"]) for known in own if known["context_tokens"]]
-    return min([config.context_tokens, *windows])
-
-
-def fitted_config(config: RunConfig, facts: Iterable[EndpointFacts]) -> RunConfig:
-    """The config with the window that its models really have, and replies that leave room for a prompt."""
-    context = effective_context(config, facts)
-    if context == config.context_tokens:
-        return config
-    return replace(config, context_tokens=context, reply_tokens=min(config.reply_tokens, context // 4))
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from typing import Any
 
 from comind.config import RunConfig, from_mapping
 from comind.llm.formats import without_surrogates
+from comind.run.window import fitted_config
 from comind.state.reader import Reader
 from comind.state.records import EndpointFacts, LlmCall, Run
 from comind.state.runs import RunFolder, find_run
@@ -281,8 +282,6 @@ def _shareable(run: Run, facts: Sequence[EndpointFacts]) -> dict[str, Any]:
 
     The window is the one that the prompts were made for, which the endpoint may have made smaller.
     """
-    from comind.run.models import fitted_config  # it imports this module
-
     known = {name: value for name, value in run.config.items() if name in RunConfig.__dataclass_fields__}
     fitted = fitted_config(from_mapping(known, where=f"run {run.id}"), facts).as_dict()
     kept = {name: fitted[name] for name in known if name not in _OF_THE_MODEL}

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.errors import KaggleError, StateUnwritable
 from kaggle_runner.kaggle.addresses import Credentials, Kaggle
+from kaggle_runner.kaggle.board import board_kind
 from kaggle_runner.kaggle.records import Competition
 from kaggle_runner.moments import Clock
-from kaggle_runner.ranks.records import board_kind
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient

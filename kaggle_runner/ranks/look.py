@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.addresses import KAGGLE_URL
+from kaggle_runner.kaggle.board import LIVE, board_kind
 from kaggle_runner.kaggle.records import BoardTeam, Competition, SubmissionLimits
 from kaggle_runner.moments import Clock
 from kaggle_runner.ranks.board import direction, neighbours, own_place, rows_of, zones
 from kaggle_runner.ranks.book import RankBook
 from kaggle_runner.ranks.medals import medal_of
-from kaggle_runner.ranks.records import LIVE, Look, Moves, Row, board_kind
+from kaggle_runner.ranks.records import Look, Moves, Row
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient

@@ -5,21 +5,10 @@ Moments are seconds since 1970 (UTC). Nothing is computed here but what follows 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from kaggle_runner.ranks.medals import MEDALS, Medal
-
-LIVE = "live"
-"""The kind of kaggle.com's boards, on which people stand. MLE-Live names its own kind, mostly `synthetic`."""
-UNKNOWN = "unknown"
-"""The kind of a board elsewhere that does not name one."""
-
-
-def board_kind(facts: Mapping[str, Any] | None, *, is_kaggle_com: bool) -> str:
-    """From what a server tells beside Kaggle's protocol, if anything."""
-    return LIVE if is_kaggle_com else str((facts or {}).get("board") or UNKNOWN)
 
 
 class Row(NamedTuple):

@@ -13,7 +13,8 @@ from typing import Any
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
 from comind.llm.endpoints import Endpoint
-from comind.llm.prices import Price, PriceBook
+from comind.llm.price_book import PriceBook
+from comind.llm.prices import Price
 from comind.llm.profiles import ModelSettings
 from comind.run.models import StoredCalls
 from comind.state.records import EndpointFacts, LlmCall

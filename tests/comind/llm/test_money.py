@@ -8,7 +8,8 @@ import pytest
 
 from comind.llm.budget import Budget
 from comind.llm.endpoints import HOSTED_URL, NO_KEY, ROLES, Endpoint, endpoints_by_role, parse_model_at
-from comind.llm.prices import FREE, Price, PriceBook, Usage, parse_prices
+from comind.llm.price_book import PriceBook
+from comind.llm.prices import FREE, Price, Usage, parse_prices
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from comind.state.records import LlmCall
 from kaggle_runner.errors import ConfigError, LimitReached

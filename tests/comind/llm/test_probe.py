@@ -14,7 +14,8 @@ from comind.llm.client import ModelClient
 from comind.llm.endpoints import Endpoint
 from comind.llm.probe import told
 from comind.llm.profiles import ModelSettings
-from comind.run.models import StoredCalls, check_models, effective_context, fitted_config, record_check
+from comind.run.models import StoredCalls, check_models, record_check
+from comind.run.window import effective_context, fitted_config
 from comind.state.records import EndpointFacts
 from comind.state.store import Store
 from kaggle_runner.errors import ConfigError, ModelRefused, ModelUnavailable
