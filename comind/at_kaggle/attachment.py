@@ -13,11 +13,10 @@ from pathlib import Path
 
 from comind.at_kaggle import attached_split
 from comind.at_kaggle.attached_split import FACTS, SAMPLE, rebuild
-from comind.evaluator.profile import IMAGE_SUFFIXES
-from comind.evaluator.tables import read_text_table
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import replace_folder
+from mle_live.competitions.tables import IMAGE_SUFFIXES, read_text
 
 PLACE = "/tmp/comind"
 """Where kernels make the split; /kaggle/input takes no files."""
@@ -38,7 +37,7 @@ def write_ids(folder: RunFolder, id_column: str) -> Path:
         return target
     if any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.public.rglob("*")):
         raise _unfit("it has images")
-    ids = read_text_table(folder.public / "validation.csv", columns=None)
+    ids = read_text(folder.public / "validation.csv")
     if id_column not in ids.columns:
         raise _unfit(f"its validation inputs have no column {id_column!r}")
     rest = sorted(path.name for path in folder.public.iterdir() if path.name not in _MADE)
@@ -63,7 +62,7 @@ def _check(folder: RunFolder, made: Path, again: Path) -> None:
     except (OSError, KeyError, ValueError) as error:
         raise _unfit(f"its split cannot be made of its files ({error})") from error
     for name in ("train.csv", "validation.csv"):
-        if not read_text_table(again / name).equals(read_text_table(folder.public / name)):
+        if not read_text(again / name).equals(read_text(folder.public / name)):
             raise _unfit(f"{name} of its split is not a plain choice of rows")
 
 

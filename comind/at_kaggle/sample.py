@@ -10,15 +10,15 @@ import json
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comind.evaluator.split import Splittable
-from comind.evaluator.tables import read_text_table
+from comind.evaluator.profile import SplitFacts
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
+from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class SampleSizes:
 
 
 def sample_public(
-    public: Path, target: Path, facts: Splittable, *, seed: int, train_rows: int = TRAIN_ROWS,
+    public: Path, target: Path, facts: SplitFacts, *, seed: int, train_rows: int = TRAIN_ROWS,
     other_rows: int = OTHER_ROWS,
 ) -> SampleSizes:  # fmt: skip
     """Fill `target` from an evaluator's `public` folder; made already is left alone. Blocking.
@@ -73,7 +73,7 @@ def sample_public(
     draw = random.Random(seed)
     tables: dict[str, pd.DataFrame] = {}
     kept: dict[str, list[int]] = {}
-    train = tables["train.csv"] = _read(public / "train.csv")
+    train = tables["train.csv"] = read_text(public / "train.csv")
     kept["train.csv"] = _train_rows(train, facts, train_rows, draw)
     for inputs, sample in _PAIRS:
         _draw_pair(public, inputs, sample, facts.id_column, other_rows, draw, tables, kept)
@@ -91,16 +91,7 @@ def sample_public(
     return sizes
 
 
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return read_text_table(path)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise BadCompetition(f"{path.name} cannot be read: {error}.") from error
-
-
-def _train_rows(train: pd.DataFrame, facts: Splittable, wanted: int, draw: random.Random) -> list[int]:
+def _train_rows(train: pd.DataFrame, facts: SplitFacts, wanted: int, draw: random.Random) -> list[int]:
     """Positions in their order in the file: by chance, with a few of each class where labels are classes."""
     if len(train) <= wanted:
         return list(range(len(train)))
@@ -123,12 +114,12 @@ def _draw_pair(
     tables: dict[str, pd.DataFrame], kept: dict[str, list[int]],
 ) -> None:  # fmt: skip
     """The same ids from a table of inputs and from its sample of predictions, each in its own order."""
-    predictions = tables[sample] = _read(public / sample)
+    predictions = tables[sample] = read_text(public / sample)
     places = range(len(predictions))
     kept[sample] = sorted(draw.sample(places, wanted)) if len(predictions) > wanted else list(places)
     if not (public / inputs).is_file():
         return
-    table = _read(public / inputs)
+    table = read_text(public / inputs)
     if id_column in table.columns and id_column in predictions.columns:
         ids = set(predictions[id_column].iloc[kept[sample]])
         kept[inputs] = [place for place, id in enumerate(table[id_column]) if id in ids]
@@ -147,14 +138,14 @@ def _the_rest(
         path for path in sorted(public.rglob("*")) if path.is_file() and not _is_at(path, public, tables)
     ]
     names = {text for path in others for text in _names(path, public)}
-    dropped = _left_out_names(tables, kept, names, id_column)
-    dropped_ids = _left_out(tables, kept, id_column)
+    dropped = _left_out(tables, kept, {id_column, *_file_columns(tables, names)})
+    dropped_ids = _left_out(tables, kept, {id_column})
     for path in others:
         if dropped.isdisjoint(_names(path, public)):
             place = target / path.relative_to(public)
             place.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".csv" and dropped_ids and _has_column(path, id_column):
-                table = _read(path)
+                table = read_text(path)
                 table[~table[id_column].isin(dropped_ids)].to_csv(place, index=False)
             else:
                 link_or_copy(path, place)
@@ -171,44 +162,32 @@ def _names(path: Path, public: Path) -> tuple[str, ...]:
     return (path.name, path.stem, inside.as_posix(), short.as_posix())
 
 
-def _left_out_names(
-    tables: dict[str, pd.DataFrame], kept: dict[str, list[int]], names: set[str], id_column: str
-) -> set[str]:
-    """What files of rows that were left out are called, by the id and by columns that name files."""
-    columns = {id_column}
+def _file_columns(tables: Mapping[str, pd.DataFrame], names: set[str]) -> set[str]:
+    """Columns whose values are names of files."""
+    found = set()
     for table in tables.values():
         for column in table.columns:
             values = [value for value in table[column].head(_NAMES_TRIED) if value]
-            if values and all(value in names for value in values):
-                columns.add(str(column))
-    dropped: set[str] = set()
-    stays: set[str] = set()
-    for name, table in tables.items():
-        for column in columns & set(table.columns):
-            shown = set(table[column].iloc[kept[name]])
-            stays |= shown
-            dropped |= set(table[column]) - shown
-    return dropped - stays
+            if values and names.issuperset(values):
+                found.add(str(column))
+    return found
 
 
-def _left_out(tables: dict[str, pd.DataFrame], kept: dict[str, list[int]], id_column: str) -> set[str]:
+def _left_out(
+    tables: Mapping[str, pd.DataFrame], kept: Mapping[str, list[int]], columns: set[str]
+) -> set[str]:
+    """What stands in these columns of rows that were left out, and of no other rows."""
     every: set[str] = set()
     stays: set[str] = set()
     for name, table in tables.items():
-        if id_column in table.columns:
-            every |= set(table[id_column])
-            stays |= set(_values(table, id_column, kept[name]))
+        for column in columns.intersection(table.columns):
+            every.update(table[column])
+            stays.update(table[column].iloc[kept[name]])
     return every - stays
 
 
-def _values(table: pd.DataFrame, column: str, places: list[int]) -> Iterable[str]:
-    return table[column].iloc[places]
-
-
 def _has_column(path: Path, column: str) -> bool:
-    import pandas as pd
-
     try:
-        return column in pd.read_csv(path, dtype=str, nrows=0).columns
-    except (OSError, ValueError, pd.errors.ParserError):
+        return column in read_text(path, rows=0)
+    except BadCompetition:
         return False

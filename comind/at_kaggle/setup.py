@@ -12,7 +12,7 @@ from comind.at_kaggle.sample import sample_public
 from comind.at_kaggle.split_dataset import describe_split, ensure_dataset
 from comind.community.upstream import upstream_kaggle
 from comind.config import RunConfig
-from comind.evaluator.split import Splittable
+from comind.evaluator.profile import SplitFacts
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
@@ -43,7 +43,7 @@ async def open_place(
     client: KaggleClient,
     simulated: bool,
     competition: str,
-    facts: Splittable,
+    facts: SplitFacts,
     folder: RunFolder,
     store: Store,
     config: RunConfig,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Answer
-from comind.evaluator.tables import read_text_table
-from kaggle_runner.errors import EvaluatorRejected
+from kaggle_runner.errors import BadCompetition, EvaluatorRejected
+from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,21 +52,20 @@ def check_split(
         return (Check("files", False, f"these were not written: {', '.join(missing)}"),)
     try:
         parts = _Parts(
-            original=read_text_table(original / "train.csv"),
-            train=read_text_table(public / "train.csv"),
-            validation=read_text_table(public / "validation.csv"),
-            sample=read_text_table(public / "sample_validation_submission.csv"),
-            truth=read_text_table(private / "validation.csv"),
+            original=read_text(original / "train.csv"),
+            train=read_text(public / "train.csv"),
+            validation=read_text(public / "validation.csv"),
+            sample=read_text(public / "sample_validation_submission.csv"),
+            truth=read_text(private / "validation.csv"),
         )
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        return (Check("files", False, f"a table cannot be read: {error}"),)
+    except BadCompetition as error:
+        return (Check("files", False, f"a table cannot be read: {error.message}"),)
     shape = _shape(profile, parts, original, public)
     if shape:
         return (Check("files", True), Check("shape", False, shape))
     labels = _labels(profile, parts.truth)
-    label_columns = [profile.label_column] if profile.label_column else list(profile.target_columns)
-    natural = natural_columns(original / "train.csv", label_columns)
-    leaks = find_leaks(public, labels, natural)
+    label_columns = list(profile.labels)
+    leaks = find_leaks(public, labels, natural_columns(parts.original, label_columns))
     return (
         Check("files", True),
         Check("shape", True),
@@ -85,20 +84,17 @@ def find_answers(profile: CompetitionProfile, offered: Path, *, public: Path, pr
     `offered` is a folder that holds nothing but the folder of these files: names of the host's own files mean
     nothing there.
     """
-    import pandas as pd
-
-    truth = read_text_table(private / "validation.csv")
+    truth = read_text(private / "validation.csv")
     found = find_leaks(offered, _labels(profile, truth), frozenset())
-    train = _same_numbers(read_text_table(public / "train.csv"))
-    validation = _same_numbers(read_text_table(public / "validation.csv"))
+    train = _same_numbers(read_text(public / "train.csv"))
+    validation = _same_numbers(read_text(public / "validation.csv"))
     inputs = [name for name in validation.columns if name != profile.id_column]
     for path in sorted(offered.rglob("*")):
         if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
             continue
         try:
-            separator = "\t" if path.suffix.lower() == ".tsv" else ","
-            table = _same_numbers(pd.read_csv(path, sep=separator, dtype=str, na_filter=False))
-        except (ValueError, OSError, pd.errors.ParserError):
+            table = _same_numbers(read_text(path))
+        except BadCompetition:
             continue  # no table
         columns = [name for name in inputs if name in table.columns]
         told = repeated_rows(train, table, validation, columns) if 2 * len(columns) >= len(inputs) else ""
@@ -146,7 +142,7 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
             return f"public/{name} differs from the original"
     inputs = [id_column]
     if (original / "test.csv").is_file():
-        inputs = list(read_text_table(original / "test.csv").columns)
+        inputs = list(read_text(original / "test.csv", rows=0).columns)
     for name, table, columns in (
         ("public/validation.csv", parts.validation, inputs),
         ("public/sample_validation_submission.csv", parts.sample, [id_column, *targets]),

@@ -7,7 +7,6 @@ score. The wording of prompts and the dialogue with the model that writes the sc
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
 import json
 import math
@@ -26,6 +25,7 @@ from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
 from kaggle_runner.moments import Clock, stamp
+from mle_live.competitions.tables import read_text
 
 _VALIDATION, _TEST = "validation_submission.csv", "submission.csv"
 _BYTES_BESIDE = 1_000_000
@@ -252,10 +252,9 @@ class Evaluator:
 
     def _public_among(self, ids: set[str]) -> set[str]:
         """Those of `ids` that a sample submission shows anyway."""
-        found: set[str] = set()
+        column, found = self.profile.id_column, set[str]()
         for name in ("sample_validation_submission.csv", "sample_submission.csv") if ids else ():
-            with (self.folder.public / name).open(newline="", encoding="utf-8") as file:
-                found |= {row[0] for row in csv.reader(file) if row and row[0] in ids}
+            found |= ids.intersection(read_text(self.folder.public / name, columns=[column])[column])
         return found
 
     def _remembered(self) -> dict[str, _Verdict]:

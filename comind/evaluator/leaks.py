@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comind.evaluator.tables import read_text_table
+from kaggle_runner.errors import BadCompetition
+from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def find_leaks(public: Path, labels: pd.Series[Any], natural: frozenset[str]) ->
         if suffix in _TABLES:
             allowed = natural if name == "validation.csv" else frozenset()
             findings += [f"{name}: {what}" for what in _table_leaks(path, labels, allowed)]
-        elif suffix in _TEXTS and path.stat().st_size <= _TEXT_BYTES and _text_leaks(path, labels):
+        elif suffix in _TEXTS and _text_leaks(path, labels):
             findings.append(f"{name}: the labels stand beside the validation ids")
         elif suffix in _ARCHIVES and _holds_training_table(path):
             findings.append(f"{name}: it seems to hold the whole training table")
@@ -91,13 +92,10 @@ def _enough(found: int, rows: int) -> bool:
 
 
 def _table_leaks(path: Path, labels: pd.Series[Any], allowed: frozenset[str]) -> list[str]:
-    import pandas as pd
-
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
-        table = pd.read_csv(path, sep=separator, dtype=str, na_filter=False, nrows=_ROWS_READ)
-    except (ValueError, OSError, pd.errors.ParserError):
-        return []  # no table; nobody else can read it as one either
+        table = read_text(path, rows=_ROWS_READ)
+    except BadCompetition:  # no table to anybody, but a text like others
+        return ["the labels stand beside the validation ids"] if _text_leaks(path, labels) else []
     for key in _keys(table, labels):
         rows = table[table[key].isin(labels.index)].drop_duplicates(key).set_index(key)
         expected = labels.loc[rows.index]
@@ -147,6 +145,8 @@ def _text_leaks(path: Path, labels: pd.Series[Any]) -> bool:
     """Whether the token at some fixed distance from the ids is their label."""
     import pandas as pd
 
+    if path.stat().st_size > _TEXT_BYTES:
+        return False
     tokens = _TOKEN.findall(path.read_text(encoding="utf-8", errors="replace"))
     places = [(number, token) for number, token in enumerate(tokens) if token in labels.index]
     if len({token for _, token in places}) < 2 or not _enough(len(places), len(labels)):
@@ -207,10 +207,9 @@ def repeated_rows(
     return f"{seen:.1%} of the validation rows also stand in the public train.csv; {natural:.1%} is natural"
 
 
-def natural_columns(original_train: Path, label_columns: list[str]) -> frozenset[str]:
+def natural_columns(train: pd.DataFrame, label_columns: list[str]) -> frozenset[str]:
     """Input columns that equal the label in the original training table as well."""
-    table = read_text_table(original_train)
-    inputs = table[[name for name in table.columns if name not in label_columns]]
+    inputs = train[[name for name in train.columns if name not in label_columns]]
     return frozenset(
-        name for label in label_columns if label in table for name in _agreeing(table[label], inputs)
+        name for label in label_columns if label in train for name in _agreeing(train[label], inputs)
     )

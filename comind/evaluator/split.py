@@ -7,25 +7,11 @@ model would be asked to write. This module writes the text; `comind.evaluator.ev
 from __future__ import annotations
 
 from pprint import pformat
-from typing import Protocol
+
+from comind.evaluator.profile import SplitFacts
 
 _ENOUGH_ROWS = 1000
 _LEAST, _MOST = 0.10, 0.25
-
-
-class Splittable(Protocol):
-    """What the standard split must know: a CompetitionProfile or its SplitFacts."""
-
-    @property
-    def id_column(self) -> str: ...
-    @property
-    def target_columns(self) -> tuple[str, ...]: ...
-    @property
-    def label_column(self) -> str | None: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def group_column(self) -> str | None: ...
 
 
 def validation_fraction(rows: int) -> float:
@@ -34,7 +20,7 @@ def validation_fraction(rows: int) -> float:
     return min(_MOST, max(_LEAST, _ENOUGH_ROWS / max(rows, 1)))
 
 
-def standard_split_source(profile: Splittable) -> str:
+def standard_split_source(facts: SplitFacts) -> str:
     """The whole split_dataset.py for a competition whose labels are columns of train.csv.
 
     Classes keep their shares, numbers their quantiles, and groups stay whole. Folders and other files are
@@ -42,11 +28,11 @@ def standard_split_source(profile: Splittable) -> str:
     file system), because a symlink would point nowhere once the public folder is mounted alone.
     """
     constants = {
-        "ID": profile.id_column,
-        "TARGETS": list(profile.target_columns),
-        "LABEL": profile.label_column,
-        "GROUP": profile.group_column,
-        "NUMERIC": profile.task == "regression",
+        "ID": facts.id_column,
+        "TARGETS": list(facts.target_columns),
+        "LABEL": facts.label_column,
+        "GROUP": facts.group_column,
+        "NUMERIC": facts.task == "regression",
     }
     lines = [f"{name} = {pformat(value, width=100, compact=True)}" for name, value in constants.items()]
     return _TEMPLATE.replace("# CONSTANTS", "\n".join(lines))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Case
-from comind.evaluator.tables import read_text_table
+from mle_live.competitions.tables import read_text
 
 _SHUFFLES = 3
 
@@ -22,7 +22,7 @@ def write_trials(
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     id_column, targets = profile.id_column, list(profile.target_columns)
-    truth = read_text_table(private / "validation.csv")[[id_column, *targets]]
+    truth = read_text(private / "validation.csv")[[id_column, *targets]]
     truth.to_csv(into / "truth.csv", index=False)
     shutil.copyfile(public / "sample_validation_submission.csv", into / "sample.csv")
     cases = [Case("truth", "truth.csv"), Case("sample", "sample.csv")]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
+from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,8 @@ def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None
     shutil.rmtree(view, ignore_errors=True)
     view.mkdir(parents=True)
     sample, validation_sample = (
-        _read(public / "sample_submission.csv"),
-        _read(public / "sample_validation_submission.csv"),
+        read_text(public / "sample_submission.csv"),
+        read_text(public / "sample_validation_submission.csv"),
     )
     if id_column not in sample.columns:
         raise BadCompetition(
@@ -52,7 +53,7 @@ def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None
             link_or_copy(entry, view / entry.name)
     _joined(sample, validation_sample, names, id_column).to_csv(view / "sample_submission.csv", index=False)
     if (public / "test.csv").is_file():
-        test, validation = _read(public / "test.csv"), _read(public / "validation.csv")
+        test, validation = read_text(public / "test.csv"), read_text(public / "validation.csv")
         _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
     _add_validation_files(public, view, names, set(sample[id_column]))
     write_whole(ids_file, json.dumps(names))
@@ -64,14 +65,12 @@ def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> No
     Rows are moved, never judged: what is missing, doubled or unknown is left for the evaluator to name.
     A file that is no table is handed on as it is. Blocking.
     """
-    import pandas as pd
-
     target.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = json.loads(ids_file.read_text(encoding="utf-8"))
     original = {shown: own for own, shown in names.items()}
     try:
-        table = _read(submission)
-    except (ValueError, pd.errors.ParserError, UnicodeDecodeError):
+        table = read_text(submission)
+    except BadCompetition:
         table = None
     if table is None or id_column not in table.columns:
         for name in (VALIDATION_FILE, TEST_FILE):
@@ -85,13 +84,6 @@ def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> No
     validation = table[is_validation].assign(**{id_column: ids[is_validation].map(original)})
     validation.to_csv(target / VALIDATION_FILE, index=False)
     table[~is_validation].to_csv(target / TEST_FILE, index=False)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """Every value as the text in the file, so that writing it again changes nothing."""
-    import pandas as pd
-
-    return pd.read_csv(path, dtype=str, na_filter=False)
 
 
 def _plain(id: str) -> str:

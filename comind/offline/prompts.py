@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from comind.evaluator.profile import SplitFacts, split_facts
+from mle_live.competitions.competition import Modality
 
 Messages = Sequence[Mapping[str, str]]
-Modality = Literal["tabular", "text", "image"]
 
 _ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
 _TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)
+_TEXT = re.compile(r"^- (.+?): prose, (?!.*\(not in the test inputs\)$)", re.M)
 _HEADINGS = frozenset({
     "Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits", "Observation", "Evaluation",
     "Evaluations", "Fault", "Artifact", "Time", "Ideas", "Reports", "Pipelines", "Leaderboard of this run",
@@ -142,7 +142,7 @@ def read_data(body: str) -> Data:
         classes=_count(values.get("classes", "")),
         image_pattern=(values.get("images", "").split(" ") or [""])[0],
         test_image_folder=values.get("test images", "").removeprefix("folder ").strip("/ "),
-        text_columns=_text_columns(body, facts),
+        text_columns=tuple(_TEXT.findall(body)),
     )
 
 
@@ -192,17 +192,3 @@ def _count(listed: str) -> int:
         return 0
     more = re.search(r" and (\d+) more$", listed)
     return len(listed.split(",")) + (int(more[1]) if more else 0)
-
-
-def _text_columns(body: str, facts: SplitFacts | None) -> tuple[str, ...]:
-    """Text columns of the test inputs with examples of several words."""
-    found = []
-    for line in body.splitlines():
-        match = re.match(r"- (?P<name>.+?): text, (?P<unique>\d+) distinct.*?, e\.g\. (?P<shown>.*)$", line)
-        if match is None or "(not in the test inputs)" in line or int(match["unique"]) < 20:
-            continue
-        if facts and match["name"] == facts.id_column:
-            continue
-        if len(match["shown"].split()) >= 8:
-            found.append(match["name"])
-    return tuple(found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from mle_live.competitions.tables import Stated
 
 _ATTEMPTS = 3
 
@@ -52,6 +53,8 @@ class Facts:
     """mle_live.metrics does not know the metric: the evaluator's model writes it, with its direction."""
     began: datetime | None = None
     """When the competition opened; None where Kaggle does not say."""
+    stated: Stated = field(default_factory=Stated)
+    """What the competition.yaml says of its tables, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         facts = Facts(competition.title, description, words, words, higher, in_words_only=True)
     else:
         facts = Facts(competition.title, description, metric.name, metric.title, higher)
-    return replace(facts, began=competition.enabled_date)
+    return replace(facts, began=competition.enabled_date, stated=Stated.of(known or {}))
 
 
 async def prepare_evaluation(
@@ -148,6 +151,7 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
         description=facts.description,
         metric=facts.metric,
         higher_is_better=facts.higher_is_better,
+        stated=facts.stated,
     )
     machine = describe_machine()
     brief = Brief(
@@ -173,7 +177,7 @@ async def _split_and_check(
     also what is used where the model's reply cannot be read, and tried last of all.
     """
     fraction = config.validation_fraction or validation_fraction(profile.train_rows)
-    reference = source = standard_split_source(profile)
+    reference = source = standard_split_source(profile.facts)
     standard: asyncio.Task[_Tried] | None = asyncio.create_task(_try_ahead(evaluator, reference, fraction))
     fault = ""
     try:

@@ -47,7 +47,9 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             f"Run {folder.id} has no best/solution.py.",
             hint="It is written when a run ends with a valid submission.",
         )
-    mounts, name, id_column = _mounts(folder)
+    mounts, name, is_script = _mounts(folder)
+    with (folder.public / "sample_validation_submission.csv").open(encoding="utf-8") as file:
+        id_column = next(csv.reader(file))[0]  # the evaluator lets it be nowhere else
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)
         done = await run_script(
@@ -65,18 +67,18 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             )
         again = working / "compared.csv"
         safe_copy(working, name, again, _BYTES)
-        if id_column:
+        if is_script:
             divide(again, folder.view_ids, working / "divided", id_column)
             again = working / "divided" / TEST_FILE
-        rows, difference = _compare(folder.best / "submission.csv", again)
+        rows, difference = _compare(folder.best / "submission.csv", again, id_column)
     if difference > _TOLERANCE:
         raise NotReproduced(f"The new submission differs from best/submission.csv by up to {difference:.3g}.")
     return Reproduction(rows, difference, done.seconds)
 
 
-def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
-    """What the solution's agent saw, the name under which it wrote its submission, and for a whole script the
-    id column by which its submission is divided (else empty)."""
+def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool]:
+    """What the solution's agent saw, the name under which it wrote its submission, and whether it is a whole
+    script, whose submission is to be divided."""
     reader = Reader(folder.database)
     try:
         run = reader.run()
@@ -96,23 +98,16 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, str]:
         mounts[f"/kaggle/input/{split.name}"] = folder.public
     is_script = agent is not None and agent.style == "script"
     mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
-    id_column = _first_column(folder.best / "submission.csv") if is_script else ""
-    return mounts, best.submission_name or "submission.csv", id_column
+    return mounts, best.submission_name or "submission.csv", is_script
 
 
-def _first_column(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        return next(csv.reader(file))[0]
-
-
-def _compare(old: Path, new: Path) -> tuple[int, float]:
+def _compare(old: Path, new: Path, id_column: str) -> tuple[int, float]:
     """Rows, and the largest difference of numbers; infinity when ids, columns or labels differ."""
     import pandas as pd
 
     before, after = pd.read_csv(old), pd.read_csv(new)
     if list(before.columns) != list(after.columns) or len(before) != len(after):
         return len(after), float("inf")
-    id_column = before.columns[0]
     before, after = before.sort_values(id_column), after.sort_values(id_column)
     largest = 0.0
     for column in before.columns:

@@ -79,7 +79,7 @@ def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:
     hidden = {path.resolve() for path in competition.hidden}
     hidden_names = {str(path) for path in hidden}
     for folder, folders, names in os.walk(base):
-        folders[:] = [name for name in folders if _holds_data(Path(folder, name), hidden)]
+        folders[:] = [name for name in folders if holds_data(Path(folder, name), hidden)]
         prefix = "" if folder == str(base) else f"{Path(folder).relative_to(base).as_posix()}/"
         for name in names:
             path = os.path.join(folder, name)  # noqa: PTH118 (text: a folder may hold 100,000 images)
@@ -95,7 +95,7 @@ def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:
                     yield linked
 
 
-def _holds_data(folder: Path, hidden: set[Path]) -> bool:
+def holds_data(folder: Path, hidden: set[Path]) -> bool:
     if folder.name.startswith(".") or folder.name == "__pycache__" or folder.resolve() in hidden:
         return False
     if not _is_tellable(folder.name):

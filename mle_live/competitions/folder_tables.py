@@ -1,4 +1,4 @@
-"""The tables of a user's own folder: read with errors that name the file, and checked before a run begins.
+"""The tables of a user's own folder, checked before a run begins.
 
 Every refusal is one BadCompetition that says what stands where. Nothing is mended: the files are a person's.
 """
@@ -6,12 +6,12 @@ Every refusal is one BadCompetition that says what stands where. Nothing is mend
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.texts import shortened
+from mle_live.competitions.tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,8 @@ _LONGEST_VALUE = 1000
 """Characters of an id or a class name; longer ones are free text, or a quotation mark that never closes."""
 
 
-def read_header(path: Path) -> list[str]:
+def check_header(path: Path) -> None:
+    """The first line must give every column a name of its own, as it is written in the other files."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             header = next(csv.reader(lines), [])
@@ -33,48 +34,55 @@ def read_header(path: Path) -> list[str]:
         ) from error
     if not any(name.strip() for name in header):
         raise BadCompetition(f"{path} is empty", hint="it needs a header line with the column names")
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise BadCompetition(f"{path} has the column {_cut(repeated[0])} twice", hint="rename one of them")
-    longest = max(header, key=len)
-    if len(longest) > _LONGEST_NAME:
-        raise BadCompetition(
-            f"{path} has a column name of {len(longest)} characters: {_cut(longest)}",
-            hint="the first line must name the columns, with commas between them",
-        )
-    return header
+    if fault := _fault_of_names(header):
+        raise BadCompetition(f"{path} has {fault[0]}", hint=fault[1])
 
 
-def read_columns(path: Path, **options: object) -> pd.DataFrame:
-    import pandas as pd
+def _fault_of_names(names: list[str]) -> tuple[str, str] | None:
+    """What is wrong with the column names, and what to do about it."""
+    separator = next((one for one in ";\t|" if len(names) == 1 and one in names[0]), "")
+    if separator:
+        return f"{separator!r} between its columns", "save it as CSV, with commas between them"
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            said = f"no name for column {number} of {len(names)}"
+            return said, "name it; or, if it is the table's index, save the table without (index=False)"
+        if name != name.strip():
+            said = f"the column {_cut(name)}, with a blank before or after its name"
+            return said, "remove the blanks, so that the column has one name in all files"
+        if name in seen:
+            return f"the column {_cut(name)} twice", "rename one of them"
+        if len(name) > _LONGEST_NAME:
+            said = f"a column name of {len(name)} characters: {_cut(name)}"
+            return said, "the first line must name the columns, with commas between them"
+        seen.add(name)
+    return None
 
-    try:
-        return pd.read_csv(path, encoding="utf-8-sig", **options)  # type: ignore[call-overload, no-any-return]
-    except (ValueError, pd.errors.ParserError) as error:
-        raise BadCompetition(f"{path} is not a readable CSV ({error})", hint="correct the file") from error
 
-
-def check_ids(folder: Path, id_column: str, train_columns: list[str], test_columns: list[str]) -> None:
-    if id_column not in test_columns:
+def check_ids(tables: Tables, id_column: str) -> None:
+    folder = tables.folder
+    if id_column not in tables.inputs:
         raise BadCompetition(
             f"{folder}/test.csv has no column {id_column!r}, the id column of sample_submission.csv",
-            hint=f"test.csv has {', '.join(test_columns[:8])}; name the id alike in both files",
+            hint=f"test.csv has {', '.join(tables.inputs[:8])}; name the id alike in both files",
         )
     ids = {}
-    files = ["test.csv", "sample_submission.csv", *(["train.csv"] if id_column in train_columns else [])]
-    for name in files:
-        options = {"usecols": [id_column], "dtype": str, "keep_default_na": False}
-        ids[name] = read_columns(folder / name, **options)[id_column]
+    for table in (tables.test, tables.sample, tables.train):
+        if table is None or id_column not in table.columns:
+            continue
+        name = table.path.name
+        ids[name] = table.read([id_column])[id_column]
         repeated = ids[name][ids[name].duplicated()]
         if len(repeated):
             raise BadCompetition(
-                f"{folder}/{name} has {len(repeated)} repeated ids: {_some(repeated)}",
+                f"{table.path} has {len(repeated)} repeated ids: {_some(repeated)}",
                 hint="every row needs an id of its own"
-                + ("; train.csv may also go without ids" if name == "train.csv" else ""),
+                + ("; train.csv may also go without ids" if table is tables.train else ""),
             )
         if ids[name].empty:
-            raise BadCompetition(f"{folder}/{name} has no rows", hint="add the rows")
-        _check_length(folder / name, id_column, ids[name])
+            raise BadCompetition(f"{table.path} has no rows", hint="add the rows")
+        _check_length(table.path, id_column, ids[name])
     test, sample = ids["test.csv"], ids["sample_submission.csv"]
     for these, those, sentence in (
         (sample, test, "sample_submission.csv has ids that test.csv lacks"),
@@ -93,7 +101,7 @@ def _some(ids: pd.Series[str]) -> str:
 
 
 def _cut(value: str) -> str:
-    return repr(value if len(value) <= 60 else value[:60] + "…")
+    return repr(shortened(value, 60))
 
 
 def _check_length(path: Path, column: str, values: pd.Series[Any]) -> None:
@@ -105,40 +113,31 @@ def _check_length(path: Path, column: str, values: pd.Series[Any]) -> None:
         )
 
 
-def check_groups(folder: Path, group_column: object, train_columns: Sequence[str]) -> None:
-    """`group_column` is the value in competition.yaml, None when it is not there."""
-    if group_column is not None and group_column not in train_columns:
-        raise BadCompetition(
-            f"{folder}/competition.yaml: `group_column` is {_cut(str(group_column))}, "
-            "which is no column of train.csv",
-            hint=f"train.csv has {', '.join(train_columns[:8])}",
-        )
-
-
-def check_labels(folder: Path, labels: list[str], test_columns: Sequence[str], metric: str | None) -> None:
-    """`labels` are the columns of train.csv to be predicted; they must be whole and suit the metric.
+def check_labels(tables: Tables, labels: pd.DataFrame, metric: str | None) -> None:
+    """`labels` are the columns of train.csv to be predicted, typed; they must be whole and suit the metric.
 
     The labels themselves, handed in as predictions, must be what the metric accepts: a run grades its
     validation rows by them. `metric` is None where predictions are a column a class, not these columns.
     """
-    shown = [name for name in labels if name in test_columns]
+    shown = [name for name in labels if name in tables.inputs]
     if shown:
         raise BadCompetition(
-            f"{folder}/test.csv has the target column {shown[0]!r}", hint="remove that column from test.csv"
+            f"{tables.folder}/test.csv has the target column {shown[0]!r}",
+            hint="remove that column from test.csv",
         )
-    table = read_columns(folder / "train.csv", usecols=labels, low_memory=False)
-    if table.empty:
-        raise BadCompetition(f"{folder}/train.csv has no rows", hint="add the rows")
+    path = tables.train.path
+    if labels.empty:
+        raise BadCompetition(f"{path} has no rows", hint="add the rows")
     for name in labels:
-        _check_label(folder / "train.csv", table[name])
-    constant = [name for name in labels if table[name].nunique() < 2]
-    if len(constant) == len(labels):
+        _check_label(path, labels[name])
+    constant = [name for name in labels if labels[name].nunique() < 2]
+    if len(constant) == labels.shape[1]:
         raise BadCompetition(
-            f"{folder}/train.csv has the same {constant[0]!r} in every row: there is nothing to predict",
+            f"{path} has the same {constant[0]!r} in every row: there is nothing to predict",
             hint="check that train.csv is whole; a class of the target may be missing",
         )
     if metric is not None:
-        _check_metric(folder, table, labels, metric)
+        _check_metric(path, labels, metric)
 
 
 def _check_label(path: Path, values: pd.Series[Any]) -> None:
@@ -160,17 +159,18 @@ def _check_label(path: Path, values: pd.Series[Any]) -> None:
         _check_length(path, str(name), values)
 
 
-def _check_metric(folder: Path, table: pd.DataFrame, labels: list[str], metric: str) -> None:
+def _check_metric(path: Path, labels: pd.DataFrame, metric: str) -> None:
     from mle_live.metrics import InvalidPredictions, get_metric
 
     known = get_metric(metric)
     try:
-        known.score(table, table, labels)
+        known.score(labels, labels, [str(name) for name in labels])
     except (InvalidPredictions, ValueError) as error:
         reason = error.message if isinstance(error, InvalidPredictions) else str(error)
-        examples = ", ".join(_cut(str(value)) for value in table[labels[0]].drop_duplicates().head(3))
+        first = str(labels.columns[0])
+        examples = ", ".join(_cut(str(value)) for value in labels[first].drop_duplicates().head(3))
         raise BadCompetition(
-            f"the labels in {folder}/train.csv ({labels[0]}: {examples}) do not suit {known.name}: "
+            f"the labels in {path} ({first}: {examples}) do not suit {known.name}: "
             f"even as predictions they are refused, since {reason}",
             hint="for probabilities write the labels as 0 and 1; for class names set `metric: accuracy` (or "
             "macro_f1) in competition.yaml",

@@ -22,6 +22,7 @@ from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.offline.responder import respond
 from comind.roles.coder import Turn, parse_turn
 from comind.roles.prompts import Message, Prompts
+from mle_live.competitions.tables import Stated, read_text, typed
 from mle_live.metrics import get_metric
 
 _WORKER = """
@@ -105,8 +106,8 @@ class World:
         return "\n".join(lines)
 
     def score(self, name: Path) -> float:
-        prediction = pd.read_csv(name)
-        shape = pd.read_csv(self.public / "sample_validation_submission.csv")
+        prediction = typed(read_text(name))
+        shape = typed(read_text(self.public / "sample_validation_submission.csv"))
         assert list(prediction.columns) == list(shape.columns)
         assert prediction.iloc[:, 0].tolist() == shape.iloc[:, 0].tolist()
         columns = list(shape.columns[1:])
@@ -130,7 +131,7 @@ def make_world(
     test: pd.DataFrame,
     targets: list[str],
     *,
-    group: str | None = None,
+    group: str = "",
     sample: pd.DataFrame | None = None,
     holdout: np.ndarray[Any, Any] | None = None,
 ) -> World:
@@ -147,7 +148,7 @@ def make_world(
         description="",
         metric=metric,
         higher_is_better=get_metric(metric).higher_is_better,
-        group_column=group,
+        stated=Stated("id", group),
     )
     held = holdout if holdout is not None else np.arange(len(train)) % 4 == 0
     labels = [name for name in train.columns if name in targets or name == profile.label_column]
@@ -155,7 +156,9 @@ def make_world(
     valid = train.loc[held, list(test.columns)].reset_index(drop=True)
     train.loc[~held].to_csv(public / "train.csv", index=False)
     valid.to_csv(public / "validation.csv", index=False)
-    shape = pd.DataFrame({"id": valid["id"], **{name: sample[name].iloc[0] for name in sample.columns[1:]}})
+    shape = pd.DataFrame(
+        {"id": valid["id"], **{name: sample[name].iloc[0] for name in sample.columns.drop("id")}}
+    )
     shape.to_csv(public / "sample_validation_submission.csv", index=False)
     return World(public, truth, profile, metric)
 

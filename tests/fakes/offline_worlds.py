@@ -38,7 +38,7 @@ def table_world(root: Path, metric: str = "roc_auc", *, days: bool = False) -> W
     frame.loc[rng.random(rows) < 0.1, "job"] = None
     frame["y"] = _target(signal.to_numpy(), metric)
     train, test = frame.iloc[:400].copy(), frame.iloc[400:].drop(columns="y").copy()
-    return make_world(root, metric, train, test, ["y"], group="when" if days else None)
+    return make_world(root, metric, train, test, ["y"], group="when" if days else "")
 
 
 def wide_world(root: Path) -> World:
@@ -51,6 +51,16 @@ def wide_world(root: Path) -> World:
     train, test = frame.iloc[:300].copy(), frame.iloc[300:].drop(columns="kind").copy()
     sample = pd.DataFrame({"id": test["id"], **dict.fromkeys(names, 1 / 3)})
     return make_world(root, "multiclass_log_loss", train, test, list(names), sample=sample)
+
+
+def awkward_world(root: Path) -> World:
+    """Ids with zeros in front, last in the sample, and classes that read like missing values."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"id": [f"{n:05d}" for n in range(400)], "a": rng.normal(size=400)})
+    frame["kind"] = np.array(["None", "NA", "some"])[np.digitize(frame["a"], [-0.4, 0.4])]
+    train, test = frame.iloc[:300].copy(), frame.iloc[300:].drop(columns="kind").copy()
+    sample = pd.DataFrame({"kind": "some", "id": test["id"]})
+    return make_world(root, "accuracy", train, test, ["kind"], sample=sample)
 
 
 def several_world(root: Path) -> World:

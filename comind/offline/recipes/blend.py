@@ -69,7 +69,8 @@ _AVERAGE = """
 def average(name, shape):
     \"\"\"Mean of numbers, vote over labels, of the submissions found, in the sample's order.\"\"\"
     paths = [path for folder in PUBLISHED for path in sorted(Path(folder).rglob(name))]
-    found = [pd.read_csv(path).set_index(ID).loc[shape[ID]] for path in paths]
+    as_they_are = {{"dtype": {{ID: shape[ID].dtype}}, "keep_default_na": False}}  # a class may be called None
+    found = [pd.read_csv(path, **as_they_are).set_index(ID).loc[shape[ID]] for path in paths]
     stacked = pd.concat(found, keys=range(len(found)))
     result = shape.set_index(ID).copy()
     for column in result.columns:

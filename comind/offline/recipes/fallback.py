@@ -136,13 +136,14 @@ def constant_cell(problem: Problem) -> Cell:
 
         train = pd.read_csv({files.train!r})
         label_column = {facts.label_column if facts else None!r}
+        id_column = {facts.id_column if facts else None!r}
         pairs = {{
             {FIRST_PAIR[0]!r}: {files.sample_validation!r},
             {FIRST_PAIR[1]!r}: {files.sample!r},
         }}
         for name, source in pairs.items():
-            sample = pd.read_csv(source)
-            for column in sample.columns[1:]:
+            sample = pd.read_csv(source, dtype=str)
+            for column in sample.columns.drop(id_column or sample.columns[0]):
                 if label_column in train.columns:
                     sample[column] = (train[label_column].astype(str) == str(column)).mean()
                 elif column in train.columns:

@@ -54,7 +54,10 @@ def lines(*blocks: str) -> str:
 
 def load_cell(problem: Problem, recipe_source: str) -> Cell:
     """Reads the five tables, names the columns, prepares the target, and defines score and submission."""
-    files = problem.files
+    files, facts = problem.files, problem.data.facts
+    ids = f", dtype={{{facts.id_column!r}: str}}" if facts else ""  # 007 is not 7
+    label = (facts.label_column or facts.target_columns[0]) if facts and problem.kind == "classes" else ""
+    labels = f"usecols=[{label!r}], dtype=str, na_filter=False"
     code = lines(
         """
         import json
@@ -65,12 +68,14 @@ def load_cell(problem: Problem, recipe_source: str) -> Cell:
         """,
         recipe_source,
         f"""
-        train = pd.read_csv({files.train!r})
-        valid = pd.read_csv({files.validation!r})
-        test = pd.read_csv({files.test!r})
-        sample_valid = pd.read_csv({files.sample_validation!r})
-        sample_test = pd.read_csv({files.sample!r})
+        train = pd.read_csv({files.train!r}{ids})
+        valid = pd.read_csv({files.validation!r}{ids})
+        test = pd.read_csv({files.test!r}{ids})
+        sample_valid = pd.read_csv({files.sample_validation!r}{ids})
+        sample_test = pd.read_csv({files.sample!r}{ids})
         """,
+        # a class may be called None
+        f"train[{label!r}] = pd.read_csv({files.train!r}, {labels})[{label!r}]" if label else "",
         columns_code(problem),
         target_code(problem),
         score_code(problem),
@@ -100,7 +105,7 @@ def columns_code(problem: Problem) -> str:
                 part.insert(0, ID, shape[ID].to_numpy())
         if ID not in train:
             train.insert(0, ID, np.arange(len(train)))
-        train = train.dropna(subset=TARGETS).reset_index(drop=True)
+        train = train[train[TARGETS[0]].ne("")].dropna(subset=TARGETS).reset_index(drop=True)
         INPUTS = [c for c in test.columns if c in train.columns and c != ID and c not in TARGETS]""").strip()
     group = facts.group_column if facts else None
     groups = f"groups = train[{group!r}].to_numpy()" if group else "groups = None"
@@ -109,7 +114,12 @@ def columns_code(problem: Problem) -> str:
 
 def target_code(problem: Problem) -> str:
     if problem.kind == "classes":
-        return "CLASSES, y = np.unique(train[TARGETS[0]].to_numpy(), return_inverse=True)"
+        return lines("""
+            labels = train[TARGETS[0]]
+            numbers = pd.to_numeric(labels, errors="coerce")
+            labels = labels if numbers.isna().any() else numbers
+            CLASSES, y = np.unique(labels.to_numpy(), return_inverse=True)
+            """)
     if problem.kind == "flags":
         return "y = train[TARGETS].to_numpy(int)"
     if problem.log_target:
@@ -163,12 +173,11 @@ def submission_code(problem: Problem) -> str:
         values = "    table[columns] = P"
     return (
         "def write(P, part, shape, name):\n"
-        "    columns = list(shape.columns[1:])\n"
+        "    columns = [c for c in shape.columns if c != ID]\n"
         "    table = pd.DataFrame({ID: part[ID].to_numpy()})\n"
         f"{values}\n"
         "    table = table.set_index(ID).loc[shape[ID]].reset_index()\n"
-        "    table.columns = list(shape.columns)\n"
-        "    table.to_csv(name, index=False)"
+        "    table[list(shape.columns)].to_csv(name, index=False)"
     )
 
 

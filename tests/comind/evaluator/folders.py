@@ -14,6 +14,7 @@ from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.evaluator.split import standard_split_source
 from comind.state.runs import RunFolder
+from mle_live.competitions.tables import Stated
 from tests.fakes.clocks import HandClock
 
 METRIC_WRITTEN = """
@@ -85,8 +86,9 @@ def _write(
     return folder
 
 
-def profile(data: Path, metric: str, *, higher: bool) -> CompetitionProfile:
-    return profile_competition(data, description="", metric=metric, higher_is_better=higher)
+def profile(data: Path, metric: str, *, higher: bool, group: str = "") -> CompetitionProfile:
+    stated = Stated(group_column=group)
+    return profile_competition(data, description="", metric=metric, higher_is_better=higher, stated=stated)
 
 
 def evaluator_for(
@@ -109,7 +111,7 @@ async def ready_evaluator(
 ) -> Evaluator:
     """Split in the standard way and scored by the known metric."""
     evaluator = evaluator_for(run, make, metric, higher=higher)
-    await evaluator.split(standard_split_source(evaluator.profile), fraction=fraction)
+    await evaluator.split(standard_split_source(evaluator.profile.facts), fraction=fraction)
     evaluator.install(known_metric_source(metric))
     return evaluator
 

@@ -33,6 +33,11 @@ LEAKS = {
         'labels(train).rename(columns={"kind": "x"}).to_csv(public / "extra.csv", index=False)',
         "no label in public.*extra.csv: column 'x'",
     ),
+    "labels in a table that is torn": (
+        'rows = validation[[ID, "kind"]].to_csv(index=False).replace("\\n", ",\\n")\n'
+        '    (public / "extra.csv").write_text("id,kind\\n" + rows.partition("\\n")[2])',
+        "no label in public.*extra.csv: the labels stand beside",
+    ),
     "labels in JSON": (
         '(public / "extra.json").write_text(validation.set_index(ID)["kind"].to_json())',
         "no label in public.*extra.json",
@@ -104,7 +109,7 @@ def test_a_faulty_split_is_named(garden: Path, tmp_path: Path, name: str) -> Non
     public.mkdir()
     private.mkdir()
     script: dict[str, Any] = {}
-    exec(with_fault(standard_split_source(found), fault), script)
+    exec(with_fault(standard_split_source(found.facts), fault), script)
     script["split"](garden, public, private, fraction=0.25, seed=3)
     checks = check_split(found, original=garden, public=public, private=private)
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
@@ -121,7 +126,7 @@ def test_a_faulty_split_is_named(garden: Path, tmp_path: Path, name: str) -> Non
 )
 async def test_a_rejected_split_leaves_nothing(tmp_path: Path, fault: str, complaint: str) -> None:
     evaluator = evaluator_for(tmp_path, flowers, "accuracy", higher=True)
-    source = with_fault(standard_split_source(evaluator.profile), fault)
+    source = with_fault(standard_split_source(evaluator.profile.facts), fault)
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
         await evaluator.split(source, fraction=0.25)
     assert not evaluator.folder.public.exists()
@@ -131,7 +136,7 @@ async def test_a_rejected_split_leaves_nothing(tmp_path: Path, fault: str, compl
 
 async def test_a_split_through_a_group_is_rejected(tmp_path: Path) -> None:
     evaluator = evaluator_for(tmp_path, houses, "rmsle", higher=False)
-    source = standard_split_source(evaluator.profile).replace(
+    source = standard_split_source(evaluator.profile.facts).replace(
         "choose_groups(train, fraction, rng) if GROUP else", ""
     )
     with pytest.raises(EvaluatorRejected, match="groups whole"):

@@ -26,10 +26,20 @@ def test_profile_sees_no_group_in_a_random_split(tmp_path: Path) -> None:
     assert profile(houses(tmp_path, grouped=False), "rmse", higher=False).group_column is None
 
 
-def test_profile_names_the_group_of_competition_yaml(tmp_path: Path) -> None:
-    data = houses(tmp_path, grouped=False)
-    (data / "competition.yaml").write_text("group_column: note\n")
-    assert profile(data, "rmse", higher=False).group_column == "note"
+def test_profile_keeps_to_the_group_that_is_stated(tmp_path: Path) -> None:
+    data = houses(tmp_path)
+    assert profile(data, "rmse", higher=False, group="note").group_column == "note"
+    with pytest.raises(BadCompetition, match="`group_column` is 'week', which is no column of train"):
+        profile(data, "rmse", higher=False, group="week")
+
+
+def test_numbers_that_are_written_in_two_ways_are_one_group(tmp_path: Path) -> None:
+    data = houses(tmp_path)
+    train, test = pd.read_csv(data / "train.csv"), pd.read_csv(data / "test.csv")
+    test.assign(day=test["day"].astype(float)).to_csv(data / "test.csv", index=False)
+    assert profile(data, "rmse", higher=False).group_column == "day"
+    train.assign(day=train["day"] // 5 * 5).to_csv(data / "train.csv", index=False)
+    assert profile(data, "rmse", higher=False).group_column is None, "the days 0, 5, … are on both sides"
 
 
 def test_profile_finds_images_and_the_column_of_class_names(tmp_path: Path) -> None:
@@ -52,7 +62,6 @@ def test_profile_text_is_the_same_each_time_and_carries_the_facts(tmp_path: Path
     found = profile(flowers(tmp_path), "accuracy", higher=True)
     assert found.text == profile(tmp_path, "accuracy", higher=True).text
     assert split_facts(f"Write the split.\n\n{found.text}\n\nReply with the file.") == found.facts
-    assert standard_split_source(found) == standard_split_source(found.facts)
     assert split_facts("Facts: {broken}") is None
 
 
@@ -129,7 +138,7 @@ async def test_copies_of_the_labels_in_the_original_are_not_linked(tmp_path: Pat
     evaluator = evaluator_for(tmp_path, flowers, "accuracy", higher=True)
     for name in ("train.zip", "train_labels.csv", "notes.txt"):
         (evaluator.folder.original / name).write_text("anything")
-    await evaluator.split(standard_split_source(evaluator.profile), fraction=0.2)
+    await evaluator.split(standard_split_source(evaluator.profile.facts), fraction=0.2)
     names = {path.name for path in evaluator.folder.public.iterdir()}
     assert "notes.txt" in names
     assert not names & {"train.zip", "train_labels.csv"}

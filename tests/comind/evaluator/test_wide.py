@@ -32,7 +32,7 @@ def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table[300:].drop(columns="digit").to_csv(original / "test.csv", index=False)
     table[300:][["id"]].assign(digit=0).to_csv(original / "sample_submission.csv", index=False)
     evaluator = evaluator_at(run, "accuracy", higher=True)
-    asyncio.run(evaluator.split(standard_split_source(evaluator.profile), fraction=0.25))
+    asyncio.run(evaluator.split(standard_split_source(evaluator.profile.facts), fraction=0.25))
     return run
 
 

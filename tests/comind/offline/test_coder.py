@@ -16,9 +16,11 @@ from comind.offline.responder import respond
 from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
 from comind.roles.coder import parse_report
 from comind.roles.prompts import Prompts
+from mle_live.competitions.tables import read_text
 from mle_live.metrics import get_metric
 from tests.fakes.offline_world import Notebook, Result, World, run_agent
 from tests.fakes.offline_worlds import (
+    awkward_world,
     image_world,
     several_world,
     table_world,
@@ -97,6 +99,20 @@ def test_classes_in_columns_of_their_own_are_filled_by_name(tmp_path: Path, note
     result = run_agent(world, first(world), tmp_path / "work", notebook)
     assert ran_clean(result)
     assert beats_the_sample(world, result)
+
+
+def test_ids_and_class_names_are_handed_in_as_they_stand_in_the_files(
+    tmp_path: Path, notebook: Notebook
+) -> None:
+    world = awkward_world(tmp_path / "world")
+    result = run_agent(world, first(world, 1), tmp_path / "work", notebook)
+    assert ran_clean(result)
+    assert result.scores[-1] > 0.9
+    submission = read_text(result.work / "submission.csv")
+    sample = read_text(world.public / "sample_submission.csv")
+    assert list(submission.columns) == ["kind", "id"]
+    assert submission["id"].tolist() == sample["id"].tolist()
+    assert set(submission["kind"]) == {"None", "NA", "some"}
 
 
 def test_several_targets_get_a_column_each(tmp_path: Path, notebook: Notebook) -> None:

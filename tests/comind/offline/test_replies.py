@@ -277,7 +277,7 @@ def test_the_monitor_stops_what_is_clearly_wasted(output: str, time: str, action
 def test_the_reference_split_is_kept_with_one_word(tmp_path: Path) -> None:
     from tests.fakes.offline_worlds import table_world
 
-    reference = standard_split_source(table_world(tmp_path).profile)
+    reference = standard_split_source(table_world(tmp_path).profile.facts)
     values = {"fraction": "0.1", "seed": 0, "reference": quote(reference, 20_000), "fault": ""}
     reply = ask("evaluator", "split", **values)
     assert "<current_file>split_dataset.py</current_file>" in reply

@@ -175,6 +175,21 @@ def test_the_metric_is_found_and_its_source_stated(
         ),
         ({"train__csv": "id,price," + "x" * 400 + "\n1,2,3\n"}, "a column name of 400 characters"),
         ({"train__csv": "x" * 200_000}, "no readable header line"),
+        ({"train__csv": ",id,x,price\n0,1,2,3\n1,2,3,4\n"}, "train.csv has no name for column 1 of 4"),
+        ({"test__csv": "id,x,\n100,1,\n101,2,\n102,3,\n"}, "test.csv has no name for column 3 of 3"),
+        ({"sample_submission__csv": ",id,price\n0,100,0\n"}, "no name for column 1 of 3"),
+        ({"train__csv": "id, x,price\n1,2,3\n2,3,4\n"}, "the column ' x', with a blank before or after"),
+        ({"test__csv": "id ,x\n100,1\n"}, "test.csv has the column 'id '"),
+        ({"train__csv": "id;x;price\n1;2;3\n"}, "train.csv has ';' between its columns"),
+        ({"test__csv": "id\tx\n100\t1\n"}, "test.csv has '\\t' between its columns"),
+        (
+            {"train__csv": "id,x,price\n1,2,3,\n2,3,4,\n"},
+            "train.csv has more values in a row than columns in its first line",
+        ),
+        (
+            {"competition__yaml": "id_column: key\n"},
+            "`id_column` is 'key', which is no column of sample_subm",
+        ),
     ],
 )
 def test_a_folder_that_cannot_be_competed_on_is_refused_in_one_sentence(
