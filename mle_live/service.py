@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from kaggle_runner.errors import ComindError, MachineError, UsageError
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from mle_live.competitions.board import Team, load_board
 from mle_live.competitions.community import Community, load_community
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import InvalidSubmission, grade_file
@@ -28,7 +29,6 @@ from mle_live.kernels.inputs import KernelInputs
 from mle_live.kernels.runs import KernelLimits, KernelRuns, version_files
 from mle_live.rates import RateLimit
 from mle_live.stores.blobs import BlobStore
-from mle_live.stores.board import Team, load_board
 from mle_live.stores.datasets import DatasetBounds, DatasetStore
 from mle_live.stores.kernels import KernelStore
 from mle_live.stores.posts import PostStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mle_live.api.submissions import own_submission
-from mle_live.competitions.standing import Placement, placement
+from mle_live.competitions.placement import Placement, placement
 from mle_live.service import Api, Call
 from mle_live.wire import OwnAddress, RpcError
 

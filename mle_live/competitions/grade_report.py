@@ -14,10 +14,10 @@ from statistics import median
 from typing import Any, Literal
 
 from kaggle_runner.moments import stamp
+from mle_live.competitions.board import load_board
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import Grade, InvalidSubmission, grade_file, read_both
-from mle_live.competitions.standing import Placement, medal_thresholds, placement
-from mle_live.stores.board import load_board
+from mle_live.competitions.placement import Placement, medal_thresholds, placement
 
 Compat = Literal["mle-bench"]
 

@@ -17,8 +17,8 @@ from comind.state.reader import Reader
 from comind.state.records import Event
 from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
+from mle_live.competitions.board import ranked
 from mle_live.competitions.competition import load_competition
-from mle_live.stores.board import ranked
 from tests.e2e.commands import COMMAND, comind, environment
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server

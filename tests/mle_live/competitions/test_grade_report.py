@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mle_live.cli import main
-from mle_live.competitions.standing import placement
+from mle_live.competitions.placement import placement
 from tests.tiny_kaggle import CANARY, SLUG, make_root, submission_text
 
 MLE_BENCH_FIELDS = {

@@ -17,7 +17,7 @@ from mle_live.competitions.grading import (
     grade_submission,
     read_submission,
 )
-from mle_live.competitions.standing import medal_thresholds, placement
+from mle_live.competitions.placement import medal_thresholds, placement
 
 SOLUTION = "id,target,Usage\n" + "".join(
     f"{i:03},{i * 1.5},{'Public' if i % 2 else 'Private'}\n" for i in range(10)
