@@ -19,7 +19,13 @@ from starlette.responses import RedirectResponse, Response
 
 from mle_live.service import Api, Call
 from mle_live.stores.dataset_files import BadUpload, NewFile, checked_name
-from mle_live.stores.datasets import Dataset, DatasetFile, DatasetSettings, DatasetVersion, find_dataset_file
+from mle_live.stores.datasets import (
+    DatasetFile,
+    DatasetSettings,
+    DatasetVersion,
+    StoredDataset,
+    find_dataset_file,
+)
 from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found
 from mle_live.wire_types import message, page
 
@@ -153,7 +159,7 @@ class DatasetApi(Api):
             tuple(request.category_ids or ()),
         )
 
-        def make(files: list[NewFile]) -> Dataset | None:
+        def make(files: list[NewFile]) -> StoredDataset | None:
             private = bool(request.is_private)
             return self._service.datasets.create(
                 call.user, slug, settings, files, is_private=private, created_at=call.now
@@ -172,11 +178,11 @@ class DatasetApi(Api):
             raise denied("datasets.get")
         return self._next_version(call, dataset, request.body)
 
-    def _next_version(self, call: Call, dataset: Dataset, body: Any) -> Any:
+    def _next_version(self, call: Call, dataset: StoredDataset, body: Any) -> Any:
         if body is None:
             raise RpcError(400, "The request has no `body` with the files of the version")
 
-        def make(files: list[NewFile]) -> Dataset | None:
+        def make(files: list[NewFile]) -> StoredDataset | None:
             notes, only = body.version_notes or "", bool(body.delete_old_versions)
             self._service.datasets.add_version(dataset, notes, files, created_at=call.now, only=only)
             return dataset
@@ -184,7 +190,7 @@ class DatasetApi(Api):
         return self._written(call, body, make, "The dataset is gone")
 
     def _written(
-        self, call: Call, body: Any, make: Callable[[list[NewFile]], Dataset | None], taken: str
+        self, call: Call, body: Any, make: Callable[[list[NewFile]], StoredDataset | None], taken: str
     ) -> Any:
         """What came of a creation, in Kaggle's way: refusals are answers with status `error`."""
         files = [
@@ -226,19 +232,19 @@ class DatasetApi(Api):
 
     # -- whose -------------------------------------------------------------------------------------------
 
-    def _readable(self, call: Call, request: Any) -> Dataset:
+    def _readable(self, call: Call, request: Any) -> StoredDataset:
         found = self._service.datasets.readable(call.user, request.owner_slug, request.dataset_slug)
         if found is None:
             raise denied("datasets.get")
         return found
 
-    def _own(self, call: Call, request: Any) -> Dataset:
+    def _own(self, call: Call, request: Any) -> StoredDataset:
         found = self._readable(call, request)
         if found.owner_id != call.user.id:
             raise denied("datasets.update")
         return found
 
-    def _version(self, dataset: Dataset, number: int | None) -> DatasetVersion:
+    def _version(self, dataset: StoredDataset, number: int | None) -> DatasetVersion:
         found = dataset.version(number)
         if found is None:
             raise RpcError(404, f"{dataset.ref} has no version {number}")
@@ -257,7 +263,7 @@ def _new_files(folder: str, body: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _in_group(dataset: Dataset, request: Any, call: Call) -> bool:
+def _in_group(dataset: StoredDataset, request: Any, call: Call) -> bool:
     mine = dataset.owner_id == call.user.id
     match request.group:
         case DatasetSelectionGroup.DATASET_SELECTION_GROUP_MY:
@@ -274,13 +280,13 @@ def _in_group(dataset: Dataset, request: Any, call: Call) -> bool:
             return not dataset.is_private
 
 
-def search_text(dataset: Dataset) -> str:
+def search_text(dataset: StoredDataset) -> str:
     """Where the words of a search are looked for, in lower case."""
     said = dataset.settings
     return " ".join((dataset.ref, said.title, said.subtitle, said.description, *said.keywords)).lower()
 
 
-def _dataset(dataset: Dataset, votes: Mapping[str, int], **more: Any) -> Any:
+def _dataset(dataset: StoredDataset, votes: Mapping[str, int], **more: Any) -> Any:
     said, newest = dataset.settings, dataset.newest
     return message(
         messages.ApiDataset,
@@ -304,7 +310,7 @@ def _dataset(dataset: Dataset, votes: Mapping[str, int], **more: Any) -> Any:
     )
 
 
-def _file(dataset: Dataset, version: DatasetVersion, file: DatasetFile) -> Any:
+def _file(dataset: StoredDataset, version: DatasetVersion, file: DatasetFile) -> Any:
     return message(
         messages.ApiDatasetFile,
         ref=file.name,
@@ -318,7 +324,7 @@ def _file(dataset: Dataset, version: DatasetVersion, file: DatasetFile) -> Any:
     )
 
 
-def _version(dataset: Dataset, version: DatasetVersion) -> Any:
+def _version(dataset: StoredDataset, version: DatasetVersion) -> Any:
     return message(
         messages.ApiDatasetVersion,
         version_number=version.number,
@@ -334,5 +340,5 @@ def _refused(reason: str) -> Any:
     return message(messages.ApiCreateDatasetResponse, status="error", error=reason)
 
 
-def _url(dataset: Dataset) -> str:
+def _url(dataset: StoredDataset) -> str:
     return f"https://www.kaggle.com/datasets/{dataset.ref}"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from mle_live.api.discussions import find_topic, topic_url
 from mle_live.service import Api, Call
-from mle_live.stores.datasets import Dataset
+from mle_live.stores.datasets import StoredDataset
 from mle_live.stores.kernels import PushedKernel
 from mle_live.stores.posts import KINDS, Kind
 from mle_live.wire import OwnAddress, RpcError, not_found
@@ -87,7 +87,7 @@ class PostApi(Api):
                     yield _Votable(str(topic.id), topic.author, topic.votes)
                 elif kind == "message":
                     yield from (_Votable(str(r.id), r.author, r.votes) for r in topic.replies)
-        own: Sequence[PushedKernel | Dataset] = ()
+        own: Sequence[PushedKernel | StoredDataset] = ()
         if kind == "kernel":
             own = service.kernels.store.visible(call.user)
         elif kind == "dataset":

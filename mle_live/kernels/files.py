@@ -101,7 +101,7 @@ class KernelLog:
         self._file.close()
 
 
-class Kept(NamedTuple):
+class KeptOutputs(NamedTuple):
     """How a working folder became an output folder."""
 
     files: int
@@ -109,7 +109,7 @@ class Kept(NamedTuple):
     why: str
 
 
-def keep_outputs(files: VersionFiles, most_files: int) -> Kept:
+def keep_outputs(files: VersionFiles, most_files: int) -> KeptOutputs:
     """Move the regular files of the working folder to the output folder and remove the rest.
 
     Call it when no process of the kernel is left: names are read once. Links, pipes and devices are not
@@ -129,7 +129,7 @@ def keep_outputs(files: VersionFiles, most_files: int) -> Kept:
         path.replace(target)
         count += 1
     remove(files.working)
-    return Kept(count, left_out, why)
+    return KeptOutputs(count, left_out, why)
 
 
 def remove(folder: Path) -> None:

@@ -20,7 +20,7 @@ BOX = "confidence x y z width length height yaw label"
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 
-class Boxes(NamedTuple):
+class Boxes3d(NamedTuple):
     """Boxes of one scene: labels, confidences (boxes,), and x y z width length height yaw (boxes, 7)."""
 
     labels: list[str]
@@ -28,13 +28,13 @@ class Boxes(NamedTuple):
     shapes: Array
 
 
-def parse_boxes(text: str) -> Boxes:
+def parse_boxes(text: str) -> Boxes3d:
     """Boxes of a text; none for an empty one. Raises ValueError."""
     groups = texts.records(text, BOX)
     values = texts.finite([item for group in groups for item in group[:8]], "numbers of a box").reshape(-1, 8)
     if (values[:, 4:7] <= 0).any():
         raise ValueError("width, length and height of boxes must be positive")
-    return Boxes([group[8] for group in groups], values[:, 0], values[:, 1:])
+    return Boxes3d([group[8] for group in groups], values[:, 0], values[:, 1:])
 
 
 def base(shape: Array) -> Array:
@@ -89,7 +89,7 @@ def read_scenes(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence
     return counts[:, None], np.array(scores, dtype=float)[:, None]
 
 
-def _scene_score(expected: Boxes, predicted: Boxes) -> float:
+def _scene_score(expected: Boxes3d, predicted: Boxes3d) -> float:
     true_labels, labels = np.array(expected.labels, dtype=object), np.array(predicted.labels, dtype=object)
     scores = []
     for label in sorted(set(expected.labels)):

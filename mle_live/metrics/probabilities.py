@@ -17,9 +17,16 @@ from mle_live.metrics.classification import PROBABILITY_FLOOR, area_under_curve
 from mle_live.metrics.metric import Array
 
 IDENTITIES = (
-    "male", "female", "homosexual_gay_or_lesbian", "christian", "jewish", "muslim", "black", "white",
+    "male",
+    "female",
+    "homosexual_gay_or_lesbian",
+    "christian",
+    "jewish",
+    "muslim",
+    "black",
+    "white",
     "psychiatric_or_mental_illness",
-)  # fmt: skip
+)
 """Columns of jigsaw-unintended-bias' truth: shares of annotators who saw the identity mentioned."""
 _BIAS_POWER = -5.0
 _BAND_EDGE, _LOW_BAND_WEIGHT = 0.4, 2.0

@@ -78,7 +78,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("spearman_r", r"spearman(?:'s)?"),
     ("pearson_r", r"pearson(?:'s)?"),
     ("r2", rf"\br(?:2|²|\^2)\b|\br²|\br{_GAP}squared\b|coefficient{_GAP}of{_GAP}determination"),
-)  # fmt: skip
+)
 _COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
 
 _SETTLED = tuple(

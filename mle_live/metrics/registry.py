@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from kaggle_runner.errors import UsageError
@@ -15,13 +16,6 @@ from mle_live.metrics import reading as read
 from mle_live.metrics.metric import Formula, Metric, Reader
 
 HIGHER, LOWER = True, False
-
-_OF_OWN_FORM = frozenset({
-    "weighted_multilabel_log_loss", "jigsaw_bias_auc", "group_mean_log_mae",
-    "laplace_log_likelihood", "haversine_p50_p95_mean", "micro_f1_qa_spans",
-    "dice_plus_3d_hausdorff", "voc_map_iou_50", "voc_map_iou_40", "f1_point_in_box_detection",
-    "map_3d_iou_50_95",
-})  # fmt: skip
 
 
 def _metric(
@@ -41,7 +35,6 @@ def _metric(
         read=reader,
         formula=formula,
         texts=texts,
-        own_form=formula.__name__ in _OF_OWN_FORM,
     )
 
 
@@ -75,7 +68,7 @@ _COMMON = (
     _metric("R²", HIGHER, 1.0, read.numbers, regression.r2),
     _metric("Pearson correlation", HIGHER, 1.0, read.varying, regression.pearson_r),
     _metric("Spearman correlation", HIGHER, 1.0, read.varying, regression.spearman_r),
-)  # fmt: skip
+)
 
 _OF_SINGLE_COMPETITIONS = (
     _metric(
@@ -84,13 +77,6 @@ _OF_SINGLE_COMPETITIONS = (
     _metric("Top-1 error", LOWER, 0.0, read.labels, classes.top1_error),
     _metric("Probabilistic F1", HIGHER, 1.0, read.probabilities, chances.probabilistic_f1),
     _metric("Kullback-Leibler divergence", LOWER, 0.0, chances.read_distributions, chances.kl_divergence),
-    _metric(
-        "Weighted multi-label log loss",
-        LOWER,
-        0.0,
-        chances.read_exam_levels,
-        chances.weighted_multilabel_log_loss,
-    ),
     _metric(
         "Label-weighted label-ranking average precision", HIGHER, 1.0, read.ranks_of_positive, chances.lwlrap
     ),
@@ -101,31 +87,7 @@ _OF_SINGLE_COMPETITIONS = (
         read.ranks_of_positive,
         chances.weighted_roc_auc_tpr_bands,
     ),
-    _metric(
-        "AUC with bias penalties by identity", HIGHER, 1.0, chances.read_toxicity, chances.jigsaw_bias_auc
-    ),
-    _metric(
-        "Log of mean absolute error, averaged over groups",
-        LOWER,
-        _BEST_LOG_MAE,
-        distances.read_by_type,
-        distances.group_mean_log_mae,
-    ),
-    _metric(
-        "Modified Laplace log likelihood",
-        HIGHER,
-        _BEST_LIKELIHOOD,
-        distances.read_measure_and_confidence,
-        distances.laplace_log_likelihood,
-    ),
     _metric("Mean angular error", LOWER, 0.0, read.numbers, distances.mean_angular_error),
-    _metric(
-        "Mean of median and 95th percentile of distances",
-        LOWER,
-        0.0,
-        distances.read_places,
-        distances.haversine_p50_p95_mean,
-    ),
     _of_texts("Mean Levenshtein distance", LOWER, 0.0, sequences.read_distances, sequences.mean_levenshtein),
     _of_texts(
         "Normalised Levenshtein distance of sequences",
@@ -148,7 +110,6 @@ _OF_SINGLE_COMPETITIONS = (
     _of_texts(
         "Kendall tau of orders", HIGHER, 1.0, sequences.read_inversions, sequences.kendall_tau_orderings
     ),
-    _of_texts("Micro F1 of answer spans", HIGHER, 1.0, sequences.read_spans, sequences.micro_f1_qa_spans),
     _of_texts("Mean Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.mean_dice_rle),
     _of_texts("Global Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.global_dice_rle),
     _of_texts("Mean F0.5 of masks", HIGHER, 1.0, masks.read_areas, masks.fbeta_half_pixels),
@@ -159,6 +120,41 @@ _OF_SINGLE_COMPETITIONS = (
         masks.read_salt_areas,
         masks.mean_precision_iou_thresholds,
     ),
+)
+
+_OF_OWN_FORM = (
+    _metric(
+        "Weighted multi-label log loss",
+        LOWER,
+        0.0,
+        chances.read_exam_levels,
+        chances.weighted_multilabel_log_loss,
+    ),
+    _metric(
+        "AUC with bias penalties by identity", HIGHER, 1.0, chances.read_toxicity, chances.jigsaw_bias_auc
+    ),
+    _metric(
+        "Log of mean absolute error, averaged over groups",
+        LOWER,
+        _BEST_LOG_MAE,
+        distances.read_by_type,
+        distances.group_mean_log_mae,
+    ),
+    _metric(
+        "Modified Laplace log likelihood",
+        HIGHER,
+        _BEST_LIKELIHOOD,
+        distances.read_measure_and_confidence,
+        distances.laplace_log_likelihood,
+    ),
+    _metric(
+        "Mean of median and 95th percentile of distances",
+        LOWER,
+        0.0,
+        distances.read_places,
+        distances.haversine_p50_p95_mean,
+    ),
+    _of_texts("Micro F1 of answer spans", HIGHER, 1.0, sequences.read_spans, sequences.micro_f1_qa_spans),
     _of_texts(
         "Dice coefficient and 3D Hausdorff distance",
         HIGHER,
@@ -188,6 +184,7 @@ _OF_SINGLE_COMPETITIONS = (
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {metric.name: metric for metric in (*_COMMON, *_OF_SINGLE_COMPETITIONS)}
+    | {metric.name: replace(metric, own_form=True) for metric in _OF_OWN_FORM}
 )
 
 

@@ -71,11 +71,9 @@ def _download(package: Package, directory: Path) -> None:
     # A source archive is only wanted as a file, but pip reads its metadata by running its build script;
     # the hash is checked before that.
     form = ["--no-binary", package.name] if package.is_source else ["--only-binary", ":all:"]
-    command = [
-        *_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
-        "--ignore-requires-python", "--require-hashes", *form,
-        "--dest", ".", "--requirement", requirement.name,
-    ]  # fmt: skip
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    exact = ["--no-deps", "--ignore-requires-python", "--require-hashes", *form]
+    command = [*_pip(), "download", *quiet, *exact, "--dest", ".", "--requirement", requirement.name]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False, cwd=directory

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from mle_live.shelf.archive import member
-from mle_live.shelf.tables import Tables
+from mle_live.shelf.tables import ShelfTables
 
 MEMBER = "ISLP/data/Bikeshare.csv"
 RENAMED = {"mnth": "month", "hr": "hour", "weathersit": "weather", "atemp": "feels_like", "hum": "humidity"}
 
 
-def build(archive: Path, generator: np.random.Generator) -> Tables:
+def build(archive: Path, generator: np.random.Generator) -> ShelfTables:
     hours = pd.read_csv(io.BytesIO(member(archive, MEMBER)))
     # casual + registered = bikers
     hours = hours.drop(columns=["casual", "registered"]).rename(columns=RENAMED)
     hours = hours.iloc[generator.permutation(len(hours))]
     is_test = hours["day"] % 5 == 0
     train, test = hours[~is_test], hours[is_test]
-    return Tables(train, test, sample=np.zeros(len(test), dtype=int))
+    return ShelfTables(train, test, sample=np.zeros(len(test), dtype=int))

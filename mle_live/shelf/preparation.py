@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mle_live.shelf.tables import Tables
+    from mle_live.shelf.tables import ShelfTables
 
 CONTENT = Path(__file__).parent / "content"
 DATA_VERSION = 1
@@ -99,7 +99,7 @@ def _write(entry: ShelfEntry, package: Path, public: Path, private: Path) -> Non
 
     builder = importlib.import_module(f"mle_live.shelf.{entry.slug.replace('-', '_')}")
     generator = np.random.default_rng(SEED)
-    tables: Tables = builder.build(package, generator)
+    tables: ShelfTables = builder.build(package, generator)
     (public / "data").mkdir(parents=True)
     private.mkdir(parents=True)
     _write_data(entry, tables, public / "data", private, generator)
@@ -112,7 +112,7 @@ def _write(entry: ShelfEntry, package: Path, public: Path, private: Path) -> Non
 
 
 def _write_data(
-    entry: ShelfEntry, tables: Tables, data: Path, private: Path, generator: np.random.Generator
+    entry: ShelfEntry, tables: ShelfTables, data: Path, private: Path, generator: np.random.Generator
 ) -> None:
     """Ids count through the shuffled rows, first the training part, then the test part."""
     import pandas as pd

@@ -36,12 +36,11 @@ def run_kernel(code: Path, root: Path, slug: str, working: Path) -> Path:
     script.write_text(
         code.read_text(encoding="utf-8").replace("/kaggle/input", str(inputs)), encoding="utf-8"
     )
-    single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    single = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, script.name]
     done = subprocess.run(
-        [sys.executable, script.name],
-        cwd=working, env={**os.environ, **single}, capture_output=True, text=True,
-        timeout=KERNEL_SECONDS, check=False,
-    )  # fmt: skip
+        command, cwd=working, env=single, capture_output=True, text=True, timeout=KERNEL_SECONDS, check=False
+    )
     submission = working / "submission.csv"
     if done.returncode != 0 or not submission.is_file():
         last = done.stderr.strip().splitlines()[-1:] or ["it wrote no submission.csv"]

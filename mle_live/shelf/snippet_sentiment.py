@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mle_live.shelf.archive import nested_member
-from mle_live.shelf.tables import Tables, split_rows
+from mle_live.shelf.tables import ShelfTables, split_rows
 
 INNER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 MEMBER = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 
 
-def build(archive: Path, generator: np.random.Generator) -> Tables:
+def build(archive: Path, generator: np.random.Generator) -> ShelfTables:
     snippets = pd.read_csv(
         io.BytesIO(nested_member(archive, INNER, MEMBER)),
         sep="\t",
@@ -34,4 +34,4 @@ def build(archive: Path, generator: np.random.Generator) -> Tables:
     train, test = split_rows(np.zeros(len(snippets)), 0.3, generator)
     # Equal predictions have no correlation, so the sample holds noise.
     sample = generator.normal(size=len(test)).round(3)
-    return Tables(snippets.iloc[train], snippets.iloc[test], sample=sample)
+    return ShelfTables(snippets.iloc[train], snippets.iloc[test], sample=sample)

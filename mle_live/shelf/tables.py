@@ -13,7 +13,7 @@ Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class ShelfTables:
     """Rows are shuffled, both frames hold the target and no id; ids are given when they are written."""
 
     train: pd.DataFrame

@@ -58,7 +58,7 @@ class StoredFile(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Room:
+class _Allowance:
     """What may still be written into a version."""
 
     files: int
@@ -78,7 +78,7 @@ def place_files(files: list[NewFile], folder: Path, most_files: int, most_bytes:
 
     Uploads are left where they are. Raises BadUpload and leaves no folder behind when one is refused.
     """
-    room = _Room(most_files, most_bytes)
+    room = _Allowance(most_files, most_bytes)
     folder.mkdir(parents=True)
     try:
         for file in files:
@@ -121,7 +121,7 @@ def _place(folder: Path, name: str) -> Path:
     return target
 
 
-def _write(source: IO[bytes], target: Path, room: _Room | None) -> None:
+def _write(source: IO[bytes], target: Path, room: _Allowance | None) -> None:
     with target.open("xb") as file:
         while chunk := source.read(_CHUNK):
             if room is not None:
@@ -133,7 +133,7 @@ def _is_archive(path: Path) -> bool:
     return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
-def _unpack(file: NewFile, folder: Path, room: _Room) -> None:
+def _unpack(file: NewFile, folder: Path, room: _Allowance) -> None:
     below = PurePosixPath(file.name).with_suffix("")
     try:
         if zipfile.is_zipfile(file.blob.path):
@@ -148,7 +148,7 @@ def _unpack(file: NewFile, folder: Path, room: _Room) -> None:
         raise BadUpload(f"{file.name!r} cannot be unpacked: {error}") from error
 
 
-def _unpack_zip(path: Path, folder: Path, below: PurePosixPath, room: _Room) -> None:
+def _unpack_zip(path: Path, folder: Path, below: PurePosixPath, room: _Allowance) -> None:
     with zipfile.ZipFile(path) as packed:
         for entry in packed.infolist():
             if entry.is_dir():
@@ -162,7 +162,7 @@ def _unpack_zip(path: Path, folder: Path, below: PurePosixPath, room: _Room) -> 
                 _write(source, _place(folder, f"{below}/{entry.filename}"), room)
 
 
-def _unpack_tar(path: Path, folder: Path, below: PurePosixPath, room: _Room) -> None:
+def _unpack_tar(path: Path, folder: Path, below: PurePosixPath, room: _Allowance) -> None:
     with tarfile.open(path, "r:") as packed:
         for entry in packed:
             if entry.isdir():

@@ -79,7 +79,7 @@ class DatasetVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class StoredDataset:
     """A dataset with its versions, oldest first. There is always one at least."""
 
     id: int
@@ -135,29 +135,29 @@ class DatasetStore:
 
     # -- reading -----------------------------------------------------------------------------------------
 
-    def find(self, owner: str, slug: str) -> Dataset | None:
+    def find(self, owner: str, slug: str) -> StoredDataset | None:
         """The dataset `owner/slug`, in any case of letters, whoever asks."""
         found = self._select("lower(username) = ? AND slug = ?", (owner.lower(), slug.lower()))
         return found[0] if found else None
 
-    def readable(self, user: User, owner: str, slug: str) -> Dataset | None:
+    def readable(self, user: User, owner: str, slug: str) -> StoredDataset | None:
         """The dataset when `user` may read it: a private one is its owner's."""
         found = self.find(owner, slug)
         return found if found is not None and (not found.is_private or found.owner_id == user.id) else None
 
-    def of_id(self, dataset_id: int) -> Dataset | None:
+    def of_id(self, dataset_id: int) -> StoredDataset | None:
         found = self._select("datasets.id = ?", (dataset_id,))
         return found[0] if found else None
 
-    def visible(self, user: User) -> list[Dataset]:
+    def visible(self, user: User) -> list[StoredDataset]:
         """The user's own datasets and everybody's public ones, the oldest first."""
         return self._select("owner_id = ? OR NOT is_private", (user.id,))
 
-    def folder(self, dataset: Dataset, version: DatasetVersion) -> Path:
+    def folder(self, dataset: StoredDataset, version: DatasetVersion) -> Path:
         """Where the files of the version lie."""
         return self._folder / str(dataset.id) / str(version.number)
 
-    def archive(self, dataset: Dataset, version: DatasetVersion) -> Path:
+    def archive(self, dataset: StoredDataset, version: DatasetVersion) -> Path:
         """A zip of the version's files; packed once, since a version never changes."""
         target = self._folder / str(dataset.id) / f"{version.number}.zip"
         with self._writing:
@@ -173,9 +173,15 @@ class DatasetStore:
     # -- writing -----------------------------------------------------------------------------------------
 
     def create(
-        self, owner: User, slug: str, settings: DatasetSettings, files: list[NewFile], *,
-        is_private: bool, created_at: datetime,
-    ) -> Dataset | None:  # fmt: skip
+        self,
+        owner: User,
+        slug: str,
+        settings: DatasetSettings,
+        files: list[NewFile],
+        *,
+        is_private: bool,
+        created_at: datetime,
+    ) -> StoredDataset | None:
         """A new dataset with its first version; None when the owner has one of that name.
 
         Raises BadUpload when a file is refused; nothing is kept then.
@@ -189,11 +195,12 @@ class DatasetStore:
                     (owner.id, slug, _settings_text(settings), is_private),
                 ).lastrowid
                 assert dataset_id is not None
-                self._add_version(database, dataset_id, 1, "Initial release", staged, created_at)
+                first = DatasetVersion(1, "Initial release", created_at, staged.files)
+                self._add_version(database, dataset_id, first, staged.folder)
         return self.of_id(dataset_id)
 
     def add_version(
-        self, dataset: Dataset, notes: str, files: list[NewFile], *, created_at: datetime, only: bool
+        self, dataset: StoredDataset, notes: str, files: list[NewFile], *, created_at: datetime, only: bool
     ) -> None:
         """A next version with these files; `only` deletes the earlier ones. Raises BadUpload."""
         with self._staged(files) as staged, self._writing, self._state.transaction() as database:
@@ -201,15 +208,16 @@ class DatasetStore:
                 "SELECT max(number) FROM dataset_versions WHERE dataset_id = ?", (dataset.id,)
             ).fetchone()
             number = (row[0] or 0) + 1
-            self._add_version(database, dataset.id, number, notes, staged, created_at)
+            version = DatasetVersion(number, notes, created_at, staged.files)
+            self._add_version(database, dataset.id, version, staged.folder)
             if only:
                 database.execute(
                     "DELETE FROM dataset_versions WHERE dataset_id = ? AND number < ?", (dataset.id, number)
                 )
         if only:
-            for version in dataset.versions:
-                shutil.rmtree(self.folder(dataset, version), ignore_errors=True)
-                (self._folder / str(dataset.id) / f"{version.number}.zip").unlink(missing_ok=True)
+            for earlier in dataset.versions:
+                shutil.rmtree(self.folder(dataset, earlier), ignore_errors=True)
+                (self._folder / str(dataset.id) / f"{earlier.number}.zip").unlink(missing_ok=True)
 
     @contextmanager
     def _staged(self, files: list[NewFile]) -> Iterator[_Staged]:
@@ -225,29 +233,28 @@ class DatasetStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _add_version(
-        self, database: sqlite3.Connection, dataset_id: int, number: int, notes: str,
-        staged: _Staged, created_at: datetime,
-    ) -> None:  # fmt: skip
-        folder = self._folder / str(dataset_id) / str(number)
+        self, database: sqlite3.Connection, dataset_id: int, version: DatasetVersion, staged: Path
+    ) -> None:
+        folder = self._folder / str(dataset_id) / str(version.number)
         shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed before it could commit
         folder.parent.mkdir(exist_ok=True)
-        staged.folder.rename(folder)
-        rows = [[file.name, file.size, file.description] for file in staged.files]
+        staged.rename(folder)
+        rows = [[file.name, file.size, file.description] for file in version.files]
         database.execute(
             "INSERT INTO dataset_versions VALUES (?, ?, ?, ?, ?)",
-            (dataset_id, number, notes, stamp(created_at), json.dumps(rows)),
+            (dataset_id, version.number, version.notes, stamp(version.created_at), json.dumps(rows)),
         )
 
-    def change(self, dataset: Dataset, settings: DatasetSettings, *, is_private: bool) -> None:
+    def change(self, dataset: StoredDataset, settings: DatasetSettings, *, is_private: bool) -> None:
         self._state.run(
             "UPDATE datasets SET settings = ?, is_private = ? WHERE id = ?",
             (_settings_text(settings), is_private, dataset.id),
         )
 
-    def count_download(self, dataset: Dataset) -> None:
+    def count_download(self, dataset: StoredDataset) -> None:
         self._state.run("UPDATE datasets SET downloads = downloads + 1 WHERE id = ?", (dataset.id,))
 
-    def delete(self, dataset: Dataset) -> None:
+    def delete(self, dataset: StoredDataset) -> None:
         with self._writing:
             with self._state.transaction() as database:
                 database.execute("DELETE FROM dataset_versions WHERE dataset_id = ?", (dataset.id,))
@@ -256,7 +263,7 @@ class DatasetStore:
 
     # -- rows --------------------------------------------------------------------------------------------
 
-    def _select(self, condition: str, values: tuple[Any, ...]) -> list[Dataset]:
+    def _select(self, condition: str, values: tuple[Any, ...]) -> list[StoredDataset]:
         rows = self._state.run(
             "SELECT datasets.*, username FROM datasets JOIN users ON users.id = owner_id"
             f" WHERE {condition} ORDER BY datasets.id",
@@ -264,14 +271,14 @@ class DatasetStore:
         )
         return [dataset for row in rows if (dataset := self._dataset(row)) is not None]
 
-    def _dataset(self, row: sqlite3.Row) -> Dataset | None:
+    def _dataset(self, row: sqlite3.Row) -> StoredDataset | None:
         versions = self._state.run(
             "SELECT * FROM dataset_versions WHERE dataset_id = ? ORDER BY number", (row["id"],)
         )
         if not versions:  # deleted between the two statements
             return None
         said = json.loads(row["settings"])
-        return Dataset(
+        return StoredDataset(
             id=row["id"],
             owner_id=row["owner_id"],
             owner=row["username"],

@@ -52,23 +52,20 @@ class PostStore:
 
     def add_topic(self, user: User, competition: str, title: str, text: str, now: datetime) -> int:
         """A new topic's id."""
-        return self._add(user, competition, None, None, title, text, now)
+        return self._add(competition, None, None, user.id, title, text, stamp(now))
 
     def add_reply(
         self, user: User, competition: str, topic_id: int, parent_id: int | None, text: str, now: datetime
     ) -> int:
         """A reply to a topic, or to the message `parent_id` in it; its id."""
-        return self._add(user, competition, topic_id, parent_id, "", text, now)
+        return self._add(competition, topic_id, parent_id, user.id, "", text, stamp(now))
 
-    def _add(
-        self, user: User, competition: str, topic_id: int | None, parent_id: int | None, title: str,
-        text: str, now: datetime,
-    ) -> int:  # fmt: skip
+    def _add(self, *values: str | int | None) -> int:
         with self._state.transaction() as database:
             number = database.execute(
                 "INSERT INTO posts (competition, topic_id, parent_id, user_id, title, text, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (competition, topic_id, parent_id, user.id, title, text, stamp(now)),
+                values,
             ).lastrowid
             assert number is not None
             return FIRST_ID + number
