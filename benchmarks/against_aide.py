@@ -29,7 +29,7 @@ from benchmarks.slow_endpoint import Call, Latency, SlowEndpoint, serving
 from comind.community.upstream import mle_live_root
 from comind.offline.prompts import number_after, sections
 from comind.offline.transport import OFFLINE_MODEL
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Cell, Evaluation, Kernel, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from kaggle_runner.errors import ComindError
@@ -119,25 +119,25 @@ def run_comind(race: Race, rounds: int) -> tuple[RunFolder, Side]:
 
 def as_recorded(folder: RunFolder, competition: HostedCompetition) -> Side:
     """A run that was made before. Its record starts once the endpoint was probed: some seconds too few."""
-    reader = Reader(folder.database)
-    run = reader.all(Run)[0]
+    with reading(folder.database) as reader:
+        run, calls = reader.all(Run)[0], reader.all(LlmCall)
     side = _side_of_run(folder, competition, parse_moment(run.started_at).timestamp(), run.seconds_used)
     return side.spent(
-        Call("comind", call.kind, call.prompt_tokens, call.completion_tokens, call.seconds)
-        for call in reader.all(LlmCall)
+        Call("comind", call.kind, call.prompt_tokens, call.completion_tokens, call.seconds) for call in calls
     )
 
 
 def _side_of_run(folder: RunFolder, competition: HostedCompetition, started: float, seconds: float) -> Side:
     """Its submissions, each dated by when its grade was stored; failures are cells and refused files."""
-    reader = Reader(folder.database)
+    with reading(folder.database) as reader:
+        evaluations = reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'")
+        cells, refusals = reader.all(Cell), reader.count(Evaluation, "success = 0")
     submitted = [
         (folder.path / one.submission, parse_moment(one.at).timestamp() - started, one.id)
-        for one in reader.all(Evaluation, "success = 1 AND submission != '' AND id != 'baseline'")
+        for one in evaluations
     ]
     scored, refused = _graded(competition, submitted)
-    cells = reader.all(Cell)
-    failures = refused + sum(cell.status != "ok" for cell in cells) + reader.count(Evaluation, "success = 0")
+    failures = refused + sum(cell.status != "ok" for cell in cells) + refusals
     return Side("CoMind", scored, steps=len(cells), failures=failures, seconds=seconds)
 
 
@@ -204,13 +204,15 @@ def target_scores(folder: RunFolder, higher: bool) -> dict[str, float]:
 
 def _ranked_kernels(folder: RunFolder, higher: bool) -> list[Kernel]:
     """Upstream's kernels with a public score, best first."""
-    kernels = Reader(folder.database).all(Kernel, "origin = 'upstream' AND public_score IS NOT NULL")
+    with reading(folder.database) as reader:
+        kernels = reader.all(Kernel, "origin = 'upstream' AND public_score IS NOT NULL")
     return sorted(kernels, key=lambda kernel: kernel.public_score or 0.0, reverse=higher)
 
 
 def _drafts_prompt(folder: RunFolder) -> dict[str, str]:
     """The sections of the first round's request for drafts."""
-    call = Reader(folder.database).all(LlmCall, "kind = 'drafts'", order="at")[0]
+    with reading(folder.database) as reader:
+        call = reader.all(LlmCall, "kind = 'drafts'", order="at")[0]
     return sections(call.messages[-1]["content"])
 
 

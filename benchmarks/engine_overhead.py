@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Evaluation, LlmCall
 from comind.state.runs import RunFolder, list_runs
 from kaggle_runner.moments import parse_moment
@@ -59,8 +59,8 @@ def lives(reader: Reader) -> list[Life]:
 
 def main() -> int:
     folder = RunFolder(Path(sys.argv[1])) if len(sys.argv) > 1 else _fresh_run()
-    reader = Reader(folder.database)
-    rows = lives(reader)
+    with reading(folder.database) as reader:
+        rows = lives(reader)
     print(
         f"{'agent':8} {'alive':>8} {'model':>8} {'cells':>8} {'grading':>8} {'kernel':>8} {'engine':>8} share"
     )

@@ -67,7 +67,7 @@ class ComindApp(App[None]):
         elif self._ranks is not None:
             self.watch_ranks(self._ranks)
         else:
-            self.push_screen(Home(self._clock))
+            self.push_screen(Home(self.state, self._clock))
 
     def watch_run(self, run_id: str) -> None:
         """Open a run's screen; its database need not exist yet."""

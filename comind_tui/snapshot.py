@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comind.analysis.forecast import Forecast, forecast
 from comind.analysis.ranking import Standing, standings
 from comind.run.summary import best_standing, shown_status
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.state.runs import RunFolder, engine_alive
-from kaggle_runner.errors import RunNotFound
+from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import SYSTEM_CLOCK
 
 EVENTS_KEPT = 300
@@ -26,6 +25,8 @@ class Snapshot:
     """One moment of a run. Before the engine has written anything, `run` is None and the rest is empty."""
 
     run: Run | None = None
+    fault: str = ""
+    """Why the run cannot be read; what else is here is then what was read before."""
     alive: bool = False
     round: int = 0
     """The round whose agents and cells are here; 0 holds the public kernels that were run as they are."""
@@ -98,19 +99,21 @@ class Snapshot:
         return next((agent for agent in self.agents if agent.id == id), None)
 
 
-def read_snapshot(folder: RunFolder, round: int | None) -> Snapshot:
-    """The run now, with the agents of `round` (None: of the newest). Blocks; call it from a thread."""
+def read_snapshot(folder: RunFolder, round: int | None, before: Snapshot | None = None) -> Snapshot:
+    """The run now, with the agents of `round` (None: of the newest). Blocks; call it from a thread.
+
+    A run that cannot be read, or that is gone, is what it was `before`, with the fault.
+    """
+    before = before or Snapshot()
     alive = engine_alive(folder)
     try:
-        reader = Reader(folder.database)
-    except (RunNotFound, sqlite3.OperationalError):
-        return Snapshot(alive=alive)
-    try:
-        return _read(reader, round, alive)
-    except sqlite3.OperationalError:  # the engine is still making the tables
-        return Snapshot(alive=alive)
-    finally:
-        reader.close()
+        with reading(folder.database) as reader:
+            return _read(reader, round, alive) if reader.run() else Snapshot(alive=alive)
+    except Unusable as error:
+        return replace(before, alive=alive, fault=error.why)
+    except RunNotFound:
+        gone = before.run is not None or not folder.path.is_dir()
+        return replace(before, alive=alive, fault="its folder was deleted, or emptied" if gone else "")
 
 
 def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
@@ -155,16 +158,3 @@ def _kernels(reader: Reader, pushes: list[Push]) -> dict[str, Event]:
             )
             found.update((event.agent, event) for event in said)
     return found
-
-
-def signature(folder: RunFolder) -> tuple[int, ...]:
-    """Changes whenever the database does; cheap enough to ask every second."""
-    alive = engine_alive(folder)
-    values = [int(alive)]
-    for suffix in ("", "-wal") if alive else ("",):  # without an engine, readers themselves touch the second
-        try:
-            found = folder.database.with_name(folder.database.name + suffix).stat()
-            values += [found.st_mtime_ns, found.st_size]
-        except OSError:
-            values += [0, 0]
-    return tuple(values)

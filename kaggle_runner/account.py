@@ -11,18 +11,18 @@ import fcntl
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from sqlite_utils import Database
+from kaggle_runner.databases import explained, open_for_writing, require, transaction, upsert
+from kaggle_runner.errors import AccountBusy, Unusable
+from kaggle_runner.rows import Column, from_row
 
-from kaggle_runner.errors import AccountBusy, StateUnwritable
-
-_BUSY_SECONDS = 30.0
+R = TypeVar("R")
 _POLL_SECONDS = 0.1
 
 
@@ -35,57 +35,45 @@ class AccountBook:
     """One account's rows in the state folder's `kaggle.sqlite`. Use it from one thread; opening is cheap."""
 
     def __init__(self, path: Path, account: str) -> None:
-        """Open or create `path`. Raises StateUnwritable where that cannot be done."""
+        """Open or create `path`. Raises Unusable where that cannot be done."""
         self.path = path
         self.account = account
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise self._unusable(error) from error
-        self._connection = connection
-        self._database = Database(connection)
+        self._connection = open_for_writing(path)
 
-    def require(self, table: str, columns: Mapping[str, type], pk: str | tuple[str, ...]) -> None:
-        """Make the table, and columns that an older version did not know. `account` is among the columns."""
-        with self.writing():
-            self._database.table(table).create({"account": str, **columns}, pk=pk, if_not_exists=True)
-            known = self._database.table(table).columns_dict
-            for name, kind in columns.items():
-                if name not in known:
-                    self._database.table(table).add_column(name, kind)
+    def require(self, table: str, columns: Iterable[Column], key: tuple[str, ...]) -> None:
+        """Make the table, and columns that an older version did not know; `account` is the first."""
+        with self.writing() as connection:
+            require(connection, table, (Column("account"), *columns), key)
 
     @contextmanager
-    def writing(self) -> Iterator[Database]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, committed on leaving; another process waits for it.
 
-        Raises StateUnwritable where the database cannot be written: a full disk, a damaged file.
+        Raises Unusable where the database cannot be written: a full disk, a damaged file.
         """
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._connection.execute("COMMIT")
-            except BaseException:  # the transaction must end however its body did
-                if self._connection.in_transaction:  # a full disk has ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
+        with explained(self.path), transaction(self._connection) as connection:
+            yield connection
+
+    def save(self, table: str, row: Mapping[str, Any], key: tuple[str, ...]) -> None:
+        """Insert or replace one row of this account, as a transaction of its own."""
+        with self.writing() as connection:
+            upsert(connection, table, {"account": self.account, **row}, key)
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
         """Rows as dicts. The query names the account itself: `WHERE account = ?`.
 
-        Raises StateUnwritable where the database cannot be read.
+        Raises Unusable where the database cannot be read.
         """
-        with self._explained():
-            found = self._connection.execute(query, values)
-            return self._as_dicts(found)
+        with explained(self.path):
+            return [dict(row) for row in self._connection.execute(query, values)]
 
-    @staticmethod
-    def _as_dicts(found: sqlite3.Cursor) -> list[dict[str, Any]]:
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found]
+    def records(self, record: type[R], query: str, values: tuple[Any, ...] = ()) -> list[R]:
+        """The same as records; Unusable also where a row is no such record."""
+        return [from_row(record, row, self.path) for row in self.rows(query, values)]
 
     @contextmanager
     def exclusively(
@@ -115,20 +103,11 @@ class AccountBook:
                     sleep(_POLL_SECONDS)
             yield
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            # SQLite's words for a full disk, a lock held too long, a damaged file; others are faults of ours.
-            if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
-                raise
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> StateUnwritable:
-        return StateUnwritable(
-            f"The account's database {self.path} cannot be used: {error}.",
-            hint="Check the folder's permissions and free space, or choose another with --state DIR.",
+    def _unusable(self, error: OSError) -> Unusable:
+        return Unusable(
+            self.path,
+            error.strerror or str(error),
+            hint="Check the folder's permissions, or choose another with --state DIR.",
         )
 
     def close(self) -> None:

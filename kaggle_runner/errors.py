@@ -6,7 +6,8 @@
     │   ├── UnknownCompetition
     │   ├── BadCompetition           a folder or a shelf entry that cannot be competed on
     │   ├── RunNotFound
-    │   └── StateUnwritable
+    │   ├── StateUnwritable
+    │   └── Unusable               a database or file of ours: damaged, foreign, newer, locked, no room
     ├── ServiceError                 3: something outside refused or is away; the same call may work later
     │   ├── KaggleError              Kaggle or MLE-Live
     │   │   ├── KernelRefused        a push that was not taken: quota, sessions, sources
@@ -64,6 +65,14 @@ class RunNotFound(UsageError):
 
 class StateUnwritable(UsageError):
     pass
+
+
+class Unusable(UsageError):
+    """A database or a file of ours is no good, and `why`, in words that stand alone in a list."""
+
+    def __init__(self, path: object, why: str, *, hint: str = "") -> None:
+        super().__init__(f"{path} cannot be used: {why}.", hint=hint)
+        self.why = why
 
 
 class RunBusy(UsageError):

@@ -20,7 +20,7 @@ from comind.evaluator.messages import failure_message, known_code, public_ids, s
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Answer, Case, run_grader, run_split
 from comind.evaluator.trials import write_trials
-from comind.state.records import Evaluation, score_from
+from comind.state.records import Evaluation, PartGrade, score_from
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
@@ -42,8 +42,8 @@ class _Verdict:
     code: str
     file: str
     ids: list[str]
-    feedback: dict[str, Any]
-    selection: dict[str, Any]
+    feedback: PartGrade
+    selection: PartGrade
 
 
 class Evaluator:
@@ -318,7 +318,7 @@ def _as_dict(verdict: _Verdict) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score_part(part: object) -> dict[str, Any]:
+def _score_part(part: object) -> PartGrade:
     """{score, interval, rows} with finite numbers, or {} for anything else."""
     try:
         low, high = part["interval"]  # type: ignore[index]
@@ -328,7 +328,7 @@ def _score_part(part: object) -> dict[str, Any]:
         return {}
     if not all(math.isfinite(number) for number in numbers):
         return {}
-    return {"score": value, "interval": [numbers[1], numbers[2]], "rows": rows}
+    return {"score": value, "interval": (numbers[1], numbers[2]), "rows": rows}
 
 
 def _digest(place: Path) -> str:

@@ -20,10 +20,10 @@ from comind.config import RunConfig
 from comind.in_kaggle.community import gather_community
 from comind.in_kaggle.engine_wheel import build_wheel
 from comind.in_kaggle.notebook import Plan
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Run
-from comind.state.runs import RunFolder
-from kaggle_runner.errors import ConfigError, MachineError, RunNotFound, UsageError
+from comind.state.runs import RunFolder, read_run
+from kaggle_runner.errors import ConfigError, MachineError, UsageError
 
 NOBODY = "YOUR-KAGGLE-NAME"
 DEFAULT_ACCELERATOR = "NvidiaTeslaT4"
@@ -102,14 +102,9 @@ def export_run(
 
 
 def _read(folder: RunFolder) -> tuple[Run, dict[str, list[dict[str, Any]]]]:
-    reader = Reader(folder.database)
-    try:
-        run = reader.run()
-        if run is None:
-            raise RunNotFound(f"{folder.path} holds no run.")
+    run = read_run(folder)
+    with reading(folder.database) as reader:
         return run, gather_community(reader, run)
-    finally:
-        reader.close()
 
 
 def _settings(run: Run) -> dict[str, Any]:

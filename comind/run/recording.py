@@ -21,10 +21,11 @@ from typing import Any
 from comind.config import RunConfig, from_mapping
 from comind.llm.formats import without_surrogates
 from comind.run.window import fitted_config
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import EndpointFacts, LlmCall, Run
-from comind.state.runs import RunFolder, find_run
+from comind.state.runs import RunFolder, find_run, read_run
 from kaggle_runner.errors import ConfigError, RunNotFound, StateUnwritable
+from kaggle_runner.texts import whole_characters
 
 FORMAT = "comind-recording"
 FORMAT_VERSION = 1
@@ -108,18 +109,15 @@ def recorded_name(model: str) -> str:
 def messages_digest(messages: Sequence[Mapping[str, str]]) -> str:
     """SHA-256 over the messages as canonical JSON; half a surrogate pair counts as the store keeps it."""
     text = json.dumps([dict(one) for one in messages], ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(whole_characters(text).encode()).hexdigest()
 
 
 def record_run(folder: RunFolder, environment: Mapping[str, str] = os.environ) -> Recording:
     """The replies of a run so far, whether it has ended or not. RunNotFound when it holds none."""
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         run = reader.run()
         calls = reader.all(LlmCall)
         facts = reader.all(EndpointFacts)
-    finally:
-        reader.close()
     if run is None or not calls:
         raise RunNotFound(
             f"Run {folder.id} has no recorded reply yet.", hint="`comind-tui runs` lists the runs there are."
@@ -202,7 +200,7 @@ def settings_of(source: str, state: Path) -> dict[str, Any]:
     if Path(source).expanduser().is_file():
         return {**settings, "replay": str(Path(source).expanduser().resolve())}
     folder = find_run(state, source)
-    return {**settings, "competition": _run(folder).config["competition"], "replay": folder.id}
+    return {**settings, "competition": read_run(folder).config["competition"], "replay": folder.id}
 
 
 def versions_that_differ(recording: Recording) -> list[str]:
@@ -316,13 +314,3 @@ def _documents(text: str, path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(document, dict):
             raise ConfigError(f"Line {number} of the recording {path} is not a JSON object.")
         yield document
-
-
-def _run(folder: RunFolder) -> Run:
-    reader = Reader(folder.database)
-    try:
-        run = reader.run()
-    finally:
-        reader.close()
-    assert run is not None, "find_run returns runs that have begun"
-    return run

@@ -13,7 +13,7 @@ from typing import Any
 
 from comind.at_kaggle.split_dataset import known_split, resource_name
 from comind.evaluator.view import TEST_FILE, divide
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Agent, Dataset, Draft, Evaluation
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import ComindError, RunNotFound
@@ -79,16 +79,13 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
 def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool]:
     """What the solution's agent saw, the name under which it wrote its submission, and whether it is a whole
     script, whose submission is to be divided."""
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         run = reader.run()
         best = reader.get(Evaluation, run.best_evaluation) if run else None
         if run is None or best is None:
             raise RunNotFound(f"Run {folder.id} has chosen no best evaluation.")
         draft, agent = reader.get(Draft, best.agent), reader.get(Agent, best.agent)
         paths = {one.id.split("/")[-1]: folder.path / one.path for one in reader.all(Dataset)}
-    finally:
-        reader.close()
     used = draft.resources if draft else []
     mounts = {f"/kaggle/input/{name}": paths[name] for name in used if name in paths}
     if split := known_split(folder):  # it was written for Kaggle, where datasets have these names

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 from comind.analysis.evidence import read_evidence
 from comind.analysis.ranking import best_of_each_agent, select_best, standings
@@ -13,7 +12,18 @@ from comind.community.upstream import Upstream
 from comind.llm import ladder
 from comind.run.attribution import attribute
 from comind.run.solutions import solution_cells, solution_script, write_agent_notebook
-from comind.state.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
+from comind.state.records import (
+    Agent,
+    Draft,
+    Evaluation,
+    Event,
+    Idea,
+    MonitorDecision,
+    Push,
+    Report,
+    Run,
+    TestGrade,
+)
 from comind.state.runs import RunFolder
 from comind.state.scores import better, better_beyond_noise, written
 from comind.state.store import Store
@@ -128,7 +138,7 @@ def _submissions(store: Store) -> list[str]:
     return ["## Submissions\n\n" + "\n".join(lines)] if lines else []
 
 
-def _rank(test: dict[str, Any]) -> str:
+def _rank(test: TestGrade) -> str:
     """Where the score stands on the board, if there is one; what kind of board is always said."""
     if not test.get("rank"):
         return ""

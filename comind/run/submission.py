@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comind.analysis.ranking import best_of_each_agent, standings
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder
 from comind.state.scores import Score, written
@@ -203,11 +203,8 @@ class Submitter:
 
 def read_candidates(folder: RunFolder, looked: dict[Path, FileFacts] | None = None) -> list[Candidate]:
     """The same with a connection of its own, for a thread of its own."""
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         return candidates_of(reader, folder, looked=looked)
-    finally:
-        reader.close()
 
 
 def held(verdicts: Sequence[Verdict]) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from comind.state.records import Event, Run
-from comind.state.rows import from_row
-from kaggle_runner.errors import RunNotFound
+from comind.state import schema
+from comind.state.records import Event, Record, Run
+from kaggle_runner.databases import explained, opened
+from kaggle_runner.errors import RunNotFound, Unusable
+from kaggle_runner.rows import from_row
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Record)
 
 
 class Work(NamedTuple):
@@ -45,26 +50,36 @@ _WORK = (
 )
 
 
-class Reader:
-    """Typed queries over one run's database. Cheap to open; safe beside the engine (WAL, `mode=ro`)."""
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """The run database at `path`, for reading beside its engine. Raises RunNotFound or Unusable."""
+    if not os.path.lexists(path):
+        raise RunNotFound(f"No run database at {path}.", hint="`comind-tui runs` lists the runs there are.")
+    with opened(path) as connection:
+        try:
+            yield Reader(path, connection)
+        except Unusable as error:
+            if schema.version(connection) > schema.VERSION:
+                raise schema.newer(path) from error
+            raise
 
-    def __init__(self, path: Path, *, connection: sqlite3.Connection | None = None) -> None:
-        if connection is None:
-            if not path.is_file():
-                raise RunNotFound(
-                    f"No run database at {path}.", hint="`comind-tui runs` lists the runs there are."
-                )
-            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)
-        connection.row_factory = sqlite3.Row
+
+class Reader:
+    """Typed queries over one run's database; `reading` opens it. All raise Unusable for what is no good."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
 
-    def close(self) -> None:
-        self._connection.close()
+    @cached_property
+    def _tables(self) -> frozenset[str]:
+        """Names of what is truly a table: a view could take for ever."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'"
+        return frozenset(row["name"] for row in self._query(query))
 
     def run(self) -> Run | None:
-        """The run's own row; None while it has not been written yet (the tables may not be there either)."""
-        if not self._query("SELECT 1 FROM sqlite_master WHERE name = ?", (Run.TABLE,)):
+        """The run's own row; None while its engine has not written it yet."""
+        if Run.TABLE not in self._tables and not self._query("SELECT 1 FROM sqlite_master LIMIT 1"):
             return None
         rows = self.all(Run)
         return rows[0] if rows else None
@@ -86,17 +101,16 @@ class Reader:
 
         A run of an earlier version has none of what that version did not know.
         """
-        query = f"SELECT * FROM {record.TABLE}"  # type: ignore[attr-defined]
+        query = f"SELECT * FROM {record.TABLE}"
         query += f" WHERE {where}" if where else ""
         query += f" ORDER BY {order or 'rowid'}"
         query += f" LIMIT {int(limit)}" if limit is not None else ""
-        return [from_row(record, dict(row)) for row in self._rows(record, query, parameters)]
+        return self._records(record, query, parameters) if self._has(record) else []
 
-    def count(self, record: type, where: str = "", parameters: Sequence[Any] = ()) -> int:
-        query = f"SELECT COUNT(*) FROM {record.TABLE}"  # type: ignore[attr-defined]
+    def count(self, record: type[Record], where: str = "", parameters: Sequence[Any] = ()) -> int:
+        query = f"SELECT COUNT(*) FROM {record.TABLE}"
         query += f" WHERE {where}" if where else ""
-        counted = self._rows(record, query, parameters)
-        return int(counted[0][0]) if counted else 0
+        return int(self._query(query, parameters)[0][0]) if self._has(record) else 0
 
     def events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
         """Events with `seq` above `after`, oldest first."""
@@ -115,12 +129,12 @@ class Reader:
         if not words:
             return []
         match = " ".join(f'"{word}"' for word in words[:-1]) + f' "{words[-1]}"*'
-        table: str = record.TABLE  # type: ignore[attr-defined]
+        table = record.TABLE
         query = (
             f"SELECT t.* FROM {table}_fts f JOIN {table} t ON t.rowid = f.rowid"
             f" WHERE {table}_fts MATCH ? ORDER BY f.rank LIMIT ?"
         )
-        return [from_row(record, dict(row)) for row in self._query(query, (match, limit))]
+        return self._records(record, query, (match, limit))
 
     def totals(self) -> dict[str, Any]:
         """Model use so far: calls, tokens, dollars (None if any price is unknown), seconds."""
@@ -128,7 +142,6 @@ class Reader:
             "SELECT COUNT(*) AS calls, TOTAL(prompt_tokens) AS prompt, TOTAL(cached_tokens) AS cached,"
             " TOTAL(completion_tokens) AS completion, TOTAL(dollars) AS dollars,"
             " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls",
-            (),
         )[0]
         return {
             "calls": row["calls"],
@@ -150,28 +163,23 @@ class Reader:
                 None if row["unpriced"] else float(row["dollars"]),
                 float(row["seconds"]),
             )
-            for row in self._query(_WORK, ())
+            for row in self._query(_WORK)
         ]
 
     def received(self) -> list[Received]:
         """Every recorded reply, in order. Prompts and replies are not read."""
-        rows = self._query("SELECT id, model, kind, attempt FROM llm_calls ORDER BY rowid", ())
+        rows = self._query("SELECT id, model, kind, attempt FROM llm_calls ORDER BY rowid")
         return [Received(row["id"], row["model"], row["kind"], int(row["attempt"])) for row in rows]
 
-    def _rows(self, record: type, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
-        try:
-            return self._query(query, parameters)
-        except sqlite3.OperationalError:
-            if self._is_newer(record):
-                return []
-            raise
+    def _has(self, record: type[Record]) -> bool:
+        """False where an earlier version made the database, which had no table for such records."""
+        if not {Run.TABLE, Event.TABLE} <= self._tables:
+            raise Unusable(self.path, "it holds no run", hint="Another program made it.")
+        return record.TABLE in self._tables
 
-    def _is_newer(self, record: type) -> bool:
-        """Whether the database has its tables, but none for this record: an earlier version made it."""
-        tables = {
-            row["name"] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'", ())
-        }
-        return Event.TABLE in tables and record.TABLE not in tables  # type: ignore[attr-defined]
+    def _records(self, record: type[R], query: str, parameters: Sequence[Any]) -> list[R]:
+        return [from_row(record, dict(row), self.path) for row in self._query(query, parameters)]
 
-    def _query(self, query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
-        return self._connection.execute(query, tuple(parameters)).fetchall()
+    def _query(self, query: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with explained(self.path):
+            return self._connection.execute(query, tuple(parameters)).fetchall()

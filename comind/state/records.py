@@ -7,9 +7,10 @@ that does a step again writes the same row again. Times are UTC ISO 8601 strings
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
 from comind.state.scores import Score
+from kaggle_runner.rows import Stamp
 
 RunStatus = Literal["preparing", "running", "paused", "finished", "stopped", "failed"]
 AgentStatus = Literal[
@@ -19,6 +20,30 @@ CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "in
 PushState = Literal["rehearsing", "refused", "queued", "complete", "failed", "abandoned"]
 """`refused`: nothing was pushed. `abandoned`: it may still run at Kaggle, and nobody waits for it."""
 Origin = Literal["upstream", "run"]
+
+
+class PartGrade(TypedDict, total=False):
+    """A grade on one part of the validation rows; empty where the files were not valid."""
+
+    score: float
+    interval: tuple[float, float]
+    rows: int
+
+
+class TestGrade(TypedDict, total=False):
+    """What a Kaggle says of the final submission; empty where it says nothing."""
+
+    score: float
+    rank: int | None
+    teams: int | None
+    medal: str | None
+    board: str | None
+
+
+class Record(Protocol):
+    """What can be stored: a dataclass with the name of its table."""
+
+    TABLE: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +64,19 @@ class Run:
     """As shown to people, for instance `gpt-5.4-mini` or `recipes, no language model`."""
     config: dict[str, Any] = field(default_factory=dict)
     engine_pid: int = 0
-    started_at: str = ""
-    finished_at: str = ""
+    started_at: Stamp = ""
+    finished_at: Stamp = ""
     seconds_used: float = 0.0
     """Wall time spent in all engine processes so far; the time limit counts this, pauses excluded."""
-    used_at: str = ""
+    used_at: Stamp = ""
     """When `seconds_used` was stored; the clock runs on from there while an engine lives, unless paused."""
-    baseline: dict[str, Any] = field(default_factory=dict)
-    """The sample submission's evaluation on the selection rows: score, interval, rows."""
+    baseline: PartGrade = field(default_factory=PartGrade)
+    """The sample submission's on the selection rows."""
     best_evaluation: str = ""
     """Id of the evaluation that the final submission comes from."""
     labels_readable: bool = False
     """Agents' code could read the validation labels: its scores cannot be compared with other runs'."""
-    test: dict[str, Any] = field(default_factory=dict)
-    """What the Kaggle graded: score, rank, teams, medal. Empty for folders."""
+    test: TestGrade = field(default_factory=TestGrade)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +229,8 @@ class Agent:
     goal: str = ""
     step: int = 0
     max_steps: int = 30
-    started_at: str = ""
-    finished_at: str = ""
+    started_at: Stamp = ""
+    finished_at: Stamp = ""
     kernel_start_seconds: float = 0.0
     best_evaluation: str = ""
     stop_reason: str = ""
@@ -230,8 +254,8 @@ class Cell:
     images: int = 0
     seconds: float = 0.0
     kernel_generation: int = 1
-    started_at: str = ""
-    finished_at: str = ""
+    started_at: Stamp = ""
+    finished_at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +269,7 @@ class MonitorDecision:
     source: Literal["rule", "model", "person", "limit"]
     rule: str = ""
     elapsed: float = 0.0
-    at: str = ""
+    at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,9 +286,8 @@ class Evaluation:
     message: str
     """Rebuilt from a fixed code and row ids; safe to show to an agent."""
     code: str = "ok"
-    feedback: dict[str, Any] = field(default_factory=dict)
-    selection: dict[str, Any] = field(default_factory=dict)
-    """score, interval [low, high], rows: as `Score.as_dict`."""
+    feedback: PartGrade = field(default_factory=PartGrade)
+    selection: PartGrade = field(default_factory=PartGrade)
     higher_is_better: bool = True
     submission: str = ""
     """Test predictions, relative to the run's folder."""
@@ -273,7 +296,7 @@ class Evaluation:
     """What the agent called its test predictions; the graded copy has a fixed name."""
     sha256: str = ""
     seconds: float = 0.0
-    at: str = ""
+    at: Stamp = ""
 
     def score(self, part: Literal["feedback", "selection"]) -> Score | None:
         """The part's score, or None when the files were not valid."""
@@ -308,8 +331,8 @@ class Push:
     """Why there is nothing to grade, in one sentence; empty where there is."""
     told: str = ""
     """What the agent was shown of it."""
-    started_at: str = ""
-    finished_at: str = ""
+    started_at: Stamp = ""
+    finished_at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +358,7 @@ class LlmCall:
     reasoning_tokens: int = 0
     dollars: float | None = None
     seconds: float = 0.0
-    at: str = ""
+    at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +374,7 @@ class ReplyFault:
     fault: str
     """As the model was told it."""
     step: Literal["asked again", "smaller question", "given up"]
-    at: str = ""
+    at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,7 +388,7 @@ class EndpointFacts:
     base_url: str
     facts: dict[str, Any] = field(default_factory=dict)
     """See comind.llm.probe."""
-    at: str = ""
+    at: Stamp = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,19 +401,19 @@ class Event:
     agent: str = ""
     round: int = 0
     data: dict[str, Any] = field(default_factory=dict)
-    at: str = ""
+    at: Stamp = ""
     seq: int = 0
 
 
-RECORDS: tuple[type, ...] = (
+RECORDS: tuple[type[Record], ...] = (
     Run, Kernel, Discussion, Dataset, Link, Report, Idea, Draft, Agent, Cell,
     MonitorDecision, Evaluation, LlmCall, Event, ReplyFault, EndpointFacts, Push,
 )  # fmt: skip
 
 
-def score_from(part: dict[str, Any], higher_is_better: bool) -> Score | None:
-    """A stored `{score, interval, rows}` as a Score; None when it is empty."""
-    if not part:
+def score_from(part: PartGrade, higher_is_better: bool) -> Score | None:
+    """A stored grade as a Score; None when it is empty."""
+    if not part.keys() >= PartGrade.__annotations__.keys():
         return None
     low, high = part["interval"]
     return Score(part["score"], low, high, part["rows"], higher_is_better)

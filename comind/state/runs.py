@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from comind.state.reader import Reader
-from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable
+from comind.state.reader import reading
+from comind.state.records import Run
+from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable, Unusable
 from kaggle_runner.inside_kaggle import STATE, is_session
 
 
@@ -170,28 +170,31 @@ def create_run(state: Path, run_id: str) -> RunFolder:
     return folder
 
 
-def list_runs(state: Path) -> list[RunFolder]:
-    """Newest first."""
-    root = runs_folder(state)
-    if not root.is_dir():
+def run_folders(state: Path) -> list[RunFolder]:
+    """Everything that looks like a run, by name; nothing is opened."""
+    try:
+        paths = sorted(runs_folder(state).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [RunFolder(path) for path in root.iterdir() if (path / "run.sqlite").is_file()]
-    started = {folder.path: _started(folder) for folder in found}
-    whole = [folder for folder in found if started[folder.path]]
-    return sorted(whole, key=lambda folder: started[folder.path], reverse=True)
+    return [RunFolder(path) for path in paths if os.path.lexists(path / "run.sqlite")]
+
+
+def list_runs(state: Path) -> list[RunFolder]:
+    """The runs that can be read and have begun, newest first."""
+    return [folder for folder, _ in _begun(state)]
 
 
 def find_run(state: Path, run_id: str | None) -> RunFolder:
     """The run of that id (a unique beginning is enough), or the newest when none is named."""
-    runs = list_runs(state)
     if run_id is None:
-        if not runs:
-            raise RunNotFound(
-                f"There is no run in {state}.", hint="Start one: comind-tui run COMPETITION --offline"
-            )
-        return runs[0]
-    exact = [folder for folder in runs if folder.id == run_id]
-    near = exact or [folder for folder in runs if folder.id.startswith(run_id)]
+        for folder in list_runs(state):
+            return folder
+        raise RunNotFound(
+            f"There is no run in {state}.", hint="Start one: comind-tui run COMPETITION --offline"
+        )
+    folders = run_folders(state)
+    exact = [folder for folder in folders if folder.id == run_id]
+    near = exact or [folder for folder in folders if folder.id.startswith(run_id)]
     if len(near) == 1:
         return near[0]
     problem = "There is no run" if not near else "More than one run begins with"
@@ -202,38 +205,36 @@ def find_resumable(state: Path, run_id: str | None) -> RunFolder:
     """The named run, or the newest that has not ended by itself and has no engine."""
     if run_id is not None:
         return find_run(state, run_id)
-    for folder in list_runs(state):
-        reader = Reader(folder.database)
-        try:
-            run = reader.run()
-        finally:
-            reader.close()
-        if run is not None and run.status != "finished" and not engine_alive(folder):
+    for folder, run in _begun(state):
+        if run.status != "finished" and not engine_alive(folder):
             return folder
     raise RunNotFound(
         f"No run in {state} waits to be resumed.", hint="`comind-tui runs` lists the runs there are."
     )
 
 
-def _started(folder: RunFolder) -> str:
-    """When the run began; empty for a database that cannot be read, which must not hide the others."""
-    try:
-        reader = Reader(folder.database)
-    except (RunNotFound, sqlite3.Error):
-        return ""
-    try:
-        run = reader.run()
-        return run.started_at if run else ""
-    except (sqlite3.Error, ValueError, TypeError):
-        return ""
-    finally:
-        reader.close()
+def read_run(folder: RunFolder) -> Run:
+    """The run's own row. Raises RunNotFound where there is none yet, Unusable where it is no good."""
+    with reading(folder.database) as reader:
+        if (run := reader.run()) is not None:
+            return run
+    raise RunNotFound(f"Run {folder.id} has not begun.", hint="Wait for it, or start it again.")
+
+
+def _begun(state: Path) -> list[tuple[RunFolder, Run]]:
+    """Newest first. A run that cannot be read must not hide the others; whoever opens it is told why."""
+    runs = []
+    for folder in run_folders(state):
+        with suppress(RunNotFound, Unusable), reading(folder.database) as reader:
+            if (run := reader.run()) is not None:
+                runs.append((folder, run))
+    return sorted(runs, key=lambda one: one[1].started_at, reverse=True)
 
 
 @contextmanager
 def engine_lock(folder: RunFolder) -> Iterator[None]:
     """Held by the engine for its whole life, so that no two engines write one run."""
-    with (folder.path / "engine.lock").open("a") as file:
+    with _lock_file(folder, os.O_RDWR | os.O_CREAT) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -246,10 +247,33 @@ def engine_lock(folder: RunFolder) -> Iterator[None]:
 def engine_alive(folder: RunFolder) -> bool:
     """Whether an engine holds the run now (its status may be a killed engine's last word)."""
     try:
-        with (folder.path / "engine.lock").open("r") as file:
+        with _lock_file(folder, os.O_RDONLY) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
         return True
     except OSError:
         return False
+
+
+@contextmanager
+def _lock_file(folder: RunFolder, flags: int) -> Iterator[int]:
+    """Neither a link is followed nor a pipe waited for: the folder may be somebody else's."""
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(folder.path / "engine.lock", flags, 0o644)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def signature(folder: RunFolder) -> tuple[int, ...]:
+    """Changes whenever the run does, on disk or in that an engine works on it; cheap enough to ask often."""
+    values = [int(engine_alive(folder))]
+    for suffix in ("", "-wal"):
+        try:
+            found = folder.database.with_name(folder.database.name + suffix).lstat()
+            values += [found.st_ino, found.st_mtime_ns, found.st_size]
+        except OSError:
+            values += [0, 0, 0]
+    return tuple(values)

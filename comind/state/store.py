@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from sqlite_utils import Database
-
-from comind.state.migrations import migrate
 from comind.state.reader import Reader
-from comind.state.records import Event
-from comind.state.rows import to_row
-from kaggle_runner.errors import StateUnwritable
+from comind.state.records import Event, Record
+from comind.state.schema import complete
+from kaggle_runner.databases import explained, open_for_writing, transaction, upsert
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock, stamp
-
-R = TypeVar("R")
+from kaggle_runner.rows import to_row
 
 
 class Store(Reader):
     """Reads like a `Reader` and writes. Every call commits before it returns: durable before visible."""
 
     def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Open or create `path` (the folder must exist), and bring its schema up to date."""
-        try:
-            connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_size_limit = 16777216")
-            self._database = Database(connection)
-            migrate(self._database)
-        except sqlite3.OperationalError as error:
-            raise StateUnwritable(
-                f"The run's database {path} cannot be opened for writing: {error}",
-                hint="Check the folder's permissions and free space, or choose another with --state DIR.",
-            ) from error
-        super().__init__(path, connection=connection)
-        self._clock = clock
+        """Open or create `path` (the folder must exist), and bring its schema up to date.
 
-    def save(self, *records: Any) -> None:
+        Raises Unusable.
+        """
+        super().__init__(path, open_for_writing(path))
+        self._clock = clock
+        try:
+            with explained(path):
+                complete(self._connection, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def save(self, *records: Record) -> None:
         """Insert or replace records by id, all in one transaction."""
-        with self._database.atomic():
+        with explained(self.path), transaction(self._connection):
             for record in records:
-                self._database.table(record.TABLE).upsert(to_row(record), pk="id")
+                upsert(self._connection, record.TABLE, to_row(record), ("id",))
 
     def event(
         self, kind: str, message: str, *, agent: str = "", round: int = 0, data: dict[str, Any] | None = None
@@ -51,10 +43,9 @@ class Store(Reader):
         """Append something that a person watching would want to know."""
         at = stamp(self._clock.now())
         event = Event(kind=kind, message=message, agent=agent, round=round, data=data or {}, at=at)
-        row = to_row(event)
-        del row["seq"]
-        with self._database.atomic():
-            self._database.table(Event.TABLE).insert(row)
+        row = {name: value for name, value in to_row(event).items() if name != "seq"}
+        with explained(self.path), transaction(self._connection):
+            upsert(self._connection, Event.TABLE, row, ("seq",))
         return event
 
     def close(self) -> None:

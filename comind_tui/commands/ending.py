@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from comind.run.summary import summarize
-from comind.state.reader import Reader
-from comind.state.records import Run, score_from
-from comind.state.runs import RunFolder, engine_alive
+from comind.state.reader import reading
+from comind.state.records import score_from
+from comind.state.runs import RunFolder, engine_alive, read_run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import symbol
 from comind_tui.text.invocation import command_line, from_here
 from comind_tui.text.plain import arrow, interval, number, one_line, place
-from kaggle_runner.errors import RunNotFound
+from kaggle_runner.errors import RunNotFound, Unusable
 
 
 def ended_notice(snapshot: Snapshot, folder: RunFolder) -> str:
@@ -30,14 +30,11 @@ def farewell(folder: RunFolder) -> list[str]:
     if engine_alive(folder):
         return [f"Run {folder.id} goes on. Come back: {command_line('attach', folder.id, state)}"]
     try:
-        reader = Reader(folder.database)
-    except RunNotFound:
-        return [f"Run {folder.id} has not begun."]
-    try:
-        run = reader.run() or Run(id=folder.id, competition="")
-        document = summarize(reader, folder)
-    finally:
-        reader.close()
+        run = read_run(folder)
+        with reading(folder.database) as reader:
+            document = summarize(reader, folder)
+    except (RunNotFound, Unusable) as error:
+        return str(error).splitlines()
     best, status = document["best"], document["status"]
     score = score_from(best, run.higher_is_better) if best else None
     lines = [f"{symbol(status)} Run {folder.id} {status}{'' if best else ' without a score'}"]

@@ -13,7 +13,7 @@ from typing import Self, TextIO
 from comind.analysis.forecast import forecast
 from comind.analysis.ranking import standings
 from comind.run.summary import best_standing, summarize
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Run
 from comind.state.runs import RunFolder
 from comind_tui.commands.listing import summary_text
@@ -49,11 +49,8 @@ class Printer:
 
     def catch_up(self) -> None:
         """The events that were recorded before the engine began."""
-        reader = Reader(self._folder.database)
-        try:
+        with reading(self._folder.database) as reader:
             earlier = reader.last_events(_EARLIER_EVENTS)
-        finally:
-            reader.close()
         for event in earlier:
             self._write(event_line(event))
 
@@ -75,11 +72,8 @@ class Printer:
 
     def finish(self, stream: TextIO, *, as_json: bool) -> None:
         """The run's result: for people, or the `show --json` document."""
-        reader = Reader(self._folder.database)
-        try:
+        with reading(self._folder.database) as reader:
             document = summarize(reader, self._folder)
-        finally:
-            reader.close()
         text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder, width=None)
         print(text, file=stream, flush=True)
 
@@ -88,11 +82,8 @@ class Printer:
             self.sign_of_life()
 
     def _progress(self) -> str:
-        reader = Reader(self._folder.database)
-        try:
+        with reading(self._folder.database) as reader:
             return progress_line(reader, self._clock)
-        finally:
-            reader.close()
 
     def _write(self, line: str) -> None:
         with self._lock:

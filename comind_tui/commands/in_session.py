@@ -13,9 +13,7 @@ from pathlib import Path
 
 from comind.config import from_mapping
 from comind.in_kaggle.notebook import Plan, keep, read_plan, restore, session_config, session_settings
-from comind.state.reader import Reader
-from comind.state.records import Run
-from comind.state.runs import RunFolder, default_state, list_runs
+from comind.state.runs import RunFolder, default_state, list_runs, read_run
 from comind_tui.commands.run import check_key, run_headless
 from kaggle_runner.errors import ComindError, ConfigError, ModelError
 from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets
@@ -58,7 +56,7 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
     try:
         code = run_headless(folder, as_json=False, is_new=is_new)
         # that a session ends is no failure: with another exit code Kaggle might not keep the output
-        return 0 if _row(folder).status_detail == SESSION_ENDED else code
+        return 0 if read_run(folder).status_detail == SESSION_ENDED else code
     finally:
         _hand_over(folder, state, working)
 
@@ -80,23 +78,13 @@ def _place_again(plan: Plan, state: Path) -> None:
     session_config(plan, state)
 
 
-def _row(folder: RunFolder) -> Run:
-    reader = Reader(folder.database)
-    try:
-        run = reader.run()
-    finally:
-        reader.close()
-    assert run is not None, "prepare_run wrote the row"
-    return run
-
-
 def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:
     """Results into the output, and the state into one file; a batch session needs the folder no more."""
     for name, source in _HANDED_OVER.items():
         if (folder.path / source).is_file():
             shutil.copyfile(folder.path / source, working / name)
             (working / name).chmod(0o644)
-    pack = keep(state, working, run=folder.id, status=_row(folder).status, now=SYSTEM_CLOCK.now())
+    pack = keep(state, working, run=folder.id, status=read_run(folder).status, now=SYSTEM_CLOCK.now())
     print(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}", file=sys.stderr)
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" and state.resolve().is_relative_to(
         working.resolve()

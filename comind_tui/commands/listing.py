@@ -18,9 +18,9 @@ from typing import Any
 
 from comind.analysis.ranking import Standing, standings
 from comind.run.summary import best_standing, shown_status, summarize
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run, score_from
-from comind.state.runs import RunFolder, engine_alive, find_run, list_runs
+from comind.state.runs import RunFolder, engine_alive, find_run, run_folders, signature
 from comind.state.scores import Score, better_beyond_noise
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
@@ -41,7 +41,9 @@ from comind_tui.text.plain import (
     table,
     tokens,
 )
+from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.texts import shortened
 
 
 def terminal_width() -> int | None:
@@ -58,24 +60,49 @@ def print_json(document: Any) -> None:
 def open_run(state: Path, run_id: str | None) -> Iterator[tuple[Reader, RunFolder]]:
     """The run of that id or the newest, open for reading."""
     folder = find_run(state, run_id)
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         yield reader, folder
-    finally:
-        reader.close()
 
 
-def run_row(folder: RunFolder) -> dict[str, Any]:
-    """What lists of runs show of one run."""
-    reader = Reader(folder.database)
+class RunRows:
+    """What lists of runs show of each run in a state folder; read again only where something has changed."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._kept: dict[Path, tuple[tuple[int, ...], dict[str, Any] | None]] = {}
+
+    def read(self) -> list[dict[str, Any]]:
+        """Newest first; then those that cannot be read, each with its `fault`. None is without its name."""
+        kept = {}
+        for folder in run_folders(self._state):
+            mark = signature(folder)
+            known = self._kept.get(folder.path)
+            kept[folder.path] = known if known and known[0] == mark else (mark, run_row(folder))
+        self._kept = kept
+        rows = [row for _, row in kept.values() if row is not None]
+        return sorted(rows, key=lambda row: row["started_at"] or "", reverse=True)
+
+
+def run_row(folder: RunFolder) -> dict[str, Any] | None:
+    """What lists show of one run; None where it has not begun, or is gone again."""
     try:
-        run = reader.run() or Run(id=folder.id, competition="")
-        best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
-    finally:
-        reader.close()
+        with reading(folder.database) as reader:
+            run = reader.run()
+            best = best_standing(run, standings(reader.all(Evaluation, "success = 1"))) if run else None
+    except RunNotFound:
+        return None
+    except Unusable as error:
+        return _document(folder, Run(id="", competition=""), None, "unreadable", error.why)
+    return _document(folder, run, best, shown_status(run, engine_alive(folder)), None) if run else None
+
+
+def _document(
+    folder: RunFolder, run: Run, best: Standing | None, status: str, fault: str | None
+) -> dict[str, Any]:
     return {
         "run": folder.id,
-        "status": shown_status(run, engine_alive(folder)),
+        "status": status,
+        "fault": fault,
         "competition": run.competition,
         "metric": run.metric,
         "higher_is_better": run.higher_is_better,
@@ -91,7 +118,7 @@ def run_row(folder: RunFolder) -> dict[str, Any]:
 
 
 def runs(arguments: Namespace) -> int:
-    rows = [run_row(folder) for folder in list_runs(arguments.state)]
+    rows = RunRows(arguments.state).read()
     if arguments.json:
         print_json(rows)
     elif not rows:
@@ -100,7 +127,7 @@ def runs(arguments: Namespace) -> int:
             file=sys.stderr,
         )
     else:
-        now = SYSTEM_CLOCK.now()
+        now, width = SYSTEM_CLOCK.now(), terminal_width()
         lines = [
             (
                 row["run"],
@@ -112,9 +139,15 @@ def runs(arguments: Namespace) -> int:
                 row["competition"],
             )
             for row in rows
+            if not row["fault"]
         ]
         headers = ("RUN", "STATUS", "STARTED", "BEST", "RANK", "METRIC", "COMPETITION")
-        print(table(headers, lines, width=terminal_width(), right=(3,)))
+        if lines:
+            print(table(headers, lines, width=width, right=(3,)))
+        for row in rows:
+            if row["fault"]:
+                line = one_line(f"{row['run']}  unreadable: {row['fault']}")
+                print(shortened(line, width) if width else line)
     return 0
 
 

@@ -14,9 +14,7 @@ from typing import Any
 
 from comind.config import from_mapping
 from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
-from comind.state.reader import Reader
-from comind.state.records import Run
-from comind.state.runs import RunFolder, find_run
+from comind.state.runs import RunFolder, find_run, read_run
 from comind.state.scores import written
 from comind_tui.commands.listing import print_json, terminal_width
 from comind_tui.commands.ranks import slug_of
@@ -68,7 +66,7 @@ def target_of(folder: RunFolder, url: str = "") -> Target:
     """
     from comind.community.upstream import upstream_kaggle
 
-    run = _row(folder)
+    run = read_run(folder)
     settings = {name: value for name, value in run.config.items() if name != "state"}
     config = from_mapping(settings, where=f"run {folder.id}")
     if url or os.environ.get(URL_VARIABLE, "").strip():
@@ -176,17 +174,6 @@ async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
     }
     print_json(document)
     return 0
-
-
-def _row(folder: RunFolder) -> Run:
-    reader = Reader(folder.database)
-    try:
-        run = reader.run()
-    finally:
-        reader.close()
-    if run is None:
-        raise UsageError(f"Run {folder.id} has not begun.", hint="Wait for it, or start it again.")
-    return run
 
 
 def _has_terminal() -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -13,8 +14,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
+from textual.worker import Worker
 
-from comind.state.runs import list_runs
 from comind_tui.commands.competitions import (
     Competition,
     Kaggles,
@@ -25,7 +26,7 @@ from comind_tui.commands.competitions import (
     times,
     troubles,
 )
-from comind_tui.commands.listing import run_row
+from comind_tui.commands.listing import RunRows
 from comind_tui.commands.ranks import Watched
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
@@ -34,11 +35,13 @@ from comind_tui.text.plain import arrow, duration, labels_mark, number, one_line
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.kaggle.catalogue import Listing
 from kaggle_runner.moments import Clock
+from kaggle_runner.texts import shortened
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp
 
 REFRESH_SECONDS = 5.0
+FAULT_WIDTH = 40
 LIST_SECONDS = 600.0
 """Age from which the Kaggles' lists are asked for again when home opens; `r` asks at once."""
 HELP = """\
@@ -67,10 +70,14 @@ class Home(Screen[None]):
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, state: Path, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
+        self._state = state
+        self._runs = RunRows(state)
         self._rows: list[dict[str, Any]] = []
+        self._lines: list[tuple[str, ...]] = []
+        self._reading: Worker[None] | None = None
         self._kaggles = Kaggles(())
 
     @property
@@ -79,7 +86,7 @@ class Home(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(
-            Text(f" CoMind   runs in {self.comind.state}", no_wrap=True, overflow="ellipsis"),
+            Text(f" CoMind   runs in {self._state}", no_wrap=True, overflow="ellipsis"),
             id="home-head",
             markup=False,
         )
@@ -96,33 +103,29 @@ class Home(Screen[None]):
         self.set_interval(REFRESH_SECONDS, self.action_refresh)
         self.query_one("#runs").focus()
 
-    @work(exclusive=True, group="runs")
-    async def action_refresh(self) -> None:
+    def action_refresh(self) -> None:
+        """Read the runs, unless they are being read: on a busy machine that may take longer than a tick."""
+        if self._reading is None or self._reading.is_finished:
+            self._reading = self._refresh()
+
+    @work(group="runs")
+    async def _refresh(self) -> None:
         try:
-            rows = await asyncio.to_thread(self._read)
-        except (OSError, sqlite3.DatabaseError) as error:  # half-made or broken: the next refresh may do
+            self._rows = await asyncio.to_thread(self._runs.read)
+        except OSError as error:
             self.notify(f"The runs cannot be read: {error}", severity="warning", markup=False)
             return
+        now = self._clock.now()
+        lines = [_cells(row, now) for row in self._rows] or [("no runs yet: press n", "", "", "", "")]
+        if lines == self._lines:
+            return
+        self._lines = lines
         table = self.query_one("#runs", DataTable)
         at = table.cursor_row
-        self._rows = rows
         table.clear()
-        now = self._clock.now()
-        for row in rows:
-            metric = f" {row['metric']}{arrow(row['higher_is_better'])}" if row["metric"] else ""
-            table.add_row(
-                Text(one_line(row["run"])),
-                Text(state(row["status"])),
-                Text(one_line(number(row["best_score"]) + metric + labels_mark(row["labels_readable"]))),
-                Text(one_line(place(row))),
-                Text(duration(since(row["started_at"] or "", now)) if row["started_at"] else "–"),
-            )
-        if not rows:
-            table.add_row(Text("no runs yet: press n"), *(Text("") for _ in range(4)))
+        for line in lines:
+            table.add_row(*map(Text, line))
         table.move_cursor(row=min(at, table.row_count - 1))
-
-    def _read(self) -> list[dict[str, Any]]:
-        return [run_row(folder) for folder in list_runs(self.comind.state)]
 
     def action_reload(self) -> None:
         """Read the runs, and ask every Kaggle again."""
@@ -133,12 +136,12 @@ class Home(Screen[None]):
     async def _list_competitions(self, *, ask: bool = False) -> None:
         """The shelf and what was listed last at once; then, in the background, what the Kaggles list now."""
         self._kaggles = await asyncio.to_thread(known_kaggles, os.environ)
-        lists = await asyncio.to_thread(kept_lists, self._kaggles, self.comind.state)
+        lists = await asyncio.to_thread(kept_lists, self._kaggles, self._state)
         self._show_competitions(lists)
         now = self._clock.now().timestamp()
         if ask or any(one.at is None or abs(now - one.at) > LIST_SECONDS for one in lists):
             self._say("asking …")
-            self._show_competitions(await asked_lists(self._kaggles, self.comind.state, self._clock))
+            self._show_competitions(await asked_lists(self._kaggles, self._state, self._clock))
 
     def _show_competitions(self, lists: list[Listing]) -> None:
         self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock.now())
@@ -154,7 +157,12 @@ class Home(Screen[None]):
     @on(DataTable.RowSelected, "#runs")
     def _open_run(self, event: DataTable.RowSelected) -> None:
         if event.cursor_row < len(self._rows):
-            self.comind.watch_run(self._rows[event.cursor_row]["run"])
+            row = self._rows[event.cursor_row]
+            if row["fault"]:
+                told = one_line(f"{row['run']} cannot be used: {row['fault']}.")
+                self.notify(told, severity="error", markup=False, timeout=10)
+            else:
+                self.comind.watch_run(row["run"])
 
     @on(DataTable.RowSelected, "#competitions")
     def _start_here(self) -> None:
@@ -185,3 +193,18 @@ class Home(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(Help(HELP))
+
+
+def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    """A run's line: name, state, best score or what is wrong, rank, age."""
+    name = one_line(row["run"])
+    if row["fault"]:
+        return name, state(row["status"]), shortened(one_line(row["fault"]), FAULT_WIDTH), "–", "–"
+    metric = f" {row['metric']}{arrow(row['higher_is_better'])}" if row["metric"] else ""
+    return (
+        name,
+        state(row["status"]),
+        one_line(number(row["best_score"]) + metric + labels_mark(row["labels_readable"])),
+        one_line(place(row)),
+        duration(since(row["started_at"] or "", now)) if row["started_at"] else "–",
+    )

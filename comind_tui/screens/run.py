@@ -20,13 +20,13 @@ from textual.worker import Worker
 
 from comind.state.inbox import Action, Command, send
 from comind.state.records import Agent, Idea, Report
-from comind.state.runs import RunFolder
+from comind.state.runs import RunFolder, signature
 from comind_tui.commands.ending import ended_notice
 from comind_tui.commands.ranks import ranks_of_run
 from comind_tui.logs import LogTail
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
-from comind_tui.snapshot import Snapshot, read_snapshot, signature
+from comind_tui.snapshot import Snapshot, read_snapshot
 from comind_tui.text.kernels import kernel_clock, kernel_note
 from comind_tui.text.plain import clean, duration, number, since
 from comind_tui.widgets.documents import Documents
@@ -141,8 +141,8 @@ class RunScreen(Screen[None]):
         """Read the database if it has changed, and show what is new."""
         round = self._round
         state = (await asyncio.to_thread(signature, self.folder), round)
-        if state != self._read_state:
-            snapshot = await asyncio.to_thread(read_snapshot, self.folder, round)
+        if state != self._read_state or self.snapshot.fault:
+            snapshot = await asyncio.to_thread(read_snapshot, self.folder, round, self.snapshot)
             if round != self._round:  # the person has gone on to another round meanwhile
                 return
             self.snapshot, self._read_state = snapshot, state
@@ -289,7 +289,10 @@ class RunScreen(Screen[None]):
 
     def _too_late(self) -> bool:
         """Whether no engine would read a command; the person is told."""
-        if self.snapshot.ended:
+        if self.snapshot.fault:
+            told = f"This run cannot be used: {self.snapshot.fault}."
+            self.notify(told, severity="error", markup=False, timeout=10)
+        elif self.snapshot.ended:
             self.notify(ended_notice(self.snapshot, self.folder), markup=False, timeout=10)
         elif not self.snapshot.alive:
             self.notify("The run's engine has not started yet.", severity="warning", markup=False)

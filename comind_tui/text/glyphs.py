@@ -5,7 +5,7 @@ from __future__ import annotations
 _SYMBOLS: dict[str, str] = {
     "preparing": "…", "running": "●", "paused": "‖", "finished": "✓", "stopped": "■", "failed": "✗",
     "waiting": "○", "thinking": "◌", "grading": "◆", "reporting": "◇",
-    "pausing": "‖", "engine gone": "■",
+    "pausing": "‖", "engine gone": "■", "unreadable": "✗",
     "ok": "✓", "error": "✗", "timeout": "!", "died": "†", "interrupted": "‖",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -175,8 +176,8 @@ def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
         "next_zone": zone.medal if zone else None,
         "next_zone_needs": _needs(zone, look),
         **{name: {"count": group.count, "teams": list(group.names)} for name, group in groups.items()},
-        "climbed": [climb._asdict() for climb in look.moves.climbs],
-        "neighbours": [row._asdict() for row in look.neighbours],
+        "climbed": [asdict(climb) for climb in look.moves.climbs],
+        "neighbours": [asdict(row) for row in look.neighbours],
         "submissions_today": look.submissions_today,
         "submissions_left": look.submissions_left,
         "deadline": _stamp(look.deadline) if look.deadline is not None else None,

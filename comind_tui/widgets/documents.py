@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -15,11 +14,11 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Discussion, Idea, Kernel, Report
 from comind.state.runs import RunFolder
 from comind_tui.text.plain import clean, number, one_line
-from kaggle_runner.errors import RunNotFound
+from kaggle_runner.errors import RunNotFound, Unusable
 
 SHOWN = 300
 
@@ -96,22 +95,21 @@ class Documents(Vertical):
 
 
 def _read(folder: RunFolder, record: type[Idea] | type[Report], text: str) -> Sequence[Found]:
+    documents: Sequence[Idea | Report]
     try:
-        reader = Reader(folder.database)
-    except RunNotFound:
+        with reading(folder.database) as reader:
+            if reader.run() is None:
+                return []
+            if text.strip():
+                documents = reader.search(record, text, limit=SHOWN)
+            else:
+                order = (
+                    "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
+                )
+                documents = reader.all(record, order=order, limit=SHOWN)
+            return [Found(one, _headline(one, reader)) for one in documents]
+    except (RunNotFound, Unusable):  # the run screen says it
         return []
-    try:
-        documents: Sequence[Idea | Report]
-        if text.strip():
-            documents = reader.search(record, text, limit=SHOWN)
-        else:
-            order = "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
-            documents = reader.all(record, order=order, limit=SHOWN)
-        return [Found(one, _headline(one, reader)) for one in documents]
-    except sqlite3.OperationalError:  # the engine is still making the tables
-        return []
-    finally:
-        reader.close()
 
 
 def _headline(document: Idea | Report, reader: Reader) -> str:

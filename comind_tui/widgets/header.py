@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.text import Text
 from textual import events
@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from comind.state.records import Run
+from comind.state.records import Run, TestGrade
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.invocation import program
@@ -71,7 +71,8 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
     """Most important first in every group; what does not fit goes on to the next line."""
     run = snapshot.run
     if run is None:
-        return Facts((run_id, state("preparing")), ("waiting for the engine's first word",), ())
+        waits = snapshot.fault or "waiting for the engine's first word"
+        return Facts((run_id, _status(snapshot)), (one_line(waits),), ())
     elapsed, left = run_times(run, now, alive=snapshot.alive)
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
@@ -96,7 +97,10 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
 
 def _status(snapshot: Snapshot) -> str:
     run = snapshot.run
-    assert run is not None
+    if run is None:
+        return state("unreadable" if snapshot.fault else "preparing")
+    if snapshot.fault:
+        return f"{state('unreadable')}: {snapshot.fault}"
     if snapshot.engine_gone:
         return f"{state('engine gone')}: {program()} resume"
     if run.status == "preparing" and not snapshot.alive:
@@ -112,7 +116,7 @@ def _why_ended(run: Run) -> str:
     return "" if run.status == "failed" else run.status_detail
 
 
-def _place(test: dict[str, Any]) -> str:
+def _place(test: TestGrade) -> str:
     if not test:
         return ""
     score = f"test {number(test.get('score'))}"

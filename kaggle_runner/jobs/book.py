@@ -6,19 +6,20 @@ other engines, know what Kaggle is busy with. Nothing is asked of Kaggle here.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.moments import Clock, parse_moment, stamp
+from kaggle_runner.moments import Clock
+from kaggle_runner.rows import columns, to_row
 
 KernelState = Literal[
     "intended", "queued", "running", "complete", "error", "cancelled", "timed out", "refused", "lost"
 ]
 UNFINISHED = ("intended", "queued", "running")
 NO_KERNEL = -1
-_TABLE = "kernels"
+_TABLE, _KEY = "kernels", ("account", "slug")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,7 @@ class KernelBook:
 
     def __init__(self, book: AccountBook, clock: Clock) -> None:
         self.book, self.clock = book, clock
-        kinds = {"int": int, "float": float, "bool": int}
-        columns = {field.name: kinds.get(str(field.type), str) for field in fields(KernelRow)}
-        book.require(_TABLE, columns, pk=("account", "slug"))
+        book.require(_TABLE, columns(KernelRow), _KEY)
 
     def find(self, slug: str) -> KernelRow | None:
         found = self._rows("slug = ?", (slug,))
@@ -83,9 +82,7 @@ class KernelBook:
 
     def write(self, row: KernelRow) -> KernelRow:
         """Insert or replace the row of its slug."""
-        values = {name: _stored(value) for name, value in asdict(row).items()}
-        with self.book.writing() as database:
-            database.table(_TABLE).upsert({"account": self.book.account, **values}, pk=("account", "slug"))
+        self.book.save(_TABLE, to_row(row), _KEY)
         return row
 
     def change(self, row: KernelRow, **changes: Any) -> KernelRow:
@@ -100,24 +97,5 @@ class KernelBook:
         return None if row is None else self.write(replace(row, abandoned=True))
 
     def _rows(self, condition: str, values: tuple[Any, ...]) -> list[KernelRow]:
-        found = self.book.rows(
-            f"SELECT * FROM {_TABLE} WHERE account = ? AND {condition}", (self.book.account, *values)
-        )
-        return [_row(record) for record in found]
-
-
-_MOMENTS = ("requested_at", "pushed_at", "started_at", "ended_at")
-
-
-def _row(record: dict[str, Any]) -> KernelRow:
-    values = {field.name: record[field.name] for field in fields(KernelRow)}
-    for name in _MOMENTS:
-        values[name] = parse_moment(values[name]) if values[name] else None
-    values["abandoned"] = bool(values["abandoned"])
-    return KernelRow(**values)
-
-
-def _stored(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return stamp(value)
-    return int(value) if isinstance(value, bool) else value
+        query = f"SELECT * FROM {_TABLE} WHERE account = ? AND {condition}"
+        return self.book.records(KernelRow, query, (self.book.account, *values))

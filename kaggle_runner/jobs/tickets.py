@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.moments import Clock, apart, parse_moment, stamp
+from kaggle_runner.moments import Clock, apart, stamp
+from kaggle_runner.rows import columns, from_row
 
 _TABLE = "session_tickets"
 _RENEWED = 60.0
@@ -39,6 +40,10 @@ class Ticket:
     blocked: bool
     """It cannot be served now for a reason of its own; those behind it may go first."""
     seen_at: datetime
+    host: str
+    pid: int
+    begun: str
+    """When its process began, as `host` counts."""
 
 
 class TicketBook:
@@ -46,12 +51,7 @@ class TicketBook:
 
     def __init__(self, book: AccountBook, clock: Clock) -> None:
         self.book, self.clock = book, clock
-        columns: dict[str, type] = {
-            "id": int, "places": str, "priority": int, "seconds": float, "slug": str, "run": str,
-            "place": str, "number": int, "blocked": int,
-            "host": str, "pid": int, "begun": str, "seen_at": str,
-        }  # fmt: skip
-        book.require(_TABLE, columns, pk="id")
+        book.require(_TABLE, columns(Ticket), ("id",))
 
     def draw(self, places: Sequence[str], *, priority: int, seconds: float, slug: str, run: str) -> int:
         """A new ticket at the end of the queue; its number."""
@@ -68,12 +68,12 @@ class TicketBook:
     def deciding(self) -> Iterator[list[Ticket]]:
         """All tickets that somebody still holds, in the order in which they are served."""
         with self.book.writing() as database:
-            rows = self.book.rows(f"SELECT * FROM {_TABLE} WHERE account = ?", (self.book.account,))
-            gone = [row["id"] for row in rows if not self._is_held(row)]
-            for number in gone:
-                database.execute(f"DELETE FROM {_TABLE} WHERE id = ?", (number,))
-            tickets = [_ticket(row) for row in rows if row["id"] not in gone]
-            yield sorted(tickets, key=lambda ticket: (-ticket.priority, ticket.id))
+            held = self.held()
+            numbers = ", ".join(str(ticket.id) for ticket in held)
+            database.execute(
+                f"DELETE FROM {_TABLE} WHERE account = ? AND id NOT IN ({numbers})", (self.book.account,)
+            )
+            yield sorted(held, key=lambda ticket: (-ticket.priority, ticket.id))
 
     def grant(self, ticket: int, place: str, number: int) -> None:
         """Inside `deciding`."""
@@ -94,7 +94,9 @@ class TicketBook:
     def held(self) -> list[Ticket]:
         """A look at the queue, for screens."""
         rows = self.book.rows(f"SELECT * FROM {_TABLE} WHERE account = ?", (self.book.account,))
-        return [_ticket(row) for row in rows if self._is_held(row)]
+        split = [{**row, "places": row["places"].split()} for row in rows]
+        tickets = [from_row(Ticket, row, self.book.path) for row in split]
+        return [ticket for ticket in tickets if _is_held(ticket, self.clock)]
 
     def _set(self, ticket: int, changes: str, values: tuple[Any, ...]) -> None:
         self.book.rows(f"UPDATE {_TABLE} SET {changes} WHERE id = ? RETURNING id", (*values, ticket))
@@ -102,19 +104,12 @@ class TicketBook:
     def _now(self) -> str:
         return stamp(self.clock.now())
 
-    def _is_held(self, row: dict[str, Any]) -> bool:
-        if row["host"] != platform.node():
-            seen = parse_moment(row["seen_at"])
-            working = row["seconds"] if row["place"] else 0.0
-            return apart(self.clock.now(), seen) < _SILENT + working
-        return _is_alive(row["pid"]) and _begun(row["pid"]) == row["begun"]
 
-
-def _ticket(row: dict[str, Any]) -> Ticket:
-    return Ticket(
-        row["id"], tuple(row["places"].split()), row["priority"], row["seconds"], row["slug"], row["run"],
-        row["place"], row["number"], bool(row["blocked"]), parse_moment(row["seen_at"]),
-    )  # fmt: skip
+def _is_held(ticket: Ticket, clock: Clock) -> bool:
+    if ticket.host != platform.node():
+        working = ticket.seconds if ticket.place else 0.0
+        return apart(clock.now(), ticket.seen_at) < _SILENT + working
+    return _is_alive(ticket.pid) and _begun(ticket.pid) == ticket.begun
 
 
 def _is_alive(pid: int) -> bool:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-import sqlite3
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.errors import KaggleError, StateUnwritable
+from kaggle_runner.errors import KaggleError, Unusable
 from kaggle_runner.kaggle.addresses import Credentials, Kaggle
 from kaggle_runner.kaggle.board import board_kind
 from kaggle_runner.kaggle.records import Competition
 from kaggle_runner.moments import Clock
+from kaggle_runner.rows import Column, from_json, to_json
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient
@@ -70,13 +69,13 @@ def kept(kaggle: Kaggle, database: Path) -> Listing:
     try:
         with _book(kaggle, database) as book:
             found = book.rows("SELECT at, document FROM catalogue WHERE account = ?", (book.account,))
-    except (StateUnwritable, sqlite3.Error) as error:
+    except Unusable as error:
         return Listing(kaggle.name, trouble=f"its last list cannot be read: {error}")
     if not found:
         return Listing(kaggle.name)
     try:
-        rows = tuple(Listed(**row) for row in json.loads(found[0]["document"]))
-    except (TypeError, ValueError):  # another version wrote it; the next list replaces it
+        rows = from_json(tuple[Listed, ...], found[0]["document"], database)
+    except Unusable:  # another version wrote it; the next list replaces it
         return Listing(kaggle.name)
     return Listing(kaggle.name, rows, found[0]["at"])
 
@@ -104,7 +103,7 @@ async def refreshed(
     if not search:
         try:
             _keep(kaggle, database, listing)
-        except (StateUnwritable, sqlite3.Error) as error:  # what came is shown all the same
+        except Unusable as error:  # what came is shown all the same
             return replace(listing, trouble=f"this list cannot be kept: {error}")
     return listing
 
@@ -118,8 +117,7 @@ async def account_of(kaggle: Kaggle, database: Path, client: KaggleClient) -> st
         if found:
             return account_name(found[0]["username"], kaggle.url)
         username = await client.username()
-        with book.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO kaggle_users VALUES (?, ?)", (book.account, username))
+        book.save("kaggle_users", {"username": username}, ("account",))
     return account_name(username, kaggle.url)
 
 
@@ -154,18 +152,15 @@ async def _listed(kaggle: Kaggle, client: KaggleClient, found: Competition) -> L
 
 
 def _keep(kaggle: Kaggle, database: Path, listing: Listing) -> None:
-    document = json.dumps([asdict(row) for row in listing.competitions])
-    with _book(kaggle, database) as book, book.writing() as connection:
-        connection.execute(
-            "INSERT OR REPLACE INTO catalogue VALUES (?, ?, ?)", (book.account, listing.at, document)
-        )
+    with _book(kaggle, database) as book:
+        book.save("catalogue", {"at": listing.at, "document": to_json(listing.competitions)}, ("account",))
 
 
 def _book(kaggle: Kaggle, database: Path) -> AccountBook:
     """Keyed by the credentials, since a token does not tell its user without network."""
     book = AccountBook(database, account_name(fingerprint(kaggle.credentials), kaggle.url))
-    book.require("catalogue", {"at": float, "document": str}, pk="account")
-    book.require("kaggle_users", {"username": str}, pk="account")
+    book.require("catalogue", (Column("at", "REAL"), Column("document")), ("account",))
+    book.require("kaggle_users", (Column("username"),), ("account",))
     return book
 
 

@@ -5,21 +5,23 @@ Of whole boards only the last one is kept, to tell who moved since. Moments are 
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import astuple
+from sqlite3 import Connection
 
 from kaggle_runner.account import AccountBook
+from kaggle_runner.errors import Unusable
 from kaggle_runner.ranks.board import movement, moves
-from kaggle_runner.ranks.records import Look, Point, Row, look_as_dict, look_from_dict, point, with_moves
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from kaggle_runner.ranks.records import Look, Point, Row, point, with_moves
+from kaggle_runner.rows import Column, columns, from_json, to_json
 
 DAY = 86_400.0
 KEPT_WHOLE = 2 * DAY
 _POINT = 'at, "rank", teams, score, gold, silver, bronze'
+_BOARD = list[tuple[int, int, str, float | None]]
+"""Rows of a board without the names of their fields: boards are long."""
 _OURS = "account = ? AND competition = ? AND watched = ?"
 _NEWEST = "ORDER BY rowid DESC"
 """As they were stored: where the machine's time was put back, later looks have earlier moments."""
@@ -34,11 +36,9 @@ class RankBook:
     def __init__(self, book: AccountBook, competition: str, watched: str = "") -> None:
         self._book = book
         self._key = (book.account, competition, watched.casefold())
-        numbers = dict.fromkeys(("score", "gold", "silver", "bronze"), float)
-        whose = {"competition": str, "watched": str, "at": float}
-        look = {**whose, "rank": int, "teams": int, **numbers, "document": str}
-        book.require("rank_looks", look, pk=("account", "competition", "watched", "at"))
-        book.require("rank_boards", {**whose, "rows": bytes}, pk=("account", "competition", "watched"))
+        key, whose = ("account", "competition", "watched"), (Column("competition"), Column("watched"))
+        book.require("rank_looks", (*whose, *columns(Point), Column("document")), (*key, "at"))
+        book.require("rank_boards", (*whose, Column("at", "REAL"), Column("rows", "BLOB")), key)
 
     def record(self, look: Look, board: Sequence[Row]) -> Look:
         """Store a look with the board it was made of; returned with what changed since earlier ones.
@@ -74,16 +74,14 @@ class RankBook:
     def history(self, since: float = 0.0) -> list[Point]:
         """Oldest first."""
         query = f"SELECT {_POINT} FROM rank_looks WHERE {_OURS} AND at >= ? ORDER BY at"
-        return [Point(**row) for row in self._book.rows(query, (*self._key, since))]
+        return self._book.records(Point, query, (*self._key, since))
 
     def _looks(self, limit: int) -> list[Look]:
         query = f"SELECT document FROM rank_looks WHERE {_OURS} {_NEWEST} LIMIT ?"
         looks = []
         for row in self._book.rows(query, (*self._key, limit)):
-            try:
-                looks.append(look_from_dict(json.loads(row["document"])))
-            except (KeyError, TypeError, ValueError):  # another version's: its numbers stay in the history
-                continue
+            with suppress(Unusable):  # another version's: its numbers stay in the history
+                looks.append(from_json(Look, row["document"], self._book.path))
         return looks
 
     def _a_day_ago(self, now: float) -> Point | None:
@@ -91,20 +89,21 @@ class RankBook:
 
     def _one(self, condition: str, at: float) -> Point | None:
         query = f"SELECT {_POINT} FROM rank_looks WHERE {_OURS} AND {condition} LIMIT 1"
-        found = self._book.rows(query, (*self._key, at))
-        return Point(**found[0]) if found else None
+        return next(iter(self._book.records(Point, query, (*self._key, at))), None)
 
     def _board(self) -> list[Row]:
         found = self._book.rows(f"SELECT rows FROM rank_boards WHERE {_OURS}", self._key)
-        return [Row(*row) for row in json.loads(zlib.decompress(found[0]["rows"]))] if found else []
+        if not found:
+            return []
+        return [Row(*row) for row in from_json(_BOARD, zlib.decompress(found[0]["rows"]), self._book.path)]
 
-    def _store(self, database: Database, look: Look, board: Sequence[Row]) -> None:
+    def _store(self, database: Connection, look: Look, board: Sequence[Row]) -> None:
         database.execute(
             f"INSERT OR REPLACE INTO rank_looks (account, competition, watched, {_POINT}, document) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*self._key, *point(look), json.dumps(look_as_dict(look))),
+            (*self._key, *astuple(point(look)), to_json(look)),
         )
-        packed = zlib.compress(json.dumps(board).encode(), 1)
+        packed = zlib.compress(to_json([astuple(row) for row in board]).encode(), 1)
         database.execute(
             "INSERT OR REPLACE INTO rank_boards (account, competition, watched, at, rows) "
             "VALUES (?, ?, ?, ?, ?)",
@@ -112,7 +111,7 @@ class RankBook:
         )
         self._thin(database, look.at - KEPT_WHOLE)
 
-    def _thin(self, database: Database, until: float) -> None:
+    def _thin(self, database: Connection, until: float) -> None:
         """Of the looks before `until`, only the last of each hour stays."""
         database.execute(
             f"DELETE FROM rank_looks WHERE {_OURS} AND at < ? AND at NOT IN "

@@ -5,13 +5,13 @@ Moments are seconds since 1970 (UTC). Nothing is computed here but what follows 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
 
 from kaggle_runner.ranks.medals import MEDALS, Medal
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One team of a board. Teams with equal scores may share a rank; `score` is None where none is shown."""
 
     rank: int
@@ -47,7 +47,8 @@ class Movement:
     teams: int
 
 
-class Climb(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Climb:
     """A team with a better score than before; `before` is None for a new team."""
 
     team: str
@@ -64,7 +65,6 @@ class Group:
 
 
 NOBODY = Group()
-
 
 GROUPS = ("passed_us", "passed_by_us", "new_above", "gone_above")
 """The groups of `Moves`."""
@@ -125,7 +125,8 @@ class Look:
         return ahead[-1] if ahead else None
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Point:
     """One look as history and plots know it."""
 
     at: float
@@ -141,38 +142,6 @@ def point(look: Look) -> Point:
     lines = {zone.medal: zone.score for zone in look.zones}
     rank, score = (look.own.rank, look.own.score) if look.own else (None, None)
     return Point(look.at, rank, look.teams, score, *(lines.get(medal) for medal in MEDALS))
-
-
-def look_as_dict(look: Look) -> dict[str, Any]:
-    """Plain values, for JSON."""
-    document = asdict(look)
-    for name in ("own", "neighbours"):
-        rows = document[name]
-        document[name] = rows and (rows._asdict() if isinstance(rows, Row) else [r._asdict() for r in rows])
-    document["moves"]["climbs"] = [climb._asdict() for climb in look.moves.climbs]
-    return document
-
-
-def look_from_dict(document: dict[str, Any]) -> Look:
-    """The inverse of `look_as_dict`. Raises KeyError or TypeError for a document of another version."""
-    moves = document["moves"]
-    groups = {name: Group(moves[name]["count"], tuple(moves[name]["names"])) for name in GROUPS}
-    own = document["own"]
-    return Look(
-        **{
-            **document,
-            "own": Row(**own) if own else None,
-            "zones": tuple(Zone(**zone) for zone in document["zones"]),
-            "neighbours": tuple(Row(**row) for row in document["neighbours"]),
-            "moves": Moves(**groups, climbs=tuple(Climb(**climb) for climb in moves["climbs"])),
-            "since_last": _movement(document["since_last"]),
-            "since_day": _movement(document["since_day"]),
-        }
-    )
-
-
-def _movement(values: dict[str, Any] | None) -> Movement | None:
-    return Movement(**values) if values else None
 
 
 def with_moves(look: Look, moves: Moves, *, since_last: Movement | None, since_day: Movement | None) -> Look:

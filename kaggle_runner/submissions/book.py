@@ -6,7 +6,6 @@ server's list says about submissions is merged into it; nothing is ever deleted.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -17,16 +16,16 @@ from typing import Any
 from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle.records import Submission
 from kaggle_runner.moments import stamp
+from kaggle_runner.rows import columns, from_row, to_row
 from kaggle_runner.submissions.records import TOKEN_DIGITS, Candidate, LocalScore, SentSubmission, State
 
 TABLE = "submissions"
-_COLUMNS: dict[str, type] = {
-    "competition": str, "token": str, "state": str, "run": str, "evaluation": str, "title": str, "file": str,
-    "sha256": str, "content": str, "rows": int, "sketch": str, "local_score": float, "local_low": float,
-    "local_high": float, "local_rows": int, "higher_is_better": int, "trusted": int, "reason": str,
-    "message": str, "ref": int, "public_score": float, "private_score": float, "error": str,
-    "created_at": str, "tried_at": str, "settled_at": str,
+_KEY = ("account", "competition", "token")
+_SCORE = {
+    "local_score": "value", "local_low": "low", "local_high": "high", "local_rows": "rows",
+    "higher_is_better": "higher_is_better", "trusted": "trusted",
 }  # fmt: skip
+"""Columns of a row for the fields of its score."""
 _MARK = re.compile(rf"comind (\S*) (\S*) ?#([0-9a-f]{{{TOKEN_DIGITS}}})\b")
 _LONGEST_WORD = 100
 
@@ -49,7 +48,11 @@ class SubmissionBook:
     def __init__(self, book: AccountBook, competition: str) -> None:
         self._book = book
         self._competition = competition
-        book.require(TABLE, _COLUMNS, ("account", "competition", "token"))
+        own = [column for column in columns(SentSubmission) if column.name != "score"]
+        score = {column.name: column for column in columns(LocalScore)}
+        book.require(
+            TABLE, [*own, *(score[field]._replace(name=name) for name, field in _SCORE.items())], _KEY
+        )
 
     def rows(self) -> list[SentSubmission]:
         """All of them, oldest first."""
@@ -57,7 +60,7 @@ class SubmissionBook:
             f"SELECT * FROM {TABLE} WHERE account = ? AND competition = ? ORDER BY created_at, token",
             (self._book.account, self._competition),
         )
-        return [_read(row) for row in found]
+        return [self._read(row) for row in found]
 
     def get(self, token: str) -> SentSubmission | None:
         return next((row for row in self.rows() if row.token == token), None)
@@ -118,11 +121,18 @@ class SubmissionBook:
         return list(rows.values())
 
     def _save(self, row: SentSubmission) -> SentSubmission:
-        with self._book.writing() as database:
-            database.table(TABLE).upsert(
-                _written(self._book.account, row), pk=("account", "competition", "token")
-            )
+        values = to_row(replace(row, score=None))
+        del values["score"]
+        score = to_row(row.score) if row.score else {}
+        self._book.save(TABLE, {**values, **{name: score.get(field) for name, field in _SCORE.items()}}, _KEY)
         return row
+
+    def _read(self, row: dict[str, Any]) -> SentSubmission:
+        score = None
+        if row["local_score"] is not None:
+            told = {field: row[name] for name, field in _SCORE.items()}
+            score = from_row(LocalScore, told, self._book.path)
+        return replace(from_row(SentSubmission, row, self._book.path), score=score)
 
 
 def by_others(history: Iterable[SentSubmission], listed: Iterable[Submission]) -> list[SentSubmission]:
@@ -178,30 +188,3 @@ def _stranger(competition: str, submission: Submission, mark: tuple[str, str, st
         message=submission.message,
         created_at=stamp(submission.submitted_at) if submission.submitted_at else "",
     )
-
-
-def _written(account: str, row: SentSubmission) -> dict[str, Any]:
-    score = row.score
-    return {
-        "account": account,
-        **{name: getattr(row, name) for name in _COLUMNS if hasattr(row, name) and name != "sketch"},
-        "sketch": json.dumps(row.sketch),
-        "local_score": score.value if score else None,
-        "local_low": score.low if score else None,
-        "local_high": score.high if score else None,
-        "local_rows": score.rows if score else None,
-        "higher_is_better": int(score.higher_is_better) if score else None,
-        "trusted": int(score.trusted) if score else None,
-    }
-
-
-def _read(row: dict[str, Any]) -> SentSubmission:
-    score = None
-    if row["local_score"] is not None:
-        low, high, rows = row["local_low"], row["local_high"], row["local_rows"]
-        higher, trusted = bool(row["higher_is_better"]), row["trusted"] != 0
-        score = LocalScore(row["local_score"], low, high, rows, higher, trusted)
-    names = [name for name in _COLUMNS if not name.startswith("local_")]
-    plain = {name: row[name] for name in names if name not in ("sketch", "higher_is_better", "trusted")}
-    sketch = tuple(tuple(column) for column in json.loads(row["sketch"] or "[]"))
-    return SentSubmission(**{**plain, "sketch": sketch, "score": score})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from comind.offline.responder import respond
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Cell
 from comind.state.runs import list_runs
 from tests.e2e.commands import SECRET, comind
@@ -88,9 +88,8 @@ def test_a_searching_agent_finds_no_label_no_key_no_network(tmp_path: Path) -> N
             state=state,
         )  # fmt: skip
     [run] = list_runs(state)
-    reader = Reader(run.database)
-    [cell] = reader.all(Cell)
-    reader.close()
+    with reading(run.database) as reader:
+        [cell] = reader.all(Cell)
     assert cell.status == "ok", cell.output
     assert "SEEN True HITS []" in cell.output
     assert "STATE False ENV []" in cell.output

@@ -6,13 +6,14 @@ The server's answers come from the offline policy; that nothing in the agents kn
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from comind.offline.responder import respond
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Event, LlmCall
 from comind.state.runs import list_runs
 from tests.e2e.commands import SECRET, comind
@@ -37,7 +38,7 @@ def troubled(request: dict[str, Any], number: int) -> Scripted | str:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Reader, Path]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Reader, Path]]:
     root = tmp_path_factory.mktemp("endpoint")
     folder = write_small_competition(root / "fruit")
     with ScriptedModel(troubled) as server:
@@ -48,7 +49,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], R
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")
-    return json.loads(done.stdout), Reader(run.database), run.path
+    with reading(run.database) as reader:
+        yield json.loads(done.stdout), reader, run.path
 
 
 def test_the_run_ends_with_a_result_in_spite_of_faults(outcome: Any) -> None:
@@ -91,6 +93,5 @@ def test_a_money_limit_winds_the_run_down_with_a_submission_and_a_report(tmp_pat
     [run] = list_runs(tmp_path / "state")
     assert (run.path / shown["best"]["submission"]).is_file()
     assert run.report.is_file()
-    reader = Reader(run.database)
-    assert any("budget" in event.message for event in reader.all(Event, "kind = 'ended'"))
-    reader.close()
+    with reading(run.database) as reader:
+        assert any("budget" in event.message for event in reader.all(Event, "kind = 'ended'"))

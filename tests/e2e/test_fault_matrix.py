@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from comind.offline.responder import respond
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Evaluation, Event, LlmCall, ReplyFault
 from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import SECRET, comind
@@ -47,9 +47,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")
-    reader = Reader(run.database)
-    yield Outcome(json.loads(done.stdout), reader, run, dict(proxy.spoiled), done.stderr)
-    reader.close()
+    with reading(run.database) as reader:
+        yield Outcome(json.loads(done.stdout), reader, run, dict(proxy.spoiled), done.stderr)
 
 
 def test_there_were_faults_of_many_kinds(outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comind.offline.responder import respond
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Event
 from comind.state.runs import list_runs
 from tests.e2e.commands import comind
@@ -102,10 +102,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")
-    reader = Reader(run.database)
-    outcome = Outcome(json.loads(done.stdout), run.path, reader)
-    reader.close()
-    return outcome
+    with reading(run.database) as reader:
+        return Outcome(json.loads(done.stdout), run.path, reader)
 
 
 def test_every_cell_ran_and_ended_with_its_status(outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Agent, Cell, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import COMMAND, SECRET, comind, environment
@@ -116,12 +116,13 @@ def test_every_agent_leaves_a_valid_notebook_with_its_outputs(finished: Any) -> 
 
 def test_the_second_round_builds_on_what_the_first_published(finished: Any) -> None:
     folder, _, _ = finished
-    reader = Reader(folder.database)
-    prompts = [call.messages[-1]["content"] for call in reader.all(LlmCall, "kind = 'drafts'", order="step")]
-    assert "r1-a1" not in prompts[0]
-    assert "- r1-a1 (round 1" in prompts[1]
-    assert (folder.dataset("r1-a1") / "submission.csv").is_file()
-    reader.close()
+    with reading(folder.database) as reader:
+        prompts = [
+            call.messages[-1]["content"] for call in reader.all(LlmCall, "kind = 'drafts'", order="step")
+        ]
+        assert "r1-a1" not in prompts[0]
+        assert "- r1-a1 (round 1" in prompts[1]
+        assert (folder.dataset("r1-a1") / "submission.csv").is_file()
 
 
 def test_no_key_is_written_anywhere_in_the_run(finished: Any) -> None:
@@ -173,9 +174,8 @@ def wait_for_cells(state: Path, count: int) -> RunFolder:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for folder in list_runs(state):
-            reader = Reader(folder.database)
-            done = reader.count(Cell, "status = 'ok'")
-            reader.close()
+            with reading(folder.database) as reader:
+                done = reader.count(Cell, "status = 'ok'")
             if done >= count:
                 return folder
         time.sleep(0.2)
@@ -185,10 +185,9 @@ def wait_for_cells(state: Path, count: int) -> RunFolder:
 
 def snapshot(folder: RunFolder) -> dict[str, dict[str, str]]:
     """Recorded replies and ended cells with the times they were made."""
-    reader = Reader(folder.database)
-    calls = {call.id: call.at for call in reader.all(LlmCall)}
-    cells = {cell.id: cell.finished_at for cell in reader.all(Cell, "status != 'running'")}
-    reader.close()
+    with reading(folder.database) as reader:
+        calls = {call.id: call.at for call in reader.all(LlmCall)}
+        cells = {cell.id: cell.finished_at for cell in reader.all(Cell, "status != 'running'")}
     return {"calls": calls, "cells": cells}
 
 
@@ -212,19 +211,19 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     folder = wait_for_cells(state, 4)
     engine.send_signal(signal.SIGINT)
     assert engine.wait(90) == 130
-    reader = Reader(folder.database)
-    run = reader.run()
-    assert run is not None
-    assert run.finished_at
-    assert folder.report.is_file()
-    stopped = [agent.id for agent in reader.all(Agent, "stop_reason = 'interrupted'")]
-    cells = reader.count(Cell)
-    assert stopped
+    with reading(folder.database) as reader:
+        run = reader.run()
+        assert run is not None
+        assert run.finished_at
+        assert folder.report.is_file()
+        stopped = [agent.id for agent in reader.all(Agent, "stop_reason = 'interrupted'")]
+        cells = reader.count(Cell)
+        assert stopped
     done = comind("resume", folder.id, "--headless", state=state)
     assert done.returncode == 0, done.stderr
-    assert not reader.count(Agent, "stop_reason = 'interrupted'")
-    assert reader.count(Cell) > cells
-    reader.close()
+    with reading(folder.database) as reader:
+        assert not reader.count(Agent, "stop_reason = 'interrupted'")
+        assert reader.count(Cell) > cells
 
 
 @pytest.mark.parametrize("slug", ["census-income", "bike-demand", "snippet-sentiment", "digits-5k"])
@@ -261,18 +260,17 @@ def test_a_shelf_competition_is_won_against_its_sample_and_the_hidden_labels_agr
 
 def test_a_run_row_and_events_tell_the_story(finished: Any) -> None:
     folder, _, _ = finished
-    reader = Reader(folder.database)
-    assert reader.all(Run)[0].status == "finished"
-    kinds = {event.kind for event in reader.all(Event)}
-    assert {
-        "created",
-        "evaluator",
-        "baseline",
-        "round",
-        "draft",
-        "cell",
-        "evaluation",
-        "published",
-        "ended",
-    } <= kinds
-    reader.close()
+    with reading(folder.database) as reader:
+        assert reader.all(Run)[0].status == "finished"
+        kinds = {event.kind for event in reader.all(Event)}
+        assert {
+            "created",
+            "evaluator",
+            "baseline",
+            "round",
+            "draft",
+            "cell",
+            "evaluation",
+            "published",
+            "ended",
+        } <= kinds

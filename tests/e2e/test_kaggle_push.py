@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from comind.at_kaggle.split_dataset import known_split
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Push
 from comind.state.runs import RunFolder, list_runs
 from mle_live.competitions.competition import load_competition
@@ -162,9 +162,8 @@ def wait_for_push(state: Path, engine: subprocess.Popen[bytes]) -> RunFolder:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and engine.poll() is None:
         for folder in list_runs(state):
-            reader = Reader(folder.database)
-            pushed = reader.count(Push, "ref != ''") if reader.run() else 0
-            reader.close()
+            with reading(folder.database) as reader:
+                pushed = reader.count(Push, "ref != ''") if reader.run() else 0
             if pushed:
                 return folder
         time.sleep(0.1)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from comind.run.recording import messages_digest
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Agent, Cell, Evaluation, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from kaggle_runner.sandbox.processes import gone, tree
@@ -62,8 +62,7 @@ class Memory:
 
 
 def remember(folder: RunFolder) -> Memory:
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         calls = reader.all(LlmCall)
         return Memory(
             calls={call.id: (call.at, call.reply) for call in calls},
@@ -74,17 +73,12 @@ def remember(folder: RunFolder) -> Memory:
             events={event.seq: f"{event.kind} {event.message}" for event in reader.all(Event)},
             prompts={messages_digest(call.messages) for call in calls},
         )
-    finally:
-        reader.close()
 
 
 def progress(folder: RunFolder) -> int:
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         done = reader.count(Cell, "status != 'running'")
         return done + reader.count(LlmCall) + reader.count(Evaluation)
-    finally:
-        reader.close()
 
 
 def is_sound(folder: RunFolder) -> bool:
@@ -201,10 +195,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_it_ends_as_if_nothing_had_happened(story: Story) -> None:
     assert story.exit_code == 0, story.narration
-    reader = Reader(story.folder.database)
-    [run] = reader.all(Run)
-    agents = reader.all(Agent)
-    reader.close()
+    with reading(story.folder.database) as reader:
+        [run] = reader.all(Run)
+        agents = reader.all(Agent)
     assert (run.status, run.round) == ("finished", ROUNDS)
     assert [agent.status for agent in agents if agent.round] == ["finished"] * 2 * ROUNDS
     assert (story.folder.best / "submission.csv").is_file()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comind.offline.responder import respond
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Agent, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from comind.state.store import Store
@@ -54,14 +54,18 @@ def run_of(root: Path, script: Script, *options: str) -> Outcome:
         )  # fmt: skip
     assert list_runs(root / "state"), done.stderr
     [found] = list_runs(root / "state")
-    reader = Reader(found.database)
-    run = reader.run()
-    assert run is not None
-    outcome = Outcome(
-        done, json.loads(done.stdout), found, run, reader.all(Agent), reader.all(Event), reader.all(LlmCall)
-    )
-    reader.close()
-    return outcome
+    with reading(found.database) as reader:
+        run = reader.run()
+        assert run is not None
+        return Outcome(
+            done,
+            json.loads(done.stdout),
+            found,
+            run,
+            reader.all(Agent),
+            reader.all(Event),
+            reader.all(LlmCall),
+        )
 
 
 def served(request: dict[str, Any], number: int) -> str:
@@ -138,9 +142,8 @@ def test_a_run_resumed_after_its_time_leaves_no_agent_half_way(hung: Outcome) ->
         )
     done = comind("resume", hung.folder.id, "--headless", state=hung.folder.state)
     assert done.returncode == 0, done.stderr
-    reader = Reader(hung.folder.database)
-    run, agent = reader.run(), reader.get(Agent, hung.agents[0].id)
-    reader.close()
+    with reading(hung.folder.database) as reader:
+        run, agent = reader.run(), reader.get(Agent, hung.agents[0].id)
     assert run is not None
     assert agent is not None
     assert (run.status, run.status_detail) == ("finished", "the time limit is reached")

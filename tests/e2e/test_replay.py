@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Cell, Evaluation, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import comind
@@ -31,8 +31,7 @@ class Outcome:
 
 
 def read(folder: RunFolder) -> Outcome:
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         return Outcome(
             reader.all(Run)[0],
             {cell.id: (cell.code, cell.status) for cell in reader.all(Cell)},
@@ -41,8 +40,6 @@ def read(folder: RunFolder) -> Outcome:
             reader.all(Event),
             folder,
         )
-    finally:
-        reader.close()
 
 
 @dataclass(frozen=True)

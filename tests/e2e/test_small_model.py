@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Idea, LlmCall
 from comind.state.runs import list_runs
 from tests.e2e.commands import comind
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Reader, Path]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Reader, Path]]:
     root = tmp_path_factory.mktemp("small-model")
     folder = write_small_competition(root / "fruit")
     done = comind(
@@ -28,7 +28,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], R
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")
-    return json.loads(done.stdout), Reader(run.database), root / "state"
+    with reading(run.database) as reader:
+        yield json.loads(done.stdout), reader, root / "state"
 
 
 def test_a_folder_without_a_community_ends_beyond_the_sample(outcome: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Event
 from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -90,7 +90,6 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     shown = json.loads(place.stdout)
     assert (shown["rank"], shown["score"]) == pytest.approx(held["alice"], abs=1e-5)
     [folder] = list_runs(state)
-    reader = Reader(folder.database)
-    scored = reader.all(Event, "kind = 'submission_scored'")
-    reader.close()
+    with reading(folder.database) as reader:
+        scored = reader.all(Event, "kind = 'submission_scored'")
     assert {event.data["ref"] for event in scored} == set(sent)

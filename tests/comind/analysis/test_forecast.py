@@ -17,7 +17,7 @@ from comind.analysis.forecast import Forecast, dollar_limit, forecast
 from comind.config import RunConfig
 from comind.control import Control
 from comind.run.ending import close_agents, tell_winding, warn_of_limits
-from comind.state.reader import Reader
+from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Event, LlmCall, Run
 from comind.state.store import Store
 from kaggle_runner.moments import stamp
@@ -122,11 +122,8 @@ class Simulated:
                 store.save(run, *(call for ended, call in self.calls if ended <= at))
                 store.save(*(cell for ended, cell in self.cells if ended <= at))
                 store.save(*self._agents_at(at))
-            reader = Reader(path)
-            try:
+            with reading(path) as reader:
                 yield reader, now
-            finally:
-                reader.close()
 
     def _agents_at(self, at: float) -> Iterator[Agent]:
         for began, ended, agent in self.agents:
@@ -261,11 +258,11 @@ def test_the_cap_in_force(config: dict[str, Any], priced: bool, limit: float | N
 
 def test_a_limit_is_warned_of_once() -> None:
     run = Simulated(seed=2)
-    with run.cut(0.3 * run.seconds, max_tokens=run.tokens // 2) as (reader, now):
-        with Store(reader.path) as store:
-            warn_of_limits(store, HandClock(now))
-            warn_of_limits(store, HandClock(now))
-        [event] = reader.all(Event)
+    cut = run.cut(0.3 * run.seconds, max_tokens=run.tokens // 2)
+    with cut as (reader, now), Store(reader.path) as store:
+        warn_of_limits(store, HandClock(now))
+        warn_of_limits(store, HandClock(now))
+        [event] = store.all(Event)
     assert event.kind == "forecast"
     assert f"{run.tokens // 2:,} tokens are spent" in event.message
     assert event.data["limit"] == "tokens"
@@ -279,7 +276,7 @@ def test_agents_that_nobody_goes_on_with_are_closed() -> None:
         with Store(reader.path) as store:
             store.save(replace(store.all(Agent, "finished_at = ''")[0], status="reporting"))
             close_agents(store, "the time limit is reached", HandClock(now))
-        agents = reader.all(Agent)
+            agents = store.all(Agent)
     assert all(agent.finished_at and agent.status in ("finished", "stopped") for agent in agents)
     assert {agent.stop_reason for agent in agents if agent.id not in before} == {"the time limit is reached"}
     assert [agent for agent in agents if agent.id in before] == list(before.values())

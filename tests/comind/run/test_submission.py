@@ -11,7 +11,7 @@ import pytest
 from comind.community.upstream import Upstream
 from comind.run.results import write_report
 from comind.run.submission import Submitter, candidates_of
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Event, Push
 from comind.state.runs import RunFolder
 from comind.state.store import Store
@@ -51,9 +51,8 @@ def test_the_best_of_each_agent_may_be_submitted(folder: RunFolder) -> None:
         store.save(
             Push(id="r1-a2-s01", agent="r1-a2", round=1, step=1, state="complete", ref="me/k", version=2)
         )
-    reader = Reader(folder.database)
-    best, second = candidates_of(reader, folder)
-    reader.close()
+    with reading(folder.database) as reader:
+        best, second = candidates_of(reader, folder)
     assert (best.evaluation, best.score.value, best.title) == ("r1-a2-s01", 10.0, "Title of r1-a2")
     assert best.kernel == KernelFile("me/k", 2, "submission.csv") and second.kernel is None
     assert best.facts.problems == () and best.facts.rows == 40

@@ -10,7 +10,7 @@ from typing import Any
 
 from comind.analysis.ranking import standings
 from comind.run.summary import summarize
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Evaluation, LlmCall, Run
 from comind.state.runs import RunFolder, engine_lock
 from comind.state.store import Store
@@ -28,11 +28,8 @@ COUNTS = {
 
 
 def document(folder: RunFolder) -> dict[str, Any]:
-    reader = Reader(folder.database)
-    try:
+    with reading(folder.database) as reader:
         return summarize(reader, folder)
-    finally:
-        reader.close()
 
 
 def test_a_running_run_has_every_key_of_the_contract(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comind.run.summary import summarize
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.records import Event, LlmCall
 from comind.state.runs import RunFolder, engine_lock
 from comind.state.store import Store
@@ -94,9 +94,8 @@ def test_a_new_round_and_the_winding_down_come_with_a_line_on_cost(tmp_path: Pat
 
 def test_the_document_has_the_limits_and_the_forecast_of_a_living_run(tmp_path: Path) -> None:
     with at_work(tmp_path, 0.021, max_cost=0.7) as folder:
-        reader = Reader(folder.database)
-        document = summarize(reader, folder)
-        reader.close()
+        with reading(folder.database) as reader:
+            document = summarize(reader, folder)
         cost = document["cost"]
         assert (cost["max_dollars"], cost["max_tokens"]) == (0.7, None)
         seen = cost["forecast"]
@@ -109,9 +108,8 @@ def test_the_document_has_the_limits_and_the_forecast_of_a_living_run(tmp_path: 
 
 
 def test_a_run_that_ended_has_limits_and_no_forecast(finished_run: RunFolder) -> None:
-    reader = Reader(finished_run.database)
-    cost = summarize(reader, finished_run)["cost"]
-    reader.close()
+    with reading(finished_run.database) as reader:
+        cost = summarize(reader, finished_run)["cost"]
     assert (cost["forecast"], cost["max_dollars"]) == (None, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,7 @@ def test_who_passed_whom() -> None:
     told = moves(before, after, team_id("alice"), higher_is_better=False)
     assert (told.passed_us.names, told.passed_by_us.names) == (("dora",), ("bob",))
     assert (told.new_above.names, told.gone_above.count) == (("eve",), 0)
-    assert [tuple(climb) for climb in told.climbs] == [("eve", None, 1), ("dora", 5, 2)]
+    assert [astuple(climb) for climb in told.climbs] == [("eve", None, 1), ("dora", 5, 2)]
 
 
 def test_a_first_board_moves_nobody() -> None:

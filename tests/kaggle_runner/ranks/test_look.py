@@ -16,7 +16,6 @@ from kaggle_runner.kaggle.transport import Retries
 from kaggle_runner.ranks.board import rows_of
 from kaggle_runner.ranks.book import RankBook
 from kaggle_runner.ranks.look import assess, look_once, record
-from kaggle_runner.ranks.records import look_as_dict, look_from_dict
 from tests.fakes.clocks import HandClock
 from tests.kaggle_runner.ranks.boards import NOON, asked, table
 from tests.tiny_kaggle import (
@@ -134,7 +133,6 @@ def test_a_look_comes_back_from_the_book_as_it_went_in(book: AccountBook) -> Non
     moved = record(book, asked(table({"Alice": 0.5, "Bob": 1.0, "Dora": 0.1}), NOON + timedelta(minutes=5)))
     assert RankBook(book, SLUG).last() == moved
     assert RankBook(book, SLUG).with_moves() == [moved]
-    assert look_from_dict(look_as_dict(moved)) == moved
 
 
 def test_a_look_of_another_version_is_no_look_but_its_numbers_stay(book: AccountBook) -> None:
