@@ -12,6 +12,7 @@ import math
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,40 +82,32 @@ class PendingUpload:
     size: int
 
 
-@dataclass(slots=True)
 class Service:
     """The server's parts. `state_dir` receives state.sqlite, submissions, uploads and packed downloads."""
 
-    competitions: Sequence[HostedCompetition]
-    state_dir: Path
-    clock: Clock = SYSTEM_CLOCK
-    reveal_private: bool = False
-    limits: ServerLimits = field(default_factory=ServerLimits)
-    kernel_limits: KernelLimits = field(default_factory=KernelLimits)
-    kernels: KernelRuns = field(init=False)
-    state: ServerState = field(init=False)
-    blobs: BlobStore = field(init=False)
-    datasets: DatasetStore = field(init=False)
-    posts: PostStore = field(init=False)
-    rules: RulesStore = field(init=False)
-    rates: RateLimit = field(init=False)
-    uploads: dict[str, PendingUpload] = field(init=False, default_factory=dict)
-    by_slug: dict[str, HostedCompetition] = field(init=False)
-    _communities: dict[str, Community] = field(init=False)
-    _boards: dict[str, tuple[Team, ...]] = field(init=False)
-    _secret: bytes = field(init=False)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-    _grader: ThreadPoolExecutor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.by_slug = {}
-        for competition in self.competitions:
-            if competition.slug in self.by_slug:
+    def __init__(
+        self,
+        competitions: Sequence[HostedCompetition],
+        state_dir: Path,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        reveal_private: bool = False,
+        limits: ServerLimits | None = None,
+        kernel_limits: KernelLimits | None = None,
+    ) -> None:
+        self.competitions = competitions
+        self.by_slug = {competition.slug: competition for competition in competitions}
+        for slug, count in Counter(competition.slug for competition in competitions).items():
+            if count > 1:
                 raise UsageError(
-                    f"two competitions are called {competition.slug!r}",
-                    hint="serve one of them, or rename it",
+                    f"two competitions are called {slug!r}", hint="serve one of them, or rename it"
                 )
-            self.by_slug[competition.slug] = competition
+        self.state_dir = state_dir
+        self.clock = clock
+        self.reveal_private = reveal_private
+        self.limits = limits or ServerLimits()
+        self.uploads: dict[str, PendingUpload] = {}
+        self._lock = threading.Lock()
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
@@ -131,10 +124,10 @@ class Service:
         for row in self.state.pending():
             if row.competition in self.by_slug:
                 self.grade_later(row.ref)
-        self.kernels = self._kernel_runs()
+        self.kernels = self._kernel_runs(kernel_limits or KernelLimits())
         self.kernels.resume()
 
-    def _kernel_runs(self) -> KernelRuns:
+    def _kernel_runs(self, limits: KernelLimits) -> KernelRuns:
         folder = (self.state_dir / "kernels").resolve()
         folder.mkdir(parents=True, exist_ok=True)
         cache = self.state_dir.resolve() / "kernel-inputs"
@@ -150,7 +143,7 @@ class Service:
         )
         labels = {c.solution_path.resolve().parent for c in self.competitions if c.solution_path}
         hidden = (self.state_dir.resolve(), *sorted(labels))
-        return KernelRuns(store, inputs, folder, self.clock, self.kernel_limits, hidden)
+        return KernelRuns(store, inputs, folder, self.clock, limits, hidden)
 
     def dataset_folder(self, user: User, ref: str) -> Path | None:
         """The files of the dataset `owner/slug` at its newest version, None where `user` may not read it."""

@@ -145,13 +145,10 @@ def load_community(artifacts: Path | None) -> Community:
     """Read kernels.jsonl and discussions.jsonl; what is absent is empty. Raises BadCompetition."""
     if artifacts is None:
         return Community()
-    kernels = tuple(
-        _record(_kernel, row, artifacts, place) for row, place in _rows(artifacts / "kernels.jsonl")
+    return Community(
+        tuple(_records(artifacts / "kernels.jsonl", _kernel)),
+        tuple(_records(artifacts / "discussions.jsonl", _topic)),
     )
-    topics = tuple(
-        _record(_topic, row, artifacts, place) for row, place in _rows(artifacts / "discussions.jsonl")
-    )
-    return Community(kernels, topics)
 
 
 def sorted_kernels(kernels: tuple[PublishedKernel, ...], order: KernelOrder) -> list[PublishedKernel]:
@@ -202,34 +199,20 @@ def _heat(weight: int, latest: datetime, now: datetime) -> float:
     return (weight + 1) / math.pow(days + 2, 1.5)
 
 
-def _rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _records(path: Path, build: Callable[[dict[str, Any], Path], Record]) -> Iterator[Record]:
     if not path.is_file():
         return
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
-        place = f"{path}:{number}"
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            yield build(json.loads(line), path.parent)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = "JSON" if isinstance(error, json.JSONDecodeError) else "a valid record"
             raise BadCompetition(
-                f"{place} is not JSON: {error}", hint="prepare the competition again"
+                f"{path}:{number} is not {what}: {type(error).__name__}: {error}",
+                hint="prepare the competition again",
             ) from error
-        if not isinstance(row, dict):
-            raise BadCompetition(f"{place} is not a JSON object", hint="prepare the competition again")
-        yield row, place
-
-
-def _record(
-    build: Callable[[dict[str, Any], Path], Record], row: dict[str, Any], artifacts: Path, place: str
-) -> Record:
-    try:
-        return build(row, artifacts)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadCompetition(
-            f"{place} is not a valid record: {type(error).__name__}: {error}",
-            hint="prepare the competition again",
-        ) from error
 
 
 def _kernel(row: dict[str, Any], artifacts: Path) -> PublishedKernel:

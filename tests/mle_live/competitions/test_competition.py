@@ -64,6 +64,11 @@ def test_a_board_or_community_that_is_damaged_says_where(tmp_path: Path) -> None
     kernels.write_text(kernels.read_text() + "{broken\n")
     with pytest.raises(BadCompetition, match=r"kernels\.jsonl:5 is not JSON"):
         load_community(competition.artifacts_dir)
+    dated = '{"ref":"a/b","title":"t","created_at":"2026-01-01","code_path":1,"versions":["x"]}'
+    for row in ("[1]", '"x"', "{}", dated):
+        kernels.write_text(f"\n{row}\n")
+        with pytest.raises(BadCompetition, match=r"kernels\.jsonl:2 is not a valid record"):
+            load_community(competition.artifacts_dir)
     kernels.write_text(
         '{"ref":"a/b","title":"t","created_at":"2026-01-01","code_path":"../../data/train.csv"}\n'
     )
