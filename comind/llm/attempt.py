@@ -16,6 +16,7 @@ from comind.llm.faults import Fault, FaultKind, from_exception
 from comind.llm.lines import Line
 from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
+from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ModelUnavailable
 from kaggle_runner.moments import Clock
 
@@ -103,7 +104,7 @@ class Trier:
                 )
             line.pace.heed(raw.headers, prompt + cap)
             return read(raw.parse(), line.endpoint, prompt)
-        except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError) as error:
+        except (openai.APIError, BadAnswer, TimeoutError, ValueError, RecursionError, MemoryError) as error:
             # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
             fault = from_exception(error, line.endpoint)
             fault.sent_cap = cap

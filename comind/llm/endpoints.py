@@ -64,10 +64,6 @@ class Endpoint:
         """As its facts are stored under."""
         return f"{self.model}@{self.base_url}"
 
-    def redacted(self, text: str) -> str:
-        """`text` without this endpoint's key, which servers and proxies repeat in their answers."""
-        return text if self.api_key == NO_KEY else text.replace(self.api_key, "[key]")
-
 
 def endpoints_by_role(
     model: str, base_url: str | None, role_models: Mapping[str, str], env: Mapping[str, str]

@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comind.llm.endpoints import NO_KEY, Endpoint
-from comind.llm.formats import without_surrogates
 from comind.llm.pace import seconds_until_room
+from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ModelError, ModelRefused, ModelUnavailable
 from kaggle_runner.moments import asked_wait
+from kaggle_runner.redaction import without_secrets
+from kaggle_runner.texts import one_line, shortened
 
 if TYPE_CHECKING:
     import openai
@@ -36,6 +38,10 @@ class ContextOverflow(ModelError):
 
 class ReplyWithheld(ModelError):
     """The model or its provider's filter declined to answer this conversation, twice."""
+
+
+class Elsewhere(BadAnswer):
+    """The answer sends its callers to another address, which this names."""
 
 
 class FaultKind(StrEnum):
@@ -87,6 +93,7 @@ _QUOTA_CODES: Final = {
     "billing_not_active",
     "access_terminated",
 }
+_LONGEST_WORDS: Final = 400
 _MODERATED: Final = re.compile(r"moderat|flagged|safety system|content policy", re.I)
 _ADAPTABLE: Final = (
     "max_completion_tokens",
@@ -113,12 +120,19 @@ def from_exception(error: Exception, endpoint: Endpoint) -> Fault:
         )
         return Fault(FaultKind.TIMEOUT, gone)
     if isinstance(error, openai.APIConnectionError):
-        cause = _root(error)
+        cause = without_secrets(_root(error), (endpoint.api_key,))
         gone = ModelUnavailable(
-            f"cannot reach {endpoint.host} for {endpoint.model}: {endpoint.redacted(cause)}",
+            f"cannot reach {endpoint.host} for {endpoint.model}: {cause}",
             hint="is the server running, and is the base URL right (it usually ends in /v1)?",
         )
         return Fault(FaultKind.TRANSIENT, gone)
+    if isinstance(error, Elsewhere):
+        return Fault(FaultKind.FATAL, ModelRefused(
+            f"{endpoint.host} sends its callers on to {error}, where nothing is sent",
+            hint="if that is the right address, give it as the base URL",
+        ), lasting=True)  # fmt: skip
+    if isinstance(error, BadAnswer):
+        return bad_reply(endpoint, f"what cannot be read ({error})")
     return bad_reply(endpoint, f"a reply that is not JSON ({type(error).__name__})")
 
 
@@ -137,7 +151,7 @@ def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> Fault:
 
 def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: str = "") -> Fault:
     """The fault behind an HTTP status (or the one inside an error object that came with status 200)."""
-    words = _clean(said, endpoint)
+    words = _clean(said)
     where = f"{endpoint.model} at {endpoint.host}"
     if code in _QUOTA_CODES or status == 402:
         return Fault(FaultKind.FATAL, ModelRefused(
@@ -206,7 +220,7 @@ def withheld(where: str, words: str) -> Fault:
 
 def bad_reply(endpoint: Endpoint, what: str) -> Fault:
     error = ModelUnavailable(
-        f"{endpoint.host} sent {endpoint.redacted(what)} instead of an answer of {endpoint.model}",
+        f"{endpoint.host} sent {what} instead of an answer of {endpoint.model}",
         hint="check the base URL (it usually ends in /v1); a proxy or a login page may stand in between",
     )
     return Fault(FaultKind.BAD_REPLY, error)
@@ -237,10 +251,9 @@ def _first_number(pattern: str, text: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _clean(said: str, endpoint: Endpoint) -> str:
-    """One line of bounded length that never repeats the key."""
-    line = " ".join(without_surrogates(endpoint.redacted(said)).split())
-    return line if len(line) <= 400 else line[:400] + "…"
+def _clean(said: str) -> str:
+    """One line of bounded length."""
+    return shortened(one_line(said), _LONGEST_WORDS)
 
 
 def _key_hint(endpoint: Endpoint) -> str:

@@ -111,17 +111,13 @@ def _open_sdk(
     import httpx2  # with the SDK half a second of imports
     import openai
 
+    from comind.llm.transport import open_http
+
     timeout = httpx2.Timeout(settings.call_seconds, connect=10.0)
-    if transport is None and endpoint.is_loopback:
-        # A proxy from the environment cannot reach this machine's ports.
-        transport = httpx2.AsyncHTTPTransport()
-    http_client = openai.DefaultAsyncHttpx2Client(
-        timeout=timeout, **({"transport": transport} if transport else {})
-    )
     return openai.AsyncOpenAI(
         api_key=endpoint.api_key,
         base_url=endpoint.base_url,
         max_retries=0,
         timeout=timeout,
-        http_client=http_client,
+        http_client=open_http(endpoint, transport, timeout),
     )

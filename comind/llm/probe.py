@@ -25,6 +25,7 @@ from comind.llm.profiles import Profile
 from comind.llm.replies import Answer
 from comind.llm.tokens import estimate_tokens
 from comind.state.records import EndpointFacts
+from kaggle_runner.bodies import BadAnswer
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -145,7 +146,7 @@ async def _get(sdk: AsyncOpenAI, path: str) -> dict[str, Any]:
     try:
         async with asyncio.timeout(_LIST_SECONDS):
             found = await sdk.get(path, cast_to=object)
-    except (openai.APIError, TimeoutError, ValueError, RecursionError, MemoryError):
+    except (openai.APIError, BadAnswer, TimeoutError, ValueError, RecursionError, MemoryError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -15,6 +15,7 @@ from kaggle_runner.errors import ModelUnavailable
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
+_LONGEST_WORD: Final = 200
 _LONGEST_TEXT: Final = 400_000
 """Characters; far more than any role needs, and little enough to be read, kept and shown."""
 
@@ -48,12 +49,12 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
     message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
     if message is None:
         raise bad_reply(endpoint, "a completion without choices")
-    content = endpoint.redacted(_content(message))
+    content = _content(message)
     text = strip_thinking(content)
-    finish_reason = without_surrogates(str(getattr(choices[0], "finish_reason", None) or ""))
+    finish_reason = without_surrogates(str(getattr(choices[0], "finish_reason", None) or ""))[:_LONGEST_WORD]
     usage = _usage(completion, content, prompt_estimate)
     refusal = getattr(message, "refusal", None)
-    refusal = without_surrogates(endpoint.redacted(refusal)) if isinstance(refusal, str) else ""
+    refusal = without_surrogates(refusal) if isinstance(refusal, str) else ""
     fault = _hidden_fault(endpoint, text, finish_reason, refusal, usage)
     if len(text) > _LONGEST_TEXT:
         # The note makes a cut cell invalid Python, so that a part of one never runs as if it were the whole.
@@ -68,7 +69,7 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
         fault,
         usage_reported=_count(completion.usage, "prompt_tokens") > 0,
         cached_reported=getattr(details, "cached_tokens", None) is not None,
-        served_model=without_surrogates(str(completion.model or ""))[:200],
+        served_model=without_surrogates(str(completion.model or ""))[:_LONGEST_WORD],
     )
 
 

@@ -25,6 +25,7 @@ from comind.state.reader import reading
 from comind.state.records import EndpointFacts, LlmCall, Run
 from comind.state.runs import RunFolder, find_run, read_run
 from kaggle_runner.errors import ConfigError, RunNotFound, StateUnwritable
+from kaggle_runner.redaction import without_secrets
 from kaggle_runner.texts import whole_characters
 
 FORMAT = "comind-recording"
@@ -32,8 +33,6 @@ FORMAT_VERSION = 1
 _LABEL = "recording of "
 _GZIP = b"\x1f\x8b"
 _SECRETS = ("OPENAI_API_KEY", "COMIND_API_KEY", "KAGGLE_API_TOKEN", "KAGGLE_KEY")
-_LEAST_SECRET = 8
-"""Characters; a shorter value would blot out ordinary words."""
 _OF_THE_MODEL = (
     "offline", "base_url", "role_models", "fallback_models", "prices", "max_cost", "max_tokens",
     "agent_max_cost", "agent_max_tokens", "requests_per_minute", "tokens_per_minute", "replay",
@@ -258,9 +257,7 @@ def describe_replay(folder: RunFolder, calls: Sequence[LlmCall]) -> str:
 
 
 def _from_call(call: LlmCall, secrets: Sequence[str]) -> Recorded:
-    reply = call.reply
-    for secret in secrets:
-        reply = reply.replace(secret, "[key]")
+    reply = without_secrets(call.reply, secrets)
     usage = {
         "prompt_tokens": call.prompt_tokens, "cached_tokens": call.cached_tokens,
         "completion_tokens": call.completion_tokens, "reasoning_tokens": call.reasoning_tokens,
@@ -288,8 +285,7 @@ def _shareable(run: Run, facts: Sequence[EndpointFacts]) -> dict[str, Any]:
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:
     """Values of the variables that hold keys: a server may echo a key in its reply."""
-    values = [value.strip() for name, value in environment.items() if name.startswith(_SECRETS)]
-    return [value for value in values if len(value) >= _LEAST_SECRET]
+    return [value.strip() for name, value in environment.items() if name.startswith(_SECRETS)]
 
 
 def _from_line(line: dict[str, Any]) -> Recorded:

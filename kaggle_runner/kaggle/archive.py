@@ -1,4 +1,4 @@
-"""Unpack a downloaded zip without trusting it: no paths that lead out, no links, a limit on bytes."""
+"""Unpack a downloaded zip without trusting it: no paths that lead out, no links, no more than has room."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import replace_folder
+from kaggle_runner.kaggle.answers import MOST_ENTRIES, MOST_FOLDERS, room_for, too_large
 
 _CHUNK = 2**20
 _LONGEST_PART = 255
@@ -25,7 +26,7 @@ def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
     """Replace `dest` by the archive's files, in one step: it has the old content or all of the new.
 
     Raises KaggleError for a damaged archive, for names that lead out of `dest`, links, and for more than
-    `most_bytes` unpacked.
+    `most_bytes` unpacked or than the disk has room for.
     """
     dest.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
@@ -44,8 +45,11 @@ def unpack(archive: Path, dest: Path, *, most_bytes: int) -> None:
 
 
 def _unpack_all(packed: zipfile.ZipFile, folder: Path, most_bytes: int) -> None:
-    left = most_bytes
-    for entry in packed.infolist():
+    entries = packed.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise KaggleError(f"the archive holds {len(entries)} entries", hint="do not trust this download")
+    most = left = room_for(folder, most_bytes)
+    for entry in entries:
         path = folder / _safe_name(entry)
         try:
             if entry.is_dir():
@@ -62,9 +66,7 @@ def _unpack_all(packed: zipfile.ZipFile, folder: Path, most_bytes: int) -> None:
             while chunk := source.read(_CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise KaggleError(
-                        f"the archive unpacks to more than {most_bytes} bytes", hint="raise the size limit"
-                    )
+                    raise too_large("the archive unpacked", most, folder.parent)
                 target.write(chunk)
 
 
@@ -72,6 +74,7 @@ def _safe_name(entry: zipfile.ZipInfo) -> str:
     name = entry.filename
     parts = PurePosixPath(name).parts
     leads_out = not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]
+    leads_out = leads_out or len(parts) > MOST_FOLDERS
     leads_out = leads_out or any(len(os.fsencode(part)) > _LONGEST_PART for part in parts)
     if leads_out or stat.S_ISLNK(entry.external_attr >> 16):
         raise KaggleError(f"the archive holds an unsafe entry {name!r}", hint="do not trust this download")

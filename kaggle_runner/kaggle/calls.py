@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
 
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.answers import LONGEST_LIST, MOST_OF_A_LIST, MOST_PAGES
 from kaggle_runner.kaggle.transport import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUTS,
@@ -17,6 +18,7 @@ from kaggle_runner.kaggle.transport import (
     Timeouts,
     Wire,
 )
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int | None], None]
@@ -35,9 +37,13 @@ class ClientBase:
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retries: Retries = DEFAULT_RETRIES,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._credentials = credentials
-        self._transport = KaggleTransport(base_url, credentials, timeouts=timeouts, retries=retries)
+        self._clock = clock
+        self._transport = KaggleTransport(
+            base_url, credentials, timeouts=timeouts, retries=retries, clock=clock
+        )
 
     @property
     def base_url(self) -> str:
@@ -86,13 +92,32 @@ class ClientBase:
     ) -> list[Any]:
         request.page_size = min(page_size, limit)
         rows: list[Any] = []
-        while True:
-            page = await self._read(what, call, competition=competition)
+        async for page in self._pages(what, request, call, competition=competition):
             rows += getattr(page, field) or []
+            if len(rows) >= limit:
+                break
+        return rows[:limit]
+
+    async def _pages(
+        self, what: str, request: Any, call: Callable[[Wire], Any], *, competition: str = ""
+    ) -> AsyncIterator[Any]:
+        """One answer after the other. Raises KaggleError for a list that does not end within the bounds."""
+        until, size = self._clock.monotonic() + LONGEST_LIST, 0
+
+        def measured(wire: Wire) -> tuple[Any, int]:
+            return call(wire), wire.http.bytes_read
+
+        for _ in range(MOST_PAGES):
+            page, taken = await self._read(what, measured, competition=competition)
+            yield page
+            size += taken
             token = page.next_page_token
-            if not token or token == request.page_token or len(rows) >= limit:  # the same page for ever
-                return rows[:limit]
+            if not token or token == request.page_token:  # the same page for ever
+                return
+            if self._clock.monotonic() > until or size > MOST_OF_A_LIST:
+                break
             request.page_token = token
+        raise KaggleError(f"{what}: the list does not end", hint=f"is {self.base_url} the right address?")
 
 
 def split_ref(ref: str, kind: str) -> tuple[str, str]:

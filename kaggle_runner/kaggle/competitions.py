@@ -12,6 +12,7 @@ from kagglesdk.competitions.types import competition_api_service as competitions
 from kagglesdk.competitions.types.competition_enums import CompetitionListTab
 
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.answers import room_for
 from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.board import read_board
 from kaggle_runner.kaggle.calls import ClientBase, Progress
@@ -81,7 +82,7 @@ class CompetitionCalls(ClientBase):
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
             archive = Path(folder) / "data.zip"
-            download = Download(archive, progress)
+            download = Download(archive, progress, most_bytes=room_for(dest.parent, most_bytes))
             await self._read(
                 f"download of {slug}",
                 lambda wire: download.fetch(wire, lambda one: one.competitions.download_data_files(request)),

@@ -11,9 +11,11 @@ from kagglesdk.blobs.types import blob_api_service as blobs
 from kagglesdk.datasets.types import dataset_api_service as datasets
 
 from kaggle_runner.errors import KaggleError
+from kaggle_runner.kaggle.answers import room_for
 from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.calls import Progress, split_ref
 from kaggle_runner.kaggle.downloads import Download
+from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.records import DatasetFacts, DatasetState
 from kaggle_runner.kaggle.transport import Wire
@@ -108,7 +110,7 @@ class DatasetCalls(AccountCalls):
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
             archive = Path(folder) / "dataset.zip"
-            download = Download(archive, progress, most_bytes=most_bytes)
+            download = Download(archive, progress, most_bytes=room_for(dest.parent, most_bytes))
             await self._read(
                 f"download of {ref}",
                 lambda wire: download.fetch(wire, lambda one: one.datasets.download_dataset(request)),
@@ -160,4 +162,5 @@ class DatasetCalls(AccountCalls):
 def _check(what: str, created: Any) -> None:
     """Refusals come with status 200 and a sentence in `error`."""
     if created.error or (created.status or "ok").lower() == "error":
-        raise KaggleError(f"{what}: {created.error or 'refused without a reason'}", hint="see the message")
+        reason = said(created.error) or "refused without a reason"
+        raise KaggleError(f"{what}: {reason}", hint="see the message")

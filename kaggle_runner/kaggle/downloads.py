@@ -7,11 +7,9 @@ from pathlib import Path
 
 import requests
 
-from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.wire import body_size, http_error
+from kaggle_runner.kaggle.wire import http_error, save_body
 
-_CHUNK = 2**20
 _LEAST_RESUMED = 2**20
 """Less than this is fetched again: asking for the rest costs as much."""
 
@@ -25,7 +23,7 @@ class Download:
     What has arrived is only gone on with while the server says that the file is the same (its ETag or date).
     """
 
-    def __init__(self, target: Path, told: Told | None = None, *, most_bytes: int | None = None) -> None:
+    def __init__(self, target: Path, told: Told | None = None, *, most_bytes: int) -> None:
         self._target = target
         self._told = told
         self._most = most_bytes
@@ -75,23 +73,7 @@ class Download:
         return wire.session.send(request, **settings)
 
     def _save(self, response: requests.Response, start: int) -> None:
-        size = body_size(response)
-        total = None if size is None else start + size
-        done = start
-        with self._target.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            file.truncate()
-            for chunk in response.iter_content(_CHUNK):
-                done += len(chunk)
-                if self._most is not None and done > self._most:
-                    raise KaggleError(
-                        f"the download has more than {self._most} bytes", hint="raise the limit"
-                    )
-                file.write(chunk)
-                if self._told is not None:
-                    self._told(done, total)
-        if total is not None and done != total:
-            raise requests.ConnectionError(f"the download ended after {done} of {total} bytes")
+        save_body(response, self._target, self._told, most_bytes=self._most, start=start)
 
 
 def _no_page(response: requests.Response) -> None:

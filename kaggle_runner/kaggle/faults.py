@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.moments import asked_wait
+from kaggle_runner.texts import one_line, shortened
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings"
 _PASSING_TROUBLE = (429, 500, 502, 503, 504)
+_LONGEST_TEXT = 1000
 _NOT_TAKEN = (429, 501)
 """Error statuses from 429 up that are said before anything is done."""
 
@@ -29,7 +32,7 @@ class Failed(Exception):
         super().__init__(str(cause))
         self.cause = cause
         self.status = _status(response)
-        self.text = str(cause)
+        self.text = said(cause)
         self.unreadable = unreadable
         self.retry_after = 0.0 if response is None else asked_wait(response.headers) or 0.0
 
@@ -59,7 +62,7 @@ def _status(response: requests.Response | None) -> int:
         return 0 if response is None else response.status_code
     try:
         return int(response.json()["code"])
-    except (ValueError, KeyError, TypeError):
+    except (BadAnswer, ValueError, KeyError, TypeError, RecursionError):
         return response.status_code
 
 
@@ -105,7 +108,7 @@ def _without_answer(failure: Failed, place: str, loopback: bool) -> tuple[str, s
     host = urlsplit(place).netloc
     if failure.unreadable:
         return (
-            f"the answer of {place} cannot be read ({type(failure.cause).__name__})",
+            f"the answer of {place} cannot be read ({_unreadable(failure)})",
             "is this the address of Kaggle's API, with nothing in between (a login page, a proxy)?",
         )
     if isinstance(failure.cause, ForeignHost):
@@ -118,6 +121,15 @@ def _without_answer(failure: Failed, place: str, loopback: bool) -> tuple[str, s
         ours = host.rpartition(".")[0].endswith("kaggle")  # of kaggle.com nobody has typed the address
         return f"no host {host} can be found", f"check {'' if ours else 'its spelling, and '}the network"
     return f"no connection ({place})", _away(loopback)
+
+
+def said(words: object) -> str:
+    """What a server says, as one line of bounded length."""
+    return shortened(one_line(str(words or "")), _LONGEST_TEXT)
+
+
+def _unreadable(failure: Failed) -> str:
+    return failure.text if isinstance(failure.cause, BadAnswer) else type(failure.cause).__name__
 
 
 def _away(loopback: bool) -> str:

@@ -17,6 +17,7 @@ from kagglesdk.kernels.types import kernels_api_service as kernels
 
 from kaggle_runner.errors import KaggleError, KernelRefused
 from kaggle_runner.kaggle.calls import Progress, split_ref
+from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.outputs import OutputFolder, plain_text, read_log, read_stream
 from kaggle_runner.kaggle.records import (
@@ -64,7 +65,7 @@ class KernelCalls(AccountCalls):
                 error.message, hint=error.hint, status=error.status, full=bool(_FULL.search(error.message))
             ) from error
         if saved.error:
-            raise _refusal(what, str(saved.error))
+            raise _refusal(what, said(saved.error))
         refused = [
             *(saved.invalid_dataset_sources or ()),
             *(saved.invalid_competition_sources or ()),
@@ -160,16 +161,11 @@ class KernelCalls(AccountCalls):
         listed: list[Any] = []
         log = ""
         request.page_size = 200
-        while True:
-            page = await self._read(
-                f"output of {ref}", lambda wire: wire.kernels.list_kernel_session_output(request)
-            )
+        async for page in self._pages(
+            f"output of {ref}", request, lambda wire: wire.kernels.list_kernel_session_output(request)
+        ):
             listed += page.files or []
             log = log or page.log or ""
-            token = page.next_page_token
-            if not token or token == request.page_token:  # the same page for ever
-                break
-            request.page_token = token
         folder = OutputFolder(dest, most_bytes)
         for file in listed:
             if wanted(file.file_name):
@@ -257,8 +253,8 @@ def _refusal(what: str, text: str) -> KernelRefused:
 
 def _ref_of(saved: Any, wished: str) -> str:
     """owner/slug as Kaggle named the kernel: `ref` is `/code/owner/slug` or `owner/slug`."""
-    for said in (saved.ref, saved.url):
-        parts = [part for part in (said or "").split("?")[0].split("/") if part]
+    for name in (saved.ref, saved.url):
+        parts = [part for part in (name or "").split("?")[0].split("/") if part]
         if len(parts) >= 2:
             return "/".join(parts[-2:])
     return wished

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import time
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +23,8 @@ from kaggle_runner.kaggle.wire import http_error, save_body
 _LONGEST_SECONDS = 1e9
 _LONGEST_NAME = 1000
 _CONNECT_SECONDS = 10.0
-_END_OF_LOG = "END_OF_LOG"
+_END_OF_LOG = re.compile(rb"^data:[ \t]*END_OF_LOG[ \t\r]*$", re.MULTILINE)
+_STREAM_PIECE = 512
 _MOST_LOG = 20_000_000
 _LONGEST_PART = 200
 """Bytes of a file's or folder's name; file systems take 255, and a file on its way has a longer name."""
@@ -58,23 +60,21 @@ def read_stream(wire: Wire, path: str, quiet: float, longest: float) -> list[Log
         if response.status_code >= 400:
             raise http_error(response)
         if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-            return read_log(response.text)
-        lines: list[str] = []
-        size = 0
+            return read_log(response.content.decode(errors="replace"))
+        came = bytearray()
+        ended: re.Match[bytes] | None = None
         until = time.monotonic() + longest
         try:
-            for raw in response.iter_lines():
-                line = raw.decode(errors="replace")
-                if not line.startswith("data:"):
-                    continue
-                event = line[len("data:") :].strip()
-                size += len(event)
-                if event == _END_OF_LOG or size > _MOST_LOG or time.monotonic() > until:
+            for piece in response.iter_content(_STREAM_PIECE):
+                came += piece
+                ended = _END_OF_LOG.search(came, max(0, len(came) - 2 * _STREAM_PIECE))
+                if ended or len(came) > _MOST_LOG or time.monotonic() > until:
                     break
-                lines.append(event)
         except requests.RequestException:
             pass  # quiet, or cut: what came is what there is so far
-    return read_log("\n".join(lines))
+        came = came[: ended.start()] if ended else came
+    events = (line.decode(errors="replace") for line in came.splitlines() if line.startswith(b"data:"))
+    return read_log("\n".join(event.removeprefix("data:").strip() for event in events))
 
 
 def _event(line: str) -> Any:

@@ -11,6 +11,7 @@ from kagglesdk.competitions.types import competition_api_service as competitions
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.calls import ClientBase, split_ref
+from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.records import Submission, SubmissionLimits
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.uploads import put_file
@@ -120,7 +121,7 @@ def _upload(wire: Wire, slug: str, file: Path) -> str:
 def _reference(what: str, created: Any) -> int:
     if not created.ref:
         raise KaggleError(
-            f"{what}: {created.message or 'the server gave no reference'}",
+            f"{what}: {said(created.message) or 'the server gave no reference'}",
             hint="look at the competition's submissions before trying again",
             maybe_done=not created.message,
         )

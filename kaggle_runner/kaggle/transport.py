@@ -22,11 +22,13 @@ from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 from kagglesdk.security.services.oauth_service import OAuthClient
 from requests.adapters import HTTPAdapter
 
+from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ConfigError, KaggleError
+from kaggle_runner.kaggle.answers import Answer
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 Credentials = str | tuple[str, str]
 """An API token, or a user name with a legacy key."""
 
@@ -38,10 +40,11 @@ _TRIES_OF_A_STRANGER = 3
 
 
 class Timeouts(NamedTuple):
-    """Seconds to connect, and between two bytes of an answer."""
+    """Seconds to connect, between two bytes of an answer, and for an answer that is read whole."""
 
     connect: float = 10.0
     read: float = 60.0
+    whole: float = 300.0
 
 
 class Retries(NamedTuple):
@@ -105,11 +108,11 @@ class KaggleTransport:
     def read(
         self,
         what: str,
-        call: Callable[[Wire], Answer],
+        call: Callable[[Wire], Found],
         *,
         competition: str = "",
         given_up: threading.Event | None = None,
-    ) -> Answer:
+    ) -> Found:
         """Run `call`, again after passing trouble (429, 5xx, no connection); `what` names it in errors.
 
         A server that has never answered gets three tries, since its address may be a typing mistake, and so
@@ -120,11 +123,11 @@ class KaggleTransport:
     def write(
         self,
         what: str,
-        call: Callable[[Wire], Answer],
+        call: Callable[[Wire], Found],
         *,
         competition: str = "",
         given_up: threading.Event | None = None,
-    ) -> Answer:
+    ) -> Found:
         """Run `call` so that the server gets it once at most: again only where no connection was made.
 
         Where its answer did not come, the KaggleError says `maybe_done`.
@@ -134,13 +137,13 @@ class KaggleTransport:
     def _tried(
         self,
         what: str,
-        call: Callable[[Wire], Answer],
+        call: Callable[[Wire], Found],
         again: Callable[[Failed], bool],
         competition: str,
         given_up: threading.Event | None,
         *,
         write: bool = False,
-    ) -> Answer:
+    ) -> Found:
         wait = self._retries.first_wait
         attempt = 0
         while True:
@@ -153,7 +156,7 @@ class KaggleTransport:
                 tries = min(self._retries.tries, _TRIES_OF_A_STRANGER) if few else self._retries.tries
                 pause = max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT))
                 if attempt >= tries or not again(failure) or self._is_given_up(pause, given_up):
-                    raise self._explained(what, failure, competition, write=write) from failure.cause
+                    raise self._explained(what, failure, competition, write=write) from None
                 wait = min(wait * 2, _LONGEST_WAIT)
 
     def _is_given_up(self, seconds: float, given_up: threading.Event | None) -> bool:
@@ -163,8 +166,11 @@ class KaggleTransport:
         self._sleep(seconds)
         return False
 
-    def _once(self, call: Callable[[Wire], Answer]) -> Answer:
-        client = _BoundHttpClient(self.base_url, self._credentials, self._timeouts, self._note_date)
+    def _once(self, call: Callable[[Wire], Found]) -> Found:
+        adapter = _BoundAdapter(
+            self.base_url, self._credentials, self._timeouts, self._clock, self._note_date
+        )
+        client = _BoundHttpClient(self.base_url, self._credentials, adapter)
         with client as http:
             session = http._session
             wire = Wire(
@@ -180,12 +186,12 @@ class KaggleTransport:
                 return call(wire)
             except requests.HTTPError as error:
                 raise Failed(error, error.response) from error
-            except requests.JSONDecodeError as error:
+            except (BadAnswer, requests.JSONDecodeError) as error:
                 raise Failed(error, None, unreadable=True) from error
             except requests.RequestException as error:
                 raise Failed(error, None) from error
-            except (KeyError, TypeError, ValueError) as error:
-                # kagglesdk raises these on messages that it cannot read: a page of HTML, an unknown enum
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
+                # on messages that cannot be read: a page of HTML, an unknown enum, JSON nested beyond measure
                 raise Failed(error, None, unreadable=True) from error
 
     def _note_date(self, response: requests.Response) -> None:
@@ -214,14 +220,18 @@ class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has
         self,
         base_url: str,
         credentials: Credentials,
-        timeouts: Timeouts,
-        note: Callable[[requests.Response], None] = lambda _: None,
+        adapter: _BoundAdapter,
     ) -> None:
         env = KaggleEnv.PROD if base_url == KAGGLE_URL else KaggleEnv.LOCAL
         super().__init__(env=env, user_agent="comind")
         self._endpoint = base_url
         self._credentials = credentials
-        self._adapter = _BoundAdapter(base_url, timeouts, note)
+        self._adapter = adapter
+
+    @property
+    def bytes_read(self) -> int:
+        """Of the answers that were read whole."""
+        return self._adapter.bytes_read
 
     @property
     def api_address(self) -> str:
@@ -248,14 +258,24 @@ class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has
 
 
 class _BoundAdapter(HTTPAdapter):
-    """Adds time-outs, and refuses to carry credentials to any host but the configured one.
+    """Adds time-outs and bounds, and refuses to carry credentials to any host but the configured one.
 
     Kaggle's signed download and upload addresses lie on other hosts; those are called over https and
     without credentials. A loopback server may send us nowhere else at all.
     """
 
-    def __init__(self, base_url: str, timeouts: Timeouts, note: Callable[[requests.Response], None]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        timeouts: Timeouts,
+        clock: Clock,
+        note: Callable[[requests.Response], None],
+    ) -> None:
         super().__init__()
+        self.bytes_read = 0
+        self._secrets = (credentials,) if isinstance(credentials, str) else credentials
+        self._clock = clock
         self._note = note
         self._home = urlsplit(base_url)
         self.is_loopback = self._home.hostname in _LOOPBACK
@@ -268,8 +288,15 @@ class _BoundAdapter(HTTPAdapter):
         if not at_home and (self.is_loopback or has_credentials or target.scheme != "https"):
             raise ForeignHost(f"refused to call {target.scheme}://{target.netloc}", request=request)
         if options.get("timeout") is None:
-            options["timeout"] = tuple(self._timeouts)
+            options["timeout"] = (self._timeouts.connect, self._timeouts.read)
         response = super().send(request, *args, **options)
         if at_home:
             self._note(response)
         return response
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> Answer:
+        answer = Answer(self._clock, self._timeouts.whole, self._secrets, self._count)
+        return answer.take(super().build_response(req, resp))
+
+    def _count(self, size: int) -> None:
+        self.bytes_read += size

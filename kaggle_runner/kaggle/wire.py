@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import requests
 
-from kaggle_runner.errors import KaggleError
+from kaggle_runner.bodies import BadAnswer
+from kaggle_runner.kaggle.answers import too_large
 from kaggle_runner.kaggle.records import KernelInfo, Submission, SubmissionStatus, TopicMessage
 
 _CHUNK = 2**20
@@ -55,10 +56,12 @@ def submission(message: Any) -> Submission:
     )
 
 
-def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
+def flattened(messages: Sequence[Any]) -> list[TopicMessage]:
     """A tree of posts in reading order, without the deleted ones (their replies stay)."""
     posts: list[TopicMessage] = []
-    for message in messages:
+    waiting = [(message, 0) for message in reversed(messages)]
+    while waiting:
+        message, depth = waiting.pop()
         if not message.is_deleted:
             text = message.raw_markdown or re.sub(r"<[^>]+>", "", message.content)
             posts.append(
@@ -66,7 +69,7 @@ def flattened(messages: Sequence[Any], depth: int = 0) -> list[TopicMessage]:
                     message.id, message.author_name, text, message.votes, utc(message.post_date), depth
                 )
             )
-        posts += flattened(message.replies or [], depth + 1)
+        waiting += [(reply, depth + 1) for reply in reversed(message.replies or [])]
     return posts
 
 
@@ -79,32 +82,37 @@ def body_size(response: requests.Response) -> int | None:
 def save_body(
     response: requests.Response,
     target: Path,
-    progress: Callable[[int, int | None], None] | None,
+    told: Callable[[int, int | None], None] | None,
     *,
-    most_bytes: int | None = None,
+    most_bytes: int,
+    start: int = 0,
 ) -> None:
-    """Stream a download into `target`.
+    """Stream a download into `target`, behind the `start` bytes that are there.
 
-    Raises requests.ConnectionError when the body ends early, KaggleError when it has more than `most_bytes`.
+    Raises requests.ConnectionError when the body ends early, KaggleError when the file would have more than
+    `most_bytes`.
     """
-    expected = body_size(response)
-    done = 0
-    with target.open("wb") as file:
+    size = body_size(response)
+    total = None if size is None else start + size
+    done = start
+    with target.open("r+b" if start else "wb") as file:
+        file.seek(start)
+        file.truncate()
         for chunk in response.iter_content(_CHUNK):
-            file.write(chunk)
             done += len(chunk)
-            if most_bytes is not None and done > most_bytes:
-                raise KaggleError(f"the download has more than {most_bytes} bytes", hint="raise the limit")
-            if progress is not None:
-                progress(done, expected)
-    if expected is not None and done != expected:
-        raise requests.ConnectionError(f"the download ended after {done} of {expected} bytes")
+            if done > most_bytes:
+                raise too_large("the download", most_bytes, target.parent)
+            file.write(chunk)
+            if told is not None:
+                told(done, total)
+    if total is not None and done != total:
+        raise requests.ConnectionError(f"the download ended after {done} of {total} bytes")
 
 
 def http_error(response: requests.Response) -> requests.HTTPError:
     """An error answer with the server's own message where it sent one."""
     try:
         text = response.json()["message"]
-    except (ValueError, KeyError, TypeError):
+    except (BadAnswer, ValueError, KeyError, TypeError, RecursionError):
         text = response.reason
     return requests.HTTPError(text, response=response)

@@ -6,6 +6,7 @@ the script gets a 500 that no client retries, and `ScriptedModel.unscripted` cou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -45,6 +46,8 @@ class Scripted:
     """Seconds between single bytes of the body: no read ever times out."""
     reset: bool = False
     """The connection is reset in place of an answer."""
+    endless: bytes = b""
+    """The body is this again and again, until the client goes away."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class ScriptedModel(Loopback):
         self.completion_limit = completion_limit
         self.received: list[Received] = []
         self.unscripted = 0
+        self.endless_bytes = 0
+        """Sent of endless bodies."""
         self.peak_in_flight = 0
         self.closing = threading.Event()
         self._script = script
@@ -169,7 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """What servers tell of themselves: `documents` by path."""
         document = self.served.documents.get(self.path)
-        if document is None:
+        if isinstance(document, Scripted):
+            with contextlib.suppress(OSError):  # the client went away first
+                self._send(document, _payload(document, {}))
+        elif document is None:
             self._send(http_error(404, "nothing here"), b"{}")
         else:
             self._send(Scripted(), json.dumps(document).encode())
@@ -194,6 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in {"content-type": reply.content_type, **reply.headers}.items():
             self.send_header(name, value)
+        if reply.endless:
+            self._send_endless(reply.endless)
+            return
         self.send_header("content-length", str(len(payload)))
         self.end_headers()
         if not reply.drip:
@@ -203,6 +214,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             if self.served.closing.wait(reply.drip):
                 return
+
+    def _send_endless(self, piece: bytes) -> None:
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        while not self.served.closing.is_set():
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.served.endless_bytes += len(piece)
 
     def _reset(self) -> None:
         # Zero linger makes close() send RST.

@@ -56,6 +56,20 @@ async def test_a_key_that_the_server_repeats_is_replaced(desk: OpenDesk, number:
         assert not [message for _, message in d.told if key in message]
 
 
+CODE = """<code>
+api_key, x, test = "not-needed", 1, 2
+model = DecisionTreeClassifier(max_depth=x)  # sk-no-key-required
+</code>"""
+
+
+@pytest.mark.parametrize("key", ["x", "test", "api_key", "max_depth", "not-needed", "sk-no-key-required"])
+async def test_a_placeholder_in_a_keys_place_changes_no_reply(desk: OpenDesk, key: str) -> None:
+    """Servers of one's own take anything for a key, and often want something there."""
+    async with desk([CODE], api_key=key) as d:
+        assert (await d.ask()).text == CODE
+        assert [call.reply for call in d.calls()] == [CODE]
+
+
 async def test_an_unhandled_error_logs_no_key(desk: OpenDesk, caplog: pytest.LogCaptureFixture) -> None:
     """The SDK's exception holds the server's words; a traceback must not print it."""
     key = "sk-secret-123"
@@ -86,7 +100,7 @@ async def test_no_file_of_a_run_holds_a_key(tmp_path: Path, caplog: pytest.LogCa
         checked = await check_models(config, SECRETS, SYSTEM_CLOCK)
         with Store(tmp_path / "run.sqlite") as store:
             record_check(store, checked)
-            async with open_models(config, SECRETS, store, SYSTEM_CLOCK) as models:
+            async with open_models(config, SECRETS, store, SYSTEM_CLOCK, lambda: 600.0) as models:
                 for role in ("coder", "monitor"):
                     reply = await models.client.ask(role, CallKey(role, 1, "turn"), QUESTION)
                     assert "[key]" in reply.text

@@ -115,6 +115,13 @@ def test_no_key_no_address_no_path_and_no_prompt_is_written(tmp_path: Path) -> N
         assert private not in text
 
 
+@pytest.mark.parametrize("key", ["x", "password", "max_depth", "sk-no-key-required"])
+def test_a_placeholder_in_a_keys_place_leaves_replies_as_they_are(tmp_path: Path, key: str) -> None:
+    reply = "tree = fit(max_depth=6, password='x')  # sk-no-key-required"
+    recording = record_run(make_run(tmp_path / "state", replies=[reply]), {"OPENAI_API_KEY": key})
+    assert [one.reply for one in recording.replies.values()] == [reply]
+
+
 def test_the_window_is_the_one_that_prompts_were_made_for(tmp_path: Path) -> None:
     folder = make_run(tmp_path, context_tokens=128_000, reply_tokens=16_000)
     known = {"context_tokens": 8192, "context_from": "the server", "roles": ["coder"]}
@@ -257,7 +264,7 @@ async def test_a_replay_asks_no_endpoint(tmp_path: Path) -> None:
     recording.write(folder.recording)
     config = load_config(None, {"competition": "fruit", "replay": "fruit-1"})
     with Store(folder.database) as store:
-        async with open_models(config, {}, store, SYSTEM_CLOCK) as desk:
+        async with open_models(config, {}, store, SYSTEM_CLOCK, lambda: 600.0) as desk:
             assert (await desk.client.ask("proposer", key(1), PROMPT)).text == REPLY
         assert store.totals()["dollars"] == 0
 

@@ -1,0 +1,73 @@
+"""A server in Kaggle's place whose answers have no measure: a test says what comes, for ever if it likes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.fakes.loopback import Loopback
+
+
+@dataclass
+class Said:
+    """One answer: its head, and its body's pieces (each a chunk of its own)."""
+
+    pieces: Iterable[bytes] = ()
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    pause: float = 0.0
+    """Seconds between two pieces."""
+
+
+class HostileKaggle(Loopback):
+    """A context manager; `answer` is given the path and the number of the call, from 0."""
+
+    def __init__(self, answer: Callable[[str, int], Said]) -> None:
+        self.answer = answer
+        self.calls = 0
+        self.sent = 0
+        """Bytes of bodies that were taken."""
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return self.address
+
+    def let_go(self) -> None:
+        self.closing.set()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: HostileKaggle
+
+    def _serve(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        number, self.served.calls = self.served.calls, self.served.calls + 1
+        said = self.served.answer(self.path, number)
+        try:
+            self.send_response(said.status)
+            for name, value in {**said.headers, "Transfer-Encoding": "chunked"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            for piece in said.pieces:
+                if self.served.closing.is_set():
+                    break
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.served.sent += len(piece)
+                if said.pause:
+                    self.served.closing.wait(said.pause)
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True  # the client went away first
+
+    do_GET = do_POST = do_PUT = _serve
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read the counts, not a log."""
+
+
+HostileKaggle.handler = _Handler
