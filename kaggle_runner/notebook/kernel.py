@@ -47,6 +47,7 @@ class KernelProcess:
         self._report = report
         self._client: AsyncKernelClient | None = None
         self._lifeline = -1
+        self._killed: list[int] = []
         self.pid = 0
 
     @classmethod
@@ -151,7 +152,7 @@ class KernelProcess:
     def kill(self) -> None:
         """End everything in the sandbox at once, without waiting."""
         if (process := self._process()) is not None:
-            processes.kill(process)
+            self._killed = processes.kill(process)
 
     def _process(self) -> subprocess.Popen[bytes] | None:
         return getattr(self._manager.provisioner, "process", None)
@@ -160,6 +161,7 @@ class KernelProcess:
         """Kill, wait until no process is left, remove the sockets. Safe to call twice."""
         if (process := self._process()) is not None:
             await processes.end(process)
+            await processes.gone(self._killed)
         if self._client is not None:
             self._client.stop_channels()
             self._client = None

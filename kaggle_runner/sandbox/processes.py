@@ -93,11 +93,9 @@ async def end(process: subprocess.Popen[bytes]) -> None:
     Bubblewrap's inner process follows the outer one's end only once it has asked for that. So the outer one
     is stopped first: from then on it starts nothing that we would not see.
     """
-    if process.poll() is not None:
-        return
+    process.send_signal(signal.SIGSTOP)
     try:
-        process.send_signal(signal.SIGSTOP)
-        while _state(process.pid) not in "TtZX":
+        while process.poll() is None and _state(process.pid) not in "TtZX":
             await asyncio.sleep(0.001)
     finally:
         members = kill(process)
@@ -111,6 +109,8 @@ def kill(process: subprocess.Popen[bytes]) -> list[int]:
     With the first process of a namespace the system ends all others there. A fence has none: its keeper
     (`fence_boot.py`) sees the end of the one that is killed here, and ends the rest.
     """
+    if process.poll() is not None:
+        return []  # its number may be another's by now
     members = tree(process.pid)
     for member in members:
         if _begins_namespace(member):

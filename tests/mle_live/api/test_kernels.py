@@ -356,6 +356,14 @@ def test_a_run_is_told_that_it_is_a_batch_and_an_error_that_is_meant_does_not_en
         assert "type Batch /kaggle/working" in alice.log(slug)
 
 
+def test_a_kernel_that_dies_ends_its_notebook_also_in_a_cell_that_may_fail(alice: Pusher) -> None:
+    notebook = json.loads(notebook_text("import os; os._exit(3)", "open('late.txt', 'w')"))
+    notebook["cells"][0]["metadata"] = {"tags": ["raises-exception"]}
+    alice.push("Dying notebook", json.dumps(notebook), kernelType="notebook")
+    status, why = alice.wait("dying-notebook")
+    assert status == "ERROR" and why.startswith("Cell 1 failed.") and "exit code 3" in why
+
+
 def test_a_notebook_whose_text_is_source_lists_runs_too(alice: Pusher) -> None:
     notebook = json.loads(notebook_text("print('x')"))
     notebook["cells"][0]["source"] = ["print('from', \n", "      'a list')"]
