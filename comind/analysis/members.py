@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from comind.analysis.ranking import Standing
 from comind.state.scores import Score
+from kaggle_runner.errors import BadCompetition
+from mle_live.competitions.tables import read_text, typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,13 +101,11 @@ def _loss(score: Score, best: Score, baseline: Score | None) -> float:
 
 
 def _read(path: Path) -> pd.DataFrame | None:
-    import pandas as pd
-
     try:
         if path.stat().st_size > _READ_BYTES:
             return None
-        table = pd.read_csv(path)
-    except (OSError, ValueError):
+        table = typed(read_text(path))
+    except (OSError, BadCompetition):
         return None
     if table.shape[1] < 2 or table.iloc[:, 0].duplicated().any():
         return None

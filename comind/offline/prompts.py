@@ -86,10 +86,6 @@ class Data:
     """binary, multiclass, multilabel, ordinal, regression; empty when the profile does not say."""
     train_rows: int = 0
     facts: SplitFacts | None = None
-    classes: int = 0
-    image_pattern: str = ""
-    """For instance `train_images/{id}.png`."""
-    test_image_folder: str = ""
     text_columns: tuple[str, ...] = ()
 
 
@@ -139,9 +135,6 @@ def read_data(body: str) -> Data:
         task=facts.task if facts else task[1] if task else "",
         train_rows=int(re.sub(r"\D", "", rows[1])) if rows else 0,
         facts=facts,
-        classes=_count(values.get("classes", "")),
-        image_pattern=(values.get("images", "").split(" ") or [""])[0],
-        test_image_folder=values.get("test images", "").removeprefix("folder ").strip("/ "),
         text_columns=tuple(_TEXT.findall(body)),
     )
 
@@ -185,10 +178,3 @@ def number_after(label: str, text: str, default: float) -> float:
     """The number in a line `label: number` or `label number`."""
     found = re.search(rf"{re.escape(label)}[^\d\n-]*(\d+(?:\.\d+)?)", text, re.I)
     return float(found[1]) if found else default
-
-
-def _count(listed: str) -> int:
-    if not listed:
-        return 0
-    more = re.search(r" and (\d+) more$", listed)
-    return len(listed.split(",")) + (int(more[1]) if more else 0)

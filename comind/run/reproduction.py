@@ -6,10 +6,10 @@ The sandbox is an agent's: public files, the datasets the solution used, an empt
 from __future__ import annotations
 
 import csv
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from comind.at_kaggle.split_dataset import known_split, resource_name
 from comind.evaluator.view import TEST_FILE, divide
@@ -20,6 +20,7 @@ from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.sandbox import run_script
+from mle_live.competitions.tables import read_text, typed
 
 _BYTES = 2 << 30
 _TOLERANCE = 1e-6
@@ -70,7 +71,7 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
         if is_script:
             divide(again, folder.view_ids, working / "divided", id_column)
             again = working / "divided" / TEST_FILE
-        rows, difference = _compare(folder.best / "submission.csv", again, id_column)
+        rows, difference = compare(folder.best / "submission.csv", again, id_column)
     if difference > _TOLERANCE:
         raise NotReproduced(f"The new submission differs from best/submission.csv by up to {difference:.3g}.")
     return Reproduction(rows, difference, done.seconds)
@@ -98,20 +99,22 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool]:
     return mounts, best.submission_name or "submission.csv", is_script
 
 
-def _compare(old: Path, new: Path, id_column: str) -> tuple[int, float]:
+def compare(old: Path, new: Path, id_column: str) -> tuple[int, float]:
     """Rows, and the largest difference of numbers; infinity when ids, columns or labels differ."""
-    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
 
-    before, after = pd.read_csv(old), pd.read_csv(new)
-    if list(before.columns) != list(after.columns) or len(before) != len(after):
-        return len(after), float("inf")
-    before, after = before.sort_values(id_column), after.sort_values(id_column)
+    before, after = read_text(old), read_text(new)
+    if list(before.columns) != list(after.columns):
+        return len(after), math.inf
+    before, after = (table.set_index(id_column).sort_index() for table in (before, after))
+    if not before.index.equals(after.index):
+        return len(after), math.inf
+    before, after = typed(before), typed(after)
     largest = 0.0
     for column in before.columns:
-        one: Any = before[column].reset_index(drop=True)
-        other: Any = after[column].reset_index(drop=True)
-        if pd.api.types.is_numeric_dtype(one) and pd.api.types.is_numeric_dtype(other):
-            largest = max(largest, float((one - other).abs().max()))
+        one, other = before[column], after[column]
+        if is_numeric_dtype(one) and is_numeric_dtype(other):
+            largest = max(largest, float((one.astype(float) - other).abs().max()))
         elif not one.equals(other):
-            return len(after), float("inf")
+            return len(after), math.inf
     return len(after), largest

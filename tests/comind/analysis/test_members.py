@@ -62,15 +62,16 @@ def test_a_repeated_solution_is_named_with_the_one_that_it_repeats(files: dict[s
     assert [(agent, better) for agent, better, _ in found] == [("twin", "best")]
 
 
-def test_classes_are_compared_beyond_chance(tmp_path: Path) -> None:
+@pytest.mark.parametrize("classes", [["cat", "dog", "owl"], ["None", "NA", "null"]])
+def test_classes_are_compared_beyond_chance(tmp_path: Path, classes: list[str]) -> None:
     rng = np.random.default_rng(1)
-    labels = rng.choice(["cat", "dog", "owl"], size=600)
-    changed = np.where(rng.random(600) < 0.2, rng.choice(["cat", "dog", "owl"], size=600), labels)
+    labels = rng.choice(classes, size=600)
+    changed = np.where(rng.random(600) < 0.2, rng.choice(classes, size=600), labels)
     found = prediction_correlations(
         {
             "a": write(tmp_path, "a", labels),
             "b": write(tmp_path, "b", changed),
-            "c": write(tmp_path, "c", rng.choice(["cat", "dog", "owl"], size=600)),
+            "c": write(tmp_path, "c", rng.choice(classes, size=600)),
         }
     )
     assert 0.7 < found["a", "b"] < 0.9
