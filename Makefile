@@ -5,11 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test soak lint types imports unit bench bench-aide clean help
+WORKERS ?= 4
+# Twice as many as the cores of a small machine: tests wait for about half of their time.
+
+.PHONY: demo test quick soak lint types imports unit pure bench bench-aide mutants coverage clean help
 
 help:
 	@echo "make demo   set up, then two rounds of four agents on census-income, offline (recipes, no language model)"
 	@echo "make test   set up, then lint, types, import contract and every test"
+	@echo "make quick  the same with only the tests that need no kernel, server or sandbox: under 90 seconds"
+	@echo "make mutants  how many small wrong changes the tests notice (MODULES=\"medals budget\" for some)"
+	@echo "make coverage  every test once more, with the lines that ran here and in child processes"
 	@echo "make soak   kill one run's engine 200 times and see that nothing is lost or paid for twice"
 	@echo "make bench-aide  race CoMind against the real aideml, which gets an environment of its own"
 	@echo "make bench  measure engine, ranks, server and metrics; figures are in docs/"
@@ -17,7 +23,11 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/comind-tui run census-income --offline --coders 4 --rounds 2 --time-limit 170s --state state
 
-test: lint types imports unit
+test: lint imports
+	@$(MAKE) --no-print-directory -j2 types unit
+
+quick: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -j2 lint imports types pure
 
 soak: $(VENV)/.installed-dev
 	COMIND_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill.py
@@ -33,7 +43,19 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+pure: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --quick -q -rfE --ignore tests/e2e
+
+coverage: $(VENV)/.installed-dev
+	@mkdir -p build/coverage
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+mutants: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.mutants $(MODULES)
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.engine_overhead

@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from mle_live.shelf import prepare
 
+pytest_plugins = ["tests.quick", "tests.order"]
+
 # How long one example takes says more about the machine's other work than about the code.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")

@@ -115,6 +115,8 @@ class Home(Screen[None]):
         except OSError as error:
             self.notify(f"The runs cannot be read: {error}", severity="warning", markup=False)
             return
+        if not self.display:  # left meanwhile: the widgets are going
+            return
         now = self._clock.now()
         lines = [_cells(row, now) for row in self._rows] or [("no runs yet: press n", "", "", "", "")]
         if lines == self._lines:
@@ -139,11 +141,14 @@ class Home(Screen[None]):
         lists = await asyncio.to_thread(kept_lists, self._kaggles, self._state)
         self._show_competitions(lists)
         now = self._clock.now().timestamp()
-        if ask or any(one.at is None or abs(now - one.at) > LIST_SECONDS for one in lists):
+        old = any(one.at is None or abs(now - one.at) > LIST_SECONDS for one in lists)
+        if self.display and (ask or old):
             self._say("asking …")
             self._show_competitions(await asked_lists(self._kaggles, self._state, self._clock))
 
     def _show_competitions(self, lists: list[Listing]) -> None:
+        if not self.display:  # left meanwhile: the widgets are going
+            return
         self.query_one(Competitions).show(joined(self._kaggles, lists), self._clock.now())
         self._say("; ".join([*troubles(self._kaggles, lists), *times(lists)]))
 

@@ -146,7 +146,8 @@ class RunScreen(Screen[None]):
             if round != self._round:  # the person has gone on to another round meanwhile
                 return
             self.snapshot, self._read_state = snapshot, state
-        self._show()
+        if self.display:  # else the person has left meanwhile, and the widgets are going
+            self._show()
 
     def _show(self) -> None:
         snapshot = self.snapshot

@@ -83,6 +83,8 @@ class Documents(Vertical):
     @work(exclusive=True)
     async def _load(self, text: str) -> None:
         found = await asyncio.to_thread(_read, self._folder, self._record, text)
+        if not (self.is_attached and self.screen.display):  # left meanwhile: the widgets are going
+            return
         options = self.query_one(OptionList)
         at = options.highlighted or 0
         self._found = found

@@ -12,9 +12,10 @@ from comind_tui.app import ComindApp
 from comind_tui.screens.home import Home
 from comind_tui.screens.new_run import NewRun
 from comind_tui.screens.run import RunScreen
+from comind_tui.widgets.documents import Documents
 from kaggle_runner.errors import UnknownCompetition
 from tests.comind_tui import sample_run
-from tests.comind_tui.driving import both_sizes, text_of, until
+from tests.comind_tui.driving import both_sizes, shown, text_of, until
 
 
 class Launcher:
@@ -60,6 +61,23 @@ async def test_enter_watches_a_run_and_leaving_comes_back(tmp_path: Path) -> Non
         await until(pilot, lambda: isinstance(app.screen, Home))
         await pilot.press("q")
     assert app.return_code == 0
+
+
+async def test_a_screen_that_was_left_while_it_read_shows_nothing_and_fails_nothing(tmp_path: Path) -> None:
+    sample_run.build(tmp_path, status="finished")
+    app = ComindApp(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "14/212" in text_of(app))
+        home = app.screen
+        assert isinstance(home, Home)
+        await pilot.press("enter")
+        watching = await shown(pilot)
+        reports = watching.query_one("#reports", Documents)
+        await pilot.press("q")
+        await until(pilot, lambda: app.screen is home)
+        await watching.read().wait()
+        await reports._load("").wait()
+    home._show_competitions([])
 
 
 async def test_an_empty_state_folder_points_to_the_first_run(tmp_path: Path) -> None:
