@@ -31,18 +31,18 @@ class PushRefused(Exception):
 class KernelPushApi(Api):
     @Rpc(f"{KERNELS}/SaveKernel", messages.ApiSaveKernelRequest)
     def save(self, call: Call, request: Any) -> Any:
-        response = message(messages.ApiSaveKernelResponse)
+        told: dict[str, Any] = {}
         try:
-            self._save(call, request, response)
+            self._save(call, request, told)
         except PushRefused as refusal:
-            response.error = str(refusal)
-        return response
+            told["error"] = str(refusal)
+        return message(messages.ApiSaveKernelResponse, **told)
 
-    def _save(self, call: Call, request: Any, response: Any) -> None:
+    def _save(self, call: Call, request: Any, told: dict[str, Any]) -> None:
         runs = self._service.kernels
         kernel = self._kernel(call, request)
-        settings = self._known_sources(call, self._settings(request), response)
-        response.invalid_model_sources = list(request.model_data_sources)
+        settings = self._known_sources(call, self._settings(request), told)
+        told["invalid_model_sources"] = request.model_data_sources
         waiting = runs.store.count_unfinished(call.user)
         if waiting >= runs.limits.waiting_a_user:
             raise PushRefused(f"Maximum batch CPU session count of {runs.limits.waiting_a_user} reached.")
@@ -57,9 +57,9 @@ class KernelPushApi(Api):
                 "Please choose another title."
             )
         kernel, version = saved
-        response.ref, response.kernel_id = f"/code/{kernel.ref}", kernel.id
-        response.url = f"https://www.kaggle.com/code/{kernel.ref}"
-        response.version_number = version.number
+        address = f"/code/{kernel.ref}"
+        told |= {"ref": address, "url": f"https://www.kaggle.com{address}"}
+        told |= {"kernel_id": kernel.id, "version_number": version.number}
 
     def _kernel(self, call: Call, request: Any) -> PushedKernel:
         """The kernel as it shall be: the caller's own one of that id or slug, or a new one (id 0).
@@ -122,15 +122,15 @@ class KernelPushApi(Api):
             raise PushRefused(f"Invalid session timeout {asked}: give seconds, at most {most}")
         return min(asked or most, most)
 
-    def _known_sources(self, call: Call, settings: KernelSettings, response: Any) -> KernelSettings:
+    def _known_sources(self, call: Call, settings: KernelSettings, told: dict[str, Any]) -> KernelSettings:
         """The settings without sources that the caller may not read or that are not here; they are told."""
         lists = (settings.datasets, settings.competitions, settings.kernels)
         if sum(map(len, lists)) > _MOST_SOURCES:
             raise PushRefused(f"More than {_MOST_SOURCES} data sources")
         sources = self._service.kernels.inputs.find(call.user, settings)
-        response.invalid_dataset_sources = list(sources.missing_datasets)
-        response.invalid_competition_sources = list(sources.missing_competitions)
-        response.invalid_kernel_sources = list(sources.missing_kernels)
+        told["invalid_dataset_sources"] = sources.missing_datasets
+        told["invalid_competition_sources"] = sources.missing_competitions
+        told["invalid_kernel_sources"] = sources.missing_kernels
         return dataclasses.replace(
             settings,
             datasets=tuple(ref for ref in settings.datasets if ref not in sources.missing_datasets),
