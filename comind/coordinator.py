@@ -29,8 +29,8 @@ from comind.round.study import analyze_sample, draw_sample
 from comind.round.verification import most_promising, verify_kernels, verifying_seconds
 from comind.run.solutions import solution_script
 from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, Event, Kernel, Push, Report
-from comind.state.scores import Score, better_beyond_noise
 from kaggle_runner.errors import ComindError, LimitReached
+from kaggle_runner.score import Score, better_beyond_noise
 
 _AT_ONCE = 2
 """Community kernels that run at the same time."""

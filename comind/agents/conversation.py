@@ -15,7 +15,7 @@ from comind.llm.tokens import TOKENS_A_MESSAGE, estimate_prompt_tokens, estimate
 from comind.roles.briefing import Room, evaluation_text, prompt_tokens
 from comind.roles.prompts import Message, Prompts, quote
 from comind.state.records import Cell, CellStatus, Evaluation
-from comind.state.scores import Score
+from kaggle_runner.score import Score
 
 _MOST_TOKENS = 200_000
 """Longer prompts cost double at some providers, and models read them worse."""

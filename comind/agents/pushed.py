@@ -112,11 +112,14 @@ class PushedAgent(CodingAgent):
 
     async def _rehearse(self, push: Push, turn: Turn, cells: Sequence[str]) -> Push:
         """Run the notebook from the top on the sample. The push goes on as `queued`, or ends as `refused`."""
+        from mle_live.metrics import reads_texts
+
         self._update(status="running", goal=f"rehearsal: {turn.goal}")
         place = self._folder(push.step) / "rehearsal"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         session = self._opened_here(f"{self._agent.id}-rehearsal", place)
+        folder, run = self._shop.folder, self._shop.store.run()
         rehearsing = rehearse(
             session,
             self._place.plain_notebook(cells, self._resources),
@@ -124,9 +127,12 @@ class PushedAgent(CodingAgent):
             seconds=min(REHEARSAL_SECONDS, max(10.0, _REHEARSAL_SHARE * self.seconds_left)),
             memory_bytes=self._shop.memory_bytes,
             workspace=place,
-            data=self._shop.folder.rehearsal,
-            validation_name=turn.validation_submission,
-            submission_name=turn.submission,
+            predictions=(
+                (turn.validation_submission, folder.rehearsal / "sample_validation_submission.csv"),
+                (turn.submission, folder.rehearsal / "sample_submission.csv"),
+            ),
+            labels=folder.labels,
+            texts=run is not None and reads_texts(run.metric),
         )
         try:
             rehearsed = await self._until_stopped(rehearsing)

@@ -27,8 +27,8 @@ from comind.roles.edits import example_edit
 from comind.roles.prompts import quote
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.state.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
-from comind.state.scores import Score, better, better_beyond_noise
 from kaggle_runner.files import UnsafeFile, safe_copy
+from kaggle_runner.score import Score, better, better_beyond_noise
 
 SUBMISSION = "submission.csv"
 AS_IT_IS = "public kernel: "

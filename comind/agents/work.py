@@ -27,11 +27,11 @@ from comind.roles.desk import Brief, Desk
 from comind.run.solutions import solution_script, write_agent_notebook
 from comind.state.records import Agent, Cell, Draft, Evaluation, Event, Report
 from comind.state.runs import RunFolder
-from comind.state.scores import better
 from comind.state.store import Store
 from kaggle_runner.errors import LimitReached, ModelError
 from kaggle_runner.moments import Clock, stamp
 from kaggle_runner.notebook.session import CellLimits, CellResult, NotebookSession
+from kaggle_runner.score import better
 
 if TYPE_CHECKING:
     from comind.at_kaggle.place import KagglePlace

@@ -20,7 +20,7 @@ from comind.analysis.ranking import Standing, best_of_each_agent, standings
 from comind.llm.formats import scored_lines, sections
 from comind.state.reader import Reader
 from comind.state.records import Draft, Evaluation, Idea, Kernel, Report
-from comind.state.scores import Score
+from kaggle_runner.score import Score
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comind.analysis.ranking import Standing
-from comind.state.scores import Score
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.score import Score
 from mle_live.competitions.tables import read_text, typed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comind.state.records import Evaluation
-from comind.state.scores import Score, sort_key
+from kaggle_runner.score import Score, sort_key
 
 BASELINE = "baseline"
 """Id of the evaluation of the sample submission; it is nobody's entry."""

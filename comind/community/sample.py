@@ -13,6 +13,7 @@ from typing import TypeVar
 from comind.analysis.graph import fork_groups
 from comind.state.records import Discussion, Kernel
 from kaggle_runner.moments import parse_moment
+from kaggle_runner.score import best_first
 
 A = TypeVar("A", Kernel, Discussion)
 
@@ -72,14 +73,10 @@ def by_score(kernels: Sequence[Kernel], higher: bool) -> list[Kernel]:
     dealt to them by local score; a verified kernel without a public score goes before the first that it
     beats. Those without any score come last.
     """
-
-    def key(value: float | None) -> float:
-        return math.inf if value is None else -value if higher else value
-
-    in_order = sorted(kernels, key=lambda one: (key(one.public_score), one.id))
+    in_order = sorted(kernels, key=lambda one: (best_first(one.public_score, higher), one.id))
     public = [one for one in in_order if one.public_score is not None]
     local = [one for one in in_order if one.local_score is not None]
-    local.sort(key=lambda one: key(one.local_score))
+    local.sort(key=lambda one: best_first(one.local_score, higher))
     dealt = iter([one for one in local if one.public_score is not None])
     ranked = [next(dealt) if one.local_score is not None else one for one in public]
     for one in local:
@@ -87,7 +84,8 @@ def by_score(kernels: Sequence[Kernel], higher: bool) -> list[Kernel]:
             beaten = (
                 place
                 for place, other in enumerate(ranked)
-                if other.local_score is not None and key(one.local_score) < key(other.local_score)
+                if other.local_score is not None
+                and best_first(one.local_score, higher) < best_first(other.local_score, higher)
             )
             ranked.insert(next(beaten, len(ranked)), one)
     return ranked + [one for one in in_order if one.public_score is None and one.local_score is None]

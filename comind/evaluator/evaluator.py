@@ -75,7 +75,7 @@ class Evaluator:
 
     @property
     def labels(self) -> Path:
-        return self.folder.private / "validation.csv"
+        return self.folder.labels
 
     def leaks_in(self, offered: Path) -> list[str]:
         """Where files that agents might be given beside the split tell its labels (`find_answers`)."""

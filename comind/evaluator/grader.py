@@ -1,8 +1,9 @@
 """Grade prediction files; runs alone in the sandbox as `python grader.py REQUEST`, where labels are mounted.
 
 REQUEST is one JSON object (see `comind.evaluator.scripts`); the answer is one JSON line on stdout, always.
-What it says about predictions is a fixed code, row ids of the sample submission (or `line N`), and numbers.
-Whatever evaluate.py prints is dropped. Nothing of comind is imported: only this file is mounted.
+What it says about predictions is a fixed code, row ids of the sample submission (or `row N`), and numbers.
+Whatever evaluate.py prints is dropped. Of comind only this file is mounted, so nothing of it is imported;
+kaggle_runner and mle_live are found once the request is read.
 
 evaluate.py defines `score(truth, submission) -> float`, both frames indexed by id in the same order, and
 `HIGHER_IS_BETTER`; where it also defines METRIC (one of mle_live's), its own checks and bootstrap serve.
@@ -19,6 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,8 @@ import pandas as pd
 _IDS_SHOWN = 5
 _FEWEST_SAMPLES = 20
 _MOST_CLASSES = 50
+_EXACT = 2.0**53
+"""Whole numbers below it are exact as floats."""
 
 
 class BadPredictions(Exception):
@@ -49,29 +53,24 @@ class Grader:
         self.targets: list[str] = request["targets"]
         self.group: str | None = request["group"]
         self.seed: int = request["seed"]
-        truth = _read(Path(request["truth"]), self.id_column)
-        self.truth = truth.set_index(self.id_column)
+        self.truth = _read_labels(Path(request["truth"]), self.id_column)
         self.evaluate = _load(Path(request["evaluate"]))
         self.metric = getattr(self.evaluate, "METRIC", None)
         self.groups = self.truth[self.group].astype(str).to_numpy() if self.group else None
         self.feedback_rows = feedback_rows(
             self.truth.index, self.truth[self.targets], self.groups, seed=self.seed
         )
-        sample = _read(Path(request["sample_submission"]), self.id_column)
-        self.test_ids = pd.Index(sample[self.id_column], dtype=object)
-        self.test_columns = [name for name in sample.columns if name != self.id_column]
+        self.forms = self._forms()
 
     def grade(self, case: dict[str, Any]) -> dict[str, Any]:
         """The verdict on one pair of files; never raises."""
         place = "validation"
         try:
-            prediction = self._aligned(Path(case["validation"]), pd.Index(self.truth.index), self.targets)
-            self._require_numbers(prediction, like=self.truth)
+            prediction = self._read(place, case[place])
             self._check_metric(prediction)
             if case.get("test"):
                 place = "test"
-                test = self._aligned(Path(case["test"]), self.test_ids, self.test_columns)
-                self._require_numbers(test, like=self.truth)
+                self._read(place, case[place])
             place = "validation"
             return {"success": True, "code": "ok", "file": "", "ids": [], **self._scores(prediction)}
         except BadPredictions as fault:
@@ -82,54 +81,24 @@ class Grader:
             # evaluate.py was written by a model and may raise anything; the trace goes to its author only.
             return _failure("metric_error", place, trace=traceback.format_exc(limit=-4)[-1500:])
 
-    def _aligned(self, path: Path, expected: pd.Index[Any], targets: list[str]) -> pd.DataFrame:
-        """The file's target columns in the order of the expected ids."""
-        try:
-            table = _read(path, self.id_column)
-        except FileNotFoundError as error:
-            raise BadPredictions("missing_file") from error
-        except pd.errors.EmptyDataError as error:
-            raise BadPredictions("empty_file") from error
-        except (ValueError, OSError, OverflowError, pd.errors.ParserError) as error:
-            raise BadPredictions("unreadable") from error
-        if any(name not in table.columns for name in (self.id_column, *targets)):
-            raise BadPredictions("missing_column")
-        ids = table[self.id_column].astype(object)
-        if ids.isna().any():
-            raise BadPredictions("blank_id", _lines(ids.isna()))
-        if ids.duplicated().any():
-            repeated = ids[ids.duplicated()].drop_duplicates()
-            known = repeated[repeated.isin(expected)].tolist()
-            raise BadPredictions("duplicate_ids", known or _lines(ids.duplicated()))
-        missing = expected[~expected.isin(ids)].tolist()
-        if missing:
-            raise BadPredictions("missing_ids", missing)
-        if len(ids) > len(expected):
-            raise BadPredictions("unknown_ids", _lines(~ids.isin(expected)))
-        return table.set_index(pd.Index(ids, dtype=object))[targets].loc[expected]
+    def _forms(self) -> dict[str, Any]:
+        """What the files must look like: the test predictions like the sample, the others like the labels."""
+        from kaggle_runner.predictions import Form
 
-    def _require_numbers(self, prediction: pd.DataFrame, *, like: pd.DataFrame) -> None:
-        """Refuse empty fields, and text, NaN and infinities where the labels are numbers (in place)."""
-        for column in prediction.columns:
-            values = prediction[column]
-            if getattr(self.metric, "texts", False):
-                prediction[column] = values.fillna("")  # no boxes, no mask, no words: an answer like another
-                continue
-            if values.isna().any():
-                raise BadPredictions("nan", prediction.index[values.isna()].tolist())
-            if column in like and not pd.api.types.is_numeric_dtype(like[column]):
-                continue
-            # as text where pandas read objects: an integer of hundreds of digits is no number to it
-            plain = values.astype(str) if values.dtype == object else values
-            numbers = pd.to_numeric(plain, errors="coerce")
-            if numbers.isna().any():
-                words = values[numbers.isna()].astype(str).str.strip().str.lower()
-                code = "nan" if words.isin(["nan", "na", "null", "none"]).all() else "not_a_number"
-                raise BadPredictions(code, prediction.index[numbers.isna()].tolist())
-            infinite = ~np.isfinite(numbers.to_numpy(dtype=float))
-            if infinite.any():
-                raise BadPredictions("infinite", prediction.index[infinite].tolist())
-            prediction[column] = numbers
+        sample, labels = Path(self.request["sample_submission"]), Path(self.request["truth"])
+        texts = bool(getattr(self.metric, "texts", False))
+        test = Form.of_sample(sample, labels, id_column=self.id_column, texts=texts)
+        return {"test": test, "validation": replace(test, ids=tuple(self.truth.index))}
+
+    def _read(self, place: str, path: str) -> pd.DataFrame:
+        """The file's target columns, in the order of its form."""
+        from kaggle_runner.predictions import Flaw, judge_file
+
+        found = judge_file(Path(path), self.forms[place])
+        if isinstance(found, Flaw):
+            raise BadPredictions(found.code, found.rows)
+        frame = found.frame()
+        return pd.DataFrame({name: _like(frame[name], self.truth[name]) for name in self.targets})
 
     def _check_metric(self, prediction: pd.DataFrame) -> None:
         if self.metric is None:
@@ -224,13 +193,18 @@ def feedback_rows(
     return np.array([str(name) in shown for name in names], dtype=bool)
 
 
-def _read(path: Path, id_column: str) -> pd.DataFrame:
-    """Ids as text; only an empty field is missing (labels may read "NA" or "None")."""
-    return pd.read_csv(path, dtype={id_column: str}, keep_default_na=False, na_values=[""], low_memory=False)
+def _read_labels(path: Path, id_column: str) -> pd.DataFrame:
+    """By ids as text; only an empty field is missing (labels may read "NA" or "None")."""
+    table = pd.read_csv(path, dtype={id_column: str}, keep_default_na=False, na_values=[""], low_memory=False)
+    return table.set_index(id_column)
 
 
-def _lines(mask: pd.Series[bool]) -> list[str]:
-    return [f"line {row + 2}" for row in np.flatnonzero(mask.to_numpy())[:_IDS_SHOWN]]
+def _like(values: pd.Series[Any], labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers in the type of whole or logical labels, where it can hold them: a metric may compare texts."""
+    if labels.dtype.kind not in "bi" or not (values.abs() < _EXACT).all():
+        return values
+    cast = values.astype(labels.dtype)
+    return cast if (cast == values).all() else values
 
 
 def _failure(code: str, place: str, ids: Sequence[str] = (), trace: str = "") -> dict[str, Any]:

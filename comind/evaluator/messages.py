@@ -9,29 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from comind.state.scores import Score
+from kaggle_runner import predictions
+from kaggle_runner.score import Score
 
-_LINE = re.compile(r"line \d{1,10}")
+_ROW = re.compile(r"row \d{1,10}")
 _IDS_SHOWN = 5
 
 PROBLEMS: dict[str, str] = {
+    **predictions.PROBLEMS,
     "both_files": "both a validation and a test prediction file are needed in the same turn",
-    "missing_file": "there is no such file in the working folder",
     "unsafe_file": "it is not a regular file inside the working folder (links and pipes are not read)",
     "too_large": "it is far larger than any valid submission",
-    "empty_file": "the file is empty",
-    "unreadable": "it is not a readable CSV; write it with to_csv(index=False)",
-    "missing_column": "a required column is absent; copy the columns of the sample",
-    "blank_id": "some rows have no id",
-    "duplicate_ids": "some ids appear more than once",
-    "missing_ids": "some ids of the sample have no prediction; write ids exactly as the sample does",
-    "unknown_ids": "there are rows whose ids are not in the sample",
-    "nan": "some predictions are missing (empty or NaN)",
-    "infinite": "some predictions are infinite",
-    "not_a_number": "some predictions are no numbers",
     "out_of_range": "some predictions lie outside the range that the metric allows",
     "unknown_label": "some predictions are not valid labels; copy the form of the labels in train.csv",
     "constant": "all predictions are equal, and the metric is undefined for them",
+    "malformed": "some predictions do not read as the metric needs them; copy the form of the sample",
     "row_count": "the number of rows is wrong",
     "score_not_finite": "the metric is not finite for these predictions",
     "metric_error": "the metric could not be computed for these predictions",
@@ -45,10 +37,10 @@ def known_code(code: object) -> str:
 
 
 def public_ids(ids: object, public: Collection[str]) -> list[str]:
-    """Those ids that may be shown: ids of the sample submissions and line numbers."""
+    """Those ids that may be shown: ids of the sample submissions and numbers of rows."""
     if not isinstance(ids, list):
         return []
-    shown = [one for one in ids if isinstance(one, str) and (one in public or _LINE.fullmatch(one))]
+    shown = [one for one in ids if isinstance(one, str) and (one in public or _ROW.fullmatch(one))]
     return shown[:_IDS_SHOWN]
 
 

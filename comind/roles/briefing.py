@@ -14,8 +14,8 @@ from comind.analysis.members import Member
 from comind.analysis.ranking import Standing
 from comind.roles.prompts import quote
 from comind.state.records import Dataset, Draft, Evaluation, Idea, Kernel, Link, Report
-from comind.state.scores import Score
 from kaggle_runner.machine import Machine
+from kaggle_runner.score import Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from comind.llm.formats import MalformedReply
 from comind.roles import briefing
 from comind.roles.briefing import KernelRun
 from comind.state.records import Agent, Evaluation, Idea, Kernel, Link, Report
-from comind.state.scores import Score
 from comind.state.store import Store
 from kaggle_runner.errors import ModelError
 from kaggle_runner.moments import stamp
+from kaggle_runner.score import Score
 
 T = TypeVar("T")
 

@@ -25,10 +25,10 @@ from comind.state.records import (
     TestGrade,
 )
 from comind.state.runs import RunFolder
-from comind.state.scores import better, better_beyond_noise, written
 from comind.state.store import Store
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
+from kaggle_runner.score import better, better_beyond_noise, written
 
 _UNRANKED_SHOWN = 60
 

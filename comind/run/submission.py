@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +17,17 @@ from comind.analysis.ranking import best_of_each_agent, standings
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder
-from comind.state.scores import Score, written
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.kaggle.catalogue import database_of
 from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.moments import Clock
+from kaggle_runner.score import written
 from kaggle_runner.submissions.file import Sample
 from kaggle_runner.submissions.governor import Governor, Patience
 from kaggle_runner.submissions.policy import chosen
-from kaggle_runner.submissions.records import (
-    Candidate,
-    FileFacts,
-    KernelFile,
-    LocalScore,
-    SentSubmission,
-    Verdict,
-)
+from kaggle_runner.submissions.records import Candidate, FileFacts, KernelFile, SentSubmission, Verdict
 
 if TYPE_CHECKING:
     from comind.community.upstream import Upstream
@@ -67,14 +61,14 @@ def candidates_of(
         path = folder.path / evaluation.submission
         agent = agents.get(evaluation.agent)
         if path not in looked:
-            sample = sample or Sample(folder.original / "sample_submission.csv")
+            sample = sample or _sample(reader, folder)
             looked[path] = sample.inspect(path)
         found.append(
             Candidate(
                 run=folder.id,
                 evaluation=evaluation.id,
                 path=path,
-                score=local_score(one.score, trusted=trusted),
+                score=replace(one.score, trusted=trusted),
                 facts=looked[path],
                 title=agent.title if agent else "",
                 kernel=KernelFile(push.ref, push.version, evaluation.submission_name) if push else None,
@@ -83,16 +77,20 @@ def candidates_of(
     return found
 
 
+def _sample(reader: Reader, folder: RunFolder) -> Sample:
+    from mle_live.metrics import reads_texts
+
+    run = reader.run()
+    texts = run is not None and reads_texts(run.metric)
+    return Sample(folder.original / "sample_submission.csv", folder.labels, texts=texts)
+
+
 def labels_were_readable(reader: Reader) -> bool:
     """Whether agents' code could read the validation labels: attached at Kaggle, or in a weak sandbox."""
     run = reader.run()
     attached = run is not None and bool(run.config.get("attach_competition"))
     events = reader.all(Event, "kind = 'sandbox'")
     return attached or any(event.data.get("labels_readable") for event in events)
-
-
-def local_score(score: Score, *, trusted: bool = True) -> LocalScore:
-    return LocalScore(score.value, score.low, score.high, score.rows, score.higher_is_better, trusted)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What a run comes to, as one JSON document: `comind-tui show --json`, the headless summary, the benchmark.
 
 It only reads. Nothing here is computed twice elsewhere: scores come from stored evaluations and are
-compared through `comind.state.scores`, costs from the stored calls.
+compared through `kaggle_runner.score`, costs from the stored calls.
 """
 
 from __future__ import annotations

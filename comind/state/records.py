@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
-from comind.state.scores import Score
 from kaggle_runner.rows import Stamp
+from kaggle_runner.score import Score
 
 RunStatus = Literal["preparing", "running", "paused", "finished", "stopped", "failed"]
 AgentStatus = Literal[

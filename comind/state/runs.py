@@ -98,6 +98,11 @@ class RunFolder:
         """Validation labels and the evaluator's scripts. Never mounted where agent code runs."""
         return self.path / "private"
 
+    @property
+    def labels(self) -> Path:
+        """The validation labels, as they are scored."""
+        return self.private / "validation.csv"
+
     def workspace(self, agent: str) -> Path:
         """The agent's /kaggle/working."""
         return self.path / "agents" / agent / "working"

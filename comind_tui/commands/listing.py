@@ -21,7 +21,6 @@ from comind.run.summary import best_standing, shown_status, summarize
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run, score_from
 from comind.state.runs import RunFolder, engine_alive, find_run, run_folders, signature
-from comind.state.scores import Score, better_beyond_noise
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
@@ -43,6 +42,7 @@ from comind_tui.text.plain import (
 )
 from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.score import Score, better_beyond_noise
 from kaggle_runner.texts import shortened
 
 

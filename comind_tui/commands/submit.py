@@ -15,7 +15,6 @@ from typing import Any
 from comind.config import from_mapping
 from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
 from comind.state.runs import RunFolder, find_run, read_run
-from comind.state.scores import written
 from comind_tui.commands.listing import print_json, terminal_width
 from comind_tui.commands.ranks import slug_of
 from comind_tui.text.submissions import (
@@ -30,6 +29,7 @@ from comind_tui.text.submissions import (
 from kaggle_runner.errors import SubmissionRefused, UsageError
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
 from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.score import written
 from kaggle_runner.submissions.book import by_others
 from kaggle_runner.submissions.governor import Governor, Standing
 from kaggle_runner.submissions.ledger import read_ledger

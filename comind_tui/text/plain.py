@@ -14,8 +14,8 @@ from typing import Any
 
 from comind.analysis.forecast import Forecast, dollar_limit
 from comind.state.records import Run
-from comind.state.scores import Score, written
 from kaggle_runner.moments import parse_moment
+from kaggle_runner.score import Score, written
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -142,7 +142,7 @@ def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | N
 
 
 def number(value: float | None, places: int | None = None) -> str:
-    """A score as people read it (`comind.state.scores.written`); a dash when there is none."""
+    """A score as people read it (`kaggle_runner.score.written`); a dash when there is none."""
     return "–" if value is None else written(value, places)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comind.state.scores import Score, written
 from comind_tui.text.plain import labelled, table
 from kaggle_runner.moments import stamp
+from kaggle_runner.score import Score, written
 from kaggle_runner.submissions.governor import Standing
 from kaggle_runner.submissions.ledger import Ledger
-from kaggle_runner.submissions.records import Candidate, LocalScore, SentSubmission, Situation, Verdict
+from kaggle_runner.submissions.records import Candidate, SentSubmission, Situation, Verdict
 
 _WORDS = {"send": "worth sending", "hold": "held back", "refuse": "impossible"}
 _INDENT = 13
@@ -36,10 +36,8 @@ def deadline_line(now: Situation) -> str:
     )
 
 
-def score_text(score: LocalScore | None) -> str:
-    if score is None:
-        return "–"
-    return str(Score(score.value, score.low, score.high, score.rows, score.higher_is_better))
+def score_text(score: Score | None) -> str:
+    return "–" if score is None else str(score)
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int | None) -> str:
@@ -118,7 +116,7 @@ def situation_document(now: Situation) -> dict[str, Any]:
     }
 
 
-def score_document(score: LocalScore | None) -> dict[str, Any] | None:
+def score_document(score: Score | None) -> dict[str, Any] | None:
     if score is None or not math.isfinite(score.value):
         return None
     interval = [score.low, score.high]

@@ -9,9 +9,9 @@ from textual.widgets import DataTable
 
 from comind.analysis.ranking import Standing
 from comind.state.records import Run, score_from
-from comind.state.scores import better_beyond_noise
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.plain import arrow, cell_width, fit, interval, one_line
+from kaggle_runner.score import better_beyond_noise
 
 SHOWN = 200
 LEAST_TITLE = 12

@@ -10,10 +10,10 @@ from textual_plotext import PlotextPlot
 
 from comind.analysis.ranking import Standing
 from comind.state.records import Run, score_from
-from comind.state.scores import Score, better
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.plain import arrow, one_line
 from kaggle_runner.moments import parse_moment
+from kaggle_runner.score import Score, better
 
 TICKS = 5
 _AXIS_COLUMNS = 12

@@ -17,7 +17,8 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle.records import Submission
 from kaggle_runner.moments import stamp
 from kaggle_runner.rows import columns, from_row, to_row
-from kaggle_runner.submissions.records import TOKEN_DIGITS, Candidate, LocalScore, SentSubmission, State
+from kaggle_runner.score import Score
+from kaggle_runner.submissions.records import TOKEN_DIGITS, Candidate, SentSubmission, State
 
 TABLE = "submissions"
 _KEY = ("account", "competition", "token")
@@ -49,7 +50,7 @@ class SubmissionBook:
         self._book = book
         self._competition = competition
         own = [column for column in columns(SentSubmission) if column.name != "score"]
-        score = {column.name: column for column in columns(LocalScore)}
+        score = {column.name: column for column in columns(Score)}
         book.require(
             TABLE, [*own, *(score[field]._replace(name=name) for name, field in _SCORE.items())], _KEY
         )
@@ -131,7 +132,7 @@ class SubmissionBook:
         score = None
         if row["local_score"] is not None:
             told = {field: row[name] for name, field in _SCORE.items()}
-            score = from_row(LocalScore, told, self._book.path)
+            score = from_row(Score, told, self._book.path)
         return replace(from_row(SentSubmission, row, self._book.path), score=score)
 
 

@@ -1,6 +1,6 @@
-"""A submission file before it is sent: checked against the sample, fingerprinted, sketched for comparison.
+"""A submission file before it is sent: judged, fingerprinted, sketched for comparison.
 
-It does not know the metric and scores nothing. pandas is imported only when a file is read.
+It does not know the metric and scores nothing.
 """
 
 from __future__ import annotations
@@ -11,30 +11,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kaggle_runner.errors import BadCompetition
+from kaggle_runner.prediction_columns import Values
+from kaggle_runner.predictions import Form, Predictions, judge_file
 from kaggle_runner.submissions.records import Column, FileFacts
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
 
 MOST_BYTES = 500 * 2**20
 _SKETCH_VALUES = 4000
 _SKETCH_ROWS = 2000
-_SHOWN_IDS = 3
-_CHUNK = 2**20
 
 
 class Sample:
-    """A competition's sample submission, read once for any number of files."""
+    """A competition's sample submission, read once for any number of files (see `Form.of_sample`)."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fault = ""
+    def __init__(self, path: Path, labels: Path | None = None, *, texts: bool = False) -> None:
+        self._form, self._fault = None, ""
         try:
-            self._table = _read(path)
-        except (OSError, ValueError) as error:
-            self._fault = f"the sample submission {path} cannot be read, so nothing can be checked: {error}"
+            self._form = Form.of_sample(path, labels, texts=texts)
+        except BadCompetition as error:
+            self._fault = f"nothing can be checked: {error.message}"
 
     def inspect(self, path: Path) -> FileFacts:
         """Look at `path` as a submission of the competition.
@@ -46,25 +45,19 @@ class Sample:
             size, digest = path.stat().st_size, _digest(path)
         except OSError as error:
             return FileFacts("", "", 0, 0, problems=(f"{path} cannot be read: {error.strerror}",))
-        problems = [f"it has {size:,} bytes, more than the {MOST_BYTES:,} that are taken"] * (
-            size > MOST_BYTES
-        )
-        if path.suffix.lower() != ".csv":
-            problems.append(f"{path.name!r} is not a .csv file")
-        if self._fault:
-            problems.append(self._fault)
-        if problems:
-            return FileFacts(digest, digest, 0, size, problems=tuple(problems))
-        model = self._table
-        try:
-            table = _read(path, str(model.columns[0]))
-        except (OSError, ValueError) as error:
-            return FileFacts(digest, digest, 0, size, problems=(f"it is no readable CSV: {error}",))
-        problems = _problems(table, model)
-        if problems:
-            return FileFacts(digest, digest, len(table), size, problems=tuple(problems))
-        table = _canonical(table, model)
-        return FileFacts(digest, _content(table), len(table), size, _sketch(table))
+        if size > MOST_BYTES:
+            problem = f"it has {size:,} bytes, more than the {MOST_BYTES:,} that are taken"
+        elif path.suffix.lower() != ".csv":
+            problem = f"{path.name!r} is not a .csv file"
+        elif self._form is None:
+            problem = self._fault
+        else:
+            found = judge_file(path, self._form)
+            if isinstance(found, Predictions):
+                content = _content(found, self._form.id_column)
+                return FileFacts(digest, content, len(found.ids), size, _sketch(found))
+            problem = found.sentence
+        return FileFacts(digest, digest, 0, size, problems=(problem,))
 
 
 def inspect(path: Path, sample: Path) -> FileFacts:
@@ -105,97 +98,20 @@ def _agreement(one: Column, other: Column) -> float:
 
 
 def _digest(path: Path) -> str:
-    total = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            total.update(chunk)
-    return total.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, key: str = "") -> pd.DataFrame:
-    """The table with the id `key` (else its first column) as text; only an empty field is missing."""
-    import pandas as pd
-
-    head = pd.read_csv(path, nrows=0)
-    if len(head.columns) < 2:
-        raise ValueError("it has no column besides the id")
-    return pd.read_csv(path, dtype={key or head.columns[0]: str}, keep_default_na=False, na_values=[""])
-
-
-def _problems(table: pd.DataFrame, model: pd.DataFrame) -> list[str]:
-    """Columns first, then ids, then values: each kind is told only when the one before is right."""
-    wanted, given = list(map(str, model.columns)), list(map(str, table.columns))
-    if sorted(wanted) != sorted(given):
-        return [f"its columns are {_some(given)}; the sample has {_some(wanted)}"]
-    key = wanted[0]
-    if table[key].isna().any():
-        return [f"{int(table[key].isna().sum())} rows have no {key}"]
-    repeated = table[key][table[key].duplicated()].unique().tolist()
-    if repeated:
-        return [f"{len(repeated)} ids appear more than once: {_some(repeated)}"]
-    if table[key].equals(model[key]):
-        return _value_problems(table, model)
-    expected, present = set(model[key]), set(table[key])
-    missing, unknown = sorted(expected - present, key=str), sorted(present - expected, key=str)
-    if missing or unknown:
-        told = [f"{len(missing)} of {len(expected)} ids are missing: {_some(missing)}"] * bool(missing)
-        return told + [f"{len(unknown)} ids are not in the sample: {_some(unknown)}"] * bool(unknown)
-    return _value_problems(table, model)
-
-
-def _value_problems(table: pd.DataFrame, model: pd.DataFrame) -> list[str]:
-    key, *targets = map(str, model.columns)
-    return [fault for name in targets if (fault := _fault_of_values(table, model, key, name))]
-
-
-def _fault_of_values(table: pd.DataFrame, model: pd.DataFrame, key: str, name: str) -> str:
-    import numpy as np
-    import pandas as pd
-
-    values = table[name]
-    if values.isna().any():
-        return (
-            f"{int(values.isna().sum())} values of {name!r} are missing: {_some(table[key][values.isna()])}"
-        )
-    if model[name].dtype.kind not in "iuf":
-        return ""
-    try:
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
-    except OverflowError:  # a whole number of hundreds of digits
-        return f"values of {name!r} are larger than any number may be"
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        return f"{int(bad.sum())} values of {name!r} are no finite numbers: {_some(table[key][bad])}"
-    return ""
-
-
-def _some(values: Sequence[object] | pd.Series) -> str:
-    shown = [str(value) for value in list(values)[:_SHOWN_IDS]]
-    return ", ".join(shown) + (" …" if len(values) > _SHOWN_IDS else "")
-
-
-def _canonical(table: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
-    """Rows and columns as in the sample, so that order alone makes no difference."""
-    import pandas as pd
-
-    names = list(model.columns)
-    key = names[0]
-    if not table[key].equals(model[key]):
-        table = table.set_index(key).loc[model[key]].reset_index()
-    table = table[names]
-    numbers = [name for name in names[1:] if model[name].dtype.kind in "iuf"]
-    return table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
-
-
-def _content(table: pd.DataFrame) -> str:
+def _content(predictions: Predictions, id_column: str) -> str:
     """SHA-256 of names, texts, and numbers to nine significant digits."""
-    total = hashlib.sha256("\x1f".join(map(str, table.columns)).encode())
-    for name in table.columns:
-        values = table[name]
-        if values.dtype.kind == "f":
-            total.update(_nine_digits(values.to_numpy(dtype=float)))
+    import numpy as np
+
+    total = hashlib.sha256("\x1f".join([id_column, *predictions.columns]).encode())
+    for values in (list(predictions.ids), *predictions.columns.values()):
+        if isinstance(values, list):
+            total.update("\x1f".join(values).encode())
         else:
-            total.update("\x1f".join(map(str, values.tolist())).encode())
+            total.update(_nine_digits(np.asarray(values)))
     return total.hexdigest()
 
 
@@ -212,18 +128,18 @@ def _nine_digits(values: npt.NDArray[np.float64]) -> bytes:
     return mantissas.astype("<i8").tobytes() + exponents.astype("<i2").tobytes()
 
 
-def _sketch(table: pd.DataFrame) -> tuple[Column, ...]:
+def _sketch(predictions: Predictions) -> tuple[Column, ...]:
     """Evenly spaced rows: every file of a competition gives the same ones."""
     import numpy as np
 
-    targets = list(table.columns[1:])[:_SKETCH_VALUES]
-    count = min(len(table), _SKETCH_ROWS, max(1, _SKETCH_VALUES // len(targets)))
-    places = np.linspace(0, len(table) - 1, count).astype(int)
-    chosen = table.iloc[places]
-    return tuple(_column(chosen[name]) for name in targets)
+    columns = list(predictions.columns.values())[:_SKETCH_VALUES]
+    rows = len(predictions.ids)
+    count = min(rows, _SKETCH_ROWS, max(1, _SKETCH_VALUES // len(columns)))
+    places = np.linspace(0, rows - 1, count).astype(int).tolist()
+    return tuple(_chosen(values, places) for values in columns)
 
 
-def _column(values: pd.Series) -> Column:
-    if values.dtype.kind in "iufb":
-        return tuple(float(f"{value:.6g}") for value in values.astype(float))
-    return tuple(map(str, values))
+def _chosen(values: Values, rows: Sequence[int]) -> Column:
+    if isinstance(values, list):
+        return tuple(values[row] for row in rows)
+    return tuple(float(f"{values[row]:.6g}") for row in rows)

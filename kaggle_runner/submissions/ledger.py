@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
+from kaggle_runner.score import best_first, sort_key
 from kaggle_runner.submissions.file import similarity
 from kaggle_runner.submissions.records import SentSubmission
 
@@ -183,15 +184,12 @@ def _differ(one: SentSubmission, other: SentSubmission) -> bool:
 
 def _public(row: SentSubmission, higher: bool) -> float:
     """Sorts best first."""
-    value = math.nan if row.public_score is None else row.public_score
-    return math.inf if math.isnan(value) else -value if higher else value
+    return best_first(row.public_score, higher)
 
 
 def _local(row: SentSubmission) -> float:
     """Sorts best first."""
-    if row.score is None or math.isnan(row.score.value):
-        return math.inf
-    return -row.score.value if row.score.higher_is_better else row.score.value
+    return sort_key(row.score) if row.score else math.inf
 
 
 def _gap(local: Sequence[float], public: Sequence[float]) -> Gap | None:

@@ -25,8 +25,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import NormalDist
 
+from kaggle_runner.score import Score, better, better_beyond_noise, sort_key
 from kaggle_runner.submissions.file import similarity
-from kaggle_runner.submissions.records import Candidate, Level, LocalScore, SentSubmission, Situation, Verdict
+from kaggle_runner.submissions.records import Candidate, Level, SentSubmission, Situation, Verdict
 
 NEARLY_THE_SAME = 0.999
 """Similarity of predictions from which a file tells nothing new."""
@@ -107,11 +108,10 @@ def best_sent(sent: Sequence[SentSubmission], candidate: Candidate) -> SentSubmi
         and (row.score.higher_is_better, row.score.trusted) == (higher, trusted)
         and (trusted or row.run == candidate.run)
     ]
-    sign = 1 if higher else -1
-    return max(known, key=lambda row: sign * row.score.value if row.score else 0.0, default=None)
+    return min(known, key=lambda row: sort_key(row.score) if row.score else math.inf, default=None)
 
 
-def probability_better(one: LocalScore, other: LocalScore) -> float:
+def probability_better(one: Score, other: Score) -> float:
     """That `one` is truly better, both errors normal and independent.
 
     On one split they share their rows, so the true probability is farther from one half.
@@ -122,18 +122,13 @@ def probability_better(one: LocalScore, other: LocalScore) -> float:
     return NormalDist().cdf(gain / deviation)
 
 
-def expected_gain(one: LocalScore, other: LocalScore) -> float:
+def expected_gain(one: Score, other: Score) -> float:
     """E[max(0, one − other)] in the metric's units, under the same assumption."""
     gain, deviation = one.gain_over(other.value), math.hypot(one.deviation, other.deviation)
     if deviation == 0:
         return max(0.0, gain)
     z = gain / deviation
     return gain * NormalDist().cdf(z) + deviation * NormalDist().pdf(z)
-
-
-def beyond_noise(one: LocalScore, other: LocalScore) -> bool:
-    """True when the two intervals do not touch and `one` lies on the good side."""
-    return one.low > other.high if one.higher_is_better else one.high < other.low
 
 
 def _worth(candidate: Candidate, sent: Sequence[SentSubmission], now: Situation) -> Verdict:
@@ -151,9 +146,9 @@ def _worth(candidate: Candidate, sent: Sequence[SentSubmission], now: Situation)
     against, within = "", "labels could be read in its run: only the board can tell what it is worth"
     if best is not None and best.score is not None:
         against = f"{_shown(candidate.score)} against {_shown(best.score)} of {_name(best)}"
-        if candidate.score.gain_over(best.score.value) <= 0:
+        if not better(candidate.score, best.score):
             return _verdict(candidate, best, "hold", f"no better than what was sent: {against}")
-        if trusted and beyond_noise(candidate.score, best.score):
+        if trusted and better_beyond_noise(candidate.score, best.score):
             return _verdict(candidate, best, "send", f"better beyond noise: {against}")
         within = f"better within noise: {against}" if trusted else f"{within} ({against})"
     elif trusted:
@@ -222,10 +217,7 @@ def _twin(candidate: Candidate, sent: Sequence[SentSubmission]) -> tuple[SentSub
 
 
 def _by_score(candidate: Candidate) -> tuple[float, str]:
-    value = candidate.score.value
-    if math.isnan(value):
-        return math.inf, candidate.evaluation
-    return (-value if candidate.score.higher_is_better else value), candidate.evaluation
+    return sort_key(candidate.score), candidate.evaluation
 
 
 def _name(row: SentSubmission) -> str:
@@ -244,7 +236,7 @@ def _fate(row: SentSubmission) -> str:
     return "whose fate is not known yet"
 
 
-def _shown(score: LocalScore) -> str:
+def _shown(score: Score) -> str:
     """All three with as many digits after the point as the longest needs: 0.99542 [0.98856, 1.00000]."""
     texts = [f"{one:.5g}" for one in (score.value, score.low, score.high)]
     if not any("e" in text for text in texts):

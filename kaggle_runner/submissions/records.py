@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from kaggle_runner.score import Score
+
 Column = tuple[float | str, ...]
 State = Literal["intended", "sent", "scored", "failed", "unsent"]
 """intended: journaled, its fate unknown yet. sent: the server has it. scored and failed: the server's word.
@@ -24,30 +26,8 @@ TOKEN_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LocalScore:
-    """Our own score of a solution on `rows` validation rows, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    rows: int
-    higher_is_better: bool
-    trusted: bool = True
-    """False where agents could read the validation labels: it is compared within its own run only."""
-
-    @property
-    def deviation(self) -> float:
-        """The standard error that a normal distribution with this interval has."""
-        return abs(self.high - self.low) / (2 * 1.96)
-
-    def gain_over(self, other: float) -> float:
-        """Positive when this value is better than `other`."""
-        return self.value - other if self.higher_is_better else other - self.value
-
-
-@dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A submission file as the governor knows it (`submission_file.inspect`)."""
+    """A submission file as the governor knows it (`submissions.file.inspect`)."""
 
     sha256: str
     """Of the file's bytes."""
@@ -77,7 +57,7 @@ class Candidate:
     run: str
     evaluation: str
     path: Path
-    score: LocalScore
+    score: Score
     facts: FileFacts
     title: str = ""
     kernel: KernelFile | None = None
@@ -109,7 +89,7 @@ class SentSubmission:
     rows: int = 0
     """Rows that it predicts."""
     sketch: tuple[Column, ...] = ()
-    score: LocalScore | None = None
+    score: Score | None = None
     """None for one that another state folder sent: only its description is known."""
     reason: str = ""
     message: str = ""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from kaggle_runner.moments import stamp
 from mle_live.competitions.board import load_board
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.competitions.grading import Grade, InvalidSubmission, grade_file, read_both
+from mle_live.competitions.grading import Grade, InvalidSubmission, grade_file, read_solution, read_table
 from mle_live.competitions.placement import Placement, medal_thresholds, placement
 
 Compat = Literal["mle-bench"]
@@ -97,8 +97,10 @@ def _grade_as_mle_bench(competition: HostedCompetition, path: Path) -> Grade:
         raise InvalidSubmission("no_file", f"MLE-bench takes files named .csv only, not {path.name!r}")
     if competition.solution_path is None:
         return grade_file(competition, path)
-    solution, submission = read_both(competition, path)
-    return Grade(None, grade_as_mle_bench(solution, submission, competition), 0, len(solution))
+    solution = read_solution(competition)
+    return Grade(
+        None, grade_as_mle_bench(solution, read_table(path, competition), competition), 0, len(solution)
+    )
 
 
 def _thresholds(board: Sequence[float], higher_is_better: bool) -> dict[str, float | None]:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from kaggle_runner.predictions import Flaw, match_ids
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.competitions.grading import InvalidSubmission, align
+from mle_live.competitions.grading import InvalidSubmission
 from mle_live.metrics import (
     InvalidPredictions,
     classification,
@@ -57,11 +58,20 @@ def grade_as_mle_bench(solution: DataFrame, submission: DataFrame, competition: 
         ) from error
 
 
+def _by_id(truth: DataFrame, submission: DataFrame, competition: HostedCompetition) -> DataFrame:
+    """The submission's targets in the order of the truth's index; more columns do no harm."""
+    ids = submission[competition.id_column].astype(object).fillna("").tolist()
+    places = match_ids(ids, truth.index.tolist())
+    if isinstance(places, Flaw):
+        raise InvalidSubmission.by(places)
+    return submission[list(competition.target_columns)].set_axis(truth.index[places]).loc[truth.index]
+
+
 def _aligned(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """No difference but that an undefined score passes; NaN predictions break scikit-learn's checks."""
     metric, targets = get_metric(competition.metric), list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     score = metric.formula(*metric.arrays(truth, prediction, targets))
     return float(round(score)) if competition.slug == _VOLCANO else score
 
@@ -96,7 +106,7 @@ def _undefined_allowed(solution: DataFrame, submission: DataFrame, competition: 
     """Pearson: constant predictions score NaN, which counts as a valid submission."""
     targets = list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     return regression.pearson_r(truth[targets].to_numpy(dtype=float), prediction.to_numpy(dtype=float))
 
 
@@ -144,7 +154,7 @@ def _cut_at_half(solution: DataFrame, submission: DataFrame, competition: Hosted
 def _accuracy_of_answers(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """Answer spans: scikit-learn's "micro" F1 of 0/1 labels, which is their accuracy."""
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     has_answer, given = sequences.read_spans(truth, prediction, list(competition.target_columns))
     labelled = np.where(given[:, 0] == 1, given[:, 1], has_answer[:, 0])
     return float((labelled == given[:, 0]).mean())
@@ -156,7 +166,7 @@ def _histograms(solution: DataFrame, submission: DataFrame, competition: HostedC
     (On pandas 3 the grader breaks altogether; published scores come from pandas 2.)
     """
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     true_areas, given = masks.read_salt_areas(truth, prediction, list(competition.target_columns))
     true, predicted, shared = true_areas[:, 0], given[:, 0], given[:, 1]
     predicted_or_full = np.where(predicted > 0, predicted, masks.SALT_PIXELS)
@@ -182,7 +192,7 @@ def _slices_by_position(solution: DataFrame, submission: DataFrame, competition:
     targets = list(competition.target_columns)
     truth = solution.set_index(competition.id_column)
     paired = masks.read_areas(truth, submission.set_axis(truth.index), targets)
-    places, volumes = masks.read_volumes(truth, align(truth.index.tolist(), submission, competition), targets)
+    places, volumes = masks.read_volumes(truth, _by_id(truth, submission, competition), targets)
     return masks.weighted_dice_and_hausdorff(
         masks.mean_filled_dice(*paired), masks.mean_hausdorff(places, volumes)
     )
@@ -203,7 +213,7 @@ def _known_tags(solution: DataFrame, submission: DataFrame, competition: HostedC
     """Label sets: micro F1, also where Kaggle takes the mean; a label that the truth lacks is free."""
     (target,) = competition.target_columns
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     known = {tag for text in texts.plain(truth, target) for tag in text.split()}
     kept = [" ".join(tag for tag in text.split() if tag in known) for text in texts.plain(prediction, target)]
     filtered = prediction.assign(**{target: kept})
@@ -226,7 +236,7 @@ def _clipped(solution: DataFrame, submission: DataFrame, competition: HostedComp
 def _every_scene(solution: DataFrame, submission: DataFrame, competition: HostedCompetition) -> float:
     """3D boxes: one scene without true boxes makes the score NaN."""
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     counts, scores = read_scenes(truth, prediction, list(competition.target_columns))
     return float(scores.mean()) if (counts > 0).all() else math.nan
 
@@ -236,7 +246,7 @@ def _flat_average_precision(
 ) -> float:
     """Boxes at IoU > 0.5: scikit-learn's average precision over matched, unmatched and missed boxes."""
     truth = solution.set_index(competition.id_column)
-    prediction = align(truth.index.tolist(), submission, competition)
+    prediction = _by_id(truth, submission, competition)
     expected, predicted = texts.parse_both(truth, prediction, competition.target_columns, boxes.parse_boxes)
     return boxes.flat_map(expected, predicted, 0.5, classification.average_precision)
 

@@ -12,6 +12,6 @@ scipy only, so that the grader's sandbox can import it from a read-only mount.
 from mle_live.metrics.intervals import bootstrap
 from mle_live.metrics.metric import InvalidPredictions, Metric
 from mle_live.metrics.recognition import recognise
-from mle_live.metrics.registry import METRICS, get_metric
+from mle_live.metrics.registry import METRICS, get_metric, reads_texts
 
-__all__ = ["METRICS", "InvalidPredictions", "Metric", "bootstrap", "get_metric", "recognise"]
+__all__ = ["METRICS", "InvalidPredictions", "Metric", "bootstrap", "get_metric", "reads_texts", "recognise"]

@@ -188,6 +188,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 
 
+def reads_texts(name: str) -> bool:
+    """Whether predictions are texts to this metric; False for one that is known in words only."""
+    return name in METRICS and METRICS[name].texts
+
+
 def get_metric(name: str) -> Metric:
     """The metric of that name; UsageError with the nearest names when there is none."""
     if name in METRICS:

@@ -29,9 +29,9 @@ from comind.state.records import (
     RunStatus,
 )
 from comind.state.runs import RunFolder, create_run
-from comind.state.scores import Score
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK, stamp
+from kaggle_runner.score import Score
 from tests.fakes.clocks import HandClock
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

@@ -98,7 +98,7 @@ def test_mistakes_end_with_one_message_and_the_right_exit_code(
     file = tmp_path / "s.csv"
     file.write_text("id,target\nt00,1\n")
     assert main(["grade", SLUG, str(file), *root]) == 1
-    assert "39 of 40 test ids have no prediction" in capsys.readouterr().err
+    assert "39 of them, first" in capsys.readouterr().err
     assert main(["grade", SLUG, str(tmp_path / "absent.csv"), *root]) == 2
     assert main(["grade", "absent-comp", str(file), *root]) == 2
     assert main(["serve", "--root", str(tmp_path / "empty")]) == 2

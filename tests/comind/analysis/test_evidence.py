@@ -19,8 +19,8 @@ from comind.analysis.ranking import Standing
 from comind.run.results import write_report
 from comind.state.records import Agent, Draft, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder
-from comind.state.scores import Score
 from comind.state.store import Store
+from kaggle_runner.score import Score
 
 TAU, NOISE = 0.02, 0.01
 

@@ -11,7 +11,7 @@ import pytest
 from comind.analysis.members import complementary, prediction_correlations, redundant
 from comind.analysis.ranking import Standing
 from comind.state.records import Evaluation
-from comind.state.scores import Score
+from kaggle_runner.score import Score
 
 
 def standing(agent: str, score: float) -> Standing:

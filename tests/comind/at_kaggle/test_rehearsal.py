@@ -12,14 +12,16 @@ from comind.at_kaggle.words import fault_of, told_of
 from kaggle_runner.jobs.gathered import gather
 from kaggle_runner.jobs.records import JobResult, JobState
 from kaggle_runner.kaggle.records import AcceleratorQuota, LogLine, Quota
+from kaggle_runner.predictions import Form
 
 SAMPLE = "id,label\n1,0\n2,0\n3,0\n"
 
 
-def fault(folder: Path, text: str, sample: str = SAMPLE) -> str:
+def fault(folder: Path, text: str, sample: str = SAMPLE, *, texts: bool = False) -> str:
     (folder / "sample.csv").write_text(sample)
     (folder / "predictions.csv").write_text(text)
-    return prediction_fault(folder, "predictions.csv", folder / "sample.csv")
+    form = Form.of_sample(folder / "sample.csv", texts=texts)
+    return prediction_fault(folder, "predictions.csv", form, limit=1000)
 
 
 @pytest.mark.parametrize(
@@ -34,13 +36,14 @@ def test_what_the_evaluator_would_take_passes(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "has the columns ; it must have id, label"),
-        ("id,target\n1,0\n2,0\n3,0\n", "has the columns id, target"),
-        ("id,label\n1,0\n2,0\n", "has 2 rows; 3 are to be predicted"),
-        ("id,label\n1,0\n2,0\n2,0\n", "other ids"),
-        ("id,label\n1,0\n2,0\n3,nan\n", "'nan' for the id 3 where a number is due"),
-        ("id,label\n1,0\n2,\n3,0\n", "'' for the id 2"),
-        ("id,label\n1,0\n2,0,9\n3,0\n", "not 2 values long"),
+        ("", "predictions.csv would not be scored: the file is empty"),
+        ("id,target\n1,0\n2,0\n3,0\n", "a required column is absent"),
+        ("id,label\n1,0\n2,0\n", "as the sample does (1 of them: 3)"),
+        ("id,label\n1,0\n2,0\n2,0\n", "more than once (1 of them: 2)"),
+        ("id,label\n1,0\n2,0\n3,nan\n", "(column 'label'; 1 of them: 3)"),
+        ("id,label\n1,0\n2,\n3,0\n", "(column 'label'; 1 of them: 2)"),
+        ("id,label\n1,0\n2,0,9\n3,0\n", "(1 of them: row 2)"),
+        ("id,label\n" + "1,0\n" * 400, "predictions.csv cannot be read"),
     ],
 )
 def test_what_it_would_refuse_is_named(tmp_path: Path, text: str, why: str) -> None:
@@ -48,13 +51,14 @@ def test_what_it_would_refuse_is_named(tmp_path: Path, text: str, why: str) -> N
 
 
 def test_texts_may_be_empty_where_texts_are_the_answer(tmp_path: Path) -> None:
-    assert fault(tmp_path, "id,words\n1,\n2,b\n", sample="id,words\n1,none\n2,none\n") == ""
+    assert fault(tmp_path, "id,words\n1,\n2,b\n", sample="id,words\n1,none\n2,none\n", texts=True) == ""
 
 
 def test_a_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "sample.csv").write_text(SAMPLE)
     (tmp_path / "predictions.csv").symlink_to(tmp_path / "sample.csv")
-    assert "cannot be read" in prediction_fault(tmp_path, "predictions.csv", tmp_path / "sample.csv")
+    form = Form.of_sample(tmp_path / "sample.csv")
+    assert "cannot be read" in prediction_fault(tmp_path, "predictions.csv", form, limit=1000)
 
 
 def test_an_expectation_grows_with_the_rows_and_spares_what_is_carried() -> None:

@@ -319,7 +319,7 @@ def test_parts_keep_groups_whole() -> None:
 
 def test_messages_show_known_codes_and_public_ids_only() -> None:
     assert known_code("the label is 7") == "metric_error"
-    assert public_ids(["a", "label 7", "line 12", 3], {"a"}) == ["a", "line 12"]
+    assert public_ids(["a", "label 7", "row 12", 3], {"a"}) == ["a", "row 12"]
     for code in PROBLEMS:
         assert failure_message(code, file="test", ids=["a"]).startswith("Not scored. ")
 

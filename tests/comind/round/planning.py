@@ -16,9 +16,9 @@ from comind.roles.desk import Brief
 from comind.round.knowledge import Knowledge
 from comind.state.records import Agent, Draft, Evaluation
 from comind.state.runs import RunFolder
-from comind.state.scores import Score
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.score import Score
 from tests.fakes.models import InstantModel
 from tests.fakes.workshops import make_workshop
 

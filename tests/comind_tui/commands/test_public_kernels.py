@@ -10,9 +10,9 @@ import pytest
 
 from comind.state.records import Agent, Evaluation, Run
 from comind.state.runs import RunFolder, engine_lock
-from comind.state.scores import Score
 from comind.state.store import Store
 from comind_tui.cli import main
+from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 from tests.comind_tui.driving import LARGE, SMALL, app_of, both_sizes, shown, text_of, until
 

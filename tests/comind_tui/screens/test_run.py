@@ -11,7 +11,6 @@ from textual.widgets import OptionList
 
 from comind.state.records import Agent, MonitorDecision, Run
 from comind.state.runs import RunFolder, engine_lock
-from comind.state.scores import Score
 from comind.state.store import Store
 from comind_tui.app import ComindApp
 from comind_tui.screens.agent import AgentScreen
@@ -21,6 +20,7 @@ from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS
 from comind_tui.widgets.lines import Lines
 from comind_tui.widgets.mosaic import AgentMosaic
+from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 from tests.comind_tui.driving import LARGE, SMALL, app_of, both_sizes, shown, text_of, until
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from comind.state.records import Run, RunStatus
-from comind.state.scores import Score
 from comind_tui.text.plain import (
     cell_width,
     clean,
@@ -22,6 +21,7 @@ from comind_tui.text.plain import (
     tokens,
 )
 from kaggle_runner.moments import stamp
+from kaggle_runner.score import Score
 from tests.comind_tui.sample_run import HOSTILE, START
 
 

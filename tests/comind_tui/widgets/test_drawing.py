@@ -10,12 +10,12 @@ import pytest
 from comind.analysis.ranking import Standing
 from comind.state.records import Evaluation, Run
 from comind.state.runs import engine_lock
-from comind.state.scores import Score
 from comind_tui.snapshot import read_snapshot
 from comind_tui.widgets.board import without_repeats
 from comind_tui.widgets.header import fill, header_facts
 from comind_tui.widgets.mosaic import code_room, wrapped_end
 from comind_tui.widgets.plot import round_ticks, score_range, series, steps
+from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 
 

@@ -23,9 +23,10 @@ from kaggle_runner.kaggle.board import read_board
 from kaggle_runner.kaggle.faults import Failed
 from kaggle_runner.kaggle.outputs import OutputFolder, read_log
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
+from kaggle_runner.score import Score
 from kaggle_runner.submissions.file import inspect, similarity
 from kaggle_runner.submissions.ledger import read_ledger
-from kaggle_runner.submissions.records import LocalScore, SentSubmission
+from kaggle_runner.submissions.records import SentSubmission
 from tests.fakes.kaggle_line import KaggleLine
 from tests.kaggle_runner.submissions.governors import client_of, three_a_day
 from tests.tiny_kaggle import SLUG
@@ -153,7 +154,7 @@ def test_a_board_that_unpacks_to_more_than_any_board_has_is_refused(tmp_path: Pa
 def sent(number: int, local: float, public: float) -> SentSubmission:
     return SentSubmission(
         token=f"t{number}", competition="c", state="scored", run="r", evaluation=f"e{number}", ref=number,
-        sketch=((local, 1.0),), score=LocalScore(local, local, local, 10, higher_is_better=True),
+        sketch=((local, 1.0),), score=Score(local, local, local, 10, higher_is_better=True),
         public_score=public, rows=100, created_at="",
     )  # fmt: skip
 

@@ -11,9 +11,10 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.transport import Retries, Timeouts
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from kaggle_runner.score import Score
 from kaggle_runner.submissions.file import inspect
 from kaggle_runner.submissions.governor import Governor, Patience
-from kaggle_runner.submissions.records import Candidate, FileFacts, LocalScore
+from kaggle_runner.submissions.records import Candidate, FileFacts
 from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
 
 LIMIT = 3
@@ -35,7 +36,7 @@ def write_candidate(
     path, sample = folder / f"{name}.csv", folder / "sample.csv"
     sample.write_text(SAMPLE)
     path.write_text(submission_text(list(predictions) or [value + row for row in range(ROWS)]))
-    score = LocalScore(value, value - noise, value + noise, 100, higher)
+    score = Score(value, value - noise, value + noise, 100, higher)
     return Candidate(run="run-1", evaluation=name, path=path, score=score, facts=inspect(path, sample))
 
 
@@ -44,7 +45,7 @@ def imagined(name: str, value: float, noise: float, *, content: str = "", higher
     facts = FileFacts(
         sha256=f"sha {content or name}", content=f"{content or name:>064}"[::-1], rows=10, bytes=99
     )
-    score = LocalScore(value, value - noise, value + noise, 100, higher)
+    score = Score(value, value - noise, value + noise, 100, higher)
     return Candidate(run="run-1", evaluation=name, path=Path(f"{name}.csv"), score=score, facts=facts)
 
 

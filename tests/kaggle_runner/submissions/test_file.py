@@ -30,16 +30,22 @@ def write(folder: Path, text: str, name: str = "submission.csv") -> Path:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("id,a\n01,1\n02,1\n03,1\n", "its columns are id, a; the sample has id, a, label"),
-        ("id,a,label\n01,1,x\n02,1,x\n", "1 of 3 ids are missing: 03"),
-        ("id,a,label\n01,1,x\n02,1,x\n03,1,x\n4,1,x\n", "1 ids are not in the sample: 4"),
-        ("id,a,label\n01,1,x\n02,1,x\n02,1,x\n", "1 ids appear more than once: 02"),
-        ("id,a,label\n01,1,x\n02,,x\n03,1,x\n", "1 values of 'a' are missing: 02"),
-        ("id,a,label\n01,1,x\n02,inf,x\n03,1,x\n", "1 values of 'a' are no finite numbers: 02"),
-        ("id,a,label\n01,1,x\n02,one,x\n03,1,x\n", "1 values of 'a' are no finite numbers: 02"),
-        ("id,a,label\n01,1,x\n02,1,\n03,1,x\n", "1 values of 'label' are missing: 02"),
-        ("", "it is no readable CSV"),
-        ("only one column\n1\n", "it is no readable CSV: it has no column besides the id"),
+        (
+            "id,a\n01,1\n02,1\n03,1\n",
+            "a required column is absent; copy the columns of the sample (column 'l",
+        ),
+        ("id,a,label\n01,1,x\n02,1,x\n", "write ids exactly as the sample does (1 of them: 03)"),
+        ("id,a,label\n01,1,x\n02,1,x\n03,1,x\n4,1,x\n", "ids are not in the sample (1 of them: row 4)"),
+        ("id,a,label\n01,1,x\n02,1,x\n02,1,x\n", "ids appear more than once (1 of them: 02)"),
+        ("id,a,label\n01,1,x\n02,,x\n03,1,x\n", "predictions are missing (empty or NaN) (column 'a'; 1 of"),
+        ("id,a,label\n01,1,x\n02,inf,x\n03,1,x\n", "infinite or beyond 1e+100 (column 'a'; 1 of them: 02)"),
+        (
+            "id,a,label\n01,1,x\n02,one,x\n03,1,x\n",
+            "some predictions are no numbers (column 'a'; 1 of them: 02)",
+        ),
+        ("id,a,label\n01,1,x\n02,1,\n03,1,x\n", "missing (empty or NaN) (column 'label'; 1 of them: 02)"),
+        ("", "the file is empty"),
+        ("only one column\n1\n", "a required column is absent"),
     ],
 )
 def test_what_would_not_be_scored_is_said(text: str, why: str, sample: Path, tmp_path: Path) -> None:

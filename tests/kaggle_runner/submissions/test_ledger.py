@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kaggle_runner.score import Score
 from kaggle_runner.submissions.ledger import correlation, ranks, read_ledger
-from kaggle_runner.submissions.records import LocalScore, SentSubmission
+from kaggle_runner.submissions.records import SentSubmission
 
 
 def scored(
@@ -24,7 +25,7 @@ def scored(
     predictions: Sequence[float] = (),
     run: str = "run-1",
 ) -> SentSubmission:
-    score = None if local is None else LocalScore(local, local - noise, local + noise, 400, higher)
+    score = None if local is None else Score(local, local - noise, local + noise, 400, higher)
     return SentSubmission(
         token=name, competition="c", state="scored", run=run, evaluation=name, score=score,
         public_score=public, ref=1, rows=1000, sketch=(tuple(predictions),) if predictions else (),

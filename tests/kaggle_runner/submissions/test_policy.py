@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.submissions.policy import beyond_noise, chosen, expected_gain, judge, probability_better
-from kaggle_runner.submissions.records import (
-    Candidate,
-    FileFacts,
-    KernelFile,
-    LocalScore,
-    SentSubmission,
-    Situation,
-)
+from kaggle_runner.score import Score, better, better_beyond_noise
+from kaggle_runner.submissions.policy import chosen, expected_gain, judge, probability_better
+from kaggle_runner.submissions.records import Candidate, FileFacts, KernelFile, SentSubmission, Situation
 from tests.kaggle_runner.submissions.governors import imagined
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -141,10 +136,10 @@ def test_a_score_beside_readable_labels_is_compared_within_its_run_and_spends_wh
 
 
 def test_probability_and_expected_gain_follow_the_normal_distribution() -> None:
-    one, other = LocalScore(1.0, 1 - 1.96, 1 + 1.96, 9, True), LocalScore(0.0, -1.96, 1.96, 9, True)
+    one, other = Score(1.0, 1 - 1.96, 1 + 1.96, 9, True), Score(0.0, -1.96, 1.96, 9, True)
     assert probability_better(one, other) == pytest.approx(0.76025, abs=1e-5)
     assert expected_gain(one, other) == pytest.approx(1.19964, abs=1e-4)
-    exact = LocalScore(0.5, 0.5, 0.5, 9, False)
+    exact = Score(0.5, 0.5, 0.5, 9, False)
     assert probability_better(exact, exact) == 0.5
     assert expected_gain(exact, replace(exact, value=0.7, low=0.7, high=0.7)) == pytest.approx(0.2)
 
@@ -175,8 +170,8 @@ def test_days_of_rounds_keep_to_the_limit_and_never_repeat_or_worsen(
         best = verdict.candidate
         assert best.token not in {row.token for row in history}
         others = [one.candidate for one in verdicts if one.level != "refuse"]
-        assert not any(beyond_noise(other.score, best.score) for other in others)
-        assert all(best.score.gain_over(row.score.value) > 0 for row in history if row.score)
+        assert not any(better_beyond_noise(other.score, best.score) for other in others)
+        assert all(better(best.score, row.score) for row in history)
         history.append(sent(best))
     assert len(history) <= limit
 
@@ -191,6 +186,6 @@ def test_every_verdict_has_a_reason_and_the_best_stand_first(
     ]
     verdicts = judge(candidates, [], situation())
     assert all(verdict.reasons for verdict in verdicts)
-    order = [verdict.candidate.score.value for verdict in verdicts]
-    assert order == sorted(order, reverse=higher)
+    order = [verdict.candidate.score for verdict in verdicts]
+    assert not any(better(later, earlier) for earlier, later in pairwise(order))
     assert verdicts[0].level == "send"

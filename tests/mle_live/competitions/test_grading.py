@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
+from kaggle_runner.predictions import Predictions
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import (
     GraderFailed,
     InvalidSubmission,
     grade_file,
-    grade_submission,
-    read_submission,
+    grade_predictions,
+    read_solution,
 )
 from mle_live.competitions.placement import medal_thresholds, placement
 
@@ -64,28 +65,41 @@ def test_rows_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
     assert public == pytest.approx(5 / math.sqrt(5)) and private == 0.0
 
 
-def test_columns_in_another_order_and_extra_columns_do_no_harm(tmp_path: Path) -> None:
+def test_columns_in_another_order_do_no_harm_and_more_of_them_are_refused_as_at_kaggle(
+    tmp_path: Path,
+) -> None:
     lines = [line.split(",") for line in rows().splitlines()]
-    swapped = "".join(f"{target},note,{row}\n" for row, target in lines).replace("note", "n", 1)
-    assert grade(tmp_path, swapped) == (0.0, 0.0)
+    assert grade(tmp_path, "".join(f"{target},{row}\n" for row, target in lines)) == (0.0, 0.0)
+    with pytest.raises(InvalidSubmission, match="column 'note'") as refusal:
+        grade(tmp_path, "".join(f"{target},note,{row}\n" for row, target in lines))
+    assert refusal.value.code == "extra_column"
 
 
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ("", "unreadable", "not a readable CSV"),
-        ("id,target\n", "missing_ids", "10 of 10 test ids have no prediction: '000'"),
-        ("id,goal\n000,1\n", "missing_column", "no column 'target'"),
-        (rows() + "003,1\n", "duplicate_ids", "1 ids appear more than once: '003'"),
-        (rows() + "099,1\n", "unknown_ids", "1 ids are not in the test set: '099'"),
-        (rows() + ",1\n", "missing_id", "1 rows have no id: 'line 12'"),
-        (rows().replace("003,4.5\n", ""), "missing_ids", "1 of 10 test ids have no prediction: '003'"),
-        (rows(r003=""), "nan", "1 values of 'target' are missing: '003'"),
-        (rows(r003="NaN"), "nan", "1 values of 'target' are no numbers: '003'"),
-        (rows(r003="many"), "not_a_number", "1 values of 'target' are no numbers: '003'"),
-        (rows(r003="inf", r004="-inf"), "infinite", "are infinite or beyond 1e+100: '003', '004'"),
-        (rows(r003="1.7e308"), "infinite", "1 values of 'target' are infinite"),
-        (rows(r003="9" * 400, r004="-" + "9" * 30), "infinite", "1 values of 'target' are infinite"),
+        ("", "empty_file", "the file is empty"),
+        ('id,target\n"000,1\n', "unreadable", "not a readable CSV"),
+        (
+            "id,target\n",
+            "missing_ids",
+            "have no prediction; write ids exactly as the sample does (10 of them",
+        ),
+        ("id,goal\n000,1\n", "missing_column", "column 'target'"),
+        (rows() + "003,1\n", "duplicate_ids", "some ids appear more than once (1 of them: 003)"),
+        (rows() + "099,1\n", "unknown_ids", "whose ids are not in the sample (1 of them: row 11)"),
+        (rows() + ",1\n", "blank_id", "some rows have no id (1 of them: row 11)"),
+        (rows().replace("003,4.5\n", ""), "missing_ids", "(1 of them: 003)"),
+        (rows(r003=""), "nan", "are missing (empty or NaN) (column 'target'; 1 of them: 003)"),
+        (rows(r003="NaN"), "nan", "are missing (empty or NaN) (column 'target'; 1 of them: 003)"),
+        (rows(r003="many"), "not_a_number", "are no numbers (column 'target'; 1 of them: 003)"),
+        (
+            rows(r003="inf", r004="-inf"),
+            "infinite",
+            "or beyond 1e+100 (column 'target'; 2 of them: 003, 004)",
+        ),
+        (rows(r003="1.7e308"), "infinite", "column 'target'; 1 of them"),
+        (rows(r003="9" * 400, r004="-" + "9" * 30), "infinite", "column 'target'; 1 of them"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_with_the_first_ids(
@@ -125,12 +139,11 @@ def test_without_labels_a_file_is_checked_but_not_scored(tmp_path: Path) -> None
         grade(tmp_path, rows(r003="nan"), solution=None)
 
 
-def test_frames_can_be_graded_directly(tmp_path: Path) -> None:
+def test_what_was_read_already_can_be_graded(tmp_path: Path) -> None:
     spec = competition(tmp_path)
-    assert spec.solution_path is not None
-    solution = read_submission(spec.solution_path, "id")
-    submission = pd.DataFrame({"id": solution["id"], "target": solution["target"] + 1})
-    result = grade_submission(solution, submission, spec)
+    solution = read_solution(spec)
+    predictions = Predictions(tuple(solution["id"]), {"target": array("d", solution["target"] + 1)})
+    result = grade_predictions(solution, predictions, spec)
     assert (result.public_score, result.private_score, result.public_rows) == (1.0, 1.0, 5)
 
 
@@ -158,9 +171,9 @@ def test_a_score_is_rounded_before_it_is_compared_and_nan_rows_do_not_count() ->
 def test_ignored_rows_must_be_predicted_and_are_not_scored(tmp_path: Path) -> None:
     labels = SOLUTION.replace("003,4.5,Public", "003,,Ignored").replace("004,6.0,Private", "004,6.0,Ignored")
     assert grade(tmp_path, rows(r003="99", r004="-7"), solution=labels) == (0.0, 0.0)
-    with pytest.raises(InvalidSubmission, match="'003'"):
+    with pytest.raises(InvalidSubmission, match="003"):
         grade(tmp_path, rows(r003=""), solution=labels)
-    with pytest.raises(InvalidSubmission, match="'004'"):
+    with pytest.raises(InvalidSubmission, match="004"):
         grade(tmp_path, rows().replace("004,6.0\n", ""), solution=labels)
 
 
@@ -172,15 +185,15 @@ def test_texts_that_look_like_numbers_keep_their_zeros_and_may_be_empty(tmp_path
 
 def test_an_id_of_two_columns_is_joined_and_aligned(tmp_path: Path) -> None:
     spec = replace(competition(tmp_path), id_column="trip+time")
-    solution = pd.DataFrame(
-        {"trip+time": ["a+1", "a+2"], "trip": ["a", "a"], "target": [1.0, 2.0], "Usage": "Private"}
-    )
+    spec.sample_submission.write_text("trip,time,target\na,1,0\na,2,0\n")
+    assert spec.solution_path is not None
+    spec.solution_path.write_text("trip+time,trip,target,Usage\na+1,a,1,Private\na+2,a,2,Private\n")
     path = tmp_path / "pairs.csv"
     path.write_text("trip,time,target\na,2,2\na,1,1\n")
-    assert grade_submission(solution, read_submission(path, "trip+time"), spec).private_score == 0.0
+    assert grade_file(spec, path).private_score == 0.0
     path.write_text("trip,time,target\na,2,2\n,1,1\n")
-    with pytest.raises(InvalidSubmission, match="line 3"):
-        grade_submission(solution, read_submission(path, "trip+time"), spec)
+    with pytest.raises(InvalidSubmission, match="row 2"):
+        grade_file(spec, path)
 
 
 def test_a_solution_with_repeated_ids_is_the_graders_fault(tmp_path: Path) -> None:

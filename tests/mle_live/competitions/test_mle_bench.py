@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 from sklearn import metrics as sk
 
 from kaggle_runner.moments import parse_moment
+from kaggle_runner.prediction_columns import Kind
+from kaggle_runner.predictions import Flaw, Form, judge
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grade_report import grade_report
-from mle_live.competitions.grading import GraderFailed, InvalidSubmission, grade_submission
+from mle_live.competitions.grading import Grade, GraderFailed, InvalidSubmission, grade_predictions
 from mle_live.competitions.mle_bench import DIFFERENCES, grade_as_mle_bench
 from mle_live.metrics import METRICS, get_metric
 from tests.mle_live.metrics.examples import Frames, decode, encode, example, one
@@ -33,6 +37,23 @@ def competition(metric: str, columns: list[str], **places: object) -> HostedComp
         data_dir=Path(),
         **places,  # type: ignore[arg-type]
     )
+
+
+def kind(solution: pd.DataFrame, column: str, texts: bool) -> Kind:
+    if texts:
+        return "text"
+    return "label" if column in solution and solution[column].dtype.kind not in "iufb" else "number"
+
+
+def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, spec: HostedCompetition) -> Grade:
+    """The frame as a file, through the judge and the metric."""
+    columns = [spec.id_column, *spec.target_columns]
+    kinds = {name: kind(solution, name, get_metric(spec.metric).texts) for name in spec.target_columns}
+    file = io.BytesIO(submission[columns].to_csv(index=False).encode())
+    found = judge(file, Form(spec.id_column, tuple(solution[spec.id_column]), kinds))
+    if isinstance(found, Flaw):
+        raise InvalidSubmission.by(found)
+    return grade_predictions(solution, found, spec)
 
 
 def both(
@@ -83,7 +104,9 @@ def test_google_quest_compares_no_ids_and_lets_a_constant_column_through() -> No
 def test_us_patent_scores_a_constant_as_nan_and_calls_it_valid(tmp_path: Path) -> None:
     (tmp_path / "solution.csv").write_text("id,y,Usage\na,1,Private\nb,2,Private\nc,4,Private\n")
     (tmp_path / "s.csv").write_text("id,y\na,1\nb,1\nc,1\n")
+    (tmp_path / "sample_submission.csv").write_text("id,y\na,0\nb,0\nc,0\n")
     spec = competition("pearson_r", ["y"], solution_path=tmp_path / "solution.csv")
+    spec = replace(spec, data_dir=tmp_path)
     ours, refusal = grade_report(spec, tmp_path / "s.csv", now=NOW)
     assert not ours["valid_submission"] and refusal is not None and refusal.code == "constant"
     theirs, accepted = grade_report(spec, tmp_path / "s.csv", now=NOW, compat="mle-bench")
