@@ -206,11 +206,8 @@ def _files(data_dir: Path) -> tuple[tuple[str, str], ...]:
 def _size(path: Path) -> str:
     if not path.is_dir():
         return f"{path.stat().st_size / 1e6:.2f} MB"
-    count = 0
-    for count, _ in enumerate(path.rglob("*"), start=1):
-        if count >= _FILES_COUNTED:
-            return f"at least {count} files"
-    return f"{count} files"
+    count = sum(1 for _ in islice(path.rglob("*"), _FILES_COUNTED))
+    return f"at least {count} files" if count == _FILES_COUNTED else f"{count} files"
 
 
 def _head(path: Path) -> tuple[str, ...]:
