@@ -153,6 +153,12 @@ def test_a_list_of_strings_is_read_in_any_usual_form(text: str) -> None:
     assert list_of_strings(text) == ["a [x]", "b"]
 
 
+@pytest.mark.parametrize("text", ["[1, 2]", '["a", 1]', "[]", "[['a']]", '[{"idea": "a"}]'])
+def test_a_list_of_something_else_is_a_complaint(text: str) -> None:
+    with pytest.raises(MalformedReply):
+        list_of_strings(text)
+
+
 def test_no_list_is_a_complaint() -> None:
     with pytest.raises(MalformedReply, match="list"):
         list_of_strings("I have no ideas today.")
@@ -180,6 +186,13 @@ def test_bullets_keep_their_continuation_lines() -> None:
 )
 def test_scored_lines_are_read_in_any_usual_form(line: str, score: float, reason: str) -> None:
     assert scored_lines(f"text\n{line}\nmore") == {"novelty": (score, reason)}
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0", "0/10", "0 out of 5"])
+@pytest.mark.parametrize("ten", ["10", "10.0", "10/10", "5 out of 5"])
+def test_the_ends_of_the_scale_are_marks(zero: str, ten: str) -> None:
+    read = scored_lines(f"novelty: {ten} - new\nrisk: {zero} - none")
+    assert read == {"novelty": (10, "new"), "risk": (0, "none")}
 
 
 @pytest.mark.parametrize(

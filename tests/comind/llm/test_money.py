@@ -24,7 +24,7 @@ def a_cent_a_token(usage: Usage) -> float:
 def call(agent: str = "a1", dollars: float | None = 0.5) -> LlmCall:
     return LlmCall(
         id="x", role="coder", agent=agent, step=1, kind="turn", attempt=1, model="m", base_url="u",
-        prompt_tokens=100, completion_tokens=50, dollars=dollars,
+        prompt_tokens=100, completion_tokens=50, cached_tokens=20, reasoning_tokens=10, dollars=dollars,
     )  # fmt: skip
 
 
@@ -32,6 +32,13 @@ def test_recorded_calls_are_counted_in_all_and_by_agent() -> None:
     purse = Budget(max_dollars=2.0)
     purse.restore([call("a1"), call("a1"), call("a2")])
     assert (purse.total.calls, purse.total.tokens, purse.total.dollars) == (3, 450, 1.5)
+    sums = purse.total
+    assert (sums.prompt_tokens, sums.completion_tokens, sums.cached_tokens, sums.reasoning_tokens) == (
+        300,
+        150,
+        60,
+        30,
+    )
     assert purse.of("a1").dollars == 1.0
     assert purse.of("nobody").calls == 0
     assert purse.exhausted() == ""

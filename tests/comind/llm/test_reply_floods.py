@@ -9,20 +9,20 @@ import pytest
 
 _READERS = """
 import sys
-from comind.llm import parsing
+from comind.llm import formats
 from comind.llm.tokens import estimate_tokens
 from comind.roles import analyzer, coder, coordinator, proposer
 
-def scored(text): return parsing.scored_lines("novelty" + text), parsing.scored_lines(text)
+def scored(text): return formats.scored_lines("novelty" + text), formats.scored_lines(text)
 READERS = {
-    "strip_thinking": parsing.strip_thinking,
-    "tag": lambda text: parsing.tag(text, "code"),
-    "strip_fences": parsing.strip_fences,
-    "check_python": parsing.check_python,
-    "sections": parsing.sections,
-    "separated_blocks": parsing.separated_blocks,
-    "list_of_strings": parsing.list_of_strings,
-    "bullets": parsing.bullets,
+    "strip_thinking": formats.strip_thinking,
+    "tag": lambda text: formats.tag(text, "code"),
+    "strip_fences": formats.strip_fences,
+    "check_python": formats.check_python,
+    "sections": formats.sections,
+    "separated_blocks": formats.separated_blocks,
+    "list_of_strings": formats.list_of_strings,
+    "bullets": formats.bullets,
     "scored_lines": scored,
     "parse_turn": coder.parse_turn,
     "parse_report": coder.parse_report,
@@ -46,7 +46,7 @@ for piece in PIECES:
     for head in HEADS:
         try:
             read(head + flood + "~x")
-        except parsing.MalformedReply:
+        except formats.MalformedReply:
             pass
 print("done")
 """
