@@ -49,6 +49,7 @@ from comind.state.inbox import Command, take
 from comind.state.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
 from comind.state.runs import RunFolder, engine_lock
 from comind.state.store import Store
+from kaggle_runner.console import say, say_error
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
 from kaggle_runner.inside_kaggle import with_secrets
 from kaggle_runner.moments import SYSTEM_CLOCK, stamp
@@ -381,12 +382,12 @@ class _Engine:
 
 def main() -> int:
     if len(sys.argv) != 2:
-        print("usage: python -m comind.engine RUN_DIR", file=sys.stderr)
+        say("usage: python -m comind.engine RUN_DIR")
         return 2
     try:
         return run_engine(RunFolder(Path(sys.argv[1])))
     except ComindError as error:
-        print(error, file=sys.stderr)
+        say_error("engine", error)
         return error.exit_code
 
 

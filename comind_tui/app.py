@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.segment import Segment
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from comind.state.runs import RunFolder, runs_folder
@@ -21,6 +24,7 @@ from comind_tui.screens.run import RunScreen
 from comind_tui.style.themes import PLAIN, theme_name
 from kaggle_runner.kaggle.catalogue import database_of
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from kaggle_runner.texts import without_controls
 
 WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
@@ -28,6 +32,16 @@ TALL = 36
 """Rows from which the leaderboard shares its side with the plot and the events."""
 
 Launcher = Callable[[dict[str, Any], Path], str]
+
+
+class Inert(LineFilter):
+    """Nothing that is drawn steers the terminal, whichever widget drew it."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(without_controls(text), style, control) for text, style, control in segments]
+
+
+_INERT = Inert()
 
 
 class ComindApp(App[None]):
@@ -68,6 +82,9 @@ class ComindApp(App[None]):
             self.watch_ranks(self._ranks)
         else:
             self.push_screen(Home(self.state, self._clock))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), _INERT]
 
     def watch_run(self, run_id: str) -> None:
         """Open a run's screen; its database need not exist yet."""

@@ -5,7 +5,6 @@ Nothing heavy is imported before it is known to be needed.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
@@ -15,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from comind_tui.commands.arguments import build_parser
+from kaggle_runner.console import put_json, say, say_error
 from kaggle_runner.errors import ComindError, StateUnwritable, UsageError
 
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ComindError as error:
         return _report(error, "--json" in words)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.")
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,11 +121,9 @@ def _spell_out_push(words: list[str]) -> list[str]:
 
 
 def _report(error: ComindError, as_json: bool) -> int:
-    from comind_tui.text.plain import clean
-
-    print(f"comind-tui: {clean(str(error))}", file=sys.stderr)
+    say_error("comind-tui", error)
     if as_json:
-        print(json.dumps({"error": error.message, "hint": error.hint}))
+        put_json({"error": error.message, "hint": error.hint}, indent=None)
     return error.exit_code
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kaggle_runner.console import put_json
 from kaggle_runner.errors import ComindError, MachineError
 
 
@@ -72,9 +73,9 @@ def main() -> int:
             folder = prepare_run(config, state, clock=SYSTEM_CLOCK)
         start_engine(folder)
     except ComindError as error:
-        print(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}))
+        put_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}, indent=None)
         return error.exit_code
-    print(json.dumps({"run": folder.id}))
+    put_json({"run": folder.id}, indent=None)
     return 0
 
 

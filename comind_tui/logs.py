@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from comind_tui.text.plain import clean
+from kaggle_runner.texts import plain
 
 KEPT_LINES = 5000
 _FIRST_READ = 256 * 1024
@@ -58,4 +58,4 @@ class LogTail:
 def fold(line: str) -> str:
     """What a terminal would show of one line: the text after the last carriage return, without escapes."""
     parts = [part for part in line.split("\r") if part]
-    return clean(parts[-1]) if parts else ""
+    return plain(parts[-1]) if parts else ""

@@ -38,8 +38,12 @@ def plain(text: str) -> str:
     """
     if text.isprintable():
         return text
-    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return whole_characters(_CONTROLS.sub("", text).replace("\t", "    "))
+    return without_controls(_ESCAPES.sub("", text.replace("\r\n", "\n"))).replace("\t", "    ")
+
+
+def without_controls(text: str) -> str:
+    """What can be seen of `text`, as wide as before: of an escape sequence all but its first character."""
+    return text if text.isprintable() else whole_characters(_CONTROLS.sub("", text))
 
 
 def one_line(text: str) -> str:
@@ -48,17 +52,44 @@ def one_line(text: str) -> str:
 
 
 def clip(
-    text: str, characters: int, *, front: float = 0.3, mark: str = "\n[… {} characters left out …]\n"
+    text: str,
+    characters: int,
+    *,
+    front: int | None = None,
+    mark: str = "\n[… {} characters left out …]\n",
 ) -> str:
-    """`text`, or its first and last parts, `characters` in all, around a mark with the number left out.
+    """`text`, or its first `front` and its last characters around a mark with the number left out.
 
-    `front` is the first part's share: 1 keeps the beginning only, 0 the end only.
+    It keeps so many `characters` in all, of which 30 % stand in front unless told otherwise.
     """
     left_out = len(text) - characters
     if left_out <= 0:
         return text
-    first = int(characters * front)
-    return text[:first] + mark.replace("{}", str(left_out)) + text[first + left_out :]
+    front = characters * 3 // 10 if front is None else front
+    return text[:front] + mark.replace("{}", str(left_out)) + text[front + left_out :]
+
+
+class Ends:
+    """What `clip` keeps, of a text that comes in pieces, in bounded memory."""
+
+    def __init__(self, characters: int) -> None:
+        self._front = characters * 3 // 10
+        self._back = characters - self._front
+        self._head = self._tail = ""
+        self._dropped = 0
+
+    def add(self, text: str) -> None:
+        room = self._front - len(self._head)
+        self._head += text[:room]
+        self._tail += text[room:]
+        if len(self._tail) > 2 * self._back:
+            self._dropped += len(self._tail) - self._back
+            self._tail = self._tail[-self._back :]
+
+    def text(self) -> str:
+        dropped = self._dropped + max(0, len(self._tail) - self._back)
+        notice = f"\n[… {dropped} characters left out …]\n" if dropped else ""
+        return self._head + notice + self._tail[-self._back :]
 
 
 def shortened(text: str, characters: int) -> str:

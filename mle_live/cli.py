@@ -7,13 +7,13 @@ Exit codes are those of `kaggle_runner.errors`. Heavy libraries are imported by 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kaggle_runner.console import put, put_json, say, say_error
 from kaggle_runner.errors import ComindError, UsageError
+from kaggle_runner.texts import one_line
 from mle_live.cli_serve import CLIENT_COMMANDS, add_client_arguments, add_serve_arguments, serve
 
 DEFAULT_ROOT = Path("state/mle_live")
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run: Callable[[argparse.Namespace], int] = arguments.run
         return run(arguments)
     except ComindError as error:
-        print(f"mle-live: {error}", file=sys.stderr)
+        say_error("mle-live", error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -73,7 +73,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from mle_live.shelf import prepare
 
     for slug in arguments.slugs:
-        prepare(slug, arguments.root, progress=lambda line: print(line, file=sys.stderr))
+        prepare(slug, arguments.root, progress=say)
     return 0
 
 
@@ -106,11 +106,12 @@ def _competitions(arguments: argparse.Namespace) -> int:
                 }
             )
     if arguments.json:
-        print(json.dumps(rows, indent=2))
+        put_json(rows)
         return 0
     for row in rows:
         mark = "prepared" if row["prepared"] else "-"
-        print(f"{row['slug']:24} {mark:9} {row['modality']:8} {row['metric']:20} {row['title']}")
+        slug, title = one_line(row["slug"]), one_line(row["title"])
+        put(f"{slug:24} {mark:9} {row['modality']:8} {row['metric']:20} {title}")
     return 0
 
 
@@ -133,9 +134,9 @@ def _grade(arguments: argparse.Namespace) -> int:
         competition, arguments.file, now=SYSTEM_CLOCK.now(), compat=arguments.compat
     )
     if arguments.json:
-        print(json.dumps(report, indent=2, allow_nan=False))
+        put_json(report)
     if refusal is not None:
         raise refusal
     if not arguments.json:
-        print("\n".join(report_lines(report)))
+        put("\n".join(report_lines(report)))
     return 0

@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kaggle_runner.console import Narrator, say
 from kaggle_runner.errors import UsageError
 from mle_live.environment import (
     TOKEN_VARIABLE,
@@ -98,6 +100,7 @@ def serve(arguments: argparse.Namespace) -> int:
     from mle_live.server import build_server, listen
     from mle_live.service import Service
 
+    logging.basicConfig(handlers=[Narrator()], format="%(message)s")
     state_dir: Path = arguments.state or arguments.root
     hidden = (arguments.root, state_dir, *arguments.hide)
     competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, hidden)
@@ -123,9 +126,9 @@ def serve(arguments: argparse.Namespace) -> int:
         # The socket already listens, so a client that comes early waits in its backlog.
         write_ready_file(arguments.ready_file, url)
     write_serving(state_dir, url)
-    print(f"serving {', '.join(c.slug for c in competitions)} at {url}", file=sys.stderr)
+    say(f"serving {', '.join(c.slug for c in competitions)} at {url}")
     if not given:
-        print(_how_to_reach(arguments, url, client_home(state_dir, username)), file=sys.stderr)
+        say(*_how_to_reach(arguments, url, client_home(state_dir, username)))
     try:
         server.run(sockets=[listener])
     finally:
@@ -173,16 +176,16 @@ def _own_token(state_dir: Path, username: str) -> str:
     return kept_token(home) or new_token(home)
 
 
-def _how_to_reach(arguments: argparse.Namespace, url: str, home: Path) -> str:
+def _how_to_reach(arguments: argparse.Namespace, url: str, home: Path) -> tuple[str, ...]:
     places = [f"--root {arguments.root}"] + ([f"--state {arguments.state}"] if arguments.state else [])
     if arguments.username != DEFAULT_USER:
         places.append(f"--username {arguments.username}")
     return (
-        "the official kaggle command reaches it with\n"
-        f"  mle-live kaggle {' '.join(places)} competitions list\n"
-        f'  ( eval "$(mle-live env {" ".join(places)})"; kaggle competitions list )'
-        "\ncomind-tui reaches it with\n"
-        f"  export COMIND_KAGGLE_URL={url} COMIND_KAGGLE_TOKEN={shlex.quote(str(token_path(home)))}"
+        "the official kaggle command reaches it with",
+        f"  mle-live kaggle {' '.join(places)} competitions list",
+        f'  ( eval "$(mle-live env {" ".join(places)})"; kaggle competitions list )',
+        "comind-tui reaches it with",
+        f"  export COMIND_KAGGLE_URL={url} COMIND_KAGGLE_TOKEN={shlex.quote(str(token_path(home)))}",
     )
 
 
@@ -245,7 +248,7 @@ def _served_competitions(
 
 def _env(arguments: argparse.Namespace) -> int:
     url, home = _client(arguments)
-    print("\n".join(shell_lines(url, home, os.environ)))
+    print("\n".join(shell_lines(url, home, os.environ)))  # noqa: T201  a shell evaluates it: as it is
     return 0
 
 

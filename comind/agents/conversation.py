@@ -16,6 +16,7 @@ from comind.roles.briefing import Room, evaluation_text, prompt_tokens
 from comind.roles.prompts import Message, Prompts, quote
 from comind.state.records import Cell, CellStatus, Evaluation
 from kaggle_runner.score import Score
+from kaggle_runner.texts import clip
 
 _MOST_TOKENS = 200_000
 """Longer prompts cost double at some providers, and models read them worse."""
@@ -150,11 +151,8 @@ def _left_out(cell: Cell, evaluation: Evaluation | None) -> str:
 
 
 def _old_output(output: str, cell: Cell, characters: int) -> str:
-    if len(output) <= characters:
-        return output
-    half = characters // 2
-    notice = f"{len(output) - 2 * half} characters of this older output are left out{_log(cell)}"
-    return f"{output[:half]}\n[… {notice} …]\n{output[-half:]}"
+    mark = f"\n[… {{}} characters of this older output are left out{_log(cell)} …]\n"
+    return clip(output, characters, front=characters // 2, mark=mark)
 
 
 def _log(cell: Cell) -> str:

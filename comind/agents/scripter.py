@@ -24,7 +24,7 @@ from comind.llm.tokens import estimate_tokens
 from comind.roles.briefing import limits_text
 from comind.roles.coder import SolutionReport
 from comind.roles.edits import example_edit
-from comind.roles.prompts import quote
+from comind.roles.prompts import quote, shortened
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.state.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
 from kaggle_runner.files import UnsafeFile, safe_copy
@@ -193,7 +193,7 @@ class ScriptAgent(ScriptAtWork):
         scored = f"score on the feedback rows: {self._score}" if self._score else "it was not scored yet"
         root = f"/kaggle/input/{self._shop.slug}"
         return {
-            "competition": _cut(brief.competition, room // 10),
+            "competition": shortened(brief.competition, room // 10),
             "metric": brief.metric,
             "machine": brief.machine,
             "files": f"competition folder: {root}\nworking folder: /kaggle/working",
@@ -286,11 +286,6 @@ def _new_lines(script: str, changed: str) -> str:
     """The lines of `changed` that `script` does not have."""
     present = set(script.splitlines())
     return "\n".join(line for line in changed.splitlines() if line not in present)
-
-
-def _cut(quoted: str, characters: int) -> str:
-    """A text that ends in a quoted block, shorter; the block stays closed."""
-    return quoted if len(quoted) <= characters else f"{quoted[:characters]} […]\n>>>"
 
 
 def script_drafts(shop: Workshop, round: int, count: int) -> list[Draft]:

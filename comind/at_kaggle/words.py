@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from kaggle_runner.jobs.gathered import Progress, cell_logs
 from kaggle_runner.jobs.job import JobResult
 from kaggle_runner.kaggle.records import LogLine, Quota
+from kaggle_runner.texts import clip, one_line, shortened
 
 _LOG_CHARACTERS = 2_500
 _FAILED_CHARACTERS = 3_000
@@ -93,13 +94,8 @@ def _news(log: Sequence[LogLine]) -> str:
 
 def _short(name: str) -> str:
     """A file's name on one line; the agent's code may have given it any."""
-    plain = "".join(letter if letter.isprintable() else "�" for letter in name)
-    return plain if len(plain) <= _NAME_CHARACTERS else f"{plain[:_NAME_CHARACTERS]}…"
+    return shortened(one_line(name), _NAME_CHARACTERS)
 
 
 def _end(text: str, characters: int) -> str:
-    return (
-        text
-        if len(text) <= characters
-        else f"[… {len(text) - characters} characters before …]\n" + (text[-characters:])
-    )
+    return clip(text, characters, front=0, mark="[… {} characters before …]\n")

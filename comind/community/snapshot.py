@@ -21,6 +21,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle.records import KernelInfo
 from kaggle_runner.moments import stamp
+from kaggle_runner.texts import one_line
 
 _LONGEST_TITLE = 200
 _LICENSE = re.compile(
@@ -88,14 +89,14 @@ async def _kernel(cache: CommunityCache, info: KernelInfo, scores: dict[str, flo
     named = _LICENSE.search(source.text)
     kernel = Kernel(
         id=info.ref,
-        title=one_line(info.title),
+        title=short_title(info.title),
         author=info.author,
         source=source.text,
         votes=info.votes,
         public_score=scores.get(info.ref),
         created_at=_stamp(info.last_run_at),
         datasets=list(source.datasets),
-        license=one_line(named[1]) if named else "",
+        license=short_title(named[1]) if named else "",
     )
     targets = [*source.datasets, *source.kernels]
     blends = is_blend(source.text, cache.slug, [ref.rpartition("/")[2] for ref in source.kernels])
@@ -115,7 +116,7 @@ async def _discussions(cache: CommunityCache, store: Store, limit: int) -> list[
         found.append(
             Discussion(
                 id=f"topic-{topic.id}",
-                title=one_line(topic.title),
+                title=short_title(topic.title),
                 author=topic.author,
                 body="\n\n".join(parts),
                 votes=topic.votes,
@@ -125,9 +126,9 @@ async def _discussions(cache: CommunityCache, store: Store, limit: int) -> list[
     return found
 
 
-def one_line(title: str) -> str:
+def short_title(title: str) -> str:
     """Titles stand in prompts outside of quoted blocks, so that they must not begin lines of their own."""
-    return " ".join(title.split())[:_LONGEST_TITLE]
+    return one_line(title)[:_LONGEST_TITLE]
 
 
 def _stamp(moment: datetime | None) -> str:

@@ -62,11 +62,6 @@ def _without_thoughts(text: str) -> str:
     return "".join([*kept, text[place:]])
 
 
-def without_surrogates(text: str) -> str:
-    """JSON may carry halves of a surrogate pair, which are no text: UTF-8 and SQLite refuse them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def tag(text: str, name: str) -> str | None:
     """What stands in the last complete `<name>…</name>`, stripped; None when the tag is not there.
 

@@ -21,6 +21,7 @@ from comind.llm.faults import ContextOverflow
 from comind.llm.formats import MalformedReply
 from comind.llm.tokens import estimate_prompt_tokens
 from comind.state.records import ReplyFault
+from kaggle_runner.texts import clip
 
 T = TypeVar("T")
 Messages = Sequence[dict[str, str]]
@@ -148,7 +149,8 @@ def _fitted(conversation: Messages, tokens: int) -> list[dict[str, str]]:
     messages = [dict(message) for message in conversation]
     while estimate_prompt_tokens(messages) > tokens:
         longest = max(messages, key=lambda message: len(message["content"]))
-        shorter = _shortened(longest["content"], int(0.8 * len(longest["content"])))
+        characters = int(0.8 * len(longest["content"]))
+        shorter = clip(longest["content"], characters, front=characters // 2)
         if len(shorter) < _LEAST_CHARACTERS or len(shorter) >= len(longest["content"]):
             break
         longest["content"] = shorter
@@ -169,17 +171,10 @@ def _note(client: Asker, reply: Reply, complaint: MalformedReply, step: Rung) ->
 def _complaint(reply: Reply, error: MalformedReply) -> list[dict[str, str]]:
     cut = " It was cut off at the length limit: be shorter." if reply.finish_reason == "length" else ""
     return [
-        {"role": "assistant", "content": _shortened(reply.text, _QUOTED_CHARACTERS)},
+        {"role": "assistant", "content": clip(reply.text, _QUOTED_CHARACTERS, front=_QUOTED_CHARACTERS // 2)},
         {
             "role": "user",
             "content": f"Your reply could not be used.{cut} {error.message}\n"
             "Reply again in full, in exactly the format asked for.",
         },
     ]
-
-
-def _shortened(text: str, characters: int) -> str:
-    if len(text) <= characters:
-        return text
-    half = characters // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

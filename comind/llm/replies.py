@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, bad_reply, from_code, withheld
-from comind.llm.formats import strip_thinking, without_surrogates
+from comind.llm.formats import strip_thinking
 from comind.llm.prices import Usage
 from comind.llm.tokens import estimate_tokens
 from kaggle_runner.errors import ModelUnavailable
+from kaggle_runner.texts import clip, whole_characters
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -51,15 +52,15 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
         raise bad_reply(endpoint, "a completion without choices")
     content = _content(message)
     text = strip_thinking(content)
-    finish_reason = without_surrogates(str(getattr(choices[0], "finish_reason", None) or ""))[:_LONGEST_WORD]
+    finish_reason = whole_characters(str(getattr(choices[0], "finish_reason", None) or ""))[:_LONGEST_WORD]
     usage = _usage(completion, content, prompt_estimate)
     refusal = getattr(message, "refusal", None)
-    refusal = without_surrogates(refusal) if isinstance(refusal, str) else ""
+    refusal = whole_characters(refusal) if isinstance(refusal, str) else ""
     fault = _hidden_fault(endpoint, text, finish_reason, refusal, usage)
     if len(text) > _LONGEST_TEXT:
         # The note makes a cut cell invalid Python, so that a part of one never runs as if it were the whole.
-        left_out = len(text) - _LONGEST_TEXT
-        text = f"{text[:_LONGEST_TEXT]}\n[... {left_out} more characters of this reply were left out ...]"
+        mark = "\n[… {} more characters of this reply were left out …]"
+        text = clip(text, _LONGEST_TEXT, front=_LONGEST_TEXT, mark=mark)
         finish_reason = "length"
     details = getattr(completion.usage, "prompt_tokens_details", None)
     return Answer(
@@ -69,7 +70,7 @@ def read(completion: object, endpoint: Endpoint, prompt_estimate: int) -> Answer
         fault,
         usage_reported=_count(completion.usage, "prompt_tokens") > 0,
         cached_reported=getattr(details, "cached_tokens", None) is not None,
-        served_model=without_surrogates(str(completion.model or ""))[:_LONGEST_WORD],
+        served_model=whole_characters(str(completion.model or ""))[:_LONGEST_WORD],
     )
 
 
@@ -109,7 +110,7 @@ def _content(message: object) -> str:
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    return without_surrogates(content) if isinstance(content, str) else ""
+    return whole_characters(content) if isinstance(content, str) else ""
 
 
 def _usage(completion: ChatCompletion, content: str, prompt_estimate: int) -> Usage:

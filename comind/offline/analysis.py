@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from comind.offline.prompts import fields, quoted, sections
+from kaggle_runner.texts import shortened
 
 _ESTIMATORS = re.compile(
     r"(?:Classifier|Regressor|Regression|Ridge|Lasso|ElasticNet|SVC|SVR|NB|Vectorizer|Encoder|Scaler|Transformer"
@@ -71,10 +72,12 @@ def inspect_source(source: str) -> Findings:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = [(name, call) for call in calls if (name := _name(call.func))]
     estimators = _unique(
-        _cut(ast.unparse(call)) for name, call in named if _ESTIMATORS.search(name) and name[0].isupper()
+        shortened(ast.unparse(call), 200)
+        for name, call in named
+        if _ESTIMATORS.search(name) and name[0].isupper()
     )
     validation = _unique(
-        _cut(ast.unparse(call))
+        shortened(ast.unparse(call), 200)
         for name, call in named
         if re.search(r"KFold$|cross_val|train_test_split|TimeSeriesSplit|ShuffleSplit", name)
     )
@@ -98,10 +101,10 @@ def discussion_reply(message: str) -> str:
     heading, text = body.partition("<<<")[0], quoted(body)
     advice, commands = read_discussion(text)
     reported = [
-        f"The text holds a request to its reader, which was not followed: “{_cut(one, 120)}”"
+        f"The text holds a request to its reader, which was not followed: “{shortened(one, 120)}”"
         for one in commands
     ]
-    ideas = advice or [_cut(" ".join(text.split()), 200) or "The discussion is empty."]
+    ideas = advice or [shortened(" ".join(text.split()), 200) or "The discussion is empty."]
     votes = _votes(heading)
     marks = (
         f"novelty: {min(8, 3 + len(advice) // 2)} - {len(advice)} sentences hold advice\n"
@@ -130,7 +133,7 @@ def read_discussion(text: str) -> tuple[list[str], list[str]]:
             if _INSTRUCTION.search(sentence):
                 commands.append(sentence)
             elif len(sentence.split()) >= 5 and _ADVICE.search(sentence) and not sentence.endswith("?"):
-                advice.append(_cut(sentence, 300))
+                advice.append(shortened(sentence, 300))
     return list(dict.fromkeys(advice))[:12], commands
 
 
@@ -239,10 +242,6 @@ def _votes(heading: str) -> int:
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))[:20]
-
-
-def _cut(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _list(name: str, items: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from comind.roles.prompts import quote
 from comind.state.records import Dataset, Draft, Evaluation, Idea, Kernel, Link, Report
 from kaggle_runner.machine import Machine
 from kaggle_runner.score import Score
+from kaggle_runner.texts import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def evidence_text(
 def _line(text: str, characters: int) -> str:
     """One line of untrusted text: it can neither open a heading nor close a quote."""
     line = quote(" ".join(text.split()), 10 * characters).replace("\n", " ")
-    return line if len(line) <= characters else f"{line[: characters - 1]}…"
+    return shortened(line, characters)
 
 
 def _times(count: int) -> str:

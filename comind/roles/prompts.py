@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from kaggle_runner.errors import ConfigError
+from kaggle_runner.texts import clip
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -125,11 +126,7 @@ def _cut(values: Mapping[str, Any], longest: int) -> dict[str, Any]:
 def quote(text: str, limit: int) -> str:
     """Untrusted text for a `<<< … >>>` block: bounded in the middle, and unable to close the block."""
     text = re.sub(r"<{3,}|>{3,}", lambda found: " ".join(found[0]), text)
-    if len(text) <= limit:
-        return text
-    head = limit * 2 // 3
-    tail = len(text) - (limit - head)
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[tail:]}"
+    return clip(text, limit, front=limit * 2 // 3)
 
 
 def shortened(text: str, characters: int) -> str:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig, from_mapping
-from comind.llm.formats import without_surrogates
 from comind.run.window import fitted_config
 from comind.state.reader import reading
 from comind.state.records import EndpointFacts, LlmCall, Run
@@ -295,7 +294,7 @@ def _from_line(line: dict[str, Any]) -> Recorded:
         wanted = _TYPES.get(name, (str,))
         if not isinstance(getattr(one, name), wanted):
             raise TypeError(f"{name} is {getattr(one, name)!r:.100}")
-    return replace(one, reply=without_surrogates(one.reply))
+    return replace(one, reply=whole_characters(one.reply))
 
 
 def _documents(text: str, path: Path) -> Iterator[dict[str, Any]]:

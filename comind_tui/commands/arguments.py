@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from comind.config import DEFAULT_MAX_DOLLARS, RunConfig
+from kaggle_runner.console import put
 from kaggle_runner.errors import UsageError
 
 EPILOG = """\
@@ -53,6 +54,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "allow_abbrev": False})
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        put(message, file or sys.stderr, end="")  # help too stands on terminals without our characters
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")

@@ -17,8 +17,8 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from comind_tui.commands.listing import print_json, terminal_width
-from comind_tui.text.plain import labelled
+from comind_tui.text.plain import labelled, terminal_width
+from kaggle_runner.console import put, put_json
 from kaggle_runner.errors import ComindError
 from kaggle_runner.findings import Finding, Verdict
 
@@ -38,24 +38,24 @@ def doctor(arguments: Namespace) -> int:
     code = 4 if not possible else 0 if ready else 3
     if arguments.json:
         shown = {"ok": code == 0, "findings": [asdict(one) for one in findings]}
-        print_json({**shown, "kaggle": [asdict(one) for one in at_kaggle]} if asked else shown)
+        put_json({**shown, "kaggle": [asdict(one) for one in at_kaggle]} if asked else shown)
         return code
-    _print(findings)
-    print("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
+    _put(findings)
+    put("A run is possible on this machine." if possible else "No run is possible yet; see MISSING above.")
     if asked:
-        print()
-        _print(at_kaggle)
+        put()
+        _put(at_kaggle)
         what = arguments.competition or "This Kaggle"
-        print(f"{what} is ready to be used." if ready else f"{what} cannot be used yet; see MISSING above.")
+        put(f"{what} is ready to be used." if ready else f"{what} cannot be used yet; see MISSING above.")
     return code
 
 
-def _print(findings: list[Finding]) -> None:
+def _put(findings: list[Finding]) -> None:
     width = terminal_width()
     for one in findings:
-        print(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width, whole=False))
+        put(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width, whole=False))
         if one.hint and one.verdict != "ok":
-            print(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
+            put(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
 
 
 def examine_kaggle(url: str, competition: str, state: Path) -> list[Finding]:
@@ -179,6 +179,7 @@ def _key() -> Finding:
 
 def _endpoint(base_url: str) -> Finding:
     """Any HTTP answer counts: whether the key and the model are right is checked when a run starts."""
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
@@ -193,7 +194,7 @@ def _endpoint(base_url: str) -> Finding:
             return Finding("endpoint", "ok", f"{base_url} answers")
     except HTTPError as error:
         return Finding("endpoint", "ok", f"{base_url} answers (HTTP {error.code})")
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         return Finding(
             "endpoint", "optional", f"{base_url} does not answer: {reason}", "Is the server running?"

@@ -9,8 +9,9 @@ from comind.state.runs import RunFolder, engine_alive, read_run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import symbol
 from comind_tui.text.invocation import command_line, from_here
-from comind_tui.text.plain import arrow, interval, number, one_line, place
+from comind_tui.text.plain import arrow, interval, number, place
 from kaggle_runner.errors import RunNotFound, Unusable
+from kaggle_runner.texts import one_line
 
 
 def ended_notice(snapshot: Snapshot, folder: RunFolder) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 from comind.config import ACCELERATORS, parse_duration
 from comind.in_kaggle.export import NOBODY, Export, export_run
 from comind.state.runs import find_run
-from comind_tui.commands.listing import print_json
 from comind_tui.text.invocation import from_here
+from kaggle_runner.console import put_json, put_lines, say
 from kaggle_runner.errors import KaggleError, KernelRefused, UsageError
 from kaggle_runner.kaggle.addresses import chosen
 from kaggle_runner.kaggle.client import KaggleClient
@@ -90,7 +89,7 @@ def _tell(written: Export, pushed: PushedVersion | None, *, as_json: bool) -> No
             hint="Accept the competition's rules on its page, and push again.",
         )
     if as_json:
-        print_json(
+        put_json(
             {
                 "dataset": str(written.dataset),
                 "notebook": str(written.notebook),
@@ -101,11 +100,11 @@ def _tell(written: Export, pushed: PushedVersion | None, *, as_json: bool) -> No
             }
         )
         return
-    print(from_here(written.dataset), from_here(written.notebook), sep="\n")
+    put_lines(str(from_here(written.dataset)), str(from_here(written.notebook)))
     size = f"{written.upload_bytes / 1e6:.1f} MB"
     if pushed is not None:
         where = f", {pushed.url}" if pushed.url else ""
-        print(f"Pushed ({size}): version {pushed.version} of {pushed.ref}{where}", file=sys.stderr)
+        say(f"Pushed ({size}): version {pushed.version} of {pushed.ref}{where}")
         return
     lines = [f"To upload: {size}. Nothing was pushed; with Kaggle's own command:"]
     lines.append(f"  kaggle datasets create -p {from_here(written.dataset)}")
@@ -115,4 +114,4 @@ def _tell(written: Export, pushed: PushedVersion | None, *, as_json: bool) -> No
         lines.append(f"First put your user name in place of {NOBODY} in both metadata files (or use --user).")
     if not written.internet and len(list(written.dataset.rglob("*.whl"))) == 1:
         lines.append("The session has no internet, so pip finds no packages there: add --with-dependencies.")
-    print("\n".join(lines), file=sys.stderr)
+    say(*lines)

@@ -5,7 +5,6 @@ Lines go to one stream (stderr), so that stdout carries the result alone.
 
 from __future__ import annotations
 
-import json
 import threading
 from types import TracebackType
 from typing import Self, TextIO
@@ -17,8 +16,10 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Run
 from comind.state.runs import RunFolder
 from comind_tui.commands.listing import summary_text
-from comind_tui.text.plain import duration, foreseen, interval, labels_mark, one_line, run_times, spending
+from comind_tui.text.plain import duration, foreseen, interval, labels_mark, run_times, spending
+from kaggle_runner.console import json_text, put, put_lines
 from kaggle_runner.moments import Clock, parse_moment
+from kaggle_runner.texts import one_line
 
 QUIET_SECONDS = 15.0
 _EARLIER_EVENTS = 50
@@ -74,8 +75,7 @@ class Printer:
         """The run's result: for people, or the `show --json` document."""
         with reading(self._folder.database) as reader:
             document = summarize(reader, self._folder)
-        text = json.dumps(document, indent=2) if as_json else summary_text(document, self._folder, width=None)
-        print(text, file=stream, flush=True)
+        put(json_text(document) if as_json else summary_text(document, self._folder, width=None), stream)
 
     def _beat(self) -> None:
         while not self._done.wait(1.0):
@@ -87,7 +87,7 @@ class Printer:
 
     def _write(self, line: str) -> None:
         with self._lock:
-            print(line, file=self._stream, flush=True)
+            put_lines(line, stream=self._stream)
             self._last_line = self._clock.monotonic()
 
 

@@ -15,6 +15,7 @@ from comind.config import from_mapping
 from comind.in_kaggle.notebook import Plan, keep, read_plan, restore, session_config, session_settings
 from comind.state.runs import RunFolder, default_state, list_runs, read_run
 from comind_tui.commands.run import check_key, run_headless
+from kaggle_runner.console import say, say_error
 from kaggle_runner.errors import ComindError, ConfigError, ModelError
 from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -28,14 +29,14 @@ _HANDED_OVER = {
 
 def main() -> int:
     if len(sys.argv) != 2:
-        print("usage: python -m comind_tui.commands.in_session DATASET", file=sys.stderr)
+        say("usage: python -m comind_tui.commands.in_session DATASET")
         return 2
     try:
         return compete(Path(sys.argv[1]))
     except ComindError as error:
-        print(f"comind: {error}", file=sys.stderr)
+        say_error("comind", error)
         if isinstance(error, ModelError):
-            print("  → Inside Kaggle: is Internet on, under Settings?", file=sys.stderr)
+            say("  → Inside Kaggle: is Internet on, under Settings?")
         return error.exit_code
 
 
@@ -46,7 +47,7 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
             "This is not a Kaggle session.", hint="On a machine of your own: comind-tui run COMPETITION"
         )
     plan, state = read_plan(dataset), default_state()
-    print(restore(state), file=sys.stderr, flush=True)
+    say(restore(state))
     runs = list_runs(state)
     if runs:
         _place_again(plan, state)
@@ -68,7 +69,7 @@ def _begin(plan: Plan, state: Path) -> RunFolder:
     below = {name: value for name, value in session_settings(os.environ).items() if name == "model"}
     config = from_mapping({**below, **session_config(plan, state)}, where="the exported run")
     if fault := read_secrets(os.environ).fault:
-        print(fault[:1].upper() + fault[1:] + ".", file=sys.stderr)
+        say(fault[:1].upper() + fault[1:] + ".")
     check_key(config)
     return prepare_run(config, state, clock=SYSTEM_CLOCK)
 
@@ -85,7 +86,7 @@ def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:
             shutil.copyfile(folder.path / source, working / name)
             (working / name).chmod(0o644)
     pack = keep(state, working, run=folder.id, status=read_run(folder).status, now=SYSTEM_CLOCK.now())
-    print(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}", file=sys.stderr)
+    say(f"The state is packed: {pack.stat().st_size / 1e6:.1f} MB in {pack}")
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch" and state.resolve().is_relative_to(
         working.resolve()
     ):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import shutil
-import sys
 import textwrap
 from argparse import Namespace
 from collections import Counter
@@ -25,35 +22,25 @@ from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
     arrow,
-    clean,
     dollars,
     duration,
     interval,
     labelled,
     labels_mark,
     number,
-    one_line,
     place,
     since,
     spent_dollars,
     spent_tokens,
     table,
+    terminal_width,
     tokens,
 )
+from kaggle_runner.console import put, put_json, put_lines, say
 from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.score import Score, better_beyond_noise
-from kaggle_runner.texts import shortened
-
-
-def terminal_width() -> int | None:
-    """Columns to fit tables into; None when piped, where nothing is cut."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on stdout, in ASCII, so that no agent's text can steer a terminal."""
-    print(json.dumps(document, indent=2, allow_nan=False))
+from kaggle_runner.texts import one_line, plain, shortened
 
 
 @contextmanager
@@ -120,12 +107,9 @@ def _document(
 def runs(arguments: Namespace) -> int:
     rows = RunRows(arguments.state).read()
     if arguments.json:
-        print_json(rows)
+        put_json(rows)
     elif not rows:
-        print(
-            f"There is no run in {arguments.state} yet: {program()} run COMPETITION --offline",
-            file=sys.stderr,
-        )
+        say(f"There is no run in {arguments.state} yet: {program()} run COMPETITION --offline")
     else:
         now, width = SYSTEM_CLOCK.now(), terminal_width()
         lines = [
@@ -143,11 +127,11 @@ def runs(arguments: Namespace) -> int:
         ]
         headers = ("RUN", "STATUS", "STARTED", "BEST", "RANK", "METRIC", "COMPETITION")
         if lines:
-            print(table(headers, lines, width=width, right=(3,)))
+            put(table(headers, lines, width=width, right=(3,)))
         for row in rows:
             if row["fault"]:
                 line = one_line(f"{row['run']}  unreadable: {row['fault']}")
-                print(shortened(line, width) if width else line)
+                put_lines(shortened(line, width) if width else line)
     return 0
 
 
@@ -164,9 +148,9 @@ def competitions(arguments: Namespace) -> int:
     now = SYSTEM_CLOCK.now()
     rows = lists.joined(kaggles, found, search=arguments.search)
     for line in lists.troubles(kaggles, found):
-        print(line, file=sys.stderr)
+        say(line)
     if arguments.json:
-        print_json(lists.documents(rows, found, search=arguments.search))
+        put_json(lists.documents(rows, found, search=arguments.search))
         return 0
     cells = [
         (
@@ -188,9 +172,9 @@ def show(arguments: Namespace) -> int:
     with open_run(arguments.state, arguments.run_id) as (reader, folder):
         document = summarize(reader, folder)
     if arguments.json:
-        print_json(document)
+        put_json(document)
     else:
-        print(summary_text(document, folder, width=terminal_width()))
+        put(summary_text(document, folder, width=terminal_width()))
     return 0
 
 
@@ -274,7 +258,7 @@ def ideas(arguments: Namespace) -> int:
         else:
             found = reader.all(Idea, order="round DESC, (rank = 0), rank, id")
     if arguments.json:
-        print_json([asdict(idea) for idea in found])
+        put_json([asdict(idea) for idea in found])
         return 0
     rows = [
         (idea.id, str(idea.round), str(idea.rank) if idea.rank else "–", idea.origin, idea.text)
@@ -290,15 +274,15 @@ def reports(arguments: Namespace) -> int:
         else:
             found = reader.all(Report, order="round DESC, created_at DESC")
     if arguments.json:
-        print_json([asdict(report) for report in found])
+        put_json([asdict(report) for report in found])
         return 0
     for report in found:
         scores = "  ".join(f"{name} {value:g}" for name, value in report.scores.items())
-        print(one_line(f"[{report.id}] round {report.round}, {report.kind} {report.subject}: {report.title}"))
-        print("    " + one_line(f"local score {number(report.local_score)}  {scores}"))
-        print(textwrap.indent(clean(report.summary).strip(), "    "), end="\n\n")
+        put(one_line(f"[{report.id}] round {report.round}, {report.kind} {report.subject}: {report.title}"))
+        put("    " + one_line(f"local score {number(report.local_score)}  {scores}"))
+        put(textwrap.indent(plain(report.summary).strip(), "    "), end="\n\n")
     if not found:
-        print("No report matches.", file=sys.stderr)
+        say("No report matches.")
     return 0
 
 
@@ -308,7 +292,7 @@ def leaderboard(arguments: Namespace) -> int:
         board = standings(reader.all(Evaluation, "success = 1"))
         titles = {agent.id: agent.title for agent in reader.all(Agent)}
     if arguments.json:
-        print_json(_board_entries(board, run, titles))
+        put_json(_board_entries(board, run, titles))
         return 0
     baseline = score_from(run.baseline, run.higher_is_better)
     rows = [
@@ -357,7 +341,7 @@ def _print_or_say(
     rows: Sequence[Sequence[str]], headers: Sequence[str], nothing: str, *, right: tuple[int, ...] = ()
 ) -> int:
     if rows:
-        print(table(headers, rows, width=terminal_width(), right=right))
+        put(table(headers, rows, width=terminal_width(), right=right))
     else:
-        print(nothing, file=sys.stderr)
+        say(nothing)
     return 0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comind.config import parse_duration
-from comind_tui.commands.listing import print_json
+from comind_tui.text.plain import has_terminal
 from comind_tui.text.ranks import look_document, look_line, trouble_line
 from kaggle_runner.account import AccountBook
+from kaggle_runner.console import json_text, put_json, put_lines, say
 from kaggle_runner.errors import UsageError
 from kaggle_runner.kaggle.addresses import Kaggle, chosen
 from kaggle_runner.kaggle.catalogue import account_of, database_of
@@ -48,7 +47,7 @@ def ranks(arguments: Namespace) -> int:
     database = database_of(arguments.state)
     if arguments.once:
         return asyncio.run(_once(watched, database, as_json=arguments.json))
-    if not arguments.json and _has_terminal():
+    if not arguments.json and has_terminal():
         from comind_tui.app import ComindApp
 
         app = ComindApp(arguments.state, ranks=watched)
@@ -117,15 +116,14 @@ def _watched(arguments: Namespace) -> Watched:
 
 
 async def _once(watched: Watched, database: Path, *, as_json: bool) -> int:
-
     client = watched.kaggle.client()
     account = await account_of(watched.kaggle, database, client)
     with AccountBook(database, account) as book:
         look = await look_once(client, book, watched.slug, SYSTEM_CLOCK, team=watched.team)
     if as_json:
-        print_json(look_document(look, watched.kaggle.name, account))
+        put_json(look_document(look, watched.kaggle.name, account))
     else:
-        print(look_line(look, SYSTEM_CLOCK.now()))
+        put_lines(look_line(look, SYSTEM_CLOCK.now()))
     return 0 if look.own else NOT_ON_THE_BOARD
 
 
@@ -134,7 +132,7 @@ async def _lines(watched: Watched, database: Path, *, as_json: bool) -> None:
 
     def write(look: Look) -> str:
         if as_json:
-            return json.dumps(look_document(look, watched.kaggle.name, account), allow_nan=False)
+            return json_text(look_document(look, watched.kaggle.name, account), indent=None)
         return look_line(look, SYSTEM_CLOCK.now())
 
     watch = polite_watch(watched, database, account, SYSTEM_CLOCK)
@@ -156,15 +154,11 @@ class Lines:
         if view.trouble is not None:
             if view.look is None and view.trouble.status in _LASTING:
                 raise view.trouble
-            print(trouble_line(view.trouble, view.look, now), file=sys.stderr, flush=True)
+            say(trouble_line(view.trouble, view.look, now))
         elif view.look and view.look.at != self._last_at and self._is_fresh(view.look):
             self._last_at = view.look.at
-            print(self._write(view.look), flush=True)
+            put_lines(self._write(view.look))
 
     def _is_fresh(self, look: Look) -> bool:
         """What an earlier watch left in the book is news no more."""
         return self._clock.now().timestamp() - look.at < self._fresh
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from comind.state.runs import find_run
-from comind_tui.commands.listing import print_json
 from comind_tui.text.invocation import from_here, program
+from kaggle_runner.console import put_json, put_lines, say
 from kaggle_runner.errors import UsageError
 
 _MODEL_OPTIONS = ("offline", "model", "base_url", "role_models", "fallback_models")
@@ -24,13 +23,10 @@ def write_recording(arguments: Namespace) -> int:
     recording = record_run(folder)
     recording.write(path)
     if arguments.json:
-        print_json({"run": folder.id, "file": str(path), "replies": len(recording.replies)})
+        put_json({"run": folder.id, "file": str(path), "replies": len(recording.replies)})
         return 0
-    print(from_here(path))
-    print(
-        f"{len(recording.replies)} replies. To run again without a model: {program()} run --replay {path}",
-        file=sys.stderr,
-    )
+    put_lines(str(from_here(path)))
+    say(f"{len(recording.replies)} replies. To run again without a model: {program()} run --replay {path}")
     return 0
 
 

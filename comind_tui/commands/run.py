@@ -16,9 +16,10 @@ from typing import Any
 from comind.config import ROLES, RunConfig, load_config
 from comind.in_kaggle.notebook import session_settings, with_attached
 from comind.state.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
-from comind_tui.commands.listing import print_json
 from comind_tui.commands.recordings import replay_settings
 from comind_tui.launch import launch
+from comind_tui.text.plain import has_terminal
+from kaggle_runner.console import put, put_json, say
 from kaggle_runner.errors import ConfigError, RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session, read_secrets, with_secrets
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -27,7 +28,7 @@ _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
 
 
 def home(arguments: Namespace) -> int:
-    if not _has_terminal():
+    if not has_terminal():
         raise UsageError(
             "The home screen needs a terminal.",
             hint="Without one: comind-tui run COMPETITION --headless, or --help.",
@@ -40,16 +41,16 @@ def run(arguments: Namespace) -> int:
     if _is_headless(arguments):
         from comind.run.start import prepare_run
 
-        print(f"Preparing {config.competition} …", file=sys.stderr)
+        say(f"Preparing {config.competition} …")
         folder = prepare_run(config, arguments.state, clock=SYSTEM_CLOCK, runs_here=True)
         return run_headless(folder, as_json=arguments.json, is_new=True)
-    print(f"Preparing {config.competition} …", file=sys.stderr)
+    say(f"Preparing {config.competition} …")
     return _watch(arguments.state, launch({"config": config.as_dict()}, arguments.state))
 
 
 def attach(arguments: Namespace) -> int:
     folder = find_run(arguments.state, arguments.run_id)
-    if arguments.json or not _has_terminal():
+    if arguments.json or not has_terminal():
         raise UsageError(
             "Watching a run needs a terminal.", hint=f"Without one: comind-tui show {folder.id} [--json]"
         )
@@ -70,12 +71,12 @@ def reproduce(arguments: Namespace) -> int:
     from comind.run.reproduction import reproduce as run_again
 
     folder = find_run(arguments.state, arguments.run_id)
-    print(f"Running best/solution.py of {folder.id} again …", file=sys.stderr)
+    say(f"Running best/solution.py of {folder.id} again …")
     outcome = asyncio.run(run_again(folder))
     if arguments.json:
-        print_json({"run": folder.id, "reproduced": True, **asdict(outcome)})
+        put_json({"run": folder.id, "reproduced": True, **asdict(outcome)})
     else:
-        print(
+        put(
             f"The same submission: {outcome.rows} rows, largest difference {outcome.largest_difference:.2g}, "
             f"{outcome.seconds:.0f} s."
         )
@@ -149,11 +150,7 @@ def check_key(config: RunConfig) -> None:
 
 
 def _is_headless(arguments: Namespace) -> bool:
-    return arguments.headless or arguments.json or not _has_terminal()
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return arguments.headless or arguments.json or not has_terminal()
 
 
 def _watch(state: Path, run_id: str) -> int:
@@ -168,5 +165,5 @@ def _open_screens(state: Path, run_id: str | None) -> int:
     app = ComindApp(state, run_id=run_id)
     app.run()
     for left in sorted(app.runs_watched()):
-        print("\n".join(farewell(RunFolder(runs_folder(state) / left))), file=sys.stderr)
+        say(*farewell(RunFolder(runs_folder(state) / left)))
     return app.return_code or 0

@@ -15,8 +15,8 @@ from typing import Any
 from comind.config import from_mapping
 from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
 from comind.state.runs import RunFolder, find_run, read_run
-from comind_tui.commands.listing import print_json, terminal_width
 from comind_tui.commands.ranks import slug_of
+from comind_tui.text.plain import terminal_width
 from comind_tui.text.submissions import (
     ledger_document,
     offer_text,
@@ -26,6 +26,7 @@ from comind_tui.text.submissions import (
     verdict_document,
     verdict_table,
 )
+from kaggle_runner.console import put, put_json, put_lines, say
 from kaggle_runner.errors import SubmissionRefused, UsageError
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -82,7 +83,7 @@ def target_of(folder: RunFolder, url: str = "") -> Target:
 
 
 async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> int:
-    print(f"Looking at {target.slug} at {target.kaggle.name} …", file=sys.stderr)
+    say(f"Looking at {target.slug} at {target.kaggle.name} …")
     client = target.kaggle.client()
     await insist_on_entry(client, target.slug, still_open=False)
     async with open_governor(arguments.state, client, target.slug, SYSTEM_CLOCK) as governor:
@@ -96,12 +97,12 @@ async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> in
             "candidates": [verdict_document(verdict) for verdict in verdicts],
         }
         if not arguments.json:
-            print(_shown(standing, verdicts, target))
+            put(_shown(standing, verdicts, target))
         row = None if arguments.dry_run else await _sent(governor, verdicts, arguments)
     if arguments.json:
-        print_json({**document, "submission": submission_document(row) if row else None})
+        put_json({**document, "submission": submission_document(row) if row else None})
     elif row is not None:
-        print(scored_line(row) if row.state != "sent" else f"Submission {row.ref} waits for its score.")
+        put_lines(scored_line(row) if row.state != "sent" else f"Submission {row.ref} waits for its score.")
     return 0
 
 
@@ -130,10 +131,10 @@ async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespac
             else "Nothing was sent.",
         )
     if not arguments.yes and not _says_yes(f"Submit {verdict.candidate.evaluation}? [y/N] "):
-        print("Nothing was sent.", file=sys.stderr)
+        say("Nothing was sent.")
         return None
     row = await governor.send(verdict.candidate, by_person=not arguments.yes, message=arguments.message)
-    print(f"Submitted as {row.ref}; waiting for its score …", file=sys.stderr)
+    say(f"Submitted as {row.ref}; waiting for its score …")
     history = await governor.follow_up(_SCORE_SECONDS)
     return next((one for one in history if one.token == row.token), row)
 
@@ -145,7 +146,7 @@ def offered(verdicts: list[Verdict]) -> Verdict | None:
 
 
 def _says_yes(question: str) -> bool:
-    print(question, end="", file=sys.stderr, flush=True)
+    put(question, sys.stderr, end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -163,7 +164,7 @@ async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
     rows = [*standing.history, *by_others(standing.history, standing.listed)]
     ledger = read_ledger(rows, higher_is_better=facts.get("higher_is_better"))
     if not arguments.json:
-        print(standing_text(standing, rows, ledger, name=kaggle.name, width=terminal_width()))
+        put(standing_text(standing, rows, ledger, name=kaggle.name, width=terminal_width()))
         return 0
     document: dict[str, Any] = {
         "competition": slug,
@@ -172,7 +173,7 @@ async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
         "submissions": [submission_document(row) for row in rows],
         "ledger": ledger_document(ledger),
     }
-    print_json(document)
+    put_json(document)
     return 0
 
 

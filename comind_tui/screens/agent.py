@@ -20,9 +20,10 @@ from comind_tui.logs import LogTail
 from comind_tui.screens.dialogs import Help
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.kernels import kernel_lines
-from comind_tui.text.plain import clean, duration, number, one_line
+from comind_tui.text.plain import duration, number
 from comind_tui.widgets.header import flow
 from comind_tui.widgets.lines import Line, Lines
+from kaggle_runner.texts import one_line, plain
 
 if TYPE_CHECKING:
     from comind_tui.screens.run import RunScreen
@@ -140,7 +141,7 @@ class AgentScreen(Screen[None]):
         before, self.cell = self.cell, cell
         if before is None or before.id != cell.id:
             self._log = LogTail(self._run.folder.path / cell.log_path) if cell.log_path else None
-            code = highlight(clean(cell.code)[:CODE_SHOWN], language="python") if cell.code else Content("")
+            code = highlight(plain(cell.code)[:CODE_SHOWN], language="python") if cell.code else Content("")
             self.query_one("#code", Static).update(code)
             self.query_one("#output", Lines).anchor()
             if self._log:
@@ -154,7 +155,7 @@ class AgentScreen(Screen[None]):
                 lines.append(Line(f"… the beginning is in {self._log.path}", "dim"))
             lines += [Line(text) for text in self._log.tail(5000)]
         if self.cell and not lines and self.cell.output:
-            lines = [Line(text) for text in clean(self.cell.output).splitlines()]
+            lines = [Line(text) for text in plain(self.cell.output).splitlines()]
         if self.cell and self.cell.error_name:
             lines.append(Line(f"✗ {one_line(self.cell.error_name)}", "bad"))
         self._push = self._run.snapshot.pushes.get(self.cell.id) if self.cell else None
@@ -179,7 +180,7 @@ class AgentScreen(Screen[None]):
 
     def _copy(self, text: str, what: str) -> None:
         """Terminals take about 74 kB through the clipboard escape; the end of an output matters most."""
-        self.app.copy_to_clipboard(clean(text)[-50_000:])
+        self.app.copy_to_clipboard(plain(text)[-50_000:])
         self.notify(f"Copied the {what} (if this terminal allows it).", markup=False)
 
     def action_stop_agent(self) -> None:

@@ -31,11 +31,11 @@ from comind_tui.commands.ranks import Watched
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
 from comind_tui.text.glyphs import state
-from comind_tui.text.plain import arrow, duration, labels_mark, number, one_line, place, since
+from comind_tui.text.plain import arrow, duration, labels_mark, number, place, since
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.kaggle.catalogue import Listing
 from kaggle_runner.moments import Clock
-from kaggle_runner.texts import shortened
+from kaggle_runner.texts import one_line, shortened
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp

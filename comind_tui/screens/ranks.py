@@ -21,7 +21,6 @@ from textual.widgets import Footer
 
 from comind_tui.commands.ranks import Watched, polite_watch, quick_client
 from comind_tui.screens.dialogs import Help
-from comind_tui.text.plain import one_line
 from comind_tui.text.ranks import place_text, places
 from comind_tui.widgets.header import ViewBar
 from comind_tui.widgets.lines import Lines
@@ -32,6 +31,7 @@ from kaggle_runner.kaggle.catalogue import account_of
 from kaggle_runner.moments import Clock
 from kaggle_runner.ranks.records import Look
 from kaggle_runner.ranks.watch import LEAST_SECONDS, LONGEST_SECONDS, RankWatch, View
+from kaggle_runner.texts import one_line
 
 VIEWS: tuple[tuple[str, str], ...] = (
     ("board", "Board"), ("moves", "Moves"), ("rank", "Rank"), ("lines", "Medal lines"),

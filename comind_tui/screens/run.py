@@ -28,7 +28,7 @@ from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
 from comind_tui.snapshot import Snapshot, read_snapshot
 from comind_tui.text.kernels import kernel_clock, kernel_note
-from comind_tui.text.plain import clean, duration, number, since
+from comind_tui.text.plain import duration, number, since
 from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS, RunHeader, ViewBar
 from comind_tui.widgets.monitor import MonitorView
@@ -37,6 +37,7 @@ from comind_tui.widgets.overview import Overview
 from comind_tui.widgets.plot import ScorePlot
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.moments import Clock
+from kaggle_runner.texts import plain
 
 if TYPE_CHECKING:
     from comind_tui.app import ComindApp
@@ -192,7 +193,7 @@ class RunScreen(Screen[None]):
             title=agent.title,
             goal=agent.goal or agent.stop_reason,
             note=kernel_note(self.snapshot, agent.id),
-            code=tuple(clean(cell.code).splitlines()[:CODE_LINES]) if cell and is_visible else (),
+            code=tuple(plain(cell.code).splitlines()[:CODE_LINES]) if cell and is_visible else (),
             output=tuple(output),
         )
 

@@ -19,11 +19,11 @@ from textual.widgets import Static
 from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
 from comind.state.runs import RunFolder
 from comind_tui.commands.submit import Target, offered, target_of
-from comind_tui.text.plain import clean
 from comind_tui.text.submissions import offer_text
 from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import Clock
 from kaggle_runner.submissions.records import Candidate
+from kaggle_runner.texts import plain
 
 SCORE_SECONDS = 60.0
 _WIDTH = 64
@@ -109,5 +109,5 @@ class SubmitDialog(ModalScreen[None]):
 
     def _say(self, text: str, answers: str) -> None:
         if self.is_mounted:
-            self.query_one("#offer", Static).update(Text(clean(text)))
+            self.query_one("#offer", Static).update(Text(plain(text)))
             self.query_one("#answers", Static).update(Text(answers))

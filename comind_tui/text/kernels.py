@@ -7,8 +7,9 @@ from datetime import datetime
 
 from comind.state.records import Push
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.plain import clean, duration, since
+from comind_tui.text.plain import duration, since
 from comind_tui.widgets.lines import Line
+from kaggle_runner.texts import one_line, plain
 
 _UNDER_WAY = "queued"
 
@@ -19,7 +20,7 @@ def kernel_note(snapshot: Snapshot, agent: str) -> tuple[str, ...]:
     if event is None or push is None:
         return ()
     told = event.message.replace(push.url, "") if push.url else event.message
-    return tuple(line for line in (" ".join(told.split()).rstrip(" :"), push.ref) if line)
+    return tuple(line for line in (one_line(told).rstrip(" :"), push.ref) if line)
 
 
 def kernel_clock(snapshot: Snapshot, agent: str, now: datetime) -> str:
@@ -45,10 +46,10 @@ def kernel_lines(push: Push) -> Iterator[Line]:
     facts = (f"At Kaggle: {push.state}{took}", f"on {push.accelerator or 'CPU'}", rehearsed)
     yield Line(", ".join(fact for fact in facts if fact), "dim")
     if push.url or push.ref:
-        yield Line(clean(push.url or push.ref), "dim")
+        yield Line(plain(push.url or push.ref), "dim")
     if push.fault:
-        yield Line(f"✗ {' '.join(clean(push.fault).split())}", "bad")
-    for line in clean(push.told).splitlines():
+        yield Line(f"✗ {one_line(push.fault)}", "bad")
+    for line in plain(push.told).splitlines():
         yield Line(line)
 
 

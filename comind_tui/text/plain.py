@@ -1,11 +1,13 @@
-"""Text for terminals: hostile characters out, aligned tables, durations and amounts as people read them.
+"""Text for terminals: aligned tables, durations and amounts as people read them.
 
 Standard library only; both the command line and the screens use it.
 """
 
 from __future__ import annotations
 
-import re
+import os
+import shutil
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -16,32 +18,21 @@ from comind.analysis.forecast import Forecast, dollar_limit
 from comind.state.records import Run
 from kaggle_runner.moments import parse_moment
 from kaggle_runner.score import Score, written
-
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
-    r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS, SOS, PM, APC: titles, clipboards, links
-    r"|[ -/]*[0-~])"  # the short ones
-    r"|\x9b[0-?]*[ -/]*[@-~]",  # CSI as one C1 character
-    re.DOTALL,
-)
-_CONTROLS = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
-    r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # invisible, or reorders what is seen
-)
+from kaggle_runner.texts import one_line
 
 _LEAST_COLUMN = 8
 _COUNT_SECONDS = 300.0
 """The engine counts its time far more often than this."""
 
 
-def clean(text: str) -> str:
-    """Text without escape sequences and control characters; newlines stay, tabs become spaces."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).replace("\t", "    ")
+def has_terminal() -> bool:
+    """Whether screens can be shown here."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def one_line(text: str) -> str:
-    """Cleaned text on one line."""
-    return " ".join(clean(text).split())
+def terminal_width() -> int | None:
+    """Columns to fit tables into; None when piped, where nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def cell_width(text: str) -> int:
@@ -76,14 +67,14 @@ def table(
 
     With a width, columns that do not fit are left out from the end, and the last one left is cut to fit.
     """
-    cleaned = [[one_line(value) for value in row] for row in rows]
-    widths = [max(cell_width(line[i]) for line in [list(headers), *cleaned]) for i in range(len(headers))]
+    cleaned = [[one_line(value) for value in row] for row in (headers, *rows)]
+    widths = [max(cell_width(line[i]) for line in cleaned) for i in range(len(headers))]
     if width is not None:
         while len(widths) > 1 and width - _before_last(widths) < min(widths[-1], _LEAST_COLUMN):
             widths.pop()
         widths[-1] = min(widths[-1], max(_LEAST_COLUMN, width - _before_last(widths)))
     lines = []
-    for line in [list(headers), *cleaned]:
+    for line in cleaned:
         cells = [fit(value, size) for value, size in zip(line, widths, strict=False)]
         for i in right:
             if i < len(cells):

@@ -10,8 +10,9 @@ from textual.widgets import DataTable
 from comind.analysis.ranking import Standing
 from comind.state.records import Run, score_from
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.plain import arrow, cell_width, fit, interval, one_line
+from comind_tui.text.plain import arrow, cell_width, fit, interval
 from kaggle_runner.score import better_beyond_noise
+from kaggle_runner.texts import one_line
 
 SHOWN = 200
 LEAST_TITLE = 12

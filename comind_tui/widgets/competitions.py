@@ -9,7 +9,8 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from comind_tui.commands.competitions import Competition, deadline_text, rank_text, teams_text
-from comind_tui.text.plain import fit, one_line
+from comind_tui.text.plain import fit
+from kaggle_runner.texts import one_line
 
 _LONGEST_SLUG = 30
 _HEADERS = ("competition", "at", "metric", "deadline", "teams", "own rank", "about")

@@ -17,8 +17,9 @@ from textual.widgets.option_list import Option
 from comind.state.reader import Reader, reading
 from comind.state.records import Discussion, Idea, Kernel, Report
 from comind.state.runs import RunFolder
-from comind_tui.text.plain import clean, number, one_line
+from comind_tui.text.plain import number
 from kaggle_runner.errors import RunNotFound, Unusable
+from kaggle_runner.texts import one_line, plain
 
 SHOWN = 300
 
@@ -137,6 +138,6 @@ def in_full(document: Idea | Report) -> str:
         notes += [f"rank {document.rank}"] if document.rank else ["not kept by the filter"]
         notes += [f"merged into {document.merged_into}"] if document.merged_into else []
         path = f"\n\nPath: {document.path}" if document.path else ""
-        return clean(f"{document.text}{path}\n\n({', '.join(notes)})")
+        return plain(f"{document.text}{path}\n\n({', '.join(notes)})")
     scores = "   ".join(f"{name} {value:g}/10" for name, value in document.scores.items())
-    return clean(f"{document.title}\n{scores}\n\n{document.summary}\n\n── pipeline ──\n{document.pipeline}")
+    return plain(f"{document.title}\n{scores}\n\n{document.summary}\n\n── pipeline ──\n{document.pipeline}")

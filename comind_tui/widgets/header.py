@@ -27,10 +27,10 @@ from comind_tui.text.plain import (
     interval,
     labels_mark,
     number,
-    one_line,
     run_times,
     spending,
 )
+from kaggle_runner.texts import one_line
 
 VIEWS: tuple[tuple[str, str], ...] = (
     ("agents", "Agents"), ("board", "Board"), ("ideas", "Ideas"),

@@ -9,9 +9,10 @@ from textual.widgets import Static
 from comind.state.records import Event, MonitorDecision
 from comind_tui.commands.headless import event_line
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.plain import duration, one_line
+from comind_tui.text.plain import duration
 from comind_tui.widgets.lines import Line, Lines
 from kaggle_runner.moments import parse_moment
+from kaggle_runner.texts import one_line
 
 
 class MonitorView(Vertical):

@@ -21,8 +21,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from comind_tui.text.glyphs import BAD, state
-from comind_tui.text.plain import fit, one_line
+from comind_tui.text.plain import fit
 from comind_tui.widgets.lines import wrap
+from kaggle_runner.texts import one_line
 
 LEAST_WIDTH = 36
 LEAST_HEIGHT = 8
@@ -255,7 +256,7 @@ class AgentMosaic(Widget, can_focus=True):
 
 def _top(tile: Tile, width: int, marks: str) -> str:
     """The upper border with the tile's head in it; what matters least goes first when it is narrow."""
-    left = f" {tile.index} {tile.agent} {state(tile.status)} "
+    left = f" {tile.index} {one_line(tile.agent)} {state(tile.status)} "
     rights = [
         f" step {tile.progress}{f' {tile.clock}' if tile.clock else ''}  best {tile.best} ",
         f" {tile.progress}{f' {tile.clock}' if tile.clock else ''} {tile.best} ",

@@ -11,9 +11,10 @@ from textual_plotext import PlotextPlot
 from comind.analysis.ranking import Standing
 from comind.state.records import Run, score_from
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.plain import arrow, one_line
+from comind_tui.text.plain import arrow
 from kaggle_runner.moments import parse_moment
 from kaggle_runner.score import Score, better
+from kaggle_runner.texts import one_line
 
 TICKS = 5
 _AXIS_COLUMNS = 12

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from kaggle_runner.jobs.comind_data import NOT_MOUNTED
 from kaggle_runner.jobs.comind_work import PROGRESS, STATE, cell_hash
 from kaggle_runner.kaggle.records import LogLine
+from kaggle_runner.texts import whole_characters
 
 __all__ = [
     "NOT_MOUNTED", "OURS", "PROGRESS", "STATE", "CarriedWork", "CellFailure", "CellRun", "Kept", "Progress",
@@ -296,4 +297,4 @@ def _state(value: object) -> CellState:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    return value[:_LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")  # JSON may hold half characters
+    return whole_characters(value[:_LONGEST_TEXT])

@@ -19,7 +19,7 @@ from kaggle_runner.errors import KaggleError, KernelRefused
 from kaggle_runner.kaggle.calls import Progress, split_ref
 from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
-from kaggle_runner.kaggle.outputs import OutputFolder, plain_text, read_log, read_stream
+from kaggle_runner.kaggle.outputs import OutputFolder, read_log, read_stream
 from kaggle_runner.kaggle.records import (
     AcceleratorQuota,
     KernelFacts,
@@ -33,6 +33,7 @@ from kaggle_runner.kaggle.records import (
 )
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.wire import utc
+from kaggle_runner.texts import whole_characters
 
 _STATES: dict[str, KernelState] = {
     "QUEUED": "queued",
@@ -113,7 +114,7 @@ class KernelCalls(AccountCalls):
         found = await self._read(
             f"state of {ref}", lambda wire: wire.kernels.get_kernel_session_status(request)
         )
-        return KernelStatus(_STATES[found.status.name], plain_text(found.failure_message))
+        return KernelStatus(_STATES[found.status.name], whole_characters(found.failure_message or ""))
 
     async def kernel_log(self, ref: str, version: int) -> list[LogLine]:
         """What the run printed so far: the kept log, or while there is none what the live stream replays."""
@@ -171,7 +172,7 @@ class KernelCalls(AccountCalls):
             if wanted(file.file_name):
                 await self._save_output(folder, ref, version, file, progress)
         return KernelOutput(
-            names=tuple(plain_text(file.file_name) for file in listed),
+            names=tuple(whole_characters(file.file_name or "") for file in listed),
             saved=folder.saved,
             left_out=folder.left_out,
             log=tuple(await asyncio.to_thread(read_log, log)),

@@ -19,6 +19,7 @@ from kaggle_runner.kaggle.calls import Progress
 from kaggle_runner.kaggle.records import LogLine
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.wire import http_error, save_body
+from kaggle_runner.texts import whole_characters
 
 _LONGEST_SECONDS = 1e9
 _LONGEST_NAME = 1000
@@ -40,9 +41,7 @@ def read_log(text: str) -> list[LogLine]:
     if not isinstance(events, list):
         events = [events]
     return [
-        LogLine(
-            plain_text(event.get("stream_name")), _seconds(event.get("time")), plain_text(event.get("data"))
-        )
+        LogLine(_text(event.get("stream_name")), _seconds(event.get("time")), _text(event.get("data")))
         for event in events
         if isinstance(event, dict)
     ]
@@ -88,13 +87,12 @@ def _event(line: str) -> Any:
         return {"stream_name": "stdout", "data": line + "\n"}
 
 
+def _text(value: Any) -> str:
+    return "" if value is None else whole_characters(str(value))
+
+
 def _seconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and abs(value) < _LONGEST_SECONDS else 0.0
-
-
-def plain_text(value: Any) -> str:
-    """`value` as text that files and databases take: JSON may hold half characters."""
-    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 class OutputFolder:

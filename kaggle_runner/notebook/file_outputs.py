@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kaggle_runner.notebook.outputs import clip
+from kaggle_runner.texts import clip
 
 TEXT_CHARACTERS = 200_000
 """Of one cell's prints and tables together."""

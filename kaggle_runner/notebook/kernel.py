@@ -22,7 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.notebook.crash_report import CrashReport
-from kaggle_runner.notebook.outputs import plain
+from kaggle_runner.notebook.outputs import as_seen
 from kaggle_runner.sandbox import processes
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.bubblewrap import MINIMAL_ENVIRONMENT
@@ -147,7 +147,7 @@ class KernelProcess:
         """The end of what was written past the notebook's streams: start failures, native crashes."""
         said = self._report.text(ended=self.exit_code() is not None)
         crash = said.rfind("Fatal Python error")
-        return plain(said[crash:][:800] if crash >= 0 else said[-800:])
+        return as_seen(said[crash:][:800] if crash >= 0 else said[-800:])
 
     def kill(self) -> None:
         """End everything in the sandbox at once, without waiting."""

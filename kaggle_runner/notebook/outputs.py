@@ -12,6 +12,8 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from kaggle_runner.texts import clip
+
 HEAD_LINES = 200
 TAIL_LINES = 400
 LIVE_LINES = 40
@@ -257,7 +259,7 @@ class Transcript:
         self._tail.append(line)
 
 
-def plain(text: str) -> str:
+def as_seen(text: str) -> str:
     """`text` without escape codes and redrawn progress, otherwise whole."""
     lines: list[str] = []
     for part in text.split("\n"):
@@ -265,38 +267,6 @@ def plain(text: str) -> str:
         screen.feed("", part)
         lines.append(screen.tail(LINE_CHARACTERS + 100))
     return "\n".join(lines)
-
-
-def clip(text: str, characters: int) -> str:
-    """The beginning (30 %) and the end (70 %) of `text` around a notice of what was left out."""
-    if len(text) <= characters:
-        return text
-    front = characters * 3 // 10
-    back = characters - front
-    return f"{text[:front]}\n[… {len(text) - front - back} characters left out …]\n{text[-back:]}"
-
-
-class Ends:
-    """The beginning (30 %) and the end (70 %) of a text that comes in pieces, in bounded memory."""
-
-    def __init__(self, characters: int) -> None:
-        self._front = characters * 3 // 10
-        self._back = characters - self._front
-        self._head = self._tail = ""
-        self._dropped = 0
-
-    def add(self, text: str) -> None:
-        room = self._front - len(self._head)
-        self._head += text[:room]
-        self._tail += text[room:]
-        if len(self._tail) > 2 * self._back:
-            self._dropped += len(self._tail) - self._back
-            self._tail = self._tail[-self._back :]
-
-    def text(self) -> str:
-        dropped = self._dropped + max(0, len(self._tail) - self._back)
-        notice = f"\n[… {dropped} characters left out …]\n" if dropped else ""
-        return self._head + notice + self._tail[-self._back :]
 
 
 def _both_ends(head: list[str], tail: list[str], left_out: int, characters: int) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kaggle_runner.notebook.file_outputs import bounded_outputs
-from kaggle_runner.notebook.outputs import Ends, Transcript, clip, plain
+from kaggle_runner.notebook.outputs import Transcript, as_seen
 from kaggle_runner.notebook.tracebacks import told_traceback
+from kaggle_runner.texts import Ends, clip, whole_characters
 
 TEXT_CHARACTERS = 12_000
 """What an agent is shown of a cell, without the traceback."""
@@ -82,7 +83,7 @@ class CellOutputs:
         finished = []
         for item in self._items:
             if item["output_type"] == "stream":
-                item = {**item, "text": plain(item["text"].text())}
+                item = {**item, "text": as_seen(item["text"].text())}
             finished.append(item)
         return bounded_outputs(finished)
 
@@ -145,7 +146,7 @@ class CellOutputs:
         raw = content.get("data")
         raw = raw if isinstance(raw, dict) else {}
         data: dict[str, Any] = {}
-        label = clip(plain(_text(raw.get("text/plain"))), RICH_CHARACTERS)
+        label = clip(as_seen(_text(raw.get("text/plain"))), RICH_CHARACTERS)
         mime = next((mime for mime in _IMAGES if _text(raw.get(mime))), "")  # PIL sends one image twice
         if mime:
             image = _text(raw.get(mime))
@@ -166,9 +167,9 @@ class CellOutputs:
     def _error(self, content: dict[str, Any]) -> None:
         self._clear_if_asked()
         self.error_name = printable_name(content.get("ename"))
-        self.error_value = clip(plain(_text(content.get("evalue"))), 2000)
+        self.error_value = clip(as_seen(_text(content.get("evalue"))), 2000)
         lines = content.get("traceback")
-        parts = [plain(_text(line)) for line in lines] if isinstance(lines, list) else []
+        parts = [as_seen(_text(line)) for line in lines] if isinstance(lines, list) else []
         traceback = "\n".join(parts) or f"{self.error_name}: {self.error_value}"
         self._told_error = told_traceback(parts, self.error_name) or traceback
         self._write_log(f"\n{traceback}\n")
@@ -190,20 +191,17 @@ class CellOutputs:
 
 
 def _text(value: object) -> str:
-    """A string, or the list of strings that notebooks also allow; nothing else is taken.
-
-    Halves of a character pair, which JSON can spell and UTF-8 and SQLite cannot, become question marks.
-    """
+    """A string, or the list of strings that notebooks also allow; nothing else is taken."""
     if isinstance(value, list):
         value = "".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str):
         return ""
-    return value if value.isascii() else value.encode(errors="replace").decode()
+    return whole_characters(value)
 
 
 def printable_name(value: object) -> str:
     """An error's class name as it can stand in a sentence: a class may bear any, with line ends and codes."""
-    return " ".join(plain(clip(_text(value), 200)).split())
+    return " ".join(as_seen(clip(_text(value), 200)).split())
 
 
 def _display_id(content: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.texts import clip, one_line, plain, shortened, whole_characters
+from kaggle_runner.texts import Ends, clip, one_line, plain, shortened, whole_characters
 
 
 def test_no_escape_sequence_or_control_character_survives() -> None:
@@ -62,9 +62,17 @@ def test_a_long_text_keeps_both_ends_and_tells_what_is_missing() -> None:
     text = "a" * 1000 + "b" * 1000
     assert clip(text, 2000) == text
     assert clip(text, 100) == f"{'a' * 30}\n[… 1900 characters left out …]\n{'b' * 70}"
-    assert clip(text, 100, front=1, mark=" [{} more]") == f"{'a' * 100} [1900 more]"
+    assert clip(text, 100, front=100, mark=" [{} more]") == f"{'a' * 100} [1900 more]"
     assert clip(text, 100, front=0, mark="[{} before] ") == f"[1900 before] {'b' * 100}"
-    assert clip("{text}", 2, front=1, mark="{}") == "{t4"
+    assert clip("{text}", 2, front=2, mark="{}") == "{t4"
+
+
+@given(st.lists(st.text(max_size=50), max_size=40))
+def test_a_text_in_pieces_is_clipped_like_a_whole_one(pieces: list[str]) -> None:
+    ends = Ends(100)
+    for piece in pieces:
+        ends.add(piece)
+    assert ends.text() == clip("".join(pieces), 100)
 
 
 def test_a_shortened_text_has_the_length_that_was_asked_for() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kaggle_runner.notebook.outputs import Ends, Transcript, clip, plain
+from kaggle_runner.notebook.outputs import Transcript, as_seen
 
 
 def seen(*chunks: str, characters: int = 12_000) -> str:
@@ -106,18 +106,5 @@ def test_any_text_is_accepted_and_holds_no_escape(text: str) -> None:
     assert "\x1b" not in seen(text) and "\r" not in seen(text)
 
 
-def test_plain_keeps_every_line() -> None:
-    assert plain("\x1b[31mError\x1b[0m: x\n1%\r2%\n\nend") == "Error: x\n2%\n\nend"
-
-
-@given(st.lists(st.text(max_size=50), max_size=40))
-def test_ends_count_what_they_drop(pieces: list[str]) -> None:
-    ends = Ends(100)
-    for piece in pieces:
-        ends.add(piece)
-    assert ends.text() == clip("".join(pieces), 100)
-
-
-def test_clip_keeps_both_ends() -> None:
-    clipped = clip("a" * 1000 + "b" * 1000, 100)
-    assert clipped.startswith("a" * 30 + "\n[… 1900 characters") and clipped.endswith("b" * 70)
+def test_a_whole_text_keeps_every_line() -> None:
+    assert as_seen("\x1b[31mError\x1b[0m: x\n1%\r2%\n\nend") == "Error: x\n2%\n\nend"

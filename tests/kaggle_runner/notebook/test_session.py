@@ -293,8 +293,8 @@ send("error", rb'{"ename": "E\udcff", "evalue": "\ud800", "traceback": ["\ud800"
 """
     async with bench(tmp_path) as lab:
         result = await lab.run(forge)
-    assert result.text.startswith("half ? 😀\n?")
-    assert (result.error_name, result.error_value) == ("E?", "?")
+    assert result.text.startswith("half � 😀\n�")
+    assert (result.error_name, result.error_value) == ("E�", "�")
     assert json.dumps([result.text, result.outputs], ensure_ascii=False).encode()
 
 
