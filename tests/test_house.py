@@ -1,8 +1,10 @@
-"""What reading the code must not mislead: every module that a text of ours names is there."""
+"""The house stays one in which things are found: sizes, names, and texts that name what is there."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +57,35 @@ def test_a_name_that_leads_nowhere_is_found() -> None:
     assert is_there("comind.engine")
     assert not is_there("comind.nowhere")
     assert not is_there("comind.engine.nowhere")
+
+
+MOST_MODULES, MOST_LINES, MOST_FUNCTION_LINES, MOST_SHARED_NAMES = 20, 400, 60, 10
+
+
+def test_no_folder_holds_more_modules_than_one_finds_one_s_way_in() -> None:
+    modules = Counter(
+        file.parent.relative_to(ROOT) for file in sources(*PACKAGES) if file.name != "__init__.py"
+    )
+    assert {str(folder): count for folder, count in modules.items() if count > MOST_MODULES} == {}
+
+
+def test_no_file_and_no_function_is_too_long_to_read() -> None:
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in sources(*PACKAGES)}
+    assert {str(file): count for file, count in lines.items() if count > MOST_LINES} == {}
+    functions = {
+        f"{file}:{node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for file in sources(*PACKAGES)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: count for name, count in functions.items() if count > MOST_FUNCTION_LINES} == {}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for file in sources(*PACKAGES):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(file.relative_to(ROOT)))
+    shared = {name: files for name, files in places.items() if len(files) > 1}
+    assert len(shared) <= MOST_SHARED_NAMES, shared
