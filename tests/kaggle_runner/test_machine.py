@@ -31,7 +31,7 @@ def test_the_drivers_table_is_read() -> None:
 def test_importing_the_runner_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from kaggle_runner import machine, notebook, files, session\n"
+        "from kaggle_runner import files, machine\nfrom kaggle_runner.notebook import file, session\n"
         "print([name for name in ('zmq', 'jupyter_client', 'nbformat', 'pandas') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
