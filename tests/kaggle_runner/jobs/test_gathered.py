@@ -159,7 +159,7 @@ _LOOKING = """
 import sys
 from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
-from kaggle_runner import comind_data
+from kaggle_runner.jobs import comind_data
 
 shell, top = InteractiveShell.instance(), Path(sys.argv[1])
 print(comind_data.find(sys.argv[2], top=top, seconds=0.0))

@@ -197,7 +197,7 @@ os.wait()
 _ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from kaggle_runner import fence, processes
+from kaggle_runner.sandbox import fence, processes
 
 async def main():
     state = Path(sys.argv[1])
