@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from comind.state.records import RECORDS, Cell, Discussion, Evaluation, Event, Idea, Kernel, LlmCall, Report
-from kaggle_runner.databases import quoted, require, transaction
+from kaggle_runner.databases import require, transaction
 from kaggle_runner.errors import Unusable
 from kaggle_runner.rows import columns
 
@@ -22,13 +22,18 @@ def complete(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the database up to this version. Raises Unusable for one that a newer version has written."""
     if version(connection) > VERSION:
         raise newer(path)
+    from sqlite_utils import Database  # it is slow to import, and only engines write
+
+    database = Database(connection)
     with transaction(connection):
         for record in RECORDS:
             require(connection, record.TABLE, columns(record), ("seq" if record is Event else "id",))
         for record in (Kernel, Discussion, Report, Idea):
-            _index_texts(connection, record.TABLE, record.FULL_TEXT)
-        for table in (Cell.TABLE, Evaluation.TABLE, LlmCall.TABLE):
-            connection.execute(f"CREATE INDEX IF NOT EXISTS idx_{table}_agent_step ON {table} (agent, step)")
+            table = database.table(record.TABLE)
+            if table.detect_fts() is None:
+                table.enable_fts(list(record.FULL_TEXT), create_triggers=True, tokenize="porter")
+        for name in (Cell.TABLE, Evaluation.TABLE, LlmCall.TABLE):
+            database.table(name).create_index(["agent", "step"], if_not_exists=True)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -38,21 +43,3 @@ def version(connection: sqlite3.Connection) -> int:
 
 def newer(path: Path) -> Unusable:
     return Unusable(path, "a newer version of CoMind wrote it", hint="Update: pip install --upgrade comind")
-
-
-def _index_texts(connection: sqlite3.Connection, table: str, names: tuple[str, ...]) -> None:
-    """Full-text search over a table, kept true by triggers."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (f"{table}_fts",)).fetchone():
-        return
-    listed = ", ".join(map(quoted, names))
-    new, old = (", ".join(f"{row}.{quoted(name)}" for name in names) for row in ("new", "old"))
-    add = f"INSERT INTO {table}_fts (rowid, {listed}) VALUES (new.rowid, {new});"
-    forget = f"INSERT INTO {table}_fts ({table}_fts, rowid, {listed}) VALUES ('delete', old.rowid, {old});"
-    connection.execute(
-        f"CREATE VIRTUAL TABLE {table}_fts USING fts5 ({listed}, tokenize='porter', content={table})"
-    )
-    for name, moment, steps in (
-        ("ai", "INSERT", add), ("ad", "DELETE", forget), ("au", "UPDATE", forget + add),
-    ):  # fmt: skip
-        connection.execute(f"CREATE TRIGGER {table}_{name} AFTER {moment} ON {table} BEGIN {steps} END")
-    connection.execute(f"INSERT INTO {table}_fts ({table}_fts) VALUES ('rebuild')")
