@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from comind.offline.drafts import Situation, choose, read_situation
+from comind.offline.drafts import DraftSituation, choose, read_situation
 from comind.offline.prompts import Files, Resource, read_data, read_metric, read_packages, sections
 from comind.offline.recipes.fallback import simple_cell
 from comind.offline.recipes.notebook import cells, scaled
@@ -121,7 +121,7 @@ class AideModel:
         steps = [cell for cell in cells(problem, recipe) if cell.step != "refine"]
         return _reply(title, "\n\n".join(cell.code for cell in steps), idea)
 
-    def _situation(self, parts: Mapping[str, str], nodes: Sequence[Node]) -> Situation:
+    def _situation(self, parts: Mapping[str, str], nodes: Sequence[Node]) -> DraftSituation:
         """What the policy reads, had CoMind's coordinator asked for one draft with these results."""
         higher = read_metric(parts.get("Metric", "")).higher_is_better
         ranked = sorted(nodes, key=lambda node: node.metric, reverse=higher)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from comind.agents.folds import FoldedTurns, Folding, Turn
+from comind.agents.folds import FoldedTurns, Folding, TalkTurn
 from comind.llm.tokens import TOKENS_A_MESSAGE, estimate_prompt_tokens, estimate_tokens
 from comind.roles.briefing import Room, evaluation_text, prompt_tokens
 from comind.roles.prompts import Message, Prompts, quote
@@ -80,7 +80,7 @@ class Conversation:
         short = _old_output(output, cell, min(_OLD_OUTPUT_CHARACTERS, self._room.output // 2))
         line = f"{self._new_kernel(cell)}{status}{_left_out(cell, evaluation)}"
         self._folded.add(
-            Turn(
+            TalkTurn(
                 reply=reply,
                 whole=self._prompts.render("coder", "observation", {**values, "output": output}),
                 short=self._prompts.render("coder", "observation", {**values, "output": short}),
@@ -124,7 +124,7 @@ class Conversation:
             messages.append({"role": "user", "content": observation})
         return messages
 
-    def _lines(self, turns: Sequence[Turn]) -> str:
+    def _lines(self, turns: Sequence[TalkTurn]) -> str:
         """A line for each turn; the oldest are only counted where there are very many."""
         first, tokens = len(turns), 0
         while first > 0 and tokens + turns[first - 1].line_tokens <= self._folded.lines:

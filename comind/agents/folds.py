@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TalkTurn:
     """A reply with its observation, in the three sizes that it may be shown in."""
 
     reply: str
@@ -52,10 +52,10 @@ class FoldedTurns:
     low: int
     lines: int
     """The lines of turns that are left out take no more: the oldest are then only counted."""
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[TalkTurn] = field(default_factory=list)
     folding: Folding = Folding()
 
-    def add(self, turn: Turn) -> None:
+    def add(self, turn: TalkTurn) -> None:
         self.turns.append(turn)
         if self.tokens(self.folding) > self.room:
             self.folding = self._down_to(self.low, len(self.turns) - 1)

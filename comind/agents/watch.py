@@ -43,7 +43,7 @@ class Progress(Protocol):
     def tail(self) -> str: ...
 
 
-class Watched(Protocol):
+class WatchedCell(Protocol):
     """A notebook session, as far as the watcher needs it."""
 
     def progress(self) -> Progress | None: ...
@@ -51,7 +51,7 @@ class Watched(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleHit:
     """A rule's verdict. `sure` findings stop the cell, the others are put to the model."""
 
     rule: Literal["nan_loss", "repeated_error", "cannot_finish", "silence"]
@@ -71,16 +71,16 @@ class CellUnderWatch:
     """Set where one step has a second run to watch: it tells the two runs' questions and decisions apart."""
 
 
-def check_rules(progress: Progress, limit: float) -> Finding | None:
+def check_rules(progress: Progress, limit: float) -> RuleHit | None:
     """The first rule that fires on what the cell has shown so far."""
     bad_losses = _NAN_LOSS.findall(progress.tail)
     if bad_losses:
-        return Finding(
+        return RuleHit(
             "nan_loss", f"{len(bad_losses)} lines show a loss that is NaN or infinite", len(bad_losses) >= 3
         )
     errors = Counter(match[0] for match in _TRACEBACK.finditer(progress.tail)).most_common(1)
     if errors and errors[0][1] >= 3:
-        return Finding(
+        return RuleHit(
             "repeated_error", f"the same error came {errors[0][1]} times: {errors[0][0][:200]}", True
         )
     bars = list(_BAR.finditer(progress.tail))
@@ -88,9 +88,9 @@ def check_rules(progress: Progress, limit: float) -> Finding | None:
         needed = progress.elapsed + _bar_seconds(bars[-1]["left"])
         if int(bars[-1]["percent"]) >= 5 and needed > 1.1 * limit:
             reason = f"its progress bar needs {needed:.0f} s in all, the limit is {limit:.0f} s"
-            return Finding("cannot_finish", reason, needed > 2 * limit)
+            return RuleHit("cannot_finish", reason, needed > 2 * limit)
     if progress.seconds_since_output > _SILENCE_SECONDS:
-        return Finding("silence", f"no output for {progress.seconds_since_output:.0f} s", False)
+        return RuleHit("silence", f"no output for {progress.seconds_since_output:.0f} s", False)
     return None
 
 
@@ -99,7 +99,7 @@ class Watcher:
 
     def __init__(
         self,
-        session: Watched,
+        session: WatchedCell,
         cell: CellUnderWatch,
         *,
         desk: Desk | None,
@@ -154,7 +154,7 @@ class Watcher:
         self._next_question = progress.elapsed + min(progress.elapsed, 1200.0)
         return await self._ask(self._desk, progress, finding)
 
-    async def _ask(self, desk: Desk, progress: Progress, finding: Finding | None) -> MonitorDecision | None:
+    async def _ask(self, desk: Desk, progress: Progress, finding: RuleHit | None) -> MonitorDecision | None:
         self._asked += 1
         left = max(0.0, self._cell.limit - progress.elapsed)
         time = (

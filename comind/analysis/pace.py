@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from comind.state.reader import Work
+from comind.state.reader import AgentWork
 from comind.state.records import Agent, Run
 
 LEAST_STEPS = 2
@@ -78,7 +78,7 @@ class Past(NamedTuple):
     priced: bool
 
     @classmethod
-    def of(cls, work: Sequence[Work], agents: Sequence[Agent], run: Run) -> Past | None:
+    def of(cls, work: Sequence[AgentWork], agents: Sequence[Agent], run: Run) -> Past | None:
         by_id = {agent.id: agent for agent in agents}
         done = _finished_steps(work, by_id)
         if len(done) < LEAST_STEPS:
@@ -104,9 +104,9 @@ class Past(NamedTuple):
         )
 
 
-def _finished_steps(work: Iterable[Work], agents: Mapping[str, Agent]) -> dict[tuple[str, int], Cost]:
+def _finished_steps(work: Iterable[AgentWork], agents: Mapping[str, Agent]) -> dict[tuple[str, int], Cost]:
     """(agent, step) → what it took, of coding agents' steps that are over."""
-    done: dict[tuple[str, int], list[Work]] = defaultdict(list)
+    done: dict[tuple[str, int], list[AgentWork]] = defaultdict(list)
     for one in work:
         agent = agents.get(one.agent)
         if agent is not None and one.kind != "report" and (agent.finished_at or one.step < agent.step):
@@ -114,7 +114,7 @@ def _finished_steps(work: Iterable[Work], agents: Mapping[str, Agent]) -> dict[t
     return {key: _cost(parts) for key, parts in done.items()}
 
 
-def _cost(work: Iterable[Work]) -> Cost:
+def _cost(work: Iterable[AgentWork]) -> Cost:
     """Sums; the monitor's calls take no time of their own, since the cell runs meanwhile."""
     total = Cost()
     for one in work:
@@ -188,9 +188,9 @@ def _steps_of_an_agent(agents: Sequence[Agent], most: int) -> tuple[float, float
     return fmean(counts), min(max(error, _LEAST_SPREAD), 0.9)
 
 
-def _overhead(work: Sequence[Work], rounds: int) -> tuple[Cost, float]:
+def _overhead(work: Sequence[AgentWork], rounds: int) -> tuple[Cost, float]:
     """What a round takes beside its agents. Artifacts are read at the same time as kernels are verified."""
-    by_round: dict[int, list[Work]] = defaultdict(list)
+    by_round: dict[int, list[AgentWork]] = defaultdict(list)
     verified = 0.0
     for one in work:
         if one.agent in ("analyzer", "proposer", "coordinator"):

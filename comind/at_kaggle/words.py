@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kaggle_runner.jobs.gathered import Progress, cell_logs
+from kaggle_runner.jobs.gathered import NotebookProgress, cell_logs
 from kaggle_runner.jobs.job import JobResult
 from kaggle_runner.kaggle.records import LogLine, Quota
 from kaggle_runner.texts import clip, one_line, shortened
@@ -64,7 +64,7 @@ def told_of(result: JobResult, quota: Quota | None) -> str:
     return "\n".join(lines)
 
 
-def _machine(progress: Progress | None) -> str:
+def _machine(progress: NotebookProgress | None) -> str:
     if progress is None:
         return ""
     return f" on {', '.join(progress.gpus) or progress.tpu or 'a machine without accelerator'}"

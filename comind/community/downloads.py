@@ -28,7 +28,7 @@ _MANIFEST = "download.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
+class CommunityDownload:
     """Files of one kernel or dataset in the cache. `ref` is owner/slug; `folder` holds the files."""
 
     kind: Literal["output", "dataset"]
@@ -53,9 +53,9 @@ class Downloads:
         self._most = most_bytes
         self._tell = tell
 
-    async def fetch(self, kernels: Sequence[Kernel]) -> list[Download]:
+    async def fetch(self, kernels: Sequence[Kernel]) -> list[CommunityDownload]:
         """Outputs of these kernels and the datasets that they read, the most used first."""
-        found: list[Download] = []
+        found: list[CommunityDownload] = []
         if self._most <= 0:
             return found
         for kernel in kernels:
@@ -65,7 +65,9 @@ class Downloads:
             found += await self._tried(f"dataset {ref}", self._dataset(ref))
         return found
 
-    async def _tried(self, what: str, fetching: Awaitable[Download | None]) -> list[Download]:
+    async def _tried(
+        self, what: str, fetching: Awaitable[CommunityDownload | None]
+    ) -> list[CommunityDownload]:
         try:
             made = await fetching
         except (KaggleError, OSError) as error:
@@ -73,7 +75,7 @@ class Downloads:
             return []
         return [made] if made is not None else []
 
-    async def _output(self, kernel: Kernel) -> Download | None:
+    async def _output(self, kernel: Kernel) -> CommunityDownload | None:
         client = self._cache.client
         facts = await client.kernel_facts(kernel.id)
         if facts is None:
@@ -90,7 +92,7 @@ class Downloads:
             if not output.saved:
                 shutil.rmtree(place, ignore_errors=True)
                 return None
-            kept = Download(
+            kept = CommunityDownload(
                 kind="output",
                 ref=kernel.id,
                 title=f"Output of {kernel.title}",
@@ -105,7 +107,7 @@ class Downloads:
         self._room -= _size(Path(kept.folder))
         return kept
 
-    async def _dataset(self, ref: str) -> Download | None:
+    async def _dataset(self, ref: str) -> CommunityDownload | None:
         client = self._cache.client
         facts = await self._cache.dataset(ref)
         place = self._folder / "datasets" / plain_name(ref) / f"v{facts.version}"
@@ -124,7 +126,7 @@ class Downloads:
                 for path in (place / "files").rglob("*")
                 if path.is_file()
             )
-            kept = Download(
+            kept = CommunityDownload(
                 kind="dataset",
                 ref=ref,
                 title=facts.title or ref,
@@ -145,16 +147,18 @@ def _is_data(name: str) -> bool:
     return name.lower().endswith((".csv", ".tsv", ".json", ".txt", ".md"))
 
 
-def _kept(place: Path) -> Download | None:
+def _kept(place: Path) -> CommunityDownload | None:
     try:
         noted = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))
-        download = Download(**{**noted, "files": tuple(noted["files"]), "folder": str(place / "files")})
+        download = CommunityDownload(
+            **{**noted, "files": tuple(noted["files"]), "folder": str(place / "files")}
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return download if all((place / "files" / name).is_file() for name in download.files) else None
 
 
-def _keep(place: Path, download: Download) -> None:
+def _keep(place: Path, download: CommunityDownload) -> None:
     """The note that says a download is whole; written last."""
     write_whole(place / _MANIFEST, json.dumps(asdict(download)))
     for other in place.parent.iterdir():  # runs have links of their own to what they use of older versions

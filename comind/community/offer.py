@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from comind.community.downloads import Download
+from comind.community.downloads import CommunityDownload
 from comind.evaluator.evaluator import Evaluator
 from comind.state.records import Dataset
 from comind.state.runs import RunFolder
@@ -31,7 +31,7 @@ _MEDIA = frozenset({".png", ".jpg", ".jpeg", ".webp", ".wav", ".flac", ".mp3", "
 
 
 async def offer_downloads(
-    downloads: Sequence[Download],
+    downloads: Sequence[CommunityDownload],
     folder: RunFolder,
     store: Store,
     evaluator: Evaluator,
@@ -67,7 +67,7 @@ async def offer_downloads(
 
 
 def _offer(
-    download: Download, target: Path, evaluator: Evaluator, began: datetime | None
+    download: CommunityDownload, target: Path, evaluator: Evaluator, began: datetime | None
 ) -> tuple[list[str], list[str]]:
     """Link the files that pass to `target`; their names, and a sentence for what does not pass."""
     shutil.rmtree(target.parent, ignore_errors=True)  # of a run that ended in the middle of this

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from comind.analysis.graph import is_blend, similarity_links, use_links
 from comind.community.cache import CommunityCache
-from comind.community.downloads import Download, Downloads
+from comind.community.downloads import CommunityDownload, Downloads
 from comind.state.records import Discussion, Kernel, Link
 from comind.state.runs import RunFolder
 from comind.state.store import Store
@@ -67,7 +67,7 @@ async def keep_pages(cache: CommunityCache, folder: RunFolder) -> None:
 
 async def fetch_downloads(
     cache: CommunityCache, folder: RunFolder, store: Store, *, most_bytes: int
-) -> list[Download]:
+) -> list[CommunityDownload]:
     """Outputs and datasets of the snapshot's kernels, once a run."""
     if folder.downloads.exists():
         return read_downloads(folder)
@@ -79,9 +79,9 @@ async def fetch_downloads(
     return found
 
 
-def read_downloads(folder: RunFolder) -> list[Download]:
+def read_downloads(folder: RunFolder) -> list[CommunityDownload]:
     noted = json.loads(folder.downloads.read_text(encoding="utf-8"))
-    return [Download(**{**one, "files": tuple(one["files"])}) for one in noted]
+    return [CommunityDownload(**{**one, "files": tuple(one["files"])}) for one in noted]
 
 
 async def _kernel(cache: CommunityCache, info: KernelInfo, scores: dict[str, float]) -> list[Kernel | Link]:

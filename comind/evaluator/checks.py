@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
 from comind.evaluator.profile import CompetitionProfile
-from comind.evaluator.scripts import Answer
+from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
 from mle_live.competitions.tables import read_text
 
@@ -248,7 +248,7 @@ def _order(labels: pd.Series[Any]) -> str:
     return ""
 
 
-def check_metric(profile: CompetitionProfile, first: Answer, second: Answer) -> tuple[Check, ...]:
+def check_metric(profile: CompetitionProfile, first: ScriptAnswer, second: ScriptAnswer) -> tuple[Check, ...]:
     """Judge the grader's answers on the truth, the sample, shuffled truths, and broken files (trials.py).
 
     `first` and `second` are two processes' answers to the same request.
@@ -277,13 +277,13 @@ def check_metric(profile: CompetitionProfile, first: Answer, second: Answer) -> 
     )
 
 
-def _whole(answer: Answer, name: str) -> float | None:
+def _whole(answer: ScriptAnswer, name: str) -> float | None:
     part = answer.results.get(name, {}).get("whole")
     value = part.get("score") if isinstance(part, dict) else None
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
-def _scores(answer: Answer) -> list[tuple[str, str, float | None]]:
+def _scores(answer: ScriptAnswer) -> list[tuple[str, str, float | None]]:
     return [
         (name, str(one.get("code")), _whole(answer, name)) for name, one in sorted(answer.results.items())
     ]
@@ -299,7 +299,7 @@ def _direction(profile: CompetitionProfile, higher: bool | None) -> str:
     return ""
 
 
-def _truth_perfect(answer: Answer, truth: float) -> str:
+def _truth_perfect(answer: ScriptAnswer, truth: float) -> str:
     if answer.perfect is None or abs(truth - answer.perfect) <= _PERFECT:
         return ""
     return f"the truth scores {truth:.6g}, not {answer.perfect:.6g}"
@@ -309,7 +309,7 @@ def _worse(value: float, truth: float, higher: bool) -> bool:
     return value < truth if higher else value > truth
 
 
-def _sample_worse(answer: Answer, truth: float, higher: bool) -> str:
+def _sample_worse(answer: ScriptAnswer, truth: float, higher: bool) -> str:
     sample = _whole(answer, "sample")
     if sample is None:
         found = answer.results.get("sample", {})
@@ -326,7 +326,7 @@ def _sample_worse(answer: Answer, truth: float, higher: bool) -> str:
     )
 
 
-def _shuffled_worse(answer: Answer, truth: float, higher: bool) -> str:
+def _shuffled_worse(answer: ScriptAnswer, truth: float, higher: bool) -> str:
     for name in (name for name in answer.results if name.startswith("shuffled")):
         value = _whole(answer, name)
         if value is not None and not _worse(value, truth, higher):
@@ -334,7 +334,7 @@ def _shuffled_worse(answer: Answer, truth: float, higher: bool) -> str:
     return ""
 
 
-def _broken_refused(answer: Answer) -> str:
+def _broken_refused(answer: ScriptAnswer) -> str:
     broken = [one for name, one in answer.results.items() if name.startswith("broken")]
     accepted = [str(one["name"]) for one in broken if one.get("success") is not False]
     return f"accepted: {', '.join(accepted)}" if accepted else ""

@@ -18,9 +18,10 @@ from typing import Any
 from comind.evaluator.checks import Check, check_metric, check_split, find_answers, require
 from comind.evaluator.messages import failure_message, known_code, public_ids, success_message
 from comind.evaluator.profile import CompetitionProfile
-from comind.evaluator.scripts import Answer, Case, run_grader, run_split
+from comind.evaluator.scripts import Case, ScriptAnswer, run_grader, run_split
 from comind.evaluator.trials import write_trials
-from comind.state.records import Evaluation, PartGrade, score_from
+from comind.state.grades import PartGrade, score_from
+from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
@@ -231,7 +232,7 @@ class Evaluator:
                 return await asyncio.to_thread(self._read_verdict, answer.results["files"])
         return _refusal("infrastructure")
 
-    async def _run(self, cases: list[Case], predictions: Path, *, whole: bool) -> Answer:
+    async def _run(self, cases: list[Case], predictions: Path, *, whole: bool) -> ScriptAnswer:
         async with self._slots:
             return await run_grader(
                 cases, folder=self.folder, predictions=predictions, profile=self.profile, seed=self.seed,

@@ -47,7 +47,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScriptAnswer:
     """What the grader said. `trace` is for the author of evaluate.py only, never for an agent."""
 
     ready: bool
@@ -120,7 +120,7 @@ async def run_grader(
     seed: int,
     whole: bool,
     memory_bytes: int | None,
-) -> Answer:
+) -> ScriptAnswer:
     """Grade `cases` under `predictions` against the run's labels; GraderFailed when no answer comes.
 
     `whole` asks for the score on all rows besides the two parts.
@@ -188,13 +188,13 @@ def grader_request(
     }
 
 
-def parse_answer(line: str) -> Answer:
+def parse_answer(line: str) -> ScriptAnswer:
     """The grader's line as values; untrusted code ran beside it, so every shape is checked. ValueError."""
     try:
         answer = json.loads(line)
         results = {str(one["name"]): dict(one) for one in answer.get("results", [])}
         direction, perfect = answer.get("higher_is_better"), answer.get("perfect")
-        return Answer(
+        return ScriptAnswer(
             ready=answer["ready"] is True,
             trace=str(answer.get("trace", "")),
             higher_is_better=direction if isinstance(direction, bool) else None,

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from comind.llm.budget import Budget
 from comind.llm.faults import Fault, FaultKind, from_exception
-from comind.llm.lines import Line
+from comind.llm.lines import OpenEndpoint
 from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
 from kaggle_runner.bodies import BadAnswer
@@ -85,7 +85,7 @@ class Trier:
 
     async def send(
         self,
-        line: Line,
+        line: OpenEndpoint,
         messages: Sequence[dict[str, str]],
         prompt: int,
         cap: int,
@@ -112,7 +112,9 @@ class Trier:
                 fault.kind = FaultKind.FATAL
             raise fault from error
 
-    async def overcome(self, fault: Fault, line: Line, tries: Tries, *, beside_others: bool = False) -> None:
+    async def overcome(
+        self, fault: Fault, line: OpenEndpoint, tries: Tries, *, beside_others: bool = False
+    ) -> None:
         """Returns when the call may be sent again; raises the fault when it may not."""
         if not tries.again(fault.kind) or not self._remedy(fault, line):
             raise fault
@@ -138,14 +140,14 @@ class Trier:
         self._tell_wait(line, fault, wait)
         await self._sleep(wait)
 
-    def _tell_wait(self, line: Line, fault: Fault, wait: float) -> None:
+    def _tell_wait(self, line: OpenEndpoint, fault: Fault, wait: float) -> None:
         now = self._clock.monotonic()
         if wait < _TOLD_WAIT or now < line.told_waiting:
             return
         line.told_waiting = now + wait
         self._tell("model_waits", f"{line.where} is asked again in {wait:.0f} s: {fault.error.message}")
 
-    def _remedy(self, fault: Fault, line: Line) -> bool:
+    def _remedy(self, fault: Fault, line: OpenEndpoint) -> bool:
         """Changes what the next try sends, where the fault calls for it; False when nothing would change."""
         profile, settings = line.profile, self._settings
         if fault.kind is FaultKind.CUT:
@@ -162,7 +164,7 @@ class Trier:
             return self._learn_window(fault, line) and mentions_completion(fault.text)
         return True
 
-    def _learn_window(self, fault: Fault, line: Line) -> bool:
+    def _learn_window(self, fault: Fault, line: OpenEndpoint) -> bool:
         """Takes the window that a refusal names; True when the same prompt fits beside a shorter reply."""
         limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
         before = line.profile.context

@@ -19,8 +19,8 @@ from comind.llm.attempt import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.llm.budget import Budget, Reservation
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, overflow
-from comind.llm.lines import Line, Lines
-from comind.llm.pace import Pace
+from comind.llm.lines import OpenEndpoint, OpenEndpoints
+from comind.llm.pace import AddressPace
 from comind.llm.price_book import PriceBook
 from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
 from comind.llm.profiles import ModelSettings
@@ -111,7 +111,7 @@ class ModelClient:
         self._trier = Trier(
             settings=self._settings, budget=budget, clock=clock, rng=rng, sleep=sleep, tell=tell
         )
-        self._lines = Lines(endpoints, fallbacks, self._settings, transport, self._open_pace)
+        self._lines = OpenEndpoints(endpoints, fallbacks, self._settings, transport, self._open_pace)
         known = {one.id: one for one in facts}
         for line in self._lines:
             if line.endpoint.id in known:
@@ -185,7 +185,7 @@ class ModelClient:
         for line in self._lines:
             await line.sdk.close()
 
-    async def _probe(self, line: Line) -> EndpointFacts:
+    async def _probe(self, line: OpenEndpoint) -> EndpointFacts:
         """Raises Fault when the endpoint does not answer."""
         tries = Tries(CHECK_RETRIES)
         prompt = estimate_prompt_tokens(QUESTION)
@@ -217,7 +217,7 @@ class ModelClient:
 
     # --- who answers
 
-    def _put_aside(self, line: Line, role: str, fault: Fault) -> None:
+    def _put_aside(self, line: OpenEndpoint, role: str, fault: Fault) -> None:
         """After the last try at one endpoint: whether it is asked again, and when; people are told once."""
         now = self._clock.monotonic()
         others = [one for one in self._lines.able(role, now) if one is not line]
@@ -235,13 +235,13 @@ class ModelClient:
             told = f"{line.where} does not answer this question: {fault.error.message}"
             self._tell("model_switched", f"{told}; {others[0].where} is asked")
 
-    def _answered(self, line: Line, role: str) -> None:
+    def _answered(self, line: OpenEndpoint, role: str) -> None:
         if line.rests:
             line.rests, line.rests_until = 0, -math.inf
             self._tell("model_switched", f"{line.where} answers again, for the {role}")
 
     async def _ask_line(
-        self, line: Line, role: str, key: CallKey, messages: Sequence[dict[str, str]]
+        self, line: OpenEndpoint, role: str, key: CallKey, messages: Sequence[dict[str, str]]
     ) -> LlmCall:
         """Raises Fault when one endpoint's tries are used up, LimitReached and ConfigError at once."""
         tries = Tries(RETRIES)
@@ -257,7 +257,7 @@ class ModelClient:
 
     async def _exchange(
         self,
-        line: Line,
+        line: OpenEndpoint,
         role: str,
         key: CallKey,
         messages: Sequence[dict[str, str]],
@@ -296,7 +296,7 @@ class ModelClient:
             raise fault
         return call
 
-    def _wanted(self, line: Line, prompt: int) -> int:
+    def _wanted(self, line: OpenEndpoint, prompt: int) -> int:
         """Completion tokens to ask for. Raises Fault when the window is too small for prompt and reply."""
         wanted = line.profile.room(prompt)
         least = min(self._settings.least_completion_tokens, line.profile.cap)
@@ -309,7 +309,7 @@ class ModelClient:
             )
         return wanted
 
-    async def _reserve(self, line: Line, key: CallKey, prompt: int, wanted: int) -> Reservation:
+    async def _reserve(self, line: OpenEndpoint, key: CallKey, prompt: int, wanted: int) -> Reservation:
         return await self._budget.reserve(
             key.agent,
             prompt,
@@ -332,7 +332,7 @@ class ModelClient:
 
     def _call(
         self,
-        line: Line,
+        line: OpenEndpoint,
         role: str,
         key: CallKey,
         messages: Sequence[dict[str, str]],
@@ -362,8 +362,8 @@ class ModelClient:
             at=stamp(self._clock.now()),
         )
 
-    def _open_pace(self) -> Pace:
-        return Pace(
+    def _open_pace(self) -> AddressPace:
+        return AddressPace(
             concurrency=self._settings.concurrency,
             requests_per_minute=self._settings.requests_per_minute,
             tokens_per_minute=self._settings.tokens_per_minute,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from comind.llm.endpoints import Endpoint
-from comind.llm.pace import Pace
+from comind.llm.pace import AddressPace
 from comind.llm.profiles import ModelSettings, Profile
 from kaggle_runner.errors import ModelError
 
@@ -27,12 +27,12 @@ _LONGEST_REST: Final = 900.0
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class OpenEndpoint:
     """An endpoint with what is open to it."""
 
     endpoint: Endpoint
     sdk: AsyncOpenAI
-    pace: Pace
+    pace: AddressPace
     profile: Profile
     refusal: ModelError | None = None
     """Why it is not asked again."""
@@ -57,7 +57,7 @@ class Line:
         return now < self.rests_until
 
 
-class Lines:
+class OpenEndpoints:
     """Each role's own line, then the fallbacks. Iterating gives every distinct line once."""
 
     def __init__(
@@ -66,11 +66,11 @@ class Lines:
         fallbacks: Sequence[Endpoint],
         settings: ModelSettings,
         transport: httpx2.AsyncBaseTransport | None,
-        open_pace: Callable[[], Pace],
+        open_pace: Callable[[], AddressPace],
     ) -> None:
         """Endpoints at one address share its pace, `open_pace` makes one."""
-        paces: dict[str, Pace] = {}
-        self._lines: dict[Endpoint, Line] = {}
+        paces: dict[str, AddressPace] = {}
+        self._lines: dict[Endpoint, OpenEndpoint] = {}
         for endpoint in [*endpoints.values(), *fallbacks]:
             if endpoint in self._lines:
                 continue
@@ -78,28 +78,28 @@ class Lines:
                 paces[endpoint.base_url] = open_pace()
             sdk = _open_sdk(endpoint, transport, settings)
             pace = paces[endpoint.base_url]
-            self._lines[endpoint] = Line(endpoint, sdk, pace, Profile.of(endpoint, settings))
+            self._lines[endpoint] = OpenEndpoint(endpoint, sdk, pace, Profile.of(endpoint, settings))
         self._chains = {
             role: [self._lines[one] for one in dict.fromkeys([endpoint, *fallbacks])]
             for role, endpoint in endpoints.items()
         }
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[OpenEndpoint]:
         return iter(self._lines.values())
 
     @property
     def roles(self) -> Iterable[str]:
         return self._chains
 
-    def roles_of(self, line: Line) -> list[str]:
+    def roles_of(self, line: OpenEndpoint) -> list[str]:
         """The roles whose own endpoint it is; none for a fallback."""
         return [role for role, chain in self._chains.items() if chain[0] is line]
 
-    def chain(self, role: str) -> list[Line]:
+    def chain(self, role: str) -> list[OpenEndpoint]:
         """The role's own line first."""
         return self._chains[role]
 
-    def able(self, role: str, now: float) -> list[Line]:
+    def able(self, role: str, now: float) -> list[OpenEndpoint]:
         """Who may be asked for this role, in order: those that rest only when there is nobody else."""
         standing = [line for line in self._chains[role] if line.refusal is None]
         return [line for line in standing if not line.is_resting(now)] or standing

@@ -29,7 +29,7 @@ class _Sent:
     tokens: int
 
 
-class Pace:
+class AddressPace:
     """One address's limits (None: no limit). For one event loop."""
 
     def __init__(

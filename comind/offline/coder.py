@@ -10,7 +10,7 @@ from comind.llm.formats import tag
 from comind.offline.prompts import Messages, number_after, sections
 from comind.offline.recipes.fallback import constant_cell, simple_cell
 from comind.offline.recipes.notebook import cells, scaled, simpler
-from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.recipes.problem import Problem, RecipeCell
 from comind.offline.shelf import Recipe, find_recipe, variants_for
 
 _SIMPLER = " (simpler variant)"
@@ -48,7 +48,7 @@ def next_turn(messages: Messages) -> str:
     return turn(cells(problem, recipe)[0] if seconds >= 20 else simple_cell(problem, recipe))
 
 
-def turn(cell: Cell | None) -> str:
+def turn(cell: RecipeCell | None) -> str:
     """A turn in the reply format; None finishes."""
     goal, code, pair = ("Finished.", "", None) if cell is None else (cell.goal, cell.code, cell.writes)
     validation, test = pair or ("None", "None")
@@ -73,7 +73,7 @@ def recipe_of(draft: str, problem: Problem) -> Recipe:
     return variants[max(range(len(variants)), key=mentions)].recipe(modality)
 
 
-def following(problem: Problem, recipe: Recipe, seen: Observation) -> Cell | None:
+def following(problem: Problem, recipe: Recipe, seen: Observation) -> RecipeCell | None:
     """The next cell, or None when there is nothing more to gain."""
     step = _step(seen.goal)
     if seen.steps_left < 1 or seen.seconds_left < _LEAST_SECONDS:
@@ -134,7 +134,7 @@ def _observed(goal: str, text: str) -> Observation:
     )
 
 
-def _after_failure(problem: Problem, recipe: Recipe, seen: Observation, step: str) -> Cell | None:
+def _after_failure(problem: Problem, recipe: Recipe, seen: Observation, step: str) -> RecipeCell | None:
     if step == "refine" or step == "constant":
         return None  # the first pair stands, or nothing can help
     if step == "simple":
@@ -147,7 +147,7 @@ def _after_failure(problem: Problem, recipe: Recipe, seen: Observation, step: st
     return cell._replace(goal=cell.goal + _SIMPLER, code=f"{simpler(recipe).source}\n\n{cell.code}")
 
 
-def _plan(problem: Problem, recipe: Recipe, hurry: bool) -> Sequence[Cell]:
+def _plan(problem: Problem, recipe: Recipe, hurry: bool) -> Sequence[RecipeCell]:
     plan = cells(problem, recipe, validated=not hurry)
     return [cell for cell in plan if cell.step != "validate"] if hurry else plan
 

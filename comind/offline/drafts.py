@@ -10,8 +10,8 @@ from comind.offline import evidence
 from comind.offline.ideas import listed, overlap
 from comind.offline.prompts import (
     Data,
-    Metric,
     Resource,
+    StatedMetric,
     number_after,
     read_data,
     read_metric,
@@ -28,13 +28,13 @@ _SAME = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class DraftSituation:
     """What the coordinator's prompt says, read."""
 
-    metric: Metric
+    metric: StatedMetric
     data: Data
     shelf: Sequence[Variant]
-    board: Sequence[evidence.Standing]
+    board: Sequence[evidence.VariantStanding]
     told: Sequence[evidence.Told]
     resources: Sequence[Resource]
     ideas: Sequence[tuple[str, str]]
@@ -66,13 +66,13 @@ def drafts_reply(message: str) -> str:
     return "\n===SEPARATOR===\n".join(blocks)
 
 
-def read_situation(parts: Mapping[str, str]) -> Situation:
+def read_situation(parts: Mapping[str, str]) -> DraftSituation:
     data = read_data(parts.get("Data", ""))
     time = parts.get("Time", "")
     seconds = number_after("seconds for one agent:", time, 120.0)
     fitting = variants_for(data.modality, data.train_rows, read_packages(parts.get("Machine", "")))
     board = evidence.standings(parts.get("Leaderboard of this run", ""))
-    return Situation(
+    return DraftSituation(
         metric=read_metric(parts.get("Metric", "")),
         data=data,
         shelf=[variant for variant in fitting if seconds >= variant.least_seconds],
@@ -90,7 +90,7 @@ def read_situation(parts: Mapping[str, str]) -> Situation:
     )
 
 
-def choose(situation: Situation) -> list[Proposal]:
+def choose(situation: DraftSituation) -> list[Proposal]:
     """Exactly `count` proposals with distinct titles, the most promising first."""
     measured = {one.title for one in situation.board}
     # an agent that failed is not on the leaderboard, but its report is there
@@ -107,7 +107,7 @@ def choose(situation: Situation) -> list[Proposal]:
     return [*chosen[:-1], again] if again and len(chosen) > 1 else chosen
 
 
-def _retest(situation: Situation) -> Proposal | None:
+def _retest(situation: DraftSituation) -> Proposal | None:
     """The leader that relies on the claim, once more with another seed: one more trial of the same ideas."""
     claim = situation.retest
     if claim is None:
@@ -130,7 +130,7 @@ def _complementary(lineage: str) -> list[str]:
     return re.findall(r"(\S+) \(", found[1]) if found else []
 
 
-def _reported(situation: Situation) -> set[str]:
+def _reported(situation: DraftSituation) -> set[str]:
     """Titles of the variants whose recipe stands in a solution's report."""
     built = [find_recipe(one.body) for one in situation.told if "solution by" in one.about]
     plans = [
@@ -139,7 +139,7 @@ def _reported(situation: Situation) -> set[str]:
     return {v.title for v in situation.shelf if (v.family, v.features, v.params) in plans}
 
 
-def _first_round(situation: Situation) -> list[Proposal]:
+def _first_round(situation: DraftSituation) -> list[Proposal]:
     """The baseline, then the families that the best public kernels used, then the others."""
     first = [variant for variant in situation.shelf if not variant.after]
     higher = situation.metric.higher_is_better
@@ -154,7 +154,7 @@ def _first_round(situation: Situation) -> list[Proposal]:
     ]
 
 
-def _later_round(situation: Situation, tried: set[str]) -> list[Proposal]:
+def _later_round(situation: DraftSituation, tried: set[str]) -> list[Proposal]:
     """A blend, improvements of what scored best, then families that are new."""
     place = {one.title: number for number, one in enumerate(situation.board)}
     improving = sorted(
@@ -173,18 +173,18 @@ def _later_round(situation: Situation, tried: set[str]) -> list[Proposal]:
     return [*blend, *better[:2], *new[:1], *better[2:], *new[1:], *rest]
 
 
-def _proposal(variant: Variant, situation: Situation, reason: str) -> Proposal:
+def _proposal(variant: Variant, situation: DraftSituation, reason: str) -> Proposal:
     return Proposal(variant, variant.recipe(situation.data.modality), reason)
 
 
-def _why_better(variant: Variant, situation: Situation) -> str:
+def _why_better(variant: Variant, situation: DraftSituation) -> str:
     parent = next((one for one in situation.board if one.title == variant.after), None)
     if parent is None:
         return f"it extends {variant.after!r}, which an earlier agent built"
     return f"{variant.after!r} ({parent.agent}) scored {parent.score:g}, and this extends it"
 
 
-def _blend(situation: Situation) -> Proposal:
+def _blend(situation: DraftSituation) -> Proposal:
     # where there are too many, those that complement each other go first
     order = list(situation.resources)
     if len(order) > _MEMBERS:
@@ -203,7 +203,7 @@ def _blend(situation: Situation) -> Proposal:
 
 
 def _blendable(
-    resources: Sequence[Resource], board: Sequence[evidence.Standing], metric: Metric
+    resources: Sequence[Resource], board: Sequence[evidence.VariantStanding], metric: StatedMetric
 ) -> list[Resource]:
     """Datasets that hold predictions, those with out-of-fold rows and the better scores first."""
     usable = [one for one in resources if {"oof.csv", "validation_submission.csv"} & set(one.files)]
@@ -221,7 +221,7 @@ def _blendable(
 
 
 def _other_seeds(
-    situation: Situation, chosen: Sequence[Proposal], tried: set[str], missing: int
+    situation: DraftSituation, chosen: Sequence[Proposal], tried: set[str], missing: int
 ) -> list[Proposal]:
     """The best measured variants again with other seeds: they differ enough to be worth averaging."""
     ranked = [v for one in situation.board for v in situation.shelf if v.title == one.title] or list(
@@ -248,13 +248,13 @@ def _baseline_place(proposals: Sequence[Proposal]) -> int:
     return plain[0] if plain else len(proposals) - 1
 
 
-def _ideas(proposal: Proposal, situation: Situation) -> list[str]:
+def _ideas(proposal: Proposal, situation: DraftSituation) -> list[str]:
     """Ids of the listed ideas that say what the variant does."""
     named = [id for id, text in situation.ideas if id and overlap(text, proposal.variant.idea) > _SAME]
     return list(dict.fromkeys([proposal.retest, *named] if proposal.retest else named))
 
 
-def _draft(proposal: Proposal, situation: Situation, baseline: bool) -> str:
+def _draft(proposal: Proposal, situation: DraftSituation, baseline: bool) -> str:
     variant, recipe = proposal.variant, proposal.recipe
     higher = situation.metric.higher_is_better
     start = proposal.starts_from or evidence.origin(variant, situation.told, situation.board, higher)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from comind.offline.prompts import Data, Metric, read_data, read_metric, sections
+from comind.offline.prompts import Data, StatedMetric, read_data, read_metric, sections
 
 _LABELS = """
 def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:
@@ -64,7 +64,7 @@ def _template(text: str, data: Data) -> tuple[tuple[str, str, bool, str, str], b
     return next(t for t in _TEMPLATES if t[1] == name), False
 
 
-def _direction(metric: Metric, body: str, usual: bool) -> bool:
+def _direction(metric: StatedMetric, body: str, usual: bool) -> bool:
     return metric.higher_is_better if "direction" in body.lower() else usual
 
 

@@ -20,7 +20,7 @@ _RETEST = re.compile(
 _REPORT = re.compile(r"^### (?P<id>\S+)(?P<about>.*)$", re.M)
 
 
-class Standing(NamedTuple):
+class VariantStanding(NamedTuple):
     """One line of the run's leaderboard; they come best first."""
 
     agent: str
@@ -46,14 +46,14 @@ class Told(NamedTuple):
     votes: int
 
 
-def standings(leaderboard: str) -> list[Standing]:
+def standings(leaderboard: str) -> list[VariantStanding]:
     """This run's own agents, best first; only the best line of each title."""
-    found: dict[str, Standing] = {}
+    found: dict[str, VariantStanding] = {}
     for match in _ROW.finditer(leaderboard):
         if not _OWN.match(match["agent"]):
             continue
         title = match["title"].strip()
-        found.setdefault(title, Standing(match["agent"], title, float(match["score"])))
+        found.setdefault(title, VariantStanding(match["agent"], title, float(match["score"])))
     return list(found.values())
 
 
@@ -109,7 +109,9 @@ def report_of(agent: str, told: Sequence[Told]) -> str:
     return next((one.id for one in told if re.search(rf"\b{re.escape(agent)}\b", one.about)), "none")
 
 
-def origin(variant: Variant, told: Sequence[Told], board: Sequence[Standing], higher_is_better: bool) -> str:
+def origin(
+    variant: Variant, told: Sequence[Told], board: Sequence[VariantStanding], higher_is_better: bool
+) -> str:
     """The id of the report that a variant builds on: its parent's, the best public kernel's, or `none`."""
     parent = next((one for one in board if one.title == variant.after), None)
     if parent is not None:

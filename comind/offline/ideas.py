@@ -96,7 +96,7 @@ def overlap(one: str, other: str) -> float:
 
 
 def _paths(
-    shelf: Sequence[Variant], board: Sequence[evidence.Standing], known: Sequence[str]
+    shelf: Sequence[Variant], board: Sequence[evidence.VariantStanding], known: Sequence[str]
 ) -> list[tuple[str, list[str]]]:
     tried = {one.title for one in board}
     place = {one.title: number for number, one in enumerate(board)}
@@ -126,7 +126,10 @@ def _new(ideas: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _preface(
-    board: Sequence[evidence.Standing], told: Sequence[evidence.Told], shelf: Sequence[Variant], higher: bool
+    board: Sequence[evidence.VariantStanding],
+    told: Sequence[evidence.Told],
+    shelf: Sequence[Variant],
+    higher: bool,
 ) -> str:
     if board:
         best = board[0]

@@ -72,7 +72,7 @@ def fields(body: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class StatedMetric:
     name: str = ""
     higher_is_better: bool = True
 
@@ -116,10 +116,10 @@ class Files:
     resources: tuple[Resource, ...] = field(default=())
 
 
-def read_metric(body: str) -> Metric:
+def read_metric(body: str) -> StatedMetric:
     values = fields(body)
     name = values.get("name", "") or (body.split() or [""])[0]
-    return Metric(name.lower(), "lower" not in values.get("direction", body).lower())
+    return StatedMetric(name.lower(), "lower" not in values.get("direction", body).lower())
 
 
 def read_data(body: str) -> Data:

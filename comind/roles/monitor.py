@@ -14,25 +14,25 @@ from comind.roles.prompts import quote
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MonitorVerdict:
     action: Literal["CONTINUE", "STOP"]
     explanation: str
 
 
-async def watch(desk: Desk, key: CallKey, *, goal: str, code: str, time: str, output: str) -> Verdict:
+async def watch(desk: Desk, key: CallKey, *, goal: str, code: str, time: str, output: str) -> MonitorVerdict:
     values = {"goal": goal, "code": quote(code, 4000), "time": time, "output": quote(output, 4000)}
     messages = desk.prompts.opening("monitor", "watch", values)
     return (await ask_parsed(desk.client, "monitor", key, messages, parse_verdict, attempts=2)).value
 
 
-def parse_verdict(text: str) -> Verdict:
+def parse_verdict(text: str) -> MonitorVerdict:
     action = (tag(text, "action") or "").strip().upper()
     explanation = re.sub(r"\s+", " ", tag(text, "explanation") or "").strip()
     match action:
         case "STOP":
-            return Verdict("STOP", explanation or "no reason given")
+            return MonitorVerdict("STOP", explanation or "no reason given")
         case "CONTINUE":
-            return Verdict("CONTINUE", explanation or "no reason given")
+            return MonitorVerdict("CONTINUE", explanation or "no reason given")
         case _:
             raise MalformedReply(
                 "Reply <action>CONTINUE</action> or <action>STOP</action>, and an explanation."

@@ -19,14 +19,14 @@ from comind.state.records import Discussion, Event, Idea, Kernel, Report
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class StudySample:
     """K' and D' of one round."""
 
     kernels: list[Kernel]
     discussions: list[Discussion]
 
 
-def draw_sample(known: Knowledge, round: int) -> Sample:
+def draw_sample(known: Knowledge, round: int) -> StudySample:
     """Seeded by the run and the round; marked as used, so that later rounds look elsewhere first."""
     store, config = known.store, known.config
     rng = random.Random(f"{config.seed}/{round}/sample")
@@ -34,12 +34,12 @@ def draw_sample(known: Knowledge, round: int) -> Sample:
     recorded = store.all(Event, "kind = 'sample' AND round = ?", (round,))
     if recorded:
         chosen = recorded[0].data["ids"]
-        return Sample(
+        return StudySample(
             [one for one in kernels if one.id in chosen], [one for one in discussions if one.id in chosen]
         )
     # this run's own kernels are reported by their agents; analysing them again would pay twice
     upstream = [kernel for kernel in kernels if kernel.origin == "upstream"]
-    sample = Sample(
+    sample = StudySample(
         sample_kernels(upstream, config.sample_kernels, rng, higher=known.higher_is_better),
         sample_discussions(discussions, config.sample_discussions, rng),
     )
@@ -50,7 +50,7 @@ def draw_sample(known: Knowledge, round: int) -> Sample:
     return sample
 
 
-async def analyze_sample(known: Knowledge, round: int, sample: Sample) -> None:
+async def analyze_sample(known: Knowledge, round: int, sample: StudySample) -> None:
     """One report an artifact. What an earlier round has read is not read again."""
     read = {report.subject for report in known.store.all(Report, "kind != 'solution'")}
     jobs: list[Awaitable[None]] = []

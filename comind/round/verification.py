@@ -23,7 +23,7 @@ from kaggle_runner.errors import BadCompetition, ComindError
 GOAL = "Run this kernel as it is."
 
 
-class KernelRun(ScriptAtWork):
+class VerifiedRun(ScriptAtWork):
     """One kernel, one cell, no model."""
 
     async def _work(self) -> str:
@@ -80,7 +80,7 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
     if shop.control.stop_reason():
         return kernel
     agent, draft = _records(shop, kernel)
-    work = KernelRun(shop, agent, draft, seconds=seconds, resources=_read_by(shop, kernel))
+    work = VerifiedRun(shop, agent, draft, seconds=seconds, resources=_read_by(shop, kernel))
     try:
         agent = agent if agent.finished_at else await work.run()
     except ComindError as error:

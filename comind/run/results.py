@@ -12,18 +12,8 @@ from comind.community.upstream import Upstream
 from comind.llm import ladder
 from comind.run.attribution import attribute
 from comind.run.solutions import solution_cells, solution_script, write_agent_notebook
-from comind.state.records import (
-    Agent,
-    Draft,
-    Evaluation,
-    Event,
-    Idea,
-    MonitorDecision,
-    Push,
-    Report,
-    Run,
-    TestGrade,
-)
+from comind.state.grades import TestGrade
+from comind.state.records import Agent, Draft, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import KaggleError

@@ -19,7 +19,7 @@ from kaggle_runner.rows import from_row
 R = TypeVar("R", bound=Record)
 
 
-class Work(NamedTuple):
+class AgentWork(NamedTuple):
     """What one kind of question, or the cell or its grading, took in one step of one agent."""
 
     agent: str
@@ -152,10 +152,10 @@ class Reader:
             "seconds": float(row["seconds"]),
         }
 
-    def work(self) -> list[Work]:
+    def work(self) -> list[AgentWork]:
         """What every step of every agent took so far. Prompts and replies are not read."""
         return [
-            Work(
+            AgentWork(
                 row["agent"],
                 row["step"],
                 row["kind"],

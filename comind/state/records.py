@@ -7,8 +7,9 @@ that does a step again writes the same row again. Times are UTC ISO 8601 strings
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypedDict
+from typing import Any, ClassVar, Literal, Protocol
 
+from comind.state.grades import PartGrade, TestGrade, score_from
 from kaggle_runner.rows import Stamp
 from kaggle_runner.score import Score
 
@@ -20,24 +21,6 @@ CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "in
 PushState = Literal["rehearsing", "refused", "queued", "complete", "failed", "abandoned"]
 """`refused`: nothing was pushed. `abandoned`: it may still run at Kaggle, and nobody waits for it."""
 Origin = Literal["upstream", "run"]
-
-
-class PartGrade(TypedDict, total=False):
-    """A grade on one part of the validation rows; empty where the files were not valid."""
-
-    score: float
-    interval: tuple[float, float]
-    rows: int
-
-
-class TestGrade(TypedDict, total=False):
-    """What a Kaggle says of the final submission; empty where it says nothing."""
-
-    score: float
-    rank: int | None
-    teams: int | None
-    medal: str | None
-    board: str | None
 
 
 class Record(Protocol):
@@ -409,11 +392,3 @@ RECORDS: tuple[type[Record], ...] = (
     Run, Kernel, Discussion, Dataset, Link, Report, Idea, Draft, Agent, Cell,
     MonitorDecision, Evaluation, LlmCall, Event, ReplyFault, EndpointFacts, Push,
 )  # fmt: skip
-
-
-def score_from(part: PartGrade, higher_is_better: bool) -> Score | None:
-    """A stored grade as a Score; None when it is empty."""
-    if not part.keys() >= PartGrade.__annotations__.keys():
-        return None
-    low, high = part["interval"]
-    return Score(part["score"], low, high, part["rows"], higher_is_better)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from comind.run.summary import summarize
+from comind.state.grades import score_from
 from comind.state.reader import reading
-from comind.state.records import score_from
 from comind.state.runs import RunFolder, engine_alive, read_run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import symbol

@@ -15,8 +15,9 @@ from typing import Any
 
 from comind.analysis.ranking import Standing, standings
 from comind.run.summary import best_standing, shown_status, summarize
+from comind.state.grades import score_from
 from comind.state.reader import Reader, reading
-from comind.state.records import Agent, Evaluation, Idea, Report, Run, score_from
+from comind.state.records import Agent, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder, engine_alive, find_run, run_folders, signature
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (

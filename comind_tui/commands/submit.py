@@ -32,7 +32,7 @@ from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.score import written
 from kaggle_runner.submissions.book import by_others
-from kaggle_runner.submissions.governor import Governor, Standing
+from kaggle_runner.submissions.governor import AccountStanding, Governor
 from kaggle_runner.submissions.ledger import read_ledger
 from kaggle_runner.submissions.policy import chosen as worth_sending
 from kaggle_runner.submissions.records import SentSubmission, Verdict
@@ -106,7 +106,7 @@ async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> in
     return 0
 
 
-def _shown(standing: Standing, verdicts: list[Verdict], target: Target) -> str:
+def _shown(standing: AccountStanding, verdicts: list[Verdict], target: Target) -> str:
     if not verdicts:
         return "This run has no valid solution yet."
     width = terminal_width()

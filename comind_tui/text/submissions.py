@@ -10,7 +10,7 @@ from typing import Any
 from comind_tui.text.plain import labelled, table
 from kaggle_runner.moments import stamp
 from kaggle_runner.score import Score, written
-from kaggle_runner.submissions.governor import Standing
+from kaggle_runner.submissions.governor import AccountStanding
 from kaggle_runner.submissions.ledger import Ledger
 from kaggle_runner.submissions.records import Candidate, SentSubmission, Situation, Verdict
 
@@ -163,7 +163,7 @@ def ledger_document(ledger: Ledger) -> dict[str, Any]:
 
 
 def standing_text(
-    standing: Standing, rows: Sequence[SentSubmission], ledger: Ledger, *, name: str, width: int | None
+    standing: AccountStanding, rows: Sequence[SentSubmission], ledger: Ledger, *, name: str, width: int | None
 ) -> str:
     """What `submissions` prints: the table, what is left, the ledger, the picks."""
     lines = [

@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from comind.analysis.ranking import Standing
-from comind.state.records import Run, score_from
+from comind.state.grades import score_from
+from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.plain import arrow, cell_width, fit, interval
 from kaggle_runner.score import better_beyond_noise

@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from comind.state.records import Run, TestGrade
+from comind.state.grades import TestGrade
+from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.invocation import program

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from textual_plotext import PlotextPlot
 
 from comind.analysis.ranking import Standing
-from comind.state.records import Run, score_from
+from comind.state.grades import score_from
+from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.plain import arrow
 from kaggle_runner.moments import parse_moment

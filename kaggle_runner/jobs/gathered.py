@@ -16,15 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from kaggle_runner.jobs.comind_data import NOT_MOUNTED
-from kaggle_runner.jobs.comind_work import PROGRESS, STATE, cell_hash
+from kaggle_runner.jobs.comind_work import cell_hash
 from kaggle_runner.kaggle.records import LogLine
 from kaggle_runner.texts import whole_characters
-
-__all__ = [
-    "NOT_MOUNTED", "OURS", "PROGRESS", "STATE", "CarriedWork", "CellFailure", "CellRun", "Kept", "Progress",
-    "carried_from", "cell_logs", "gather", "longest", "read_progress",
-]  # fmt: skip
 
 CellState = Literal["ok", "error", "carried", "not run", "out of time"]
 OURS = "comind_"
@@ -85,7 +79,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class NotebookProgress:
     """comind_progress.json: what a session said of itself. Its author's code could have written it."""
 
     mark: str
@@ -169,19 +163,19 @@ def longest(works: Iterable[CarriedWork], cells: Sequence[str], slug: str) -> Ca
     return max(filter(fits, works), key=lambda work: work.cells, default=None)
 
 
-def carried_from(ref: str, progress: Progress) -> CarriedWork | None:
+def carried_from(ref: str, progress: NotebookProgress) -> CarriedWork | None:
     """What a later push may carry from the kernel `ref`, which told `progress`; None when it kept nothing."""
     kept = progress.kept
     return CarriedWork(ref, kept.cells, kept.chain, tuple(kept.lost)) if kept and progress.finished else None
 
 
-def read_progress(text: str) -> Progress | None:
+def read_progress(text: str) -> NotebookProgress | None:
     """The notes in comind_progress.json; None where they cannot be read."""
     try:
         note = json.loads(text)
         cells = tuple(CellRun(_state(cell["state"]), float(cell["seconds"])) for cell in note["cells"])
         failed, kept, machine = note["failed"], note["kept"], note["machine"]
-        return Progress(
+        return NotebookProgress(
             mark=_text(note["mark"]),
             cells=cells,
             failed=None

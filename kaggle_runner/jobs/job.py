@@ -15,7 +15,12 @@ from typing import Literal, TypeVar
 
 from kaggle_runner.errors import KaggleError, KernelRefused
 from kaggle_runner.jobs.book import NO_KERNEL, KernelBook, KernelRow
-from kaggle_runner.jobs.gathered import NOT_MOUNTED, OURS, PROGRESS, carried_from
+from kaggle_runner.jobs.comind_data import NOT_MOUNTED
+from kaggle_runner.jobs.comind_work import PROGRESS
+from kaggle_runner.jobs.gathered import (
+    OURS,
+    carried_from,
+)
 from kaggle_runner.jobs.looks import find_again, noted
 from kaggle_runner.jobs.records import (
     LONGEST_SECONDS,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from kaggle_runner.jobs.gathered import CarriedWork, Progress
+from kaggle_runner.jobs.gathered import CarriedWork, NotebookProgress
 from kaggle_runner.kaggle.records import KernelOutput, KernelPush, KernelStatus, LogLine, PushedVersion, Quota
 
 JobState = Literal["complete", "error", "cancelled", "timed out", "abandoned", "lost"]
@@ -95,7 +95,7 @@ class JobResult:
     """All output files, fetched or not."""
     saved: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    progress: Progress | None = None
+    progress: NotebookProgress | None = None
     carried: CarriedWork | None = None
     """What the next push may carry from this one."""
     notes: tuple[str, ...] = ()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kaggle_runner.jobs.gathered import PROGRESS, Progress, read_progress
+from kaggle_runner.jobs.comind_work import PROGRESS
+from kaggle_runner.jobs.gathered import (
+    NotebookProgress,
+    read_progress,
+)
 from kaggle_runner.jobs.records import JobState
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
 
@@ -26,7 +30,7 @@ def words(log: Sequence[LogLine]) -> str:
     return "".join(line.data for line in log)
 
 
-def told(output: KernelOutput) -> Progress | None:
+def told(output: KernelOutput) -> NotebookProgress | None:
     """The notes that the notebook left, where it left readable ones."""
     path = output.saved.get(PROGRESS)
     if path is None or path.stat().st_size > _MOST_NOTE_BYTES:
@@ -35,7 +39,12 @@ def told(output: KernelOutput) -> Progress | None:
 
 
 def verdict(
-    status: KernelStatus, progress: Progress | None, log: Sequence[LogLine], *, ran: float, allowed: float
+    status: KernelStatus,
+    progress: NotebookProgress | None,
+    log: Sequence[LogLine],
+    *,
+    ran: float,
+    allowed: float,
 ) -> tuple[JobState, str]:
     """The job's state and why it failed. It `ran` about so many of its `allowed` seconds."""
     if progress is not None and progress.failed is not None:
@@ -55,7 +64,7 @@ def verdict(
     return "error", failure[:_LONGEST_FAILURE]
 
 
-def substitute(accelerator: str, progress: Progress | None) -> str:
+def substitute(accelerator: str, progress: NotebookProgress | None) -> str:
     """A sentence when the machine that ran was not the one that was asked for."""
     if not accelerator or progress is None:
         return ""

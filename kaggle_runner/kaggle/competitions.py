@@ -13,10 +13,9 @@ from kagglesdk.competitions.types.competition_enums import CompetitionListTab
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.answers import room_for
-from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.board import read_board
 from kaggle_runner.kaggle.calls import ClientBase, Progress
-from kaggle_runner.kaggle.downloads import Download
+from kaggle_runner.kaggle.downloads import Download, unpack
 from kaggle_runner.kaggle.records import BoardRow, BoardTeam, Competition, DataFile
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.wire import save_body, score_value, utc

@@ -12,9 +12,8 @@ from kagglesdk.datasets.types import dataset_api_service as datasets
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.answers import room_for
-from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.calls import Progress, split_ref
-from kaggle_runner.kaggle.downloads import Download
+from kaggle_runner.kaggle.downloads import Download, unpack
 from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.records import DatasetFacts, DatasetState

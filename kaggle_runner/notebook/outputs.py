@@ -36,7 +36,7 @@ _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?)?\Z"
 _PLAIN = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]*")
 
 
-class Line:
+class ScreenLine:
     """One row on the screen. A settled line has left the screen and no longer changes."""
 
     __slots__ = ("cut", "settled", "text")
@@ -55,7 +55,7 @@ class _Screen:
     """One stream's cursor over its own last rows."""
 
     def __init__(self) -> None:
-        self.rows: deque[Line | None] = deque([None], maxlen=LIVE_LINES)
+        self.rows: deque[ScreenLine | None] = deque([None], maxlen=LIVE_LINES)
         self.row = 0
         self.column = 0
         self.unfinished = ""
@@ -115,7 +115,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._screens: dict[str, _Screen] = {}
-        self._open: deque[Line] = deque()
+        self._open: deque[ScreenLine] = deque()
         self._folded = _Folded()
         self._head: list[str] = []
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -223,8 +223,8 @@ class Transcript:
             screen.row += 1
         screen.column = 0
 
-    def _open_line(self, screen: _Screen) -> Line:
-        line = screen.rows[screen.row] = Line()
+    def _open_line(self, screen: _Screen) -> ScreenLine:
+        line = screen.rows[screen.row] = ScreenLine()
         self._open.append(line)
         if len(self._open) > OPEN_LINES:
             oldest = self._open.popleft()

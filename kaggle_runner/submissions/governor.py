@@ -45,7 +45,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStanding:
     """How the competition stands: limits and deadline, our book brought up to date, and the server's list."""
 
     competition: Competition
@@ -76,7 +76,7 @@ class Governor:
         self._patience = patience or Patience()
         self._sleep = sleep
 
-    async def look(self) -> Standing:
+    async def look(self) -> AccountStanding:
         """Read limits, deadline and submissions live, and write new scores into the book. Sends nothing."""
         competition = await self._client.competition(self._slug)
         limits = await self._client.submission_limits(self._slug)
@@ -85,9 +85,9 @@ class Governor:
         history = self._rows.merge(listed, self._clock.now())
         open_questions = sum(row.state == "intended" for row in history)
         situation = _situation(competition, limits, now, open_questions)
-        return Standing(competition, situation, tuple(history), tuple(listed))
+        return AccountStanding(competition, situation, tuple(history), tuple(listed))
 
-    async def consider(self, candidates: Sequence[Candidate]) -> tuple[Standing, list[Verdict]]:
+    async def consider(self, candidates: Sequence[Candidate]) -> tuple[AccountStanding, list[Verdict]]:
         """How things stand and what is thought of each candidate, best first. Sends nothing.
 
         A submission whose fate is open is asked about first, which may take a while.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.jobs.gathered import PROGRESS
+from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.kaggle.records import (
     AcceleratorQuota,
     KernelOutput,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comind.offline.recipes.frame import FIRST_PAIR, lines, write_code
-from comind.offline.recipes.problem import Cell
+from comind.offline.recipes.problem import RecipeCell
 
 _READ = """
 from pathlib import Path
@@ -81,10 +81,12 @@ def average(name, shape):
 
 
 def blend_cells(
-    folders: Sequence[str], load: Cell, *, metric: str, labels: bool, with_oof: bool
-) -> list[Cell]:
+    folders: Sequence[str], load: RecipeCell, *, metric: str, labels: bool, with_oof: bool
+) -> list[RecipeCell]:
     """The notebook of a blend over the mounted `folders`."""
-    read = Cell("features", "Read the published predictions.", lines(_READ.format(folders=list(folders))))
+    read = RecipeCell(
+        "features", "Read the published predictions.", lines(_READ.format(folders=list(folders)))
+    )
     if not with_oof:
         combine = "wide.mode(axis=1)[0].to_numpy()" if labels else "wide.mean(axis=1).to_numpy()"
         code = lines(
@@ -93,8 +95,10 @@ def blend_cells(
             f'average("submission.csv", sample_test).to_csv({FIRST_PAIR[1]!r}, index=False)\n'
             'print("wrote the plain average of", len(PUBLISHED), "members")',
         )
-        return [load, read, Cell("predict", "Average the published predictions.", code, FIRST_PAIR)]
-    climb = Cell("validate", "Find blend weights on out-of-fold rows.", lines(_CLIMB.format(metric=metric)))
+        return [load, read, RecipeCell("predict", "Average the published predictions.", code, FIRST_PAIR)]
+    climb = RecipeCell(
+        "validate", "Find blend weights on out-of-fold rows.", lines(_CLIMB.format(metric=metric))
+    )
     code = lines(
         _PREDICT,
         write_code("oof", "P_valid", "P_test", FIRST_PAIR),
@@ -105,4 +109,4 @@ def blend_cells(
         print("wrote the blend of", sum(weight > 0 for weight in weights.values()), "members")
         """,
     )
-    return [load, read, climb, Cell("predict", "Write the weighted blend.", code, FIRST_PAIR)]
+    return [load, read, climb, RecipeCell("predict", "Write the weighted blend.", code, FIRST_PAIR)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comind.offline.recipes.frame import FIRST_PAIR, lines, load_cell
-from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.recipes.problem import Problem, RecipeCell
 from comind.offline.shelf import Recipe
 
 _TABLE = """
@@ -100,7 +100,7 @@ print("fallback written in", round(time.time() - started, 1), "s")
 """
 
 
-def simple_cell(problem: Problem, recipe: Recipe) -> Cell:
+def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
     modality = problem.data.modality
     classify = problem.kind != "numbers"
@@ -123,10 +123,10 @@ def simple_cell(problem: Problem, recipe: Recipe) -> Cell:
         {"classes": _CLASSES, "flags": _FLAGS, "numbers": _NUMBERS}[problem.kind],
         _WRITE,
     )
-    return Cell("simple", "Fall back to one simple model in one cell.", code, FIRST_PAIR)
+    return RecipeCell("simple", "Fall back to one simple model in one cell.", code, FIRST_PAIR)
 
 
-def constant_cell(problem: Problem) -> Cell:
+def constant_cell(problem: Problem) -> RecipeCell:
     """The samples with the training part's most frequent class, class shares or centre filled in."""
     files, facts = problem.files, problem.data.facts
     code = lines(
@@ -165,7 +165,7 @@ def constant_cell(problem: Problem) -> Cell:
         "    sample.to_csv(name, index=False)\n"
         '    print(name, sample.shape, "without a model")'
     )
-    return Cell(
+    return RecipeCell(
         "constant",
         "Leave predictions without a model, as nothing else worked.",
         f"{code}\n{rest}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.recipes.problem import Problem, RecipeCell
 
 FIRST_PAIR = ("validation_submission.csv", "submission.csv")
 SECOND_PAIR = ("validation_submission_2.csv", "submission_2.csv")
@@ -52,7 +52,7 @@ def lines(*blocks: str) -> str:
     return "\n\n".join(text for block in blocks if (text := dedent(block).strip("\n")))
 
 
-def load_cell(problem: Problem, recipe_source: str) -> Cell:
+def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
     """Reads the five tables, names the columns, prepares the target, and defines score and submission."""
     files, facts = problem.files, problem.data.facts
     ids = f", dtype={{{facts.id_column!r}: str}}" if facts else ""  # 007 is not 7
@@ -86,7 +86,7 @@ def load_cell(problem: Problem, recipe_source: str) -> Cell:
         print(train[TARGETS].describe().T.to_string())
         """,
     )
-    return Cell("load", "Load the tables and look at the target.", code)
+    return RecipeCell("load", "Load the tables and look at the target.", code)
 
 
 def columns_code(problem: Problem) -> str:
@@ -208,7 +208,7 @@ def folds_code(problem: Problem) -> str:
         """)
 
 
-def validate_cell(problem: Problem, limit: float) -> Cell:
+def validate_cell(problem: Problem, limit: float) -> RecipeCell:
     """Cross-validation of `fit_predict` on the training part; `oof` holds NaN where no fold was predicted."""
     code = lines(
         folds_code(problem),
@@ -230,10 +230,10 @@ def validate_cell(problem: Problem, limit: float) -> Cell:
         print(f"OOF {problem.score_name}: {{oof_score:.5f}} on {{done.sum()}} rows")
         """,
     )
-    return Cell("validate", "Cross-validate on the training part.", code)
+    return RecipeCell("validate", "Cross-validate on the training part.", code)
 
 
-def predict_cell(problem: Problem, *, validated: bool) -> Cell:
+def predict_cell(problem: Problem, *, validated: bool) -> RecipeCell:
     code = lines(
         "" if validated else "oof, oof_score = None, None  # no time for cross-validation",
         """
@@ -247,7 +247,7 @@ def predict_cell(problem: Problem, *, validated: bool) -> Cell:
         print("wrote both files;", "mean validation prediction", P_valid.mean(axis=0).round(4)[:5])
         """,
     )
-    return Cell(
+    return RecipeCell(
         "predict", "Fit on the whole training part and predict validation and test.", code, FIRST_PAIR
     )
 

@@ -15,7 +15,7 @@ from comind.offline.recipes.frame import (
     write_code,
 )
 from comind.offline.recipes.models import refine_code
-from comind.offline.recipes.problem import Cell, Problem
+from comind.offline.recipes.problem import Problem, RecipeCell
 from comind.offline.shelf import Recipe
 
 _MANY_ROWS = 20_000
@@ -25,12 +25,12 @@ _FEW_FOLDS = 150.0
 """Below this a network learns more from longer fits than its score gains from a third fold."""
 
 
-def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[Cell]:
+def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[RecipeCell]:
     """load, features, validate, predict, refine; a blend has no refinement."""
     load = load_cell(problem, recipe.source)
     if recipe.family == "blend":
         return _blend(problem, load)
-    features = Cell(
+    features = RecipeCell(
         "features", f"Build the features and the model ({recipe.family}).", _features(problem, recipe)
     )
     validate = validate_cell(problem, problem.seconds * 0.4)
@@ -90,17 +90,17 @@ def _features(problem: Problem, recipe: Recipe) -> str:
             return lines(tabular.feature_code(recipe), tabular.models(problem, recipe))
 
 
-def _refine(recipe: Recipe) -> list[Cell]:
+def _refine(recipe: Recipe) -> list[RecipeCell]:
     known = {**tabular.REFINEMENTS, **text.REFINEMENTS, **image.REFINEMENTS, **network.REFINEMENTS}
     change = known.get(recipe.family)
     if change is None:
         return []
     code = lines(refine_code(change), write_code("oof", "P_valid", "P_test", SECOND_PAIR))
     goal = "Try one variation and keep what the out-of-fold score prefers."
-    return [Cell("refine", goal, code, SECOND_PAIR)]
+    return [RecipeCell("refine", goal, code, SECOND_PAIR)]
 
 
-def _blend(problem: Problem, load: Cell) -> list[Cell]:
+def _blend(problem: Problem, load: RecipeCell) -> list[RecipeCell]:
     members = [one for one in problem.files.resources if "oof.csv" in one.files]
     others = [one for one in problem.files.resources if "validation_submission.csv" in one.files]
     chosen = members or others

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from comind.offline.prompts import (
     Data,
     Files,
-    Metric,
+    StatedMetric,
     number_after,
     read_data,
     read_files,
@@ -39,7 +39,7 @@ _NUMBER_METRICS = frozenset({
 })  # fmt: skip
 
 
-class Cell(NamedTuple):
+class RecipeCell(NamedTuple):
     """One step of the notebook. `writes` names the pair of files that the cell leaves, if any."""
 
     step: str
@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    metric: Metric
+    metric: StatedMetric
     data: Data
     files: Files
     seconds: float = 60.0

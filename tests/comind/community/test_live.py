@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from comind.community.cache import CommunityCache
-from comind.community.downloads import Download
+from comind.community.downloads import CommunityDownload
 from comind.community.offer import offer_downloads
 from comind.community.snapshot import fetch_downloads, keep_pages, take_snapshot
 from comind.evaluator.evaluator import Evaluator
@@ -177,7 +177,7 @@ class Offered:
         source.mkdir()
         for name, text in files.items():
             (source / name).write_text(text)
-        download = Download(
+        download = CommunityDownload(
             kind=kind, ref="ann/extra", title="Extra", license="CC0-1.0", url="u", version=1,  # type: ignore[arg-type]
             updated_at=updated.isoformat(), folder=str(source), files=tuple(files),
         )  # fmt: skip

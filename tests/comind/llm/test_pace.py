@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comind.llm.client import CallKey
-from comind.llm.pace import Pace, seconds_until_room
+from comind.llm.pace import AddressPace, seconds_until_room
 from comind.llm.profiles import ModelSettings
 from tests.comind.llm.desk import OpenDesk
 from tests.fakes.clocks import HandClock
 from tests.fakes.scripted_llm import Scripted, rate_limited
 
 
-def pace(room: HandClock, *, requests: int | None = None, tokens: int | None = None) -> Pace:
-    return Pace(
+def pace(room: HandClock, *, requests: int | None = None, tokens: int | None = None) -> AddressPace:
+    return AddressPace(
         concurrency=8,
         requests_per_minute=requests,
         tokens_per_minute=tokens,
@@ -26,7 +26,7 @@ def pace(room: HandClock, *, requests: int | None = None, tokens: int | None = N
     )
 
 
-async def send_all(gate: Pace, room: HandClock, sizes: list[int]) -> list[tuple[float, int]]:
+async def send_all(gate: AddressPace, room: HandClock, sizes: list[int]) -> list[tuple[float, int]]:
     sent: list[tuple[float, int]] = []
 
     async def one(size: int) -> None:

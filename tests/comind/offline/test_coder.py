@@ -249,9 +249,9 @@ def values_of_names() -> list[str]:
 
 
 def _nothing() -> dict[str, object]:
-    from comind.offline.prompts import Files, Metric
+    from comind.offline.prompts import Files, StatedMetric
 
-    return {"metric": Metric("roc_auc"), "files": Files()}
+    return {"metric": StatedMetric("roc_auc"), "files": Files()}
 
 
 def _break_steps(*steps: int):  # type: ignore[no-untyped-def]  # a closure over the steps

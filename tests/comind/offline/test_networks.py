@@ -14,7 +14,7 @@ import pytest
 
 from comind.offline.coder import recipe_of
 from comind.offline.monitor import verdict
-from comind.offline.prompts import Data, Files, Metric, read_packages
+from comind.offline.prompts import Data, Files, StatedMetric, read_packages
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
@@ -101,7 +101,7 @@ def test_a_larger_network_follows_the_scored_one_where_there_is_time(seconds: in
 def test_cells_are_python_and_load_torch_and_no_other_library_for_networks(
     modality: str, variant: Variant, kind: str
 ) -> None:
-    metric = Metric({"regression": "rmse"}.get(kind, "roc_auc"))
+    metric = StatedMetric({"regression": "rmse"}.get(kind, "roc_auc"))
     data = Data(modality=modality, task=kind)  # type: ignore[arg-type]  # one of the three
     written = cells(Problem(metric, data, Files()), variant.recipe(modality))  # type: ignore[arg-type]
     assert [cell.step for cell in written] == ["load", "features", "validate", "predict", "refine"]
@@ -115,7 +115,7 @@ def test_cells_are_python_and_load_torch_and_no_other_library_for_networks(
 def test_a_plain_recipe_never_mentions_torch() -> None:
     for modality, shelf in SHELF.items():
         for variant in (v for v in shelf if not v.needs):
-            problem = Problem(Metric("roc_auc"), Data(modality=modality, task="binary"), Files())
+            problem = Problem(StatedMetric("roc_auc"), Data(modality=modality, task="binary"), Files())
             assert not any("torch" in cell.code for cell in cells(problem, variant.recipe(modality)))
 
 
@@ -123,7 +123,7 @@ def test_all_folds_of_a_network_fit_in_the_share_of_cross_validation() -> None:
     recipe = SHELF["image"][1].recipe("image")
     for seconds in (20.0, 60.0, 900.0):
         one = scaled(replace(recipe, family="torch_image"), seconds, 3000)
-        problem = Problem(Metric("accuracy"), Data(modality="image"), Files(), seconds=seconds)
+        problem = Problem(StatedMetric("accuracy"), Data(modality="image"), Files(), seconds=seconds)
         code = cells(problem, replace(one, params={"channels": 4}))[1].code
         budget = float(re.search(r"FIT_SECONDS = ([\d.]+)", code)[1])  # type: ignore[index]
         assert budget * one.folds <= 0.4 * seconds
@@ -131,7 +131,7 @@ def test_all_folds_of_a_network_fit_in_the_share_of_cross_validation() -> None:
 
 def test_words_of_a_draft_mean_a_network_only_where_torch_is() -> None:
     words = "Train a CNN with Conv2d layers in torch."
-    plain = Problem(Metric("accuracy"), Data(modality="image"), Files())
+    plain = Problem(StatedMetric("accuracy"), Data(modality="image"), Files())
     assert recipe_of(words, replace(plain, packages=frozenset({"torch"}))).family == "torch_image"
     assert not recipe_of(words, plain).family.startswith("torch")
 

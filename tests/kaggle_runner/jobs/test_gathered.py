@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaggle_runner.jobs.comind_data import NOT_MOUNTED
 from kaggle_runner.jobs.gathered import (
-    NOT_MOUNTED,
     CarriedWork,
-    Progress,
+    NotebookProgress,
     carried_from,
     cell_logs,
     gather,
@@ -140,7 +140,7 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(note())), json_values))
 def test_notes_of_unknown_origin_are_read_or_left_aside(changes: dict[str, Any]) -> None:
     told = read_progress(json.dumps({**note(), **changes}))
-    assert told is None or isinstance(told, Progress)
+    assert told is None or isinstance(told, NotebookProgress)
 
 
 def test_a_log_is_cut_into_the_cells_that_printed_it() -> None:

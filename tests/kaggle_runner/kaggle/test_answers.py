@@ -18,8 +18,8 @@ import pytest
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle import answers
 from kaggle_runner.kaggle.answers import MOST_PAGES
-from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.client import KaggleClient
+from kaggle_runner.kaggle.downloads import unpack
 from kaggle_runner.kaggle.transport import Retries, Timeouts
 from kaggle_runner.kaggle.wire import flattened
 from tests.fakes.clocks import HandClock
@@ -251,7 +251,7 @@ def test_an_archive_of_folders_beyond_measure_is_refused(tmp_path: Path, name: s
 
 
 def test_an_archive_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kaggle_runner.kaggle.archive.MOST_ENTRIES", 100)
+    monkeypatch.setattr("kaggle_runner.kaggle.downloads.MOST_ENTRIES", 100)
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         for number in range(101):
             archive.writestr(f"{number}.csv", "")

@@ -16,10 +16,13 @@ import pytest
 import requests
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.jobs.gathered import PROGRESS, read_progress
+from kaggle_runner.jobs.comind_work import PROGRESS
+from kaggle_runner.jobs.gathered import (
+    read_progress,
+)
 from kaggle_runner.jobs.verdicts import told, verdict
-from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.board import read_board
+from kaggle_runner.kaggle.downloads import unpack
 from kaggle_runner.kaggle.faults import Failed
 from kaggle_runner.kaggle.outputs import OutputFolder, read_log
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine

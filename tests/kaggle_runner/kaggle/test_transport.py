@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner.errors import ConfigError, KaggleError
-from kaggle_runner.kaggle.archive import unpack
 from kaggle_runner.kaggle.client import KaggleClient
+from kaggle_runner.kaggle.downloads import unpack
 from kaggle_runner.kaggle.transport import (
     KAGGLE_URL,
     KaggleTransport,
