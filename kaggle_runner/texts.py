@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -72,24 +73,30 @@ def clip(
 class Ends:
     """What `clip` keeps, of a text that comes in pieces, in bounded memory."""
 
-    def __init__(self, characters: int) -> None:
-        self._front = characters * 3 // 10
+    def __init__(self, characters: int, *, front: int | None = None) -> None:
+        self._front = characters * 3 // 10 if front is None else front
         self._back = characters - self._front
-        self._head = self._tail = ""
-        self._dropped = 0
+        self._head = ""
+        self._tail: deque[str] = deque()
+        self._size = self._dropped = 0
 
     def add(self, text: str) -> None:
         room = self._front - len(self._head)
         self._head += text[:room]
-        self._tail += text[room:]
-        if len(self._tail) > 2 * self._back:
-            self._dropped += len(self._tail) - self._back
-            self._tail = self._tail[-self._back :]
+        if not (rest := text[room:]):
+            return
+        self._tail.append(rest)
+        self._size += len(rest)
+        while self._size - len(self._tail[0]) >= self._back:
+            gone = len(self._tail.popleft())
+            self._size -= gone
+            self._dropped += gone
 
     def text(self) -> str:
-        dropped = self._dropped + max(0, len(self._tail) - self._back)
-        notice = f"\n[… {dropped} characters left out …]\n" if dropped else ""
-        return self._head + notice + self._tail[-self._back :]
+        tail = "".join(self._tail)
+        left_out = self._dropped + max(0, len(tail) - self._back)
+        mark = f"\n[… {left_out} characters left out …]\n" if left_out else ""
+        return self._head + mark + tail[-self._back :]
 
 
 def shortened(text: str, characters: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from comind.offline.prompts import fields, quoted, sections
-from kaggle_runner.texts import shortened
+from kaggle_runner.texts import clip, shortened
 
 _ESTIMATORS = re.compile(
     r"(?:Classifier|Regressor|Regression|Ridge|Lasso|ElasticNet|SVC|SVR|NB|Vectorizer|Encoder|Scaler|Transformer"
@@ -212,7 +212,7 @@ def _abstract(tree: ast.Module) -> list[str]:
     for node in tree.body:
         text = ast.unparse(node)
         if isinstance(node, ast.Import | ast.ImportFrom) or any(p.search(text) for p in _KEPT):
-            kept.append(text if len(text) < 1200 else text[:1200] + "\n# …")
+            kept.append(clip(text, 1200, front=1200, mark="\n# …"))
     joined = "\n".join(kept).splitlines()
     return joined[:120]
 

@@ -34,7 +34,9 @@ def farewell(folder: RunFolder) -> list[str]:
         run = read_run(folder)
         with reading(folder.database) as reader:
             document = summarize(reader, folder)
-    except (RunNotFound, Unusable) as error:
+    except RunNotFound:
+        return [f"Run {folder.id} has not begun."]
+    except Unusable as error:
         return str(error).splitlines()
     best, status = document["best"], document["status"]
     score = score_from(best, run.higher_is_better) if best else None

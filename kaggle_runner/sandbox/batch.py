@@ -18,6 +18,7 @@ from typing import IO, Literal, Protocol
 from kaggle_runner.sandbox import processes
 from kaggle_runner.sandbox.bubblewrap import MINIMAL_ENVIRONMENT
 from kaggle_runner.sandbox.disk import DiskWatch
+from kaggle_runner.texts import Ends
 
 Stream = Literal["stdout", "stderr"]
 
@@ -153,7 +154,7 @@ class _Output:
 
     def __init__(self, name: Stream, pipe: IO[bytes]) -> None:
         self.name, self._pipe = name, pipe
-        self._head, self._tail, self._size = bytearray(), bytearray(), 0
+        self._ends = Ends(2 * _KEPT, front=_KEPT)
         self._waiting = ""
         self.since = 0.0
         """When the first of what waits for the log came."""
@@ -166,24 +167,15 @@ class _Output:
         )
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         while chunk := await stream.read(_PIECE):
-            self._keep(chunk)
-            if logged:
-                self._wait(decoder.decode(chunk))
+            self._take_in(decoder.decode(chunk), logged=logged)
             while len(self._waiting) > _PIECE:
                 await asyncio.sleep(_LOG_SECONDS)
-        if logged:
-            self._wait(decoder.decode(b"", final=True))
+        self._take_in(decoder.decode(b"", final=True), logged=logged)
 
-    def _keep(self, chunk: bytes) -> None:
-        """The middle of a long stream is dropped."""
-        self._size += len(chunk)
-        room = _KEPT - len(self._head)
-        self._head += chunk[:room]
-        self._tail += chunk[room:]
-        if len(self._tail) > 2 * _KEPT:
-            del self._tail[:-_KEPT]
-
-    def _wait(self, text: str) -> None:
+    def _take_in(self, text: str, *, logged: bool) -> None:
+        self._ends.add(text)
+        if not logged:
+            return
         if not self._waiting:
             self.since = time.monotonic()
         self._waiting += text
@@ -199,7 +191,4 @@ class _Output:
         return taken
 
     def text(self) -> str:
-        end = bytes(self._tail[-_KEPT:])
-        dropped = self._size - len(self._head) - len(end)
-        notice = f"\n[… {dropped} bytes left out …]\n" if dropped > 0 else ""
-        return self._head.decode(errors="replace") + notice + end.decode(errors="replace")
+        return self._ends.text()

@@ -75,5 +75,5 @@ async def test_of_a_long_output_the_middle_is_left_out() -> None:
         ["python", "-c", code], mounts={}, writable={}, cwd="/", limits=BatchLimits(60)
     )  # fmt: skip
     assert done.stdout.startswith("begin\nxxx") and done.stdout.endswith("xxx\nend\n")
-    assert "bytes left out" in done.stdout
+    assert "characters left out" in done.stdout
     assert len(done.stdout) < 1_100_000
