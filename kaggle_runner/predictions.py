@@ -24,6 +24,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ PROBLEMS: Mapping[str, str] = {
 _SHOWN = 5
 _BLOCK = 128
 _LONGEST_FIELD = 2**30
+_ONE_READER = threading.RLock()
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,100})(?:\.0*)?\s*")
 
 
@@ -110,12 +112,18 @@ class Form:
 
         A column holds numbers where the table of `labels` does, if it is there (the placeholders of a sample
         may look otherwise), else where the sample does. With `texts` the metric reads texts, whatever they
-        look like. Without `id_column` the id is the first column, or as many as it takes to tell the rows
-        apart. Raises BadCompetition when a table cannot be read.
+        look like. Without `id_column` the id is the first column. Raises BadCompetition when a table cannot
+        be read.
         """
-        names, ids = _sample_ids(sample, id_column)
         with _table(sample) as (header, blocks):
+            names = id_names(id_column or "".join(header[:1]), header)
             columns = [name for name in header if name not in names]
+            if len(columns) != len(header) - len(names) or not columns:
+                raise BadCompetition(f"{sample} has no column of ids with one of predictions beside it")
+            ids = tuple(id for block in blocks for id in _ids(header, block, names))
+        if len(set(ids)) < len(ids):
+            raise BadCompetition(f"{sample} has repeated ids")
+        with _table(sample) as (header, blocks):
             numeric = set() if texts else _number_columns(header, blocks, columns)
         if labels is not None and labels.is_file() and not texts:
             with _table(labels) as (header, blocks):
@@ -160,16 +168,15 @@ def judge(file: BinaryIO, form: Form) -> Predictions | Flaw:
     ids: list[str] = []
     columns = {name: Column(kind) for name, kind in form.columns.items()}
     try:
-        header, blocks = _read(file)
-        flaw = _flaw_of_header(header, form)
-        if flaw is not None:
-            return flaw
-        names = id_names(form.id_column, header)
-        for block in blocks:
-            texts = dict(zip(header, zip(*block, strict=True), strict=True))
-            ids.extend(map(_id, zip(*(texts[name] for name in names), strict=True)))
-            for name, column in columns.items():
-                column.extend(texts[name])
+        with _rows(file) as (header, blocks):
+            if flaw := _flaw_of_header(header, form):
+                return flaw
+            names = id_names(form.id_column, header)
+            for block in blocks:
+                ids.extend(_ids(header, block, names))
+                texts = dict(zip(header, zip(*block, strict=True), strict=True))
+                for name, column in columns.items():
+                    column.extend(texts[name])
     except _Ragged as error:
         return _of_rows("unreadable", [error.row])
     except (csv.Error, UnicodeDecodeError):
@@ -185,17 +192,13 @@ def judge(file: BinaryIO, form: Form) -> Predictions | Flaw:
 
 
 def match_ids(ids: Sequence[str], expected: Sequence[str]) -> Sequence[int] | Flaw:
-    """For each of a file's ids its place among the `expected` ones, every one of which it must hold once.
-
-    An id that is not spelt like an expected one is the one that denotes the same whole number, where all the
-    expected ones are different whole numbers.
-    """
+    """For each of a file's ids its place among the `expected` ones, every one of which it must hold once."""
     if tuple(ids) == tuple(expected):
         return range(len(ids))
     blank = [row for row, id in enumerate(ids) if not id.strip()]
     if blank:
         return _of_rows("blank_id", blank)
-    places = _places(ids, expected)
+    places = find_ids(ids, expected)
     counts = Counter(id if place is None else place for id, place in zip(ids, places, strict=True))
     repeated = {key: None for key, count in counts.items() if count > 1}
     known = [expected[key] for key in repeated if isinstance(key, int)]
@@ -215,7 +218,12 @@ def id_names(id_column: str, header: Sequence[str]) -> list[str]:
     return [id_column] if id_column in header else id_column.split("+")
 
 
-def _places(ids: Sequence[str], expected: Sequence[str]) -> list[int | None]:
+def find_ids(ids: Sequence[str], expected: Sequence[str]) -> list[int | None]:
+    """For each id its place among the `expected` ones, None for one that is none of them.
+
+    An id that is not spelt like an expected one is the one that denotes the same whole number, where all the
+    expected ones are different whole numbers.
+    """
     place_of = {id: place for place, id in enumerate(expected)}
     places = [place_of.get(id) for id in ids]
     if None not in places:
@@ -233,9 +241,10 @@ def _whole(id: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _id(parts: Sequence[str]) -> str:
-    """Empty where a part is: such a row has no id."""
-    return "+".join(parts) if all(parts) else ""
+def _ids(header: list[str], block: list[list[str]], names: Sequence[str]) -> list[str]:
+    """The ids of some rows; empty where a part is: such a row has no id."""
+    places = [header.index(name) for name in names]
+    return ["+".join(parts) if all(parts := [row[place] for place in places]) else "" for row in block]
 
 
 def _of_rows(code: Code, rows: Sequence[int]) -> Flaw:
@@ -261,12 +270,21 @@ class _Ragged(Exception):
         self.row = row
 
 
-def _read(file: BinaryIO) -> tuple[list[str], Iterator[list[list[str]]]]:
-    """The header, empty in an empty file, and blocks of rows; _Ragged, csv.Error, UnicodeDecodeError."""
-    csv.field_size_limit(_LONGEST_FIELD)  # of the whole process: a mask may be longer than Python's 128 kB
-    rows = filter(None, csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True))
-    header = next(rows, [])
-    return header, _blocks(rows, len(header))
+@contextmanager
+def _rows(file: BinaryIO) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
+    """The header, empty in an empty file, and blocks of rows; _Ragged, csv.Error, UnicodeDecodeError.
+
+    A mask may be longer than the 128 kB that Python allows a field. That limit is the whole process's, so it
+    is lifted for one reader at a time.
+    """
+    with _ONE_READER:
+        usual = csv.field_size_limit(_LONGEST_FIELD)
+        try:
+            rows = filter(None, csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True))
+            header = next(rows, [])
+            yield header, _blocks(rows, len(header))
+        finally:
+            csv.field_size_limit(usual)
 
 
 def _blocks(rows: Iterator[list[str]], width: int) -> Iterator[list[list[str]]]:
@@ -280,29 +298,12 @@ def _blocks(rows: Iterator[list[str]], width: int) -> Iterator[list[list[str]]]:
 
 @contextmanager
 def _table(path: Path) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
-    """`_read` on a host's table; BadCompetition when it is none."""
+    """`_rows` of a host's table; BadCompetition when it is none."""
     try:
-        with path.open("rb") as file:
-            yield _read(file)
+        with path.open("rb") as file, _rows(file) as table:
+            yield table
     except (OSError, csv.Error, UnicodeDecodeError, _Ragged) as error:
         raise BadCompetition(f"{path} is not a readable CSV: {error}", hint="mend or replace it") from error
-
-
-def _sample_ids(sample: Path, id_column: str) -> tuple[list[str], tuple[str, ...]]:
-    """The columns that tell the rows of a sample apart, and the ids that they make."""
-    with _table(sample) as (header, _):
-        choices = [header[:count] for count in range(1, len(header))]
-    if id_column:
-        choices = [id_names(id_column, header)]
-    for names in choices:
-        with _table(sample) as (header, blocks):
-            places = [header.index(name) for name in names if name in header]
-            ids = tuple(_id([row[place] for place in places]) for block in blocks for row in block)
-        if len(places) == len(names) and len(set(ids)) == len(ids):
-            return names, ids
-    raise BadCompetition(
-        f"{sample} has no column of ids with one of predictions beside it", hint="mend or replace it"
-    )
 
 
 def _number_columns(header: list[str], blocks: Iterator[list[list[str]]], names: Sequence[str]) -> set[str]:

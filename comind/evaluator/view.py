@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
+from kaggle_runner.predictions import find_ids
 from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
@@ -76,19 +77,12 @@ def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> No
         for name in (VALIDATION_FILE, TEST_FILE):
             shutil.copyfile(submission, target / name)
         return
-    ids = table[id_column]
-    if not ids.isin(original).any():
-        ids = ids.map(_plain)
-    table[id_column] = ids
-    is_validation = ids.isin(original)
-    validation = table[is_validation].assign(**{id_column: ids[is_validation].map(original)})
+    own = list(original.values())
+    places = find_ids(table[id_column].tolist(), list(original))
+    validation = table[[place is not None for place in places]]
+    validation = validation.assign(**{id_column: [own[place] for place in places if place is not None]})
     validation.to_csv(target / VALIDATION_FILE, index=False)
-    table[~is_validation].to_csv(target / TEST_FILE, index=False)
-
-
-def _plain(id: str) -> str:
-    """`7.0` is what pandas writes for the id 7 once the column was one of floats."""
-    return id.removesuffix(".0") if id.endswith(".0") and id[:-2].lstrip("-").isdigit() else id
+    table[[place is None for place in places]].to_csv(target / TEST_FILE, index=False)
 
 
 def _view_ids(validation: list[str], test: set[str]) -> dict[str, str]:

@@ -60,11 +60,6 @@ class Sample:
         return FileFacts(digest, digest, 0, size, problems=(problem,))
 
 
-def inspect(path: Path, sample: Path) -> FileFacts:
-    """One file against the sample submission at `sample`."""
-    return Sample(sample).inspect(path)
-
-
 def similarity(one: Sequence[Column], other: Sequence[Column]) -> float | None:
     """How much two sketches agree, at most 1: the mean over columns; None when they cannot be compared.
 

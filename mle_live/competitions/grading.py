@@ -91,14 +91,6 @@ def read_solution(competition: HostedCompetition) -> pd.DataFrame:
     return solution
 
 
-def read_predictions(path: Path, form: Form) -> Predictions:
-    """What a submission file says; InvalidSubmission where it cannot be scored."""
-    found = judge_file(path, form)
-    if isinstance(found, Flaw):
-        raise InvalidSubmission.by(found)
-    return found
-
-
 def grade_predictions(
     solution: pd.DataFrame, predictions: Predictions, competition: HostedCompetition
 ) -> Grade:
@@ -147,8 +139,9 @@ def grade_file(competition: HostedCompetition, path: Path) -> Grade:
         competition.sample_submission, competition.solution_path,
         id_column=competition.id_column, texts=get_metric(competition.metric).texts,
     )  # fmt: skip
-    if solution is None:
-        read_predictions(path, form)
-        return Grade(None, None, 0, 0)
-    form = replace(form, ids=tuple(solution[competition.id_column]))
-    return grade_predictions(solution, read_predictions(path, form), competition)
+    if solution is not None:
+        form = replace(form, ids=tuple(solution[competition.id_column]))
+    found = judge_file(path, form)
+    if isinstance(found, Flaw):
+        raise InvalidSubmission.by(found)
+    return Grade(None, None, 0, 0) if solution is None else grade_predictions(solution, found, competition)

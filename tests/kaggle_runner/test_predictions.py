@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -235,6 +236,13 @@ def test_all_four_give_the_same_verdict(file: str, worlds: Callable[[str], World
     assert found == dict.fromkeys(found, (code, rows))
 
 
+def test_pythons_own_limit_of_a_field_is_as_before(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    for text in (f"id,x,y,z\na,1,{'l' * 2 * limit},\n", 'id,x,y,z\na,"'):
+        judge(io.BytesIO(text.encode()), FORM)
+        assert csv.field_size_limit() == limit
+
+
 @pytest.mark.parametrize("file", ["missing", "a folder"])
 def test_what_is_no_file_is_refused_too(file: str, worlds: Callable[[str], World], tmp_path: Path) -> None:
     if file == "a folder":
@@ -243,13 +251,13 @@ def test_what_is_no_file_is_refused_too(file: str, worlds: Callable[[str], World
     assert found == Flaw("missing_file" if file == "missing" else "unreadable")
 
 
+FORM = Form("id", ("b", "a", "c"), {"x": "number", "y": "label", "z": "text"})
+
+
 def said(text: str, form: Form) -> Predictions:
     found = judge(io.BytesIO(text.encode()), form)
     assert isinstance(found, Predictions)
     return found
-
-
-FORM = Form("id", ("b", "a", "c"), {"x": "number", "y": "label", "z": "text"})
 
 
 def test_values_stand_in_the_order_of_the_form_and_as_the_file_has_them() -> None:
@@ -293,7 +301,7 @@ def test_the_labels_say_what_a_column_holds_where_they_are_known(tmp_path: Path)
 def test_an_id_may_take_several_columns(tmp_path: Path) -> None:
     sample = tmp_path / "sample.csv"
     sample.write_text("trip,time,lat\na,1,0\na,2,0\nb,1,0\n")
-    form = Form.of_sample(sample)
+    form = Form.of_sample(sample, id_column="trip+time")
     assert (form.id_column, form.ids, form.columns) == ("trip+time", ("a+1", "a+2", "b+1"), {"lat": "number"})
     assert said("lat,time,trip\n1,1,b\n2,2,a\n3,1,a\n", form).frame()["lat"].tolist() == [3, 2, 1]
     assert said("lat,trip+time\n1,b+1\n2,a+2\n3,a+1\n", form).frame()["lat"].tolist() == [3, 2, 1]
@@ -309,7 +317,7 @@ def test_numbers_that_the_sample_tells_apart_as_texts_only_stay_texts() -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "no column of ids"), (b"id\n1\n", "no column of ids"), (b"id,a\n1,2\n1,2\n", "no column of ids"),
+    [(b"", "no column of ids"), (b"id\n1\n", "no column of ids"), (b"id,a\n1,2\n1,2\n", "repeated ids"),
      (b"id,a\n1\n", "row 1 is not as long"), (b"\xff\xfe", "not a readable CSV")],
 )  # fmt: skip
 def test_a_sample_that_says_nothing_is_the_hosts_fault(content: bytes, why: str, tmp_path: Path) -> None:

@@ -101,13 +101,22 @@ def test_rows_without_an_id_cannot_be_told_apart(tmp_path: Path) -> None:
         build_view(public, tmp_path / "view", tmp_path / "ids.json", "row")
 
 
-def test_ids_that_a_kernel_wrote_as_floats_are_given_back_in_both_files(tmp_path: Path) -> None:
+def test_rows_whose_ids_a_kernel_wrote_as_floats_go_where_they_belong(tmp_path: Path) -> None:
     public = public_folder(tmp_path / "public", test_ids=[7, 5], validation_ids=[3, 1])
     build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
     (tmp_path / "s.csv").write_text("id,y\n7.0,7\n5.0,5\n3.0,3\n1.0,1\n")
     divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "out", "id")
     assert (tmp_path / "out" / "validation_submission.csv").read_text() == "id,y\n3,3\n1,1\n"
-    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n7,7\n5,5\n"
+    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n7.0,7\n5.0,5\n"
+
+
+def test_ids_that_lost_their_zeros_on_the_way_are_found_again(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=["007", "010"], validation_ids=["003", "001"])
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    pd.read_csv(tmp_path / "view" / "sample_submission.csv").to_csv(tmp_path / "s.csv", index=False)
+    divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "out", "id")
+    assert (tmp_path / "out" / "validation_submission.csv").read_text() == "id,y\n003,0\n001,0\n"
+    assert (tmp_path / "out" / "submission.csv").read_text() == "id,y\n7,0\n10,0\n"
 
 
 def test_ids_that_end_like_floats_are_left_as_they_are(tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ from kaggle_runner.kaggle.faults import Failed
 from kaggle_runner.kaggle.outputs import OutputFolder, read_log
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
 from kaggle_runner.score import Score
-from kaggle_runner.submissions.file import inspect, similarity
+from kaggle_runner.submissions.file import similarity
 from kaggle_runner.submissions.ledger import read_ledger
 from kaggle_runner.submissions.records import SentSubmission
 from tests.fakes.kaggle_line import KaggleLine
-from tests.kaggle_runner.submissions.governors import client_of, three_a_day
+from tests.kaggle_runner.submissions.governors import client_of, inspect, three_a_day
 from tests.tiny_kaggle import SLUG
 
 NOTE: dict[str, Any] = {

@@ -12,7 +12,7 @@ from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.transport import Retries, Timeouts
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from kaggle_runner.score import Score
-from kaggle_runner.submissions.file import inspect
+from kaggle_runner.submissions.file import Sample
 from kaggle_runner.submissions.governor import Governor, Patience
 from kaggle_runner.submissions.records import Candidate, FileFacts
 from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
@@ -38,6 +38,10 @@ def write_candidate(
     path.write_text(submission_text(list(predictions) or [value + row for row in range(ROWS)]))
     score = Score(value, value - noise, value + noise, 100, higher)
     return Candidate(run="run-1", evaluation=name, path=path, score=score, facts=inspect(path, sample))
+
+
+def inspect(path: Path, sample: Path) -> FileFacts:
+    return Sample(sample).inspect(path)
 
 
 def imagined(name: str, value: float, noise: float, *, content: str = "", higher: bool = True) -> Candidate:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.submissions.file import inspect, similarity
+from kaggle_runner.submissions.file import similarity
+from tests.kaggle_runner.submissions.governors import inspect
 
 SAMPLE = "id,a,label\n01,0.5,x\n02,0.5,x\n03,0.5,x\n"
 

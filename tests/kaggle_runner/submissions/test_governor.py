@@ -14,7 +14,6 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import SubmissionRefused
 from kaggle_runner.kaggle.records import KernelPush
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.submissions.file import inspect
 from kaggle_runner.submissions.policy import chosen
 from kaggle_runner.submissions.records import KernelFile
 from tests.fakes.clocks import HandClock
@@ -23,6 +22,7 @@ from tests.kaggle_runner.submissions.governors import (
     LIMIT,
     client_of,
     governor,
+    inspect,
     open_book,
     three_a_day,
     write_candidate,

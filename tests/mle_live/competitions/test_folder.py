@@ -75,7 +75,7 @@ async def test_a_read_only_folder_is_served_and_its_submissions_are_checked(tmp_
             assert (done.status, done.public_score) == ("complete", None)
             good.write_text("id,price\n100,1\n")
             bad = await client.wait_for_submission(await client.submit("house-prices", good, ""), 30)
-            assert bad.status == "error" and "'102', '101'" in bad.error
+            assert bad.status == "error" and "102, 101" in bad.error
             facts = await client.extension_competition("house-prices")
             assert facts is not None and facts["has_labels"] is False
     finally:
