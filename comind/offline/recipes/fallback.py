@@ -96,7 +96,7 @@ P_valid, P_test = (np.column_stack([m.predict(o) for m in models]) for o in othe
 _WRITE = f"""
 write(P_valid, valid, sample_valid, {FIRST_PAIR[0]!r})
 write(P_test, test, sample_test, {FIRST_PAIR[1]!r})
-print("fallback written in", round(time.time() - started, 1), "s")
+print("fallback written in", round(time.monotonic() - started, 1), "s")
 """
 
 
@@ -116,7 +116,7 @@ def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     )
     code = lines(
         load_cell(problem, recipe.source).code,
-        "started = time.time()",
+        "started = time.monotonic()",
         features,
         model,
         _RUN,

@@ -214,9 +214,9 @@ def validate_cell(problem: Problem, limit: float) -> RecipeCell:
         folds_code(problem),
         f"""
         rows = np.arange(len(train))
-        oof, fold_scores, started = None, [], time.time()
+        oof, fold_scores, started = None, [], time.monotonic()
         for fold, (fit_rows, held_rows) in enumerate(split_rows(rows, RECIPE["folds"])):
-            if (time.time() - started) * (fold + 1) / max(fold, 1) > {limit:.0f}:
+            if (time.monotonic() - started) * (fold + 1) / max(fold, 1) > {limit:.0f}:
                 print("stopping cross-validation early to leave time for predicting")
                 break
             P = fit_predict(fit_rows, take(X_train, held_rows))[0]
@@ -224,7 +224,8 @@ def validate_cell(problem: Problem, limit: float) -> RecipeCell:
                 oof = np.full((len(train), P.shape[1]), np.nan)
             oof[held_rows] = P
             fold_scores.append(score(y[held_rows], P))
-            print(f"fold {{fold}}: {{fold_scores[-1]:.5f}} after {{time.time() - started:.1f}} s", flush=True)
+            took = time.monotonic() - started
+            print(f"fold {{fold}}: {{fold_scores[-1]:.5f}} after {{took:.1f}} s", flush=True)
         done = ~np.isnan(oof).any(axis=1)
         oof_score = score(y[done], oof[done])
         print(f"OOF {problem.score_name}: {{oof_score:.5f}} on {{done.sum()}} rows")

@@ -43,13 +43,13 @@ def read_images(frame, files):
     return stack
 
 
-started = time.time()
+started = time.monotonic()
 images = [
     read_images(train, train_files),
     read_images(valid, test_files | train_files),  # validation images may lie in either folder
     read_images(test, train_files | test_files),
 ]
-print("images", [stack.shape for stack in images], f"in {{time.time() - started:.1f}} s")
+print("images", [stack.shape for stack in images], f"in {{time.monotonic() - started:.1f}} s")
 '''
 
 _FEATURES = {

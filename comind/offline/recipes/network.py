@@ -115,7 +115,7 @@ def fit_once(X, target, others, params, seed):
     network, goal, count = build(params).to(DEVICE), goals(target), len(target)
     decay = params.get("weight_decay", 0.01)
     optimizer = torch.optim.AdamW(network.parameters(), lr=params["learning_rate"], weight_decay=decay)
-    started, share = time.time(), 0.0
+    started, share = time.monotonic(), 0.0
     size = max(16, min(params["batch"], count // 16))
     epochs = max(params["epochs"], 300 // max(count // size, 1))  # few rows: more rounds
     for epoch in range(epochs):
@@ -123,7 +123,7 @@ def fit_once(X, target, others, params, seed):
         losses, rows = [], order.permutation(count)
         for start in range(0, count, size):
             batch = rows[start : start + size]
-            share = max((epoch + start / count) / epochs, (time.time() - started) / FIT_SECONDS)
+            share = max((epoch + start / count) / epochs, (time.monotonic() - started) / FIT_SECONDS)
             if share >= 1:
                 break
             if len(batch) < 2:
@@ -137,7 +137,7 @@ def fit_once(X, target, others, params, seed):
             optimizer.step()
             losses.append(loss.detach())
         if losses:
-            reached = max((epoch + 1) / epochs, (time.time() - started) / FIT_SECONDS)
+            reached = max((epoch + 1) / epochs, (time.monotonic() - started) / FIT_SECONDS)
             total = max(epoch + 1, round((epoch + 1) / reached))
             print(f"epoch {epoch + 1}/{total} loss: {torch.stack(losses).mean().item():.4f}", flush=True)
         if share >= 1:
@@ -147,9 +147,9 @@ def fit_once(X, target, others, params, seed):
 
 def fit_predict(fit_rows, *others, params=None):
     """Predictions for each of `others`, averaged over as many bags as the time allows; one at least."""
-    params, started, bags = params or PARAMS, time.time(), []
+    params, started, bags = params or PARAMS, time.monotonic(), []
     for bag in range(params.get("bags", 1)):
-        if bag and (time.time() - started) * (bag + 1) / bag > FIT_SECONDS:
+        if bag and (time.monotonic() - started) * (bag + 1) / bag > FIT_SECONDS:
             break
         bags.append(
             fit_once(take(X_train, fit_rows), y[fit_rows], others, params, RECIPE["seed"] + bag)
