@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -91,6 +92,30 @@ def test_a_second_pick_that_says_the_same_gives_way_to_one_that_differs() -> Non
     assert (first.submission.token, second.submission.token) == ("a", "b")
     assert "whose predictions differ" in second.reason
     assert len(read_ledger(rows[:2]).picks) == 1
+
+
+def test_scores_that_are_none_count_nowhere() -> None:
+    rows = [scored("a", 0.90, 0.80), scored("b", 0.85, 0.88), scored("c", 0.80, 0.70), scored("d", 0.7, 0.6)]
+    odd = [scored("nan", math.nan, 0.65), scored("huge", 1e300, 0.6)]
+    unscored = [scored("public nan", 0.99, math.nan), scored("public huge", 0.99, -1e300)]
+    plain, ledger = read_ledger(rows), read_ledger([*odd, *unscored, *rows])
+    assert (ledger.points, ledger.pearson, ledger.gap) == (4, plain.pearson, plain.gap)
+    assert ledger.spearman == plain.spearman == pytest.approx(0.8)
+    assert [pick.submission.token for pick in read_ledger([odd[0], *rows]).picks] == ["a", "b"]
+    (only,) = read_ledger([odd[0]]).picks
+    assert only.submission.token == "nan"
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_local_score_of_nan_is_the_last_choice_in_both_directions(higher: bool) -> None:
+    rows = [
+        scored("nan", math.nan, 0.5, higher=higher),
+        scored("low", 0.2, 0.5, higher=higher),
+        scored("high", 0.4, 0.5, higher=higher),
+    ]
+    first, second = read_ledger(rows).picks
+    assert first.submission.token == ("high" if higher else "low")
+    assert second.submission.token != first.submission.token
 
 
 def test_what_is_not_known_is_said() -> None:

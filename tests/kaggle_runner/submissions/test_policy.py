@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaggle_runner.score import Score, better, better_beyond_noise
-from kaggle_runner.submissions.policy import chosen, expected_gain, judge, probability_better
+from kaggle_runner.submissions.policy import best_sent, chosen, expected_gain, judge, probability_better
 from kaggle_runner.submissions.records import Candidate, FileFacts, KernelFile, SentSubmission, Situation
 from tests.kaggle_runner.submissions.governors import imagined
 
@@ -43,6 +44,7 @@ def sent(candidate: Candidate, **changes: Any) -> SentSubmission:
 
 def level(candidate: Candidate, history: list[SentSubmission], now: Situation) -> tuple[str, str]:
     (verdict,) = judge([candidate], history, now)
+    assert verdict.candidate is candidate
     return verdict.level, verdict.reasons[0]
 
 
@@ -112,6 +114,50 @@ def test_a_bad_file_and_a_repeated_kernel_version_are_refused() -> None:
     assert level(replace(new, kernel=KernelFile("me/kernel-a", 3)), [sent(version)], now)[1].startswith(
         "no better"
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"deadline": NOON - timedelta(days=1)},
+        {"allowed_now": 1},
+        {"allowed_now": 1, "limited_by_total": True},
+    ],
+)
+@pytest.mark.parametrize("value", [0.70, 0.82, 0.95])
+def test_a_verdict_compares_its_own_candidate_with_the_best_that_was_sent(
+    changes: dict[str, Any], value: float
+) -> None:
+    history = [sent(imagined(f"sent {one}", one, 0.05), ref=n) for n, one in enumerate((0.75, 0.80, 0.60))]
+    new = imagined("new", value, 0.05)
+    (verdict,) = judge([new], history, situation(**changes))
+    assert verdict.candidate is new and verdict.level != "refuse"
+    assert verdict.probability == probability_better(new.score, history[1].score)
+    assert verdict.expected_gain == expected_gain(new.score, history[1].score)
+    assert f"truly better with probability {verdict.probability:.2f}" in verdict.reasons[-1]
+
+
+def test_unknown_scores_are_never_the_best_that_was_sent() -> None:
+    unknown = [sent(imagined(f"sent {one}", one, 0.05)) for one in (math.nan, math.inf)]
+    failed = sent(imagined("failed", 0.99, 0.01), state="failed", error="bad")
+    lower = sent(imagined("lower", 0.01, 0.01, higher=False))
+    best = sent(imagined("best", 0.80, 0.05))
+    new = imagined("new", 0.85, 0.05)
+    assert best_sent([*unknown, failed, lower, best], new) is best
+    assert best_sent([*unknown, failed, lower], new) is None
+    assert level(imagined("no score", math.nan, 0.1), [best], situation()) == (
+        "hold",
+        "it has no local score",
+    )
+
+
+def test_candidates_without_a_score_stand_last_and_equals_by_name() -> None:
+    made = [imagined("z", 0.5, 0.1), imagined("nan", math.nan, 0.1), imagined("a", 0.5 + 1e-13, 0.1)]
+    verdicts = judge(made, [], situation())
+    assert [one.candidate.evaluation for one in verdicts] == ["a", "z", "nan"]
+    assert [one.level for one in verdicts] == ["send", "hold", "hold"]
+    assert verdicts[1].reasons[0] == "a is better and goes first"
 
 
 def test_what_never_arrived_does_not_count() -> None:

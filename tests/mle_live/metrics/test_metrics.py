@@ -96,6 +96,80 @@ def test_agrees_with_its_reference(name):
     )
 
 
+LABELS = {
+    "the highest class is never guessed": ([0, 1, 2, 2], [0, 1, 1, 0]),
+    "the lowest class is never guessed": ([0, 1, 2, 2], [1, 1, 2, 2]),
+    "a higher class is guessed that is not there": ([0, 1, 1, 0], [0, 1, 2, 0]),
+    "a lower class is guessed that is not there": ([1, 2, 2, 1], [0, 2, 2, 1]),
+    "a class in the middle is missing": ([0, 9, 9, 0], [0, 9, 0, 0]),
+    "labels lie far apart": ([10, 500_000, 10, 7, 7], [10, 500_000, 500_000, 7, 10]),
+    "labels are negative": ([-5, 3, 3, -1], [-5, 3, -5, -1]),
+    "one row": ([1], [1]),
+    "all is wrong": ([0, 1, 1], [1, 0, 0]),
+    "one class alone": ([1, 1, 1], [1, 1, 0]),
+    "two rows agree": ([4, 4, 4, 6, 6], [4, 6, 6, 4, 6]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize(
+    "name", ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "matthews_corrcoef"]
+)
+def test_labels_of_a_small_split_score_as_the_reference_says(name, labels):
+    truth, prediction = LABELS[labels]
+    score = get_metric(name).score(pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction}), ["y"])
+    assert score == pytest.approx(REFERENCES[name](truth, prediction), abs=1e-12)
+
+
+FLAGS = {
+    "one is positive": ([0, 0, 1, 0, 0], [0.1, 0.9, 0.4, 0.2, 0.3]),
+    "one is negative": ([1, 1, 0, 1, 1], [0.6, 0.9, 0.5, 0.2, 0.3]),
+    "one is positive among ties": ([0, 0, 1, 0], [0.5, 0.9, 0.5, 0.5]),
+    "two of two": ([1, 0], [0.2, 0.7]),
+    "all predictions are equal": ([0, 1, 1, 0, 0], [0.5, 0.5, 0.5, 0.5, 0.5]),
+    "certain of the right and of the wrong": ([0, 1, 1, 0], [0.0, 1.0, 0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "binary_log_loss", "f1"])
+def test_flags_of_a_small_split_score_as_the_reference_says(name, flags):
+    truth, prediction = FLAGS[flags]
+    if name == "f1":
+        prediction = [int(one >= 0.5) for one in prediction]
+    score = get_metric(name).score(pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction}), ["y"])
+    # Kaggle cuts probabilities at 1e-15, scikit-learn at the precision of a float
+    cut = np.clip(prediction, 1e-15, 1 - 1e-15) if name == "binary_log_loss" else prediction
+    assert score == pytest.approx(REFERENCES[name](truth, cut), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+@pytest.mark.parametrize("truth", [[0, 0, 0], [1, 1, 1]])
+def test_flags_of_one_kind_have_no_ranking_but_a_precision_where_all_are_positive(name, truth):
+    frames = pd.DataFrame({"y": truth}), pd.DataFrame({"y": [0.1, 0.2, 0.3]})
+    if name == "average_precision" and truth[0]:
+        assert get_metric(name).score(*frames, ["y"]) == 1.0
+    else:
+        with pytest.raises(ValueError, match="undefined"):
+            get_metric(name).score(*frames, ["y"])
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "expected"),
+    [([0, 0], [0, 0], 0.0), ([0, 0], [0, 1], 0.0), ([0, 1], [0, 0], 0.0), ([1, 1], [1, 0], 2 / 3)],
+)
+def test_f1_where_little_or_nothing_is_positive(truth, prediction, expected):
+    frames = pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction})
+    assert get_metric("f1").score(*frames, ["y"]) == expected
+
+
+def test_columns_with_one_positive_each_are_averaged():
+    truth = pd.DataFrame({"p": [1, 0, 0, 0], "q": [0, 0, 0, 1]})
+    prediction = pd.DataFrame({"p": [0.4, 0.9, 0.1, 0.2], "q": [0.4, 0.3, 0.2, 0.1]})
+    assert get_metric("mean_column_roc_auc").score(truth, prediction, ["p", "q"]) == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize("name", sorted(REFERENCES))
 def test_truth_is_perfect_and_shuffled_truth_is_worse(name):
     truth, prediction, columns = _frames(name)

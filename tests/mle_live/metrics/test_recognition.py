@@ -60,6 +60,11 @@ from mle_live.metrics import recognise
         ("Evaluated by the log of the mean absolute error of each type.", "group_mean_log_mae"),
         ("Scored by a weighted multi-label logarithmic loss.", "weighted_multilabel_log_loss"),
         ("The metric is the top-1 classification error.", "top1_error"),
+        ("Submissions are evaluated on accuracy. It is a multi-class problem of nine species.", "accuracy"),
+        ("Scored by macro F1. Predict a probability for each class.", "macro_f1"),
+        ("Evaluated on RMSE. Years ago it was the average of the individual AUCs.", "rmse"),
+        ("Scored on the log loss. Predict a set of predicted probabilities.", "multiclass_log_loss"),
+        ("Evaluated on the mean absolute error of short answers.", "mae"),
     ],
 )  # fmt: skip
 def test_recognises_the_usual_sentences(text, name):
