@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from mle_live.shelf import prepare
+from tests.tiny_kaggle import RunningServer, tiny_server
 
 pytest_plugins = ["tests.quick", "tests.order"]
 
 # How long one example takes says more about the machine's other work than about the code.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    """MLE-Live with the tiny competition, for one test."""
+    with tiny_server(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mle_live.clock import StandingClock
 from mle_live.competitions.competition import HostedCompetition, load_competition
@@ -171,6 +172,13 @@ def running_server(
         server.should_exit = True
         thread.join(15)
         listener.close()
+
+
+@contextmanager
+def tiny_server(folder: Path, **settings: Any) -> Iterator[RunningServer]:
+    """A server of the tiny competition, with its root and its state under `folder`."""
+    with running_server(make_root(folder / "root"), folder / "server", **settings) as running:
+        yield running
 
 
 def wait_until_graded(server: RunningServer) -> None:

@@ -26,6 +26,7 @@ from tests.tiny_kaggle import (
     make_root,
     running_server,
     submission_text,
+    tiny_server,
     wait_until_graded,
 )
 
@@ -183,7 +184,7 @@ def test_it_is_said_whether_votes_have_dates(tmp_path: Path) -> None:
 
 def test_too_many_calls_are_told_when_to_come_back(tmp_path: Path) -> None:
     limits = ServerLimits(calls_per_minute=3)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
+    with tiny_server(tmp_path, limits=limits) as server:
         server.service.state.ensure_user("bob", "token-of-bob")
         headers = {"Authorization": f"Bearer {TOKEN}"}
         address = f"{server.url}/api/v1/{COMPETITIONS}/ListCompetitions"

@@ -8,15 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.tiny_kaggle import (
-    CANARY,
-    SLUG,
-    RunningServer,
-    make_root,
-    running_server,
-    submission_text,
-    wait_until_graded,
-)
+from tests.tiny_kaggle import CANARY, SLUG, RunningServer, submission_text, tiny_server, wait_until_graded
 
 COMPETITIONS = "competitions.CompetitionApiService"
 CLIENTS = 50
@@ -76,7 +68,7 @@ def take_part(client: Client) -> None:
 
 
 def test_fifty_clients_at_once_lose_nothing(tmp_path: Path) -> None:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+    with tiny_server(tmp_path) as server:
         for number in range(1, CLIENTS + 1):
             server.service.state.ensure_user(f"user{number}", f"token-{number}")
         clients = [Client(server, number) for number in range(1, CLIENTS + 1)]

@@ -12,13 +12,13 @@ import requests
 
 from mle_live.patience import RequestBounds
 from mle_live.proxy import RefusingProxyProtocol
-from tests.tiny_kaggle import RunningServer, make_root, running_server
+from tests.tiny_kaggle import RunningServer, tiny_server
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     monkeypatch.setattr(RefusingProxyProtocol, "patience", RequestBounds(1.0, 1.0, 10_000))
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
+    with tiny_server(tmp_path) as running:
         yield running
 
 

@@ -28,7 +28,7 @@ from mle_live.environment import (
     shell_lines,
     write_serving,
 )
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, tiny_server
 
 MLE_LIVE = [sys.executable, "-m", "mle_live"]
 
@@ -149,7 +149,7 @@ def test_connect_is_refused_with_a_sentence(root: Path, target: bytes) -> None:
 
 
 def test_an_upload_that_begins_like_a_connect_is_an_upload(tmp_path: Path) -> None:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+    with tiny_server(tmp_path) as server:
         answer = _split_put(server, b"CONNECT this,1\n")
     assert b"201 Created" in answer
 

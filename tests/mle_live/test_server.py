@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,12 @@ from tests.tiny_kaggle import (
     make_root,
     running_server,
     submission_text,
+    tiny_server,
     wait_until_graded,
 )
 
 COMPETITIONS = "competitions.CompetitionApiService"
 OFF_BY_ROW = [value + 3.0 + row / 7 for row, value in enumerate(CANARY)]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
 
 
 def rpc(server: RunningServer, name: str, body: dict[str, Any] | None = None, token: str = TOKEN) -> Any:
@@ -238,7 +232,7 @@ def test_folders_of_data_are_listed_as_a_tree(server: RunningServer) -> None:
 
 def test_uploads_are_bounded_and_belong_to_their_user(tmp_path: Path) -> None:
     limits = ServerLimits(submission_bytes=1000)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
+    with tiny_server(tmp_path, limits=limits) as server:
         server.service.state.ensure_user("bob", "token-of-bob")
         start = f"{COMPETITIONS}/StartSubmissionUpload"
         body = {"competitionName": SLUG, "contentLength": 1001, "fileName": "s.csv"}

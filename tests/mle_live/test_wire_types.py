@@ -21,7 +21,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType
 from mle_live.server import apis_of
 from mle_live.wire import Rpc, handlers
 from mle_live.wire_types import message, read_message
-from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, tiny_server
 
 ODD = (-1, float("inf"), "x", "\ud800", "\0", "../..", [1], {"a": [1]}, "9" * 5000)
 
@@ -40,7 +40,7 @@ def test_a_message_takes_moments_and_tuples_and_no_unknown_field() -> None:
 
 
 def test_every_handler_is_declared_under_the_name_of_its_request(tmp_path: Path) -> None:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+    with tiny_server(tmp_path) as server:
         contracts = [contract for contract, _ in handlers(apis_of(server.service), Rpc)]
     assert len({contract.name for contract in contracts}) == len(contracts) == 49
     for contract in contracts:
@@ -88,7 +88,7 @@ def test_a_value_of_another_type_is_refused_by_its_fields_name(
 
 
 def test_no_odd_value_of_any_field_of_any_call_is_a_fault_of_the_server(tmp_path: Path) -> None:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+    with tiny_server(tmp_path) as server:
         known = {"competitionName": SLUG, "competition": SLUG, "userName": "ann", "kernelSlug": "starter"}
         headers = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -19,7 +19,7 @@ from kaggle_runner.errors import BadCompetition, ConfigError
 from kaggle_runner.inside_kaggle import SESSION_ENDED
 from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.agents.pushing_world import CANARY, PREDICT, TRAIN, World, open_world, turn
-from tests.tiny_kaggle import make_root, running_server
+from tests.tiny_kaggle import make_root, running_server, tiny_server
 
 pytestmark = pytest.mark.timeout(240)
 WRITE = turn(PREDICT, submits=True, goal="predict")
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     run = tmp_path / "state" / "runs" / "tiny-comp-20261122-101112"
     run.mkdir(parents=True)
     with (
-        running_server(make_root(tmp_path / "root"), tmp_path / "server") as server,
+        tiny_server(tmp_path) as server,
         Store(run / "run.sqlite", clock=SYSTEM_CLOCK) as store,
     ):
         yield open_world(server, store)

@@ -11,13 +11,13 @@ import pytest
 from comind.at_kaggle.setup import check_push
 from comind.config import RunConfig
 from kaggle_runner.errors import KaggleError
-from tests.tiny_kaggle import DEADLINE, NOW, SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import DEADLINE, NOW, SLUG, TOKEN, RunningServer, tiny_server
 
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[RunningServer]:
     now = DEADLINE + timedelta(days=1)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server", now=now) as server:
+    with tiny_server(tmp_path, now=now) as server:
         yield server
 
 
@@ -33,7 +33,7 @@ async def test_a_closed_competition_is_told_before_a_push(closed: RunningServer,
 
 
 async def test_an_open_one_has_no_remark_about_its_deadline(tmp_path: Path) -> None:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server", now=NOW) as server:
+    with tiny_server(tmp_path, now=NOW) as server:
         remarks = await check_push(*settings(server), tmp_path)
         assert [remark for remark in remarks if remark.startswith("deadline")] == []
         with pytest.raises(KaggleError):

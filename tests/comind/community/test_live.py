@@ -26,19 +26,13 @@ from kaggle_runner.kaggle.transport import Retries
 from tests.comind.evaluator.folders import houses, ready_evaluator
 from tests.fakes.clocks import HandClock
 from tests.fakes.kaggle_line import KaggleLine
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer
 
 OUTPUT = """\
 # License: MIT
 open('oof.csv', 'w').write('id,p\\nr1,0.5\\n')
 open('model.pkl', 'wb').write(bytes(10))
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
-        yield running
 
 
 @pytest.fixture

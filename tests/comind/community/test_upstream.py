@@ -12,7 +12,7 @@ from comind.config import RunConfig
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError, UnknownCompetition
 from kaggle_runner.kaggle.addresses import KAGGLE_URL
 from mle_live.service import ServerLimits
-from tests.tiny_kaggle import SLUG, TOKEN, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, tiny_server
 
 SERVED = {"COMIND_KAGGLE_URL": "http://127.0.0.1:8787", "COMIND_KAGGLE_TOKEN": "t"}
 REAL = {"KAGGLE_API_TOKEN": "KGAT_1"}
@@ -83,7 +83,7 @@ def test_a_missing_token_of_the_named_one_is_said_before_anything(nowhere: dict[
 def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment in which a Kaggle is named that asks for its rules to be accepted."""
     limits = ServerLimits(rules_required=True)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server", limits=limits) as server:
+    with tiny_server(tmp_path, limits=limits) as server:
         yield {"HOME": str(tmp_path), "COMIND_KAGGLE_URL": server.url, "COMIND_KAGGLE_TOKEN": TOKEN}
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from comind_tui.cli import main
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, tiny_server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("kaggle")
-    with running_server(make_root(folder / "root"), folder / "state") as running:
+    with tiny_server(folder) as running:
         yield running
 
 

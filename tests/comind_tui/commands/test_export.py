@@ -16,13 +16,13 @@ from kaggle_runner.errors import ConfigError
 from kaggle_runner.inside_kaggle import MARK
 from tests.comind.in_kaggle.exported_run import make_run
 from tests.mle_live.api.pushing import Pusher
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, tiny_server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    with running_server(make_root(folder / "root"), folder / "state") as running:
+    with tiny_server(folder) as running:
         yield running
 
 

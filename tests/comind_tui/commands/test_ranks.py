@@ -42,16 +42,15 @@ from tests.tiny_kaggle import (
     SLUG,
     TOKEN,
     RunningServer,
-    make_root,
-    running_server,
     submission_text,
+    tiny_server,
     wait_until_graded,
 )
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
+    with tiny_server(tmp_path) as running:
         monkeypatch.setenv("COMIND_KAGGLE_URL", running.url)
         monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
         yield running

@@ -23,12 +23,12 @@ from kaggle_runner.kaggle.catalogue import account_of, database_of
 from kaggle_runner.ranks.look import record
 from tests.comind_tui.driving import app_of, both_sizes, shown, text_of, until
 from tests.kaggle_runner.ranks.boards import asked, table
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, tiny_server
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
+    with tiny_server(tmp_path) as running:
         monkeypatch.setenv("COMIND_KAGGLE_URL", running.url)
         monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
         yield running
@@ -173,7 +173,7 @@ async def test_home_opens_with_the_last_list_when_its_kaggle_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "state"
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
+    with tiny_server(tmp_path) as running:
         monkeypatch.setenv("COMIND_KAGGLE_URL", running.url)
         monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
         app = ComindApp(state)

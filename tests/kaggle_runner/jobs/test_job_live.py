@@ -23,7 +23,7 @@ from kaggle_runner.kaggle.records import KernelPush
 from kaggle_runner.kaggle.transport import Retries
 from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.fakes.kaggle_line import KaggleLine
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, tiny_server
 
 PACE = Pace(first=0.1, most=0.5, grace=2.0, patience=60.0)
 LOAD = (
@@ -34,8 +34,7 @@ LOAD = (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    root = make_root(folder / "root")
-    with running_server(root, folder / "state") as running:
+    with tiny_server(folder) as running:
         yield running
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,10 @@ from tests.tiny_kaggle import (
     SLUG,
     TOKEN,
     RunningServer,
-    make_root,
-    running_server,
     submission_text,
+    tiny_server,
     wait_until_graded,
 )
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
-        yield running
 
 
 def kaggle_at(url: str, token: str = TOKEN) -> Kaggle:
@@ -40,7 +32,7 @@ AWAY = kaggle_at("http://127.0.0.1:1")
 
 async def test_a_list_is_kept_and_shown_again_when_its_kaggle_is_away(tmp_path: Path) -> None:
     database = tmp_path / "kaggle.sqlite"
-    with running_server(make_root(tmp_path / "root"), tmp_path / "server") as running:
+    with tiny_server(tmp_path) as running:
         kaggle = kaggle_at(running.url)
         assert kept(kaggle, database).at is None
         listing = await refreshed(kaggle, database, HandClock(NOW))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,9 @@ from tests.tiny_kaggle import (
     SLUG,
     TOKEN,
     RunningServer,
-    make_root,
-    running_server,
     submission_text,
+    tiny_server,
 )
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
 
 
 @pytest.fixture
@@ -197,7 +189,7 @@ async def test_rules_that_are_not_accepted_are_said_with_their_page(tmp_path: Pa
 
     limits = ServerLimits(rules_required=True)
     with (
-        running_server(make_root(tmp_path / "r"), tmp_path / "s", limits=limits) as server,
+        tiny_server(tmp_path, limits=limits) as server,
         pytest.raises(KaggleError) as refusal,
     ):
         await KaggleClient(server.url, TOKEN).download_all(SLUG, tmp_path / "data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,7 @@ import pytest
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.transport import Retries
-from tests.tiny_kaggle import TOKEN, RunningServer, make_root, running_server
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
+from tests.tiny_kaggle import TOKEN, RunningServer
 
 
 @pytest.fixture

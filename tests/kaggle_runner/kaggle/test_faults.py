@@ -12,16 +12,10 @@ from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KernelPush
 from kaggle_runner.kaggle.transport import Retries, Timeouts
 from tests.fakes.kaggle_line import Fault, KaggleLine
-from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
+from tests.tiny_kaggle import ROWS, SLUG, TOKEN, RunningServer, submission_text
 
 PATIENT = Retries(tries=6, first_wait=0.01)
 PUSH = KernelPush("my-kernel", "my kernel", "print(1)", "script")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
 
 
 @pytest.fixture

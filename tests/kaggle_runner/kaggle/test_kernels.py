@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,16 @@ from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.outputs import read_log
 from kaggle_runner.kaggle.records import KernelPush, KernelStatus
 from kaggle_runner.kaggle.transport import Retries
-from tests.tiny_kaggle import CANARY, SLUG, TOKEN, RunningServer, make_root, running_server, submission_text
+from tests.tiny_kaggle import (
+    CANARY,
+    SLUG,
+    TOKEN,
+    RunningServer,
+    make_root,
+    running_server,
+    submission_text,
+    tiny_server,
+)
 
 WRITES = """\
 import pathlib, sys
@@ -25,12 +33,6 @@ pathlib.Path("submission.csv").write_text({text!r})
 for number in range({files}):
     pathlib.Path(f"part_{{number:03}}.bin").write_bytes(bytes(10))
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
 
 
 @pytest.fixture
@@ -160,9 +162,7 @@ async def test_output_beyond_the_limit_is_left_out_by_name(client: KaggleClient,
 async def test_quota_is_told_in_seconds(tmp_path: Path) -> None:
     from mle_live.service import ServerLimits
 
-    with running_server(
-        make_root(tmp_path / "r"), tmp_path / "s", limits=ServerLimits(gpu_hours=30)
-    ) as server:
+    with tiny_server(tmp_path, limits=ServerLimits(gpu_hours=30)) as server:
         quota = await KaggleClient(server.url, TOKEN).quota()
     assert quota is not None
     assert (quota.gpu.allowed, quota.gpu.used, quota.gpu.left) == (108_000, 0, 108_000)

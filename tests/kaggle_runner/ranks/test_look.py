@@ -18,23 +18,7 @@ from kaggle_runner.ranks.book import RankBook
 from kaggle_runner.ranks.look import assess, look_once, record
 from tests.fakes.clocks import HandClock
 from tests.kaggle_runner.ranks.boards import NOON, asked, table
-from tests.tiny_kaggle import (
-    CANARY,
-    NOW,
-    SLUG,
-    TOKEN,
-    RunningServer,
-    make_root,
-    running_server,
-    submission_text,
-    wait_until_graded,
-)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as running:
-        yield running
+from tests.tiny_kaggle import CANARY, NOW, SLUG, TOKEN, RunningServer, submission_text, wait_until_graded
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ import requests
 from mle_live.environment import client_environment, client_home, keep_token
 from mle_live.service import NOBODY, Call, ServerLimits
 from mle_live.stores.datasets import DatasetBounds
-from tests.tiny_kaggle import NOW, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import NOW, TOKEN, RunningServer, make_root, running_server, tiny_server
 
 DATASETS = "datasets.DatasetApiService"
 BOB = "token-of-bob"
@@ -32,7 +32,7 @@ Kaggle = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     limits = ServerLimits(blob_bytes=3_000_000, datasets=DatasetBounds(files=20, bytes=2_000_000))
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
+    with tiny_server(tmp_path, limits=limits) as running:
         running.service.state.ensure_user("bob", BOB)
         yield running
 

@@ -16,7 +16,7 @@ import requests
 from mle_live.environment import client_environment, client_home, keep_token
 from mle_live.service import ServerLimits
 from tests.mle_live.api.pushing import Pusher
-from tests.tiny_kaggle import NOW, SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import NOW, SLUG, TOKEN, RunningServer, make_root, running_server, tiny_server
 
 COMPETITIONS = "competitions.CompetitionApiService"
 DISCUSSIONS = "discussions.DiscussionApiService"
@@ -26,7 +26,7 @@ BOB = "token-of-bob"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     limits = ServerLimits(gpu_hours=37.5, tpu_hours=2)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
+    with tiny_server(tmp_path, limits=limits) as running:
         running.service.state.ensure_user("bob", BOB)
         yield running
 

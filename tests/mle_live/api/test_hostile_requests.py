@@ -25,6 +25,7 @@ from tests.tiny_kaggle import (
     make_root,
     running_server,
     submission_text,
+    tiny_server,
 )
 
 COMPETITIONS = "/api/v1/competitions.CompetitionApiService"
@@ -35,7 +36,7 @@ DEEP = '{"files":[],"directories":[' * 300 + "]}" * 300
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     limits = ServerLimits(open_uploads=3)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as running:
+    with tiny_server(tmp_path, limits=limits) as running:
         yield running
 
 

@@ -14,9 +14,8 @@ from tests.tiny_kaggle import (
     ROWS,
     SLUG,
     RunningServer,
-    make_root,
-    running_server,
     submission_text,
+    tiny_server,
     wait_until_graded,
 )
 
@@ -24,7 +23,7 @@ from tests.tiny_kaggle import (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    with running_server(make_root(folder / "root"), folder / "state") as running:
+    with tiny_server(folder) as running:
         yield running
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from tests.mle_live.api.official_command import Kaggle
 from tests.mle_live.api.pushing import Pusher, notebook_text
-from tests.tiny_kaggle import SLUG, RunningServer, make_root, running_server, wait_until_graded
+from tests.tiny_kaggle import SLUG, RunningServer, tiny_server, wait_until_graded
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    with running_server(make_root(folder / "root"), folder / "state") as running:
+    with tiny_server(folder) as running:
         yield running
 
 

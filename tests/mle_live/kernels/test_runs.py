@@ -20,7 +20,7 @@ from mle_live.kernels.runs import KernelLimits
 from mle_live.process import MleLiveProcess
 from mle_live.service import ServerLimits
 from tests.mle_live.api.pushing import Pusher, add_bob
-from tests.tiny_kaggle import CANARY, NOW, SLUG, TOKEN, RunningServer, make_root, running_server
+from tests.tiny_kaggle import CANARY, NOW, SLUG, TOKEN, RunningServer, make_root, running_server, tiny_server
 
 TIGHT = KernelLimits(
     at_once=1,
@@ -37,8 +37,7 @@ TIGHT = KernelLimits(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    root = make_root(folder / "root")
-    with running_server(root, folder / "state", kernel_limits=TIGHT) as running:
+    with tiny_server(folder, kernel_limits=TIGHT) as running:
         yield running
 
 
@@ -255,7 +254,7 @@ def test_datasets_are_mounted_by_name_and_another_of_that_name_with_its_owner(tm
     for owner in ("ann", "bob"):
         (files / owner / "rows").mkdir(parents=True)
         (files / owner / "rows" / "who.txt").write_text(owner)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state") as server:
+    with tiny_server(tmp_path) as server:
         server.service.kernels.inputs.dataset_folder = lambda user, ref: (
             files / ref if user.username == "alice" and (files / ref).is_dir() else None
         )
@@ -284,7 +283,7 @@ async def test_nothing_of_a_kernel_is_left_when_its_server_is_killed(tmp_path: P
 
 def test_data_of_a_competition_whose_rules_are_not_accepted_are_not_mounted(tmp_path: Path) -> None:
     limits = ServerLimits(rules_required=True)
-    with running_server(make_root(tmp_path / "root"), tmp_path / "state", limits=limits) as server:
+    with tiny_server(tmp_path, limits=limits) as server:
         alice = Pusher(server)
         code = "import os\nprint('inputs', os.listdir('/kaggle/input'))"
         told = alice.push("Not entered", code, competitionDataSources=[SLUG])
