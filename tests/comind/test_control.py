@@ -58,7 +58,7 @@ async def test_a_stop_ends_a_pause() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     one.stop("stopped by a person")
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_an_agents_time_ends_that_agent_and_a_pause_moves_it() -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 SECRET = "sk-canary-0f3c9a"
+AMPLE = "10m"
+"""A time limit that no run here reaches, on a busy machine either. With more, agents' recipes would grow."""
 COMMAND = str(Path(sys.executable).with_name("comind-tui"))
 
 

@@ -11,11 +11,11 @@ from comind.offline.responder import respond
 from comind.state.reader import reading
 from comind.state.records import Cell
 from comind.state.runs import list_runs
-from tests.e2e.commands import SECRET, comind
+from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import ScriptedModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 SEARCH = """
 import os, socket, stat
@@ -84,7 +84,7 @@ def test_a_searching_agent_finds_no_label_no_key_no_network(tmp_path: Path) -> N
         port.append(int(server.url.split(":")[2].split("/")[0]))
         comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
-            "--rounds", "1", "--time-limit", "150s", "--json",
+            "--rounds", "1", "--time-limit", AMPLE, "--json",
             state=state,
         )  # fmt: skip
     [run] = list_runs(state)

@@ -16,11 +16,11 @@ from comind.offline.responder import respond
 from comind.state.reader import Reader, reading
 from comind.state.records import Event, LlmCall
 from comind.state.runs import list_runs
-from tests.e2e.commands import SECRET, comind
+from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import Scripted, ScriptedModel, html_page, rate_limited
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 def troubled(request: dict[str, Any], number: int) -> Scripted | str:
@@ -44,7 +44,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     with ScriptedModel(troubled) as server:
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "2",
-            "--rounds", "1", "--time-limit", "150s", "--json",
+            "--rounds", "1", "--time-limit", AMPLE, "--json",
             state=root / "state",
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_a_money_limit_winds_the_run_down_with_a_submission_and_a_report(tmp_pat
     with ScriptedModel(lambda request, n: respond(request["messages"])) as server:
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
-            "--rounds", "9", "--time-limit", "150s", "--max-cost", "6", "--config", str(config), "--json",
+            "--rounds", "9", "--time-limit", AMPLE, "--max-cost", "6", "--config", str(config), "--json",
             state=tmp_path / "state",
         )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -13,12 +13,12 @@ from comind.offline.responder import respond
 from comind.state.reader import Reader, reading
 from comind.state.records import Evaluation, Event, LlmCall, ReplyFault
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import SECRET, comind
+from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.fakes.scripted_llm import ScriptedModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 MAX_TOKENS = 2_000_000
 
@@ -41,7 +41,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     ):
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", proxy.url, "--coders", "2",
-            "--rounds", "2", "--steps", "6", "--time-limit", "150s", "--max-tokens", str(MAX_TOKENS),
+            "--rounds", "2", "--steps", "6", "--time-limit", AMPLE, "--max-tokens", str(MAX_TOKENS),
             "--json",
             state=root / "state",
         )  # fmt: skip

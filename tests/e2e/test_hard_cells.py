@@ -20,7 +20,7 @@ from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 
 CELLS = {
     "lines": (

@@ -29,7 +29,6 @@ from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         not abilities().landlock, reason="agents inside need Landlock where no namespace nests"
     ),

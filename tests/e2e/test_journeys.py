@@ -18,10 +18,10 @@ import pytest
 from comind.state.reader import reading
 from comind.state.records import Agent, Cell, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import COMMAND, SECRET, comind, environment
+from tests.e2e.commands import AMPLE, COMMAND, SECRET, comind, environment
 from tests.e2e.small_competition import write_small_competition
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[
     data = write_small_competition(root / "fruit")
     before = tree(data)
     done = comind(
-        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "2", "--time-limit", "150s", "--json",
+        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "2", "--time-limit", AMPLE, "--json",
         state=root / "state",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -146,7 +146,7 @@ def test_a_run_killed_at_any_moment_is_resumed_without_asking_twice(tmp_path: Pa
     state = tmp_path / "state"
     command = [
         COMMAND, "run", f"{data}/", "--offline", "--headless",
-        "--coders", "2", "--rounds", "1", "--time-limit", "150s", "--state", str(state),
+        "--coders", "2", "--rounds", "1", "--time-limit", AMPLE, "--state", str(state),
     ]  # fmt: skip
     engine = subprocess.Popen(
         command,
@@ -171,16 +171,15 @@ def test_a_run_killed_at_any_moment_is_resumed_without_asking_twice(tmp_path: Pa
 
 def wait_for_cells(state: Path, count: int) -> RunFolder:
     """Until a run in `state` has so many ended cells."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while True:
         for folder in list_runs(state):
             with reading(folder.database) as reader:
                 done = reader.count(Cell, "status = 'ok'")
+                run = reader.run()
             if done >= count:
                 return folder
+            assert run is None or not run.finished_at, folder.engine_log.read_text()
         time.sleep(0.2)
-    told = [folder.engine_log.read_text() for folder in list_runs(state)]
-    raise AssertionError(f"no {count} cells ended in two minutes: {told}")
 
 
 def snapshot(folder: RunFolder) -> dict[str, dict[str, str]]:
@@ -205,12 +204,12 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     state = tmp_path / "state"
     engine = subprocess.Popen(
         [COMMAND, "run", f"{data}/", "--offline", "--headless",
-         "--coders", "1", "--rounds", "3", "--time-limit", "150s", "--state", str(state)],
+         "--coders", "1", "--rounds", "3", "--time-limit", AMPLE, "--state", str(state)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     folder = wait_for_cells(state, 4)
     engine.send_signal(signal.SIGINT)
-    assert engine.wait(90) == 130
+    assert engine.wait() == 130
     with reading(folder.database) as reader:
         run = reader.run()
         assert run is not None
@@ -234,18 +233,9 @@ def test_a_shelf_competition_is_won_against_its_sample_and_the_hidden_labels_agr
     state.mkdir()
     (state / "mle_live").symlink_to(prepared_root(slug))
     done = comind(
-        "run",
-        slug,
-        "--offline",
-        "--coders",
-        "2",
-        "--rounds",
-        "1",
-        "--time-limit",
-        "200s",
-        "--json",
+        "run", slug, "--offline", "--coders", "2", "--rounds", "1", "--time-limit", AMPLE, "--json",
         state=state,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     low, high = shown["best"]["interval"]

@@ -24,7 +24,7 @@ from tests.e2e.commands import COMMAND, comind, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 SLUG = "census-income"
 
 
@@ -159,15 +159,13 @@ def test_an_engine_killed_while_its_kernel_runs_harvests_it_and_pushes_nothing_t
 
 def wait_for_push(state: Path, engine: subprocess.Popen[bytes]) -> RunFolder:
     """Until a kernel of a run in `state` is at Kaggle."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and engine.poll() is None:
+    while engine.poll() is None:
         for folder in list_runs(state):
             with reading(folder.database) as reader:
                 pushed = reader.count(Push, "ref != ''") if reader.run() else 0
             if pushed:
                 return folder
         time.sleep(0.1)
-    engine.kill()
     raise AssertionError(f"nothing was pushed: {engine.communicate()[1].decode()}")
 
 

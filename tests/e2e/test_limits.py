@@ -17,11 +17,11 @@ from comind.state.reader import reading
 from comind.state.records import Agent, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from comind.state.store import Store
-from tests.e2e.commands import comind
+from tests.e2e.commands import AMPLE, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import Script, Scripted, ScriptedModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 SUBMITS = re.compile(r"<submission>\s*(?!none)\w", re.IGNORECASE)
@@ -93,7 +93,7 @@ def assert_wound_down(outcome: Outcome, limit: str) -> None:
 
 
 def test_a_token_limit_ends_the_run_and_pays_for_the_reports(tmp_path: Path) -> None:
-    outcome = run_of(tmp_path, served, "--rounds", "9", "--time-limit", "150s", "--max-tokens", "70000")
+    outcome = run_of(tmp_path, served, "--rounds", "9", "--time-limit", AMPLE, "--max-tokens", "70000")
     assert_wound_down(outcome, "70,000 tokens")
     assert 50_000 < outcome.shown["cost"]["tokens"] <= 70_000
     [winding] = [event for event in outcome.events if event.kind == "winding_down"]
@@ -102,7 +102,7 @@ def test_a_token_limit_ends_the_run_and_pays_for_the_reports(tmp_path: Path) -> 
 
 
 def test_an_agents_token_limit_ends_that_agent_and_the_next_round_comes(tmp_path: Path) -> None:
-    outcome = run_of(tmp_path, served, "--rounds", "2", "--time-limit", "150s", "--agent-max-tokens", "27000")
+    outcome = run_of(tmp_path, served, "--rounds", "2", "--time-limit", AMPLE, "--agent-max-tokens", "27000")
     assert outcome.done.returncode == 0, outcome.done.stderr
     assert (outcome.run.status, outcome.run.round) == ("finished", 2)
     ended = [agent for agent in outcome.agents if "this agent's" in agent.stop_reason]
@@ -115,7 +115,7 @@ def test_an_agents_token_limit_ends_that_agent_and_the_next_round_comes(tmp_path
 
 def test_an_agents_time_limit_ends_it_while_it_waits_for_the_model(tmp_path: Path) -> None:
     outcome = run_of(
-        tmp_path, hanging, "--rounds", "2", "--time-limit", "150s", "--agent-time-limit", "25s"
+        tmp_path, hanging, "--rounds", "2", "--time-limit", AMPLE, "--agent-time-limit", "25s"
     )  # fmt: skip
     assert outcome.done.returncode == 0, outcome.done.stderr
     assert (outcome.run.status, outcome.run.round) == ("finished", 2)
@@ -125,19 +125,19 @@ def test_an_agents_time_limit_ends_it_while_it_waits_for_the_model(tmp_path: Pat
 
 @pytest.fixture(scope="module")
 def hung(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return run_of(tmp_path_factory.mktemp("hung"), hanging, "--rounds", "1", "--time-limit", "40s")
+    return run_of(tmp_path_factory.mktemp("hung"), hanging, "--rounds", "1", "--time-limit", "70s")
 
 
 def test_the_time_limit_ends_a_run_that_hangs_on_its_model(hung: Outcome) -> None:
     assert_wound_down(hung, "time limit")
-    assert hung.run.seconds_used < 60
+    assert 70 <= hung.run.seconds_used < 150
 
 
 def test_a_run_resumed_after_its_time_leaves_no_agent_half_way(hung: Outcome) -> None:
     """As if the engine had been killed while an agent wrote its report, at the end of the run's time."""
     with Store(hung.folder.database) as store:
         store.save(
-            replace(hung.run, status="running", finished_at="", best_evaluation="", seconds_used=40.0),
+            replace(hung.run, status="running", finished_at="", best_evaluation="", seconds_used=70.0),
             replace(hung.agents[0], status="reporting", finished_at="", stop_reason=""),
         )
     done = comind("resume", hung.folder.id, "--headless", state=hung.folder.state)

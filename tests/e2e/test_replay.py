@@ -13,10 +13,10 @@ import pytest
 from comind.state.reader import reading
 from comind.state.records import Cell, Evaluation, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import comind
+from tests.e2e.commands import AMPLE, comind
 from tests.e2e.small_competition import write_small_competition
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     data = write_small_competition(root / "fruit")
     done = comind(
         "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "1", "--seed", "7",
-        "--time-limit", "150s", "--json", state=root / "state",
+        "--time-limit", AMPLE, "--json", state=root / "state",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [folder] = list_runs(root / "state")

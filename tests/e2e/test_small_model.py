@@ -12,10 +12,10 @@ import pytest
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Idea, LlmCall
 from comind.state.runs import list_runs
-from tests.e2e.commands import comind
+from tests.e2e.commands import AMPLE, comind
 from tests.e2e.small_competition import write_small_competition
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     folder = write_small_competition(root / "fruit")
     done = comind(
         "run", f"{folder}/", "--offline", "--preset", "small-model", "--rounds", "2", "--steps", "2",
-        "--time-limit", "150s", "--json", state=root / "state",
+        "--time-limit", AMPLE, "--json", state=root / "state",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")

@@ -17,7 +17,7 @@ from tests.e2e.commands import COMMAND, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.scripted_llm import ScriptedModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 
 ENDLESS = """<code>
 import subprocess, sys
@@ -44,10 +44,8 @@ def _read(path: Path) -> str:
 
 
 def wait_until(holds: Callable[[], bool], engine: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 240
     while not holds():
         assert engine.poll() is None, "the run ended before it was stopped"
-        assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
@@ -70,7 +68,7 @@ def test_a_stop_during_the_split_ends_the_run_and_leaves_no_sandbox(moment: str,
         try:
             wait_until(reached, engine)
             engine.send_signal(signal.SIGTERM)
-            _, said = engine.communicate(timeout=60)
+            _, said = engine.communicate()
         finally:
             engine.kill()
             engine.wait()

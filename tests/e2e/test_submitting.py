@@ -23,7 +23,7 @@ from tests.e2e.commands import COMMAND, comind, environment
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.e2e
 
 SLUG = "digits-5k"
 LIMIT = 3
@@ -41,7 +41,7 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     how: str, rounds: int, server: RunningServer, tmp_path: Path
 ) -> None:
     state, config = tmp_path / "state", tmp_path / "run.yaml"
-    config.write_text(f"verify_kernels: false\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 5m\n")
+    config.write_text(f"verify_kernels: false\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 10m\n")
     with KaggleLine(server.url) as line:
         line.spoil("CreateSubmission", "held")
         words = [

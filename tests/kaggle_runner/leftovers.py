@@ -45,7 +45,7 @@ async def nothing_left() -> AsyncIterator[str]:
     mark = uuid.uuid4().hex
     try:
         yield mark
-        for _ in range(100):
+        for _ in range(1500):
             if not marked(mark):
                 break
             await asyncio.sleep(0.02)

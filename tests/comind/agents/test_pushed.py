@@ -21,7 +21,6 @@ from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.agents.pushing_world import CANARY, PREDICT, TRAIN, World, open_world, turn
 from tests.tiny_kaggle import make_root, running_server, tiny_server
 
-pytestmark = pytest.mark.timeout(240)
 WRITE = turn(PREDICT, submits=True, goal="predict")
 
 

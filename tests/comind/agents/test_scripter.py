@@ -77,7 +77,7 @@ def kernel(name: str, source: str) -> Kernel:
 async def improve(world: World, replies: Sequence[str], *, steps: int) -> Agent:
     """Verify the mean kernel, then let a script agent change it."""
     world.store.save(kernel("mean", MEAN))
-    await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    await verify_kernels(world.shop, world.store.all(Kernel), seconds=600)
     draft = script_drafts(world.shop, 1, 1)[0]
     base = world.store.get(Evaluation, f"{draft.parent}-s01")
     assert base is not None
@@ -92,7 +92,7 @@ async def improve(world: World, replies: Sequence[str], *, steps: int) -> Agent:
 
 async def test_kernels_are_run_as_they_are_and_scored_on_our_split(world: World) -> None:
     world.store.save(kernel("mean", MEAN), kernel("broken", BROKEN), kernel("line", LINE))
-    verified = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    verified = await verify_kernels(world.shop, world.store.all(Kernel), seconds=600)
     assert [(one.id, one.verified) for one in verified] == [
         ("ann/mean", "ok"), ("ann/broken", "failed"), ("ann/line", "ok"),
     ]  # fmt: skip
@@ -112,7 +112,7 @@ async def test_kernels_are_run_as_they_are_and_scored_on_our_split(world: World)
 )
 async def test_a_kernel_that_leaves_no_plain_file_is_told_and_harms_nobody(world: World, end: str) -> None:
     world.store.save(kernel("trap", f"{MEAN}import os\n{end}\nos.chmod('.', 0)\n"))
-    [trap] = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    [trap] = await verify_kernels(world.shop, world.store.all(Kernel), seconds=600)
     assert trap.verified == "failed"
     assert "no submission.csv that can be read" in world.store.all(Event, "kind = 'verified'")[-1].message
     _remove(world.shop.folder.workspace("k01") / "submission.csv")
@@ -121,9 +121,9 @@ async def test_a_kernel_that_leaves_no_plain_file_is_told_and_harms_nobody(world
 
 async def test_what_was_verified_is_not_run_again(world: World) -> None:
     world.store.save(kernel("mean", MEAN))
-    await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    await verify_kernels(world.shop, world.store.all(Kernel), seconds=600)
     count = world.store.count(Event)
-    again = await verify_kernels(world.shop, world.store.all(Kernel), seconds=60)
+    again = await verify_kernels(world.shop, world.store.all(Kernel), seconds=600)
     assert again[0].verified == "ok"
     assert world.store.count(Event) == count
 

@@ -114,7 +114,7 @@ async def test_rests_grow_while_an_endpoint_stays_away(desk: OpenDesk, second: S
 
 
 async def test_a_time_out_moves_on_too(desk: OpenDesk, second: ScriptedModel) -> None:
-    settings = ModelSettings(call_seconds=0.3)
+    settings = ModelSettings(call_seconds=2.0)  # the second's answer must come in that time, too
     async with desk(
         lambda body, number: hanging(), settings=settings, fallbacks=[Endpoint("second", second.url)]
     ) as d:

@@ -28,8 +28,6 @@ from tests.fakes.offline_worlds import (
     wide_world,
 )
 
-pytestmark = pytest.mark.timeout(240)
-
 PLAIN = {modality: variants_for(modality, 0, frozenset()) for modality in SHELF}
 """What needs scikit-learn only; the networks have a file of their own."""
 

@@ -26,8 +26,6 @@ from tests.comind.offline.test_replies import METRIC, ask
 from tests.fakes.offline_world import Notebook, World, run_agent
 from tests.fakes.offline_worlds import image_world, several_world, table_world, text_world
 
-pytestmark = pytest.mark.timeout(120)
-
 PLAIN = "2 cores, no GPU.\npackages: python 3.11.9, numpy 2.4, scikit-learn 1.9"
 TORCH = f"{PLAIN}, torch 2.13.0+cpu, torchvision 0.28"
 NETWORKS = [(modality, v) for modality, shelf in SHELF.items() for v in shelf if v.needs]

@@ -18,7 +18,7 @@ class Bench:
     log: Path
 
     async def run(self, code: str, limits: CellLimits | None = None) -> CellResult:
-        return await self.notebook.execute(code, log_path=self.log, limits=limits or CellLimits(seconds=60))
+        return await self.notebook.execute(code, log_path=self.log, limits=limits or CellLimits(seconds=300))
 
 
 @asynccontextmanager
