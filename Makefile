@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Containers like to set it; then every engine, server and helper that a test starts compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 WORKERS ?= 4
 # Twice as many as the cores of a small machine: tests wait for about half of their time.
 
