@@ -28,7 +28,7 @@ __all__ = ["CellLimits", "CellProgress", "CellResult", "NotebookSession"]
 GRACE_SECONDS = 7.0
 """How long a cell may take to obey each of its two interrupts before its kernel is killed."""
 OUTPUT_SECONDS = 4.0
-"""How long to wait for the rest of the output once the cell is done (the end mark may have been dropped)."""
+"""How long to wait for more of the output once the cell is done (the end mark may have been dropped)."""
 LOOK_SECONDS = 0.25
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
@@ -208,7 +208,7 @@ class NotebookSession:
         try:
             end = await self._watch(cell, kernel, disk, reply, idle)
             if not end.kernel_lost:
-                await asyncio.wait({idle}, timeout=OUTPUT_SECONDS)
+                await _rest_of_output(cell, idle)
             elif not idle.done():
                 await asyncio.wait({idle}, timeout=0.1)  # what had been sent before the kernel ended
             return end
@@ -278,6 +278,16 @@ async def _first(task: asyncio.Task[Any], other: Awaitable[object], *, seconds: 
     second = asyncio.ensure_future(other)
     await asyncio.wait({task, second}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     second.cancel()
+
+
+async def _rest_of_output(cell: RunningCell, idle: asyncio.Task[None]) -> None:
+    """Until the end mark, or until nothing more comes: reading a flood takes longer than printing it."""
+    while True:
+        received = cell.outputs.received
+        await asyncio.wait({idle}, timeout=OUTPUT_SECONDS)
+        too_late = time.monotonic() - cell.started > cell.limits.seconds
+        if idle.done() or too_late or cell.outputs.received == received:
+            return
 
 
 async def _await_reply(client: Any, message: str) -> dict[str, Any]:

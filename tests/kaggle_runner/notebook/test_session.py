@@ -121,6 +121,16 @@ async def test_a_hundred_thousand_flushed_lines_lose_neither_begin_nor_end(tmp_p
     assert log.count("\n") > 99_000
 
 
+async def test_a_flood_is_read_to_its_end_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "OUTPUT_SECONDS", 0.2)  # as if reading were that much slower than printing
+    flood = "for n in range(0, 1_000_000, 100): print('\\n'.join(f'row {m}' for m in range(n, n + 100)))"
+    async with bench(tmp_path) as lab:
+        result = await lab.run(flood)
+    assert result.status == "ok" and "row 999999" in result.text
+
+
 async def test_the_log_stops_at_its_bound_and_the_end_is_still_seen(tmp_path: Path) -> None:
     async with bench(tmp_path) as lab:
         result = await lab.run(
