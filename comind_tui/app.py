@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.segment import Segment
+from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.color import Color
@@ -16,10 +17,11 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from comind.state.runs import RunFolder, runs_folder
-from comind_tui.commands.ranks import Watched
-from comind_tui.launch import launch_quietly
+from comind_tui.core.ranks import Watched
+from comind_tui.launch import Launcher, launch_quietly
 from comind_tui.screens.home import Home
 from comind_tui.screens.ranks import RanksScreen
+from comind_tui.screens.requests import WatchRanks, WatchRun
 from comind_tui.screens.run import RunScreen
 from comind_tui.style.themes import PLAIN, theme_name
 from kaggle_runner.kaggle.catalogue import database_of
@@ -30,8 +32,6 @@ WIDE = 140
 """Columns from which the run screen shows panes and a second view side by side."""
 TALL = 36
 """Rows from which the leaderboard shares its side with the plot and the events."""
-
-Launcher = Callable[[dict[str, Any], Path], str]
 
 
 class Inert(LineFilter):
@@ -67,7 +67,7 @@ class ComindApp(App[None]):
     ) -> None:
         super().__init__()
         self.state = state
-        self.launcher = launcher
+        self._launcher = launcher
         self._run_id = run_id
         self._ranks = ranks
         self._clock = clock
@@ -77,23 +77,23 @@ class ComindApp(App[None]):
         self.register_theme(PLAIN)
         self.theme = theme_name(os.environ)
         if self._run_id is not None:
-            self.watch_run(self._run_id)
+            self._watch_run(WatchRun(self._run_id))
         elif self._ranks is not None:
-            self.watch_ranks(self._ranks)
+            self._watch_ranks(WatchRanks(self._ranks))
         else:
-            self.push_screen(Home(self.state, self._clock))
+            self.push_screen(Home(self.state, self._clock, self._launcher))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), _INERT]
 
-    def watch_run(self, run_id: str) -> None:
-        """Open a run's screen; its database need not exist yet."""
-        self._watched.add(run_id)
-        self.push_screen(RunScreen(RunFolder(runs_folder(self.state) / run_id), self._clock))
+    @on(WatchRun)
+    def _watch_run(self, asked: WatchRun) -> None:
+        self._watched.add(asked.run_id)
+        self.push_screen(RunScreen(RunFolder(runs_folder(self.state) / asked.run_id), self._clock))
 
-    def watch_ranks(self, watched: Watched) -> None:
-        """Open the ranks of a competition, above whatever is shown."""
-        self.push_screen(RanksScreen(watched, database_of(self.state), self._clock))
+    @on(WatchRanks)
+    def _watch_ranks(self, asked: WatchRanks) -> None:
+        self.push_screen(RanksScreen(asked.watched, database_of(self.state), self._clock))
 
     def action_leave(self) -> None:
         """Back to the screen from which a run or a board was opened, else out. Runs go on."""

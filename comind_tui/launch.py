@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kaggle_runner.console import put_json
 from kaggle_runner.errors import ComindError, MachineError
+
+Launcher = Callable[[dict[str, Any], Path], str]
+"""Starts what the request names in a state folder; the run's id."""
 
 
 class LaunchFailed(ComindError):

@@ -16,9 +16,10 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Run
 from comind.state.runs import RunFolder
 from comind_tui.commands.listing import summary_text
+from comind_tui.text.events import event_line
 from comind_tui.text.plain import duration, foreseen, interval, labels_mark, run_times, spending
 from kaggle_runner.console import json_text, put, put_lines
-from kaggle_runner.moments import Clock, parse_moment
+from kaggle_runner.moments import Clock
 from kaggle_runner.texts import one_line
 
 QUIET_SECONDS = 15.0
@@ -89,13 +90,6 @@ class Printer:
         with self._lock:
             put_lines(line, stream=self._stream)
             self._last_line = self._clock.monotonic()
-
-
-def event_line(event: Event) -> str:
-    """`12:03:45  r1-a2  cell 3 ran` in local time."""
-    at = parse_moment(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
-    who = event.agent or (f"round {event.round}" if event.round else "run")
-    return f"{at}  {one_line(who):<8}  {one_line(event.message)}"
 
 
 def progress_line(reader: Reader, clock: Clock) -> str:

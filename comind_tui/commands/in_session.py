@@ -14,7 +14,8 @@ from pathlib import Path
 from comind.config import from_mapping
 from comind.in_kaggle.notebook import Plan, keep, read_plan, restore, session_config, session_settings
 from comind.state.runs import RunFolder, default_state, list_runs, read_run
-from comind_tui.commands.run import check_key, run_headless
+from comind_tui.commands.run import run_headless
+from comind_tui.core.keys import check_key
 from kaggle_runner.console import say, say_error
 from kaggle_runner.errors import ComindError, ConfigError, ModelError
 from kaggle_runner.inside_kaggle import SESSION_ENDED, WORKING, is_session, read_secrets

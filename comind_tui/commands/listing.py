@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from comind.analysis.ranking import Standing, standings
-from comind.run.summary import best_standing, shown_status, summarize
+from comind.run.summary import summarize
 from comind.state.grades import score_from
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run
-from comind.state.runs import RunFolder, engine_alive, find_run, run_folders, signature
+from comind.state.runs import RunFolder, find_run
+from comind_tui.core.runs import RunRows
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
@@ -38,7 +39,6 @@ from comind_tui.text.plain import (
     tokens,
 )
 from kaggle_runner.console import put, put_json, put_lines, say
-from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.score import Score, better_beyond_noise
 from kaggle_runner.texts import one_line, plain, shortened
@@ -50,59 +50,6 @@ def open_run(state: Path, run_id: str | None) -> Iterator[tuple[Reader, RunFolde
     folder = find_run(state, run_id)
     with reading(folder.database) as reader:
         yield reader, folder
-
-
-class RunRows:
-    """What lists of runs show of each run in a state folder; read again only where something has changed."""
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self._kept: dict[Path, tuple[tuple[int, ...], dict[str, Any] | None]] = {}
-
-    def read(self) -> list[dict[str, Any]]:
-        """Newest first; then those that cannot be read, each with its `fault`. None is without its name."""
-        kept = {}
-        for folder in run_folders(self._state):
-            mark = signature(folder)
-            known = self._kept.get(folder.path)
-            kept[folder.path] = known if known and known[0] == mark else (mark, run_row(folder))
-        self._kept = kept
-        rows = [row for _, row in kept.values() if row is not None]
-        return sorted(rows, key=lambda row: row["started_at"] or "", reverse=True)
-
-
-def run_row(folder: RunFolder) -> dict[str, Any] | None:
-    """What lists show of one run; None where it has not begun, or is gone again."""
-    try:
-        with reading(folder.database) as reader:
-            run = reader.run()
-            best = best_standing(run, standings(reader.all(Evaluation, "success = 1"))) if run else None
-    except RunNotFound:
-        return None
-    except Unusable as error:
-        return _document(folder, Run(id="", competition=""), None, "unreadable", error.why)
-    return _document(folder, run, best, shown_status(run, engine_alive(folder)), None) if run else None
-
-
-def _document(
-    folder: RunFolder, run: Run, best: Standing | None, status: str, fault: str | None
-) -> dict[str, Any]:
-    return {
-        "run": folder.id,
-        "status": status,
-        "fault": fault,
-        "competition": run.competition,
-        "metric": run.metric,
-        "higher_is_better": run.higher_is_better,
-        "best_score": best.score.value if best else None,
-        "labels_readable": run.labels_readable,
-        "rank": run.test.get("rank"),
-        "teams": run.test.get("teams"),
-        "board": run.test.get("board"),
-        "model": run.model,
-        "started_at": run.started_at or None,
-        "finished_at": run.finished_at or None,
-    }
 
 
 def runs(arguments: Namespace) -> int:
@@ -138,7 +85,7 @@ def runs(arguments: Namespace) -> int:
 
 def competitions(arguments: Namespace) -> int:
     """The shelf and every configured Kaggle; one that is away is a line on stderr."""
-    from comind_tui.commands import competitions as lists
+    from comind_tui.core import competitions as lists
 
     kaggles = lists.known_kaggles(os.environ)
     if arguments.offline:

@@ -5,40 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from comind.config import parse_duration
+from comind_tui.core.ranks import Watched, polite_watch, slug_of
 from comind_tui.text.plain import has_terminal
 from comind_tui.text.ranks import look_document, look_line, trouble_line
 from kaggle_runner.account import AccountBook
 from kaggle_runner.console import json_text, put_json, put_lines, say
 from kaggle_runner.errors import UsageError
-from kaggle_runner.kaggle.addresses import Kaggle, chosen
+from kaggle_runner.kaggle.addresses import chosen
 from kaggle_runner.kaggle.catalogue import account_of, database_of
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from kaggle_runner.ranks.look import look_once
 from kaggle_runner.ranks.records import Look
-from kaggle_runner.ranks.watch import LEAST_SECONDS, RankWatch, View
-
-if TYPE_CHECKING:
-    from kaggle_runner.kaggle.client import KaggleClient
+from kaggle_runner.ranks.watch import LEAST_SECONDS, View
 
 NOT_ON_THE_BOARD = 1
 """Exit code of `--once` when the board was read and the team is not on it."""
 _LASTING = (400, 401, 403, 404)
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """Whose place on which board is looked at, and how often in seconds."""
-
-    kaggle: Kaggle
-    slug: str
-    seconds: float = 60.0
-    team: str = ""
 
 
 def ranks(arguments: Namespace) -> int:
@@ -55,53 +41,6 @@ def ranks(arguments: Namespace) -> int:
         return app.return_code or 0
     asyncio.run(_lines(watched, database, as_json=arguments.json))
     return 0
-
-
-def slug_of(text: str) -> str:
-    """The competition's slug; the address of its page is as good."""
-    parts = text.strip().split("?")[0].strip("/").split("/")
-    if "competitions" in parts[:-1]:
-        return parts[parts.index("competitions") + 1].lower()
-    if len(parts) != 1 or not parts[0]:
-        raise UsageError(
-            f"{text!r} is not a competition of a Kaggle.",
-            hint="Write its slug, the last part of its page's address. Folders have no live board.",
-        )
-    return parts[0].lower()
-
-
-def ranks_of_run(config: Mapping[str, Any], environment: Mapping[str, str]) -> Watched | None:
-    """The board of a run with these settings; None for the shelf and for folders, which have no live one.
-
-    Raises ConfigError when the credentials of its Kaggle are gone.
-    """
-    from mle_live.shelf.entry import list_shelf
-
-    competition, url = str(config.get("competition", "")), str(config.get("kaggle_url") or "")
-    on_shelf = competition in {entry.slug for entry in list_shelf()}
-    if not competition or "/" in competition or (on_shelf and not url):
-        return None
-    return Watched(chosen(environment, url), competition)
-
-
-def quick_client(kaggle: Kaggle) -> KaggleClient:
-    """A client whose calls give up soon: a watch asks again by itself, and people may leave meanwhile."""
-    from kaggle_runner.kaggle.transport import Retries, Timeouts
-
-    return kaggle.client(timeouts=Timeouts(connect=5.0, read=20.0), retries=Retries(tries=1))
-
-
-def polite_watch(watched: Watched, database: Path, account: str, clock: Clock) -> RankWatch:
-    """The watch behind the lines and the screen."""
-    return RankWatch(
-        quick_client(watched.kaggle),
-        database,
-        account,
-        watched.slug,
-        clock=clock,
-        seconds=watched.seconds,
-        team=watched.team,
-    )
 
 
 def _watched(arguments: Namespace) -> Watched:

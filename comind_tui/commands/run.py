@@ -17,11 +17,12 @@ from comind.config import ROLES, RunConfig, load_config
 from comind.in_kaggle.notebook import session_settings, with_attached
 from comind.state.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.commands.recordings import replay_settings
+from comind_tui.core.keys import check_key
 from comind_tui.launch import launch
 from comind_tui.text.plain import has_terminal
 from kaggle_runner.console import put, put_json, say
-from kaggle_runner.errors import ConfigError, RunBusy, UsageError
-from kaggle_runner.inside_kaggle import is_session, read_secrets, with_secrets
+from kaggle_runner.errors import RunBusy, UsageError
+from kaggle_runner.inside_kaggle import is_session
 from kaggle_runner.moments import SYSTEM_CLOCK
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
@@ -128,27 +129,6 @@ def _role_model(text: str) -> tuple[str, str]:
     return role, model
 
 
-def check_key(config: RunConfig) -> None:
-    """ConfigError, with the ways out, when the settings name no reachable model."""
-    own_endpoints = all("@" in config.role_models.get(role, "") for role in ROLES)
-    environment = with_secrets(os.environ)
-    reachable = config.base_url or own_endpoints or environment.get("OPENAI_API_KEY")
-    if config.offline or config.replay or reachable:
-        return
-    if is_session(os.environ):
-        raise ConfigError(
-            f"No way to reach the model {config.model!r}: {read_secrets(os.environ).fault or 'no key'}.",
-            hint="Attach OPENAI_API_KEY under Add-ons → Secrets and switch Internet on under Settings; "
-            "or use --offline, which needs neither.",
-        )
-    raise ConfigError(
-        f"No way to reach the model {config.model!r}: OPENAI_API_KEY is not set and no --base-url is given.",
-        hint="Put a key of platform.openai.com into OPENAI_API_KEY; or name a server of your own with "
-        "--base-url http://127.0.0.1:11434/v1 --model NAME (Ollama, vLLM, …); "
-        "or use --offline, which needs none.",
-    )
-
-
 def _is_headless(arguments: Namespace) -> bool:
     return arguments.headless or arguments.json or not has_terminal()
 
@@ -160,7 +140,7 @@ def _watch(state: Path, run_id: str) -> int:
 def _open_screens(state: Path, run_id: str | None) -> int:
     """Show the screens until the person leaves; then say what became of the runs that were on them."""
     from comind_tui.app import ComindApp
-    from comind_tui.commands.ending import farewell
+    from comind_tui.text.ending import farewell
 
     app = ComindApp(state, run_id=run_id)
     app.run()

@@ -9,13 +9,12 @@ import asyncio
 import os
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
 from typing import Any
 
-from comind.config import from_mapping
-from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
-from comind.state.runs import RunFolder, find_run, read_run
-from comind_tui.commands.ranks import slug_of
+from comind.run.submission import open_governor, read_candidates
+from comind.state.runs import RunFolder, find_run
+from comind_tui.core.ranks import slug_of
+from comind_tui.core.submission import Target, after_score, governed, offered, outcome_line, target_of
 from comind_tui.text.plain import terminal_width
 from comind_tui.text.submissions import (
     ledger_document,
@@ -28,24 +27,13 @@ from comind_tui.text.submissions import (
 )
 from kaggle_runner.console import put, put_json, put_lines, say
 from kaggle_runner.errors import SubmissionRefused, UsageError
-from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
+from kaggle_runner.kaggle.addresses import Kaggle, chosen
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.score import written
 from kaggle_runner.submissions.book import by_others
 from kaggle_runner.submissions.governor import AccountStanding, Governor
 from kaggle_runner.submissions.ledger import read_ledger
 from kaggle_runner.submissions.policy import chosen as worth_sending
 from kaggle_runner.submissions.records import SentSubmission, Verdict
-
-_SCORE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a run's solutions would be submitted."""
-
-    kaggle: Kaggle
-    slug: str
 
 
 def submit(arguments: Namespace) -> int:
@@ -60,33 +48,9 @@ def submit(arguments: Namespace) -> int:
     return asyncio.run(_submit(folder, target, arguments))
 
 
-def target_of(folder: RunFolder, url: str = "") -> Target:
-    """The Kaggle that the run's solutions go to: `url`, else COMIND_KAGGLE_URL, else the run's own.
-
-    Raises UsageError for a run on its own MLE-Live, which has graded it already.
-    """
-    from comind.community.upstream import upstream_kaggle
-
-    run = read_run(folder)
-    settings = {name: value for name, value in run.config.items() if name != "state"}
-    config = from_mapping(settings, where=f"run {folder.id}")
-    if url or os.environ.get(URL_VARIABLE, "").strip():
-        return Target(chosen(os.environ, url), run.competition)
-    kaggle = upstream_kaggle(config, os.environ)
-    if kaggle is None:
-        grade = f" ({written(run.test['score'])} on the hidden labels)" if run.test else ""
-        raise UsageError(
-            f"Run {folder.id} competed offline: its own MLE-Live grades its final submission{grade}.",
-            hint="To submit it to a Kaggle that has this competition, name that with --kaggle-url URL.",
-        )
-    return Target(kaggle, run.competition)
-
-
 async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> int:
     say(f"Looking at {target.slug} at {target.kaggle.name} …")
-    client = target.kaggle.client()
-    await insist_on_entry(client, target.slug, still_open=False)
-    async with open_governor(arguments.state, client, target.slug, SYSTEM_CLOCK) as governor:
+    async with governed(folder, target, SYSTEM_CLOCK) as governor:
         standing, verdicts = await governor.consider(read_candidates(folder))
         document = {
             "run": folder.id,
@@ -102,7 +66,7 @@ async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> in
     if arguments.json:
         put_json({**document, "submission": submission_document(row) if row else None})
     elif row is not None:
-        put_lines(scored_line(row) if row.state != "sent" else f"Submission {row.ref} waits for its score.")
+        put_lines(outcome_line(row))
     return 0
 
 
@@ -135,14 +99,7 @@ async def _sent(governor: Governor, verdicts: list[Verdict], arguments: Namespac
         return None
     row = await governor.send(verdict.candidate, by_person=not arguments.yes, message=arguments.message)
     say(f"Submitted as {row.ref}; waiting for its score …")
-    history = await governor.follow_up(_SCORE_SECONDS)
-    return next((one for one in history if one.token == row.token), row)
-
-
-def offered(verdicts: list[Verdict]) -> Verdict | None:
-    """What a person is asked about: what is worth sending, else the best that is possible."""
-    possible = [verdict for verdict in verdicts if verdict.level != "refuse"]
-    return worth_sending(verdicts) or next(iter(possible), None)
+    return await after_score(governor, row)
 
 
 def _says_yes(question: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from rich.text import Text
 from textual import on
@@ -16,17 +16,17 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from comind.state.records import Agent, Cell, Push
+from comind.state.runs import RunFolder
 from comind_tui.logs import LogTail
 from comind_tui.screens.dialogs import Help
+from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.kernels import kernel_lines
+from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration, number
 from comind_tui.widgets.header import flow
-from comind_tui.widgets.lines import Line, Lines
+from comind_tui.widgets.lines import Lines
 from kaggle_runner.texts import one_line, plain
-
-if TYPE_CHECKING:
-    from comind_tui.screens.run import RunScreen
 
 REFRESH_SECONDS = 0.2
 CODE_SHOWN = 60_000
@@ -43,6 +43,16 @@ q, Escape    back to all agents
 """
 
 
+class ShownRun(Protocol):
+    """The run whose agents are looked at: its folder, what was last read of it, and a way to stop one."""
+
+    folder: RunFolder
+    snapshot: Snapshot
+
+    def stop_agent(self, agent: str) -> object:
+        """Ask the person, then tell the engine."""
+
+
 class AgentScreen(Screen[None]):
     """Looks at the run screen's snapshot; it has no data of its own but the log it tails."""
 
@@ -55,9 +65,9 @@ class AgentScreen(Screen[None]):
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
 
-    def __init__(self, run_screen: RunScreen, agent: str) -> None:
+    def __init__(self, run: ShownRun, agent: str) -> None:
         super().__init__()
-        self._run = run_screen
+        self._run = run
         self.agent_id = agent
         self.cell: Cell | None = None
         self._cells: tuple[Cell, ...] = ()

@@ -6,7 +6,7 @@ import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 from textual.worker import Worker
 
-from comind_tui.commands.competitions import (
+from comind_tui.core.competitions import (
     Competition,
     Kaggles,
     asked_lists,
@@ -26,19 +26,18 @@ from comind_tui.commands.competitions import (
     times,
     troubles,
 )
-from comind_tui.commands.listing import RunRows
-from comind_tui.commands.ranks import Watched
+from comind_tui.core.ranks import Watched
+from comind_tui.core.runs import RunRows
+from comind_tui.launch import Launcher
 from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
+from comind_tui.screens.requests import WatchRanks, WatchRun
 from comind_tui.text.glyphs import state
 from comind_tui.text.plain import arrow, duration, labels_mark, number, place, since
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.kaggle.catalogue import Listing
 from kaggle_runner.moments import Clock
 from kaggle_runner.texts import one_line, shortened
-
-if TYPE_CHECKING:
-    from comind_tui.app import ComindApp
 
 REFRESH_SECONDS = 5.0
 FAULT_WIDTH = 40
@@ -70,19 +69,16 @@ class Home(Screen[None]):
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
 
-    def __init__(self, state: Path, clock: Clock) -> None:
+    def __init__(self, state: Path, clock: Clock, launcher: Launcher) -> None:
         super().__init__()
         self._clock = clock
         self._state = state
+        self._launcher = launcher
         self._runs = RunRows(state)
         self._rows: list[dict[str, Any]] = []
         self._lines: list[tuple[str, ...]] = []
         self._reading: Worker[None] | None = None
         self._kaggles = Kaggles(())
-
-    @property
-    def comind(self) -> ComindApp:
-        return cast("ComindApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Static(
@@ -167,7 +163,7 @@ class Home(Screen[None]):
                 told = one_line(f"{row['run']} cannot be used: {row['fault']}.")
                 self.notify(told, severity="error", markup=False, timeout=10)
             else:
-                self.comind.watch_run(row["run"])
+                self.post_message(WatchRun(row["run"]))
 
     @on(DataTable.RowSelected, "#competitions")
     def _start_here(self) -> None:
@@ -184,17 +180,19 @@ class Home(Screen[None]):
         elif chosen.kaggle is None:
             self.notify("The shelf has no live board; each of its runs tells its rank.", markup=False)
         else:
-            self.comind.watch_ranks(Watched(chosen.kaggle, chosen.slug))
+            self.post_message(WatchRanks(Watched(chosen.kaggle, chosen.slug)))
 
     @work
     async def _ask(self, chosen: Competition | None) -> None:
         listed = self.query_one(Competitions).rows_shown
         slugs = list(dict.fromkeys(row.slug for row in listed))
         url = chosen.kaggle.url if chosen and chosen.kaggle else ""
-        run_id = await self.app.push_screen_wait(NewRun(slugs, chosen.slug if chosen else "", kaggle_url=url))
+        slug = chosen.slug if chosen else ""
+        form = NewRun(self._state, self._launcher, slugs, slug, kaggle_url=url)
+        run_id = await self.app.push_screen_wait(form)
         self.action_refresh()
         if run_id:
-            self.comind.watch_run(run_id)
+            self.post_message(WatchRun(run_id))
 
     def action_help(self) -> None:
         self.app.push_screen(Help(HELP))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -16,11 +16,9 @@ from textual.screen import Screen
 from textual.widgets import Button, Checkbox, Footer, Input, Label, Select, Static
 
 from comind.config import DEFAULT_MAX_DOLLARS, DEFAULT_MODEL, RunConfig, from_mapping
-from comind_tui.commands.run import check_key
+from comind_tui.core.keys import check_key
+from comind_tui.launch import Launcher
 from kaggle_runner.errors import ComindError, ConfigError
-
-if TYPE_CHECKING:
-    from comind_tui.app import ComindApp
 
 _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("folder", "or a folder", "", "path/to/competition; wins over the list above"),
@@ -44,9 +42,13 @@ class NewRun(Screen[str]):
         Binding("escape", "cancel", "Cancel"),
     ]
 
-    def __init__(self, slugs: list[str], competition: str, *, kaggle_url: str = "") -> None:
+    def __init__(
+        self, state: Path, launcher: Launcher, slugs: list[str], competition: str, *, kaggle_url: str = ""
+    ) -> None:
         """`competition` is chosen at first; `kaggle_url` is where it was listed, empty for the shelf."""
         super().__init__()
+        self._state = state
+        self._launcher = launcher
         self._kaggle_url = kaggle_url
         self._slugs = slugs
         self._competition = competition
@@ -146,9 +148,8 @@ class NewRun(Screen[str]):
 
     @work(exclusive=True)
     async def _start(self, config: RunConfig) -> None:
-        app = cast("ComindApp", self.app)
         try:
-            run_id = await asyncio.to_thread(app.launcher, {"config": config.as_dict()}, app.state)
+            run_id = await asyncio.to_thread(self._launcher, {"config": config.as_dict()}, self._state)
         except ComindError as error:
             self._say(str(error), bad=True)
             self._starting = False

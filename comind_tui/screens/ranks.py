@@ -19,7 +19,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from comind_tui.commands.ranks import Watched, polite_watch, quick_client
+from comind_tui.core.ranks import Watched, polite_watch, quick_client
 from comind_tui.screens.dialogs import Help
 from comind_tui.text.ranks import place_text, places
 from comind_tui.widgets.header import ViewBar

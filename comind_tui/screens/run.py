@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -21,12 +21,13 @@ from textual.worker import Worker
 from comind.state.inbox import Action, Command, send
 from comind.state.records import Agent, Idea, Report
 from comind.state.runs import RunFolder, signature
-from comind_tui.commands.ending import ended_notice
-from comind_tui.commands.ranks import ranks_of_run
+from comind_tui.core.ranks import ranks_of_run
 from comind_tui.logs import LogTail
 from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.dialogs import AskText, Confirm, Help
+from comind_tui.screens.requests import WatchRanks
 from comind_tui.snapshot import Snapshot, read_snapshot
+from comind_tui.text.ending import ended_notice
 from comind_tui.text.kernels import kernel_clock, kernel_note
 from comind_tui.text.plain import duration, number, since
 from comind_tui.widgets.documents import Documents
@@ -38,9 +39,6 @@ from comind_tui.widgets.plot import ScorePlot
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.moments import Clock
 from kaggle_runner.texts import plain
-
-if TYPE_CHECKING:
-    from comind_tui.app import ComindApp
 
 TICK_SECONDS = 0.2
 TICKS_PER_READ = 5
@@ -315,7 +313,7 @@ class RunScreen(Screen[None]):
                 "This run's board is made by us; its rank is above, once it was graded.", markup=False
             )
         else:
-            cast("ComindApp", self.app).watch_ranks(watched)
+            self.post_message(WatchRanks(watched))
 
     def action_submit(self) -> None:
         from comind_tui.screens.submitting import SubmitDialog  # it brings the account's database

@@ -16,16 +16,15 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from comind.run.submission import insist_on_entry, open_governor, read_candidates, scored_line
+from comind.run.submission import read_candidates
 from comind.state.runs import RunFolder
-from comind_tui.commands.submit import Target, offered, target_of
+from comind_tui.core.submission import Target, after_score, governed, offered, outcome_line, target_of
 from comind_tui.text.submissions import offer_text
 from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import Clock
 from kaggle_runner.submissions.records import Candidate
 from kaggle_runner.texts import plain
 
-SCORE_SECONDS = 60.0
 _WIDTH = 64
 
 
@@ -60,9 +59,7 @@ class SubmitDialog(ModalScreen[None]):
         try:
             target = await asyncio.to_thread(target_of, self._folder)
             candidates = await asyncio.to_thread(read_candidates, self._folder)
-            client = target.kaggle.client()
-            await insist_on_entry(client, target.slug, still_open=False)
-            async with open_governor(self._folder.state, client, target.slug, self._clock) as governor:
+            async with governed(self._folder, target, self._clock) as governor:
                 standing, verdicts = await governor.consider(candidates)
         except ComindError as error:
             self._say(str(error), "n close")
@@ -86,21 +83,18 @@ class SubmitDialog(ModalScreen[None]):
     async def send(self, candidate: Candidate, target: Target) -> None:
         """Send it, and stay for its score."""
         self._candidate = None
-        client = target.kaggle.client()
         try:
-            async with open_governor(self._folder.state, client, target.slug, self._clock) as governor:
+            async with governed(self._folder, target, self._clock) as governor:
                 row = await governor.send(candidate, by_person=True)
                 self._sending = False
                 self._say(f"Submitted as {row.ref}. Waiting for its score …", "n close")
-                history = await governor.follow_up(SCORE_SECONDS)
+                row = await after_score(governor, row)
         except ComindError as error:
             self._say(str(error), "n close")
             return
         finally:
             self._sending = False
-        row = next((one for one in history if one.token == row.token), row)
-        told = f"Submission {row.ref} still waits for its score." if row.state == "sent" else scored_line(row)
-        self._say(told, "n close")
+        self._say(outcome_line(row), "n close")
 
     def action_close(self) -> None:
         """Not while the file is on its way: what is sent cannot be called back."""

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from comind.state.records import Push
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration, since
-from comind_tui.widgets.lines import Line
 from kaggle_runner.texts import one_line, plain
 
 _UNDER_WAY = "queued"

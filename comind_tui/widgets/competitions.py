@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 from textual.widgets import DataTable
 
-from comind_tui.commands.competitions import Competition, deadline_text, rank_text, teams_text
+from comind_tui.core.competitions import Competition, deadline_text, rank_text, teams_text
 from comind_tui.text.plain import fit
 from kaggle_runner.texts import one_line
 

@@ -6,7 +6,7 @@ Only the lines in view are styled, so a long log costs no more than a short one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
@@ -14,14 +14,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from comind_tui.text.lines import Line
 from comind_tui.text.plain import cell_width, fit
-
-
-class Line(NamedTuple):
-    """A clean line of text and how it looks: `plain`, `dim`, `good` or `bad`."""
-
-    text: str
-    look: str = "plain"
 
 
 class Lines(ScrollView, can_focus=True):

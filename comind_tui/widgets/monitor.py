@@ -7,10 +7,11 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from comind.state.records import Event, MonitorDecision
-from comind_tui.commands.headless import event_line
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.events import event_line
+from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration
-from comind_tui.widgets.lines import Line, Lines
+from comind_tui.widgets.lines import Lines
 from kaggle_runner.moments import parse_moment
 from kaggle_runner.texts import one_line
 

@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration, fit, number, table
 from comind_tui.text.ranks import (
     board_kind,
@@ -23,7 +24,6 @@ from comind_tui.text.ranks import (
     zone_lead,
 )
 from comind_tui.widgets.header import fill
-from comind_tui.widgets.lines import Line
 from kaggle_runner.ranks.records import Look, Row
 from kaggle_runner.ranks.watch import View
 from kaggle_runner.texts import one_line

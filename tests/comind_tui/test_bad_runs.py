@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 from comind.state.runs import RunFolder, engine_lock
 from comind_tui.app import ComindApp
 from comind_tui.cli import main
-from comind_tui.commands.listing import RunRows
+from comind_tui.core.runs import RunRows
 from comind_tui.screens.home import Home
 from tests.comind_tui import sample_run
 from tests.comind_tui.bad_runs import BAD, Harm, changed, deleted, spoil_pages, statement

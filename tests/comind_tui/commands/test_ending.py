@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from comind.state.runs import RunFolder
-from comind_tui.commands.ending import farewell
+from comind_tui.text.ending import farewell
 from comind_tui.text.invocation import program
 from tests.comind_tui import sample_run
 

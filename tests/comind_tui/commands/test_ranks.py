@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from comind_tui.cli import main
-from comind_tui.commands.ranks import Lines, ranks_of_run, slug_of
+from comind_tui.commands.ranks import Lines
+from comind_tui.core.ranks import ranks_of_run, slug_of
 from comind_tui.text.ranks import (
     deadline_text,
     look_line,

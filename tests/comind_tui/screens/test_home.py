@@ -101,7 +101,9 @@ async def test_a_competition_can_be_entered_from_the_list(tmp_path: Path, size: 
         app.screen.query_one("#rounds", Input).value = "5"
         app.screen.query_one("#time_limit", Input).value = "30m"
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await until(
+            pilot, lambda: isinstance(app.screen, RunScreen) and bool(app.screen.query("AgentMosaic"))
+        )
     config = launcher.requests[0]["config"]
     assert (config["competition"], config["offline"], config["rounds"]) == ("bike-demand", True, 5)
     assert config["time_limit"] == 1800.0

@@ -12,7 +12,7 @@ from textual.widgets import DataTable
 
 from comind.state.runs import RunFolder
 from comind_tui.app import ComindApp
-from comind_tui.commands.ranks import Watched
+from comind_tui.core.ranks import Watched
 from comind_tui.screens.home import Home
 from comind_tui.screens.new_run import NewRun
 from comind_tui.screens.ranks import RanksScreen

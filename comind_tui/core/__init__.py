@@ -1,0 +1,1 @@
+"""What both front ends, the command line and the screens, are made of: no arguments, no widgets."""

@@ -1,0 +1,73 @@
+"""Whose place on which live board is looked at, and the watch that looks: behind the lines and the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaggle_runner.errors import UsageError
+from kaggle_runner.kaggle.addresses import Kaggle, chosen
+from kaggle_runner.moments import Clock
+from kaggle_runner.ranks.watch import RankWatch
+
+if TYPE_CHECKING:
+    from kaggle_runner.kaggle.client import KaggleClient
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Whose place on which board is looked at, and how often in seconds."""
+
+    kaggle: Kaggle
+    slug: str
+    seconds: float = 60.0
+    team: str = ""
+
+
+def slug_of(text: str) -> str:
+    """The competition's slug; the address of its page is as good."""
+    parts = text.strip().split("?")[0].strip("/").split("/")
+    if "competitions" in parts[:-1]:
+        return parts[parts.index("competitions") + 1].lower()
+    if len(parts) != 1 or not parts[0]:
+        raise UsageError(
+            f"{text!r} is not a competition of a Kaggle.",
+            hint="Write its slug, the last part of its page's address. Folders have no live board.",
+        )
+    return parts[0].lower()
+
+
+def ranks_of_run(config: Mapping[str, Any], environment: Mapping[str, str]) -> Watched | None:
+    """The board of a run with these settings; None for the shelf and for folders, which have no live one.
+
+    Raises ConfigError when the credentials of its Kaggle are gone.
+    """
+    from mle_live.shelf.entry import list_shelf
+
+    competition, url = str(config.get("competition", "")), str(config.get("kaggle_url") or "")
+    on_shelf = competition in {entry.slug for entry in list_shelf()}
+    if not competition or "/" in competition or (on_shelf and not url):
+        return None
+    return Watched(chosen(environment, url), competition)
+
+
+def quick_client(kaggle: Kaggle) -> KaggleClient:
+    """A client whose calls give up soon: a watch asks again by itself, and people may leave meanwhile."""
+    from kaggle_runner.kaggle.transport import Retries, Timeouts
+
+    return kaggle.client(timeouts=Timeouts(connect=5.0, read=20.0), retries=Retries(tries=1))
+
+
+def polite_watch(watched: Watched, database: Path, account: str, clock: Clock) -> RankWatch:
+    """The watch behind the lines and the screen."""
+    return RankWatch(
+        quick_client(watched.kaggle),
+        database,
+        account,
+        watched.slug,
+        clock=clock,
+        seconds=watched.seconds,
+        team=watched.team,
+    )
