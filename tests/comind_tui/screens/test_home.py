@@ -164,7 +164,9 @@ async def test_a_folder_wins_over_the_list_and_must_exist(
         app.screen.query_one("#coders", Input).value = "3"
         await until(pilot, lambda: "the folder wins over the list" in text_of(app))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await until(
+            pilot, lambda: isinstance(app.screen, RunScreen) and bool(app.screen.query("AgentMosaic"))
+        )
     assert launcher.requests[0]["config"]["competition"] == "./houses"
 
 
