@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, sqlite3.DatabaseError) as error:
+    except OSError as error:
         hint = "Check the state folder's permissions and disk, or name another with --state DIR."
         return _report(
             StateUnwritable(f"The state folder cannot be used: {error}.", hint=hint), "--json" in words

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from importlib.metadata import version
 from typing import Any, NoReturn
 
 from comind.config import DEFAULT_MAX_DOLLARS, RunConfig
@@ -62,6 +61,16 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
 
 
+class _Version(argparse.Action):
+    """Looks the version up when asked for: the library that knows takes longer than the whole parser."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"comind-tui {version('comind')}")
+        parser.exit()
+
+
 def build_parser() -> Parser:
     """The whole grammar. Settings of a run that were not typed are absent from the namespace."""
     parser = Parser(
@@ -70,7 +79,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"comind-tui {version('comind')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     parser.add_argument(
         "--kaggle-push",
         metavar="COMPETITION",

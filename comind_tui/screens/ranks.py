@@ -7,7 +7,6 @@ account's book.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import ClassVar
 
@@ -103,7 +102,7 @@ class RanksScreen(Screen[None]):
             self._account = await self._who_we_are()
             self._watch = polite_watch(self._watched, self._database, self._account, self._clock)
             await self._watch.run(self._tell)
-        except (ComindError, OSError, sqlite3.Error) as error:
+        except (ComindError, OSError) as error:
             # the book cannot be written, or the address cannot be meant: asking again would not help
             self.notify(one_line(str(error)), severity="error", markup=False, timeout=30)
 

@@ -7,20 +7,13 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.records import BoardTeam
 from kaggle_runner.kaggle.wire import score_value
 from kaggle_runner.moments import parse_moment
-
-LIVE = "live"
-"""The kind of kaggle.com's boards, on which people stand. MLE-Live names its own kind, mostly `synthetic`."""
-UNKNOWN = "unknown"
-"""The kind of a board elsewhere that does not name one."""
 
 _MOST_BYTES = 2**27
 """Of the table itself: a million teams."""
@@ -29,11 +22,6 @@ _NOT_READABLE = (
     zipfile.BadZipFile, UnicodeDecodeError, csv.Error, zlib.error, EOFError, ValueError,
     RuntimeError,  # zipfile's word for an encrypted archive, and with NotImplementedError for a strange one
 )  # fmt: skip
-
-
-def board_kind(facts: Mapping[str, Any] | None, *, is_kaggle_com: bool) -> str:
-    """From what a server tells beside Kaggle's protocol, if anything."""
-    return LIVE if is_kaggle_com else str((facts or {}).get("board") or UNKNOWN)
 
 
 def read_board(archive: Path) -> list[BoardTeam]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 SubmissionStatus = Literal["pending", "complete", "error"]
 KernelState = Literal["queued", "running", "complete", "error", "cancelled"]
 DatasetState = Literal["ready", "processing", "failed", "missing"]
+LIVE = "live"
+"""The kind of kaggle.com's boards, on which people stand. MLE-Live names its own kind, mostly `synthetic`."""
+UNKNOWN = "unknown"
+"""The kind of a board elsewhere that does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,11 @@ class BoardTeam:
     submitted_at: datetime | None
     submissions: int | None
     """How many the team has made, where the board says it."""
+
+
+def board_kind(facts: Mapping[str, Any] | None, *, is_kaggle_com: bool) -> str:
+    """From what a server tells beside Kaggle's protocol, if anything."""
+    return LIVE if is_kaggle_com else str((facts or {}).get("board") or UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,12 +20,15 @@ from comind_tui.commands.run import config_from
 from kaggle_runner.errors import UsageError
 from tests.comind_tui import sample_run
 
-HEAVY = ("textual", "pandas", "openai", "yaml", "jupyter_client", "starlette")
+HEAVY = (
+    "pandas", "numpy", "openai", "pydantic", "yaml", "jupyter_client", "starlette", "requests", "kagglesdk",
+)  # fmt: skip
+"""What the home screen, the run screen and commands that read have no use for."""
 
 
-def loaded_by(code: str) -> list[str]:
+def loaded_by(code: str, names: Sequence[str] = (*HEAVY, "textual")) -> list[str]:
     """The heavy libraries that a fresh interpreter has loaded after some code."""
-    code += f"\nimport sys; print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    code += f"\nimport sys; print([name for name in {names!r} if name in sys.modules], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found: list[str] = json.loads(done.stderr.strip().splitlines()[-1].replace("'", '"'))
     return found
@@ -35,13 +40,29 @@ def test_help_tells_commands_and_exit_codes_and_loads_nothing_heavy() -> None:
     )
     for word in ("run", "attach", "resume", "competitions", "doctor", "--kaggle-push", "exit codes", "130"):
         assert word in done.stdout
-    code = "from comind_tui.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit: pass"
-    assert loaded_by(code) == []
+    for words in (["--help"], ["run", "--help"]):
+        code = f"from comind_tui.cli import main\ntry: main({words})\nexcept SystemExit: pass"
+        assert (
+            loaded_by(code, (*HEAVY, "textual", "msgspec", "sqlite3", "asyncio", "importlib.metadata")) == []
+        )
 
 
-def test_reading_a_run_loads_nothing_heavy(live_run: RunFolder) -> None:
+def test_the_version_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "comind_tui", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"comind-tui {version('comind')}\n"
+
+
+@pytest.mark.parametrize("words", [["runs"], ["show", "--json"], ["ideas"], ["leaderboard"]])
+def test_reading_runs_loads_nothing_heavy(words: list[str], live_run: RunFolder) -> None:
     state = str(live_run.path.parent.parent)
-    assert loaded_by(f"from comind_tui.cli import main; main(['show', '--json', '--state', {state!r}])") == []
+    assert loaded_by(f"from comind_tui.cli import main; main({[*words, '--state', state]})") == []
+
+
+def test_the_screens_load_nothing_heavy_but_what_draws_them() -> None:
+    screens = ("comind_tui.app", "comind_tui.screens.home", "comind_tui.screens.run")
+    assert loaded_by(f"import {', '.join(screens)}", HEAVY) == []
 
 
 @pytest.mark.parametrize(
