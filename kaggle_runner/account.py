@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from kaggle_runner.databases import explained, open_for_writing, require, transaction, upsert
+from kaggle_runner.databases import PERMISSIONS, explained, open_for_writing, require, transaction, upsert
 from kaggle_runner.errors import AccountBusy, Unusable
 from kaggle_runner.rows import Column, from_row
 
@@ -38,10 +38,6 @@ class AccountBook:
         """Open or create `path`. Raises Unusable where that cannot be done."""
         self.path = path
         self.account = account
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable(error) from error
         self._connection = open_for_writing(path)
 
     def require(self, table: str, columns: Iterable[Column], key: tuple[str, ...]) -> None:
@@ -88,7 +84,7 @@ class AccountBook:
         try:
             file = (self.path.parent / name).open("a")
         except OSError as error:
-            raise self._unusable(error) from error
+            raise Unusable(self.path, error.strerror or str(error), hint=PERMISSIONS) from error
         with file:
             while True:
                 try:
@@ -102,13 +98,6 @@ class AccountBook:
                         ) from error
                     sleep(_POLL_SECONDS)
             yield
-
-    def _unusable(self, error: OSError) -> Unusable:
-        return Unusable(
-            self.path,
-            error.strerror or str(error),
-            hint="Check the folder's permissions, or choose another with --state DIR.",
-        )
 
     def close(self) -> None:
         self._connection.close()

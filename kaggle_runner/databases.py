@@ -23,17 +23,17 @@ _MOST_BYTES = 2**28
 _STEPS, _LOOKS = 100_000, 500
 """Of SQLite's machine: fifty times what reading all of the largest run takes."""
 
-_PERMISSIONS = "Check its permissions and free space, or choose another folder with --state DIR."
+PERMISSIONS = "Check its permissions and free space, or choose another folder with --state DIR."
 _DAMAGED = "Only a copy from before can bring it back; other runs are not concerned."
 _WAIT = "Wait for the other process that writes there, or end it."
 _FAULTS = {
     sqlite3.SQLITE_BUSY: ("it is locked", _WAIT),
     sqlite3.SQLITE_LOCKED: ("it is locked", _WAIT),
-    sqlite3.SQLITE_FULL: ("there is no room", _PERMISSIONS),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", _PERMISSIONS),
-    sqlite3.SQLITE_IOERR: ("the disk refuses", _PERMISSIONS),
-    sqlite3.SQLITE_PERM: ("it may not be opened", _PERMISSIONS),
-    sqlite3.SQLITE_READONLY: ("it may not be written", _PERMISSIONS),
+    sqlite3.SQLITE_FULL: ("there is no room", PERMISSIONS),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", PERMISSIONS),
+    sqlite3.SQLITE_IOERR: ("the disk refuses", PERMISSIONS),
+    sqlite3.SQLITE_PERM: ("it may not be opened", PERMISSIONS),
+    sqlite3.SQLITE_READONLY: ("it may not be written", PERMISSIONS),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", _DAMAGED),
     sqlite3.SQLITE_NOTADB: ("it is no database, or half of one", _DAMAGED),
     sqlite3.SQLITE_INTERRUPT: ("reading it has no end", "Another program made it."),
@@ -94,11 +94,15 @@ def _check_plain(path: Path) -> None:
 
 
 def open_for_writing(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
-    """The database, made where there is none in a folder that is there.
+    """The database, made where there is none, with its folder.
 
     Readers go on meanwhile (WAL), other writers are waited for, and what was committed outlives a power cut.
     Raises Unusable.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(path, error.strerror or str(error), hint=PERMISSIONS) from error
     if path.exists():
         _check_plain(path.resolve())
     with explained(path):

@@ -6,7 +6,6 @@ decided here, in one place (`readable`).
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -15,13 +14,14 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kaggle_runner.files import whole_file
-from kaggle_runner.moments import parse_moment, stamp
+from kaggle_runner.moments import stamp
+from kaggle_runner.rows import to_json
 from mle_live.stores.dataset_files import NewFile, place_files
 from mle_live.stores.state import ServerState, User
 
@@ -57,8 +57,7 @@ class DatasetSettings:
     keywords: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFile:
+class DatasetFile(NamedTuple):
     """A file of a version; `size` in bytes."""
 
     name: str
@@ -89,7 +88,7 @@ class StoredDataset:
     settings: DatasetSettings
     is_private: bool
     downloads: int
-    versions: tuple[DatasetVersion, ...]
+    versions: tuple[DatasetVersion, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -192,7 +191,7 @@ class DatasetStore:
             with self._state.transaction() as database:
                 dataset_id = database.execute(
                     "INSERT INTO datasets (owner_id, slug, settings, is_private) VALUES (?, ?, ?, ?)",
-                    (owner.id, slug, _settings_text(settings), is_private),
+                    (owner.id, slug, to_json(settings), is_private),
                 ).lastrowid
                 assert dataset_id is not None
                 first = DatasetVersion(1, "Initial release", created_at, staged.files)
@@ -239,16 +238,15 @@ class DatasetStore:
         shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed before it could commit
         folder.parent.mkdir(exist_ok=True)
         staged.rename(folder)
-        rows = [[file.name, file.size, file.description] for file in version.files]
         database.execute(
             "INSERT INTO dataset_versions VALUES (?, ?, ?, ?, ?)",
-            (dataset_id, version.number, version.notes, stamp(version.created_at), json.dumps(rows)),
+            (dataset_id, version.number, version.notes, stamp(version.created_at), to_json(version.files)),
         )
 
     def change(self, dataset: StoredDataset, settings: DatasetSettings, *, is_private: bool) -> None:
         self._state.run(
             "UPDATE datasets SET settings = ?, is_private = ? WHERE id = ?",
-            (_settings_text(settings), is_private, dataset.id),
+            (to_json(settings), is_private, dataset.id),
         )
 
     def count_download(self, dataset: StoredDataset) -> None:
@@ -264,42 +262,18 @@ class DatasetStore:
     # -- rows --------------------------------------------------------------------------------------------
 
     def _select(self, condition: str, values: tuple[Any, ...]) -> list[StoredDataset]:
-        rows = self._state.run(
-            "SELECT datasets.*, username FROM datasets JOIN users ON users.id = owner_id"
+        found = self._state.records(
+            StoredDataset,
+            "SELECT datasets.*, username AS owner FROM datasets JOIN users ON users.id = owner_id"
             f" WHERE {condition} ORDER BY datasets.id",
             values,
         )
-        return [dataset for row in rows if (dataset := self._dataset(row)) is not None]
+        whole = [replace(dataset, versions=self._versions(dataset.id)) for dataset in found]
+        return [dataset for dataset in whole if dataset.versions]  # else deleted between the two statements
 
-    def _dataset(self, row: sqlite3.Row) -> StoredDataset | None:
-        versions = self._state.run(
-            "SELECT * FROM dataset_versions WHERE dataset_id = ? ORDER BY number", (row["id"],)
-        )
-        if not versions:  # deleted between the two statements
-            return None
-        said = json.loads(row["settings"])
-        return StoredDataset(
-            id=row["id"],
-            owner_id=row["owner_id"],
-            owner=row["username"],
-            slug=row["slug"],
-            settings=DatasetSettings(**{**said, "keywords": tuple(said["keywords"])}),
-            is_private=bool(row["is_private"]),
-            downloads=row["downloads"],
-            versions=tuple(
-                DatasetVersion(
-                    version["number"],
-                    version["notes"],
-                    parse_moment(version["created_at"]),
-                    tuple(DatasetFile(*file) for file in json.loads(version["files"])),
-                )
-                for version in versions
-            ),
-        )
-
-
-def _settings_text(settings: DatasetSettings) -> str:
-    return json.dumps({name: getattr(settings, name) for name in settings.__dataclass_fields__})
+    def _versions(self, dataset_id: int) -> tuple[DatasetVersion, ...]:
+        query = "SELECT * FROM dataset_versions WHERE dataset_id = ? ORDER BY number"
+        return tuple(self._state.records(DatasetVersion, query, (dataset_id,)))
 
 
 def find_dataset_file(folder: Path, version: DatasetVersion, name: str) -> Path | None:

@@ -5,14 +5,14 @@ Sources, logs and outputs are files (`kernel_files.py`). Who may see a kernel is
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from kaggle_runner.moments import parse_moment, stamp
+from kaggle_runner.moments import stamp
+from kaggle_runner.rows import to_json
 from mle_live.stores.state import ServerState, User
 
 RunStatus = Literal[
@@ -155,7 +155,7 @@ class KernelStore:
                     "INSERT INTO kernel_versions (kernel_id, number, created_at, status, settings)"
                     " SELECT ?, ifnull(max(number), 0) + 1, ?, ?, ? FROM kernel_versions WHERE kernel_id = ?"
                     " RETURNING session, number",
-                    (kernel_id, stamp(created_at), status, json.dumps(asdict(settings)), kernel_id),
+                    (kernel_id, stamp(created_at), status, to_json(settings), kernel_id),
                 )
                 session, number = cursor.fetchone()
                 before(kernel_id, number)
@@ -251,41 +251,12 @@ class KernelStore:
         return [float(row[0]) for row in rows]
 
     def _kernels(self, condition: str, values: tuple[Any, ...]) -> list[PushedKernel]:
-        rows = self._state.run(
-            "SELECT kernels.id, owner_id, username, slug, title, is_private FROM kernels"
-            f" JOIN users ON users.id = owner_id WHERE {condition} ORDER BY kernels.id",
+        return self._state.records(
+            PushedKernel,
+            "SELECT kernels.*, username AS owner FROM kernels JOIN users ON users.id = owner_id"
+            f" WHERE {condition} ORDER BY kernels.id",
             values,
         )
-        return [
-            PushedKernel(r["id"], r["owner_id"], r["username"], r["slug"], r["title"], bool(r["is_private"]))
-            for r in rows
-        ]
 
     def _versions(self, condition: str, values: tuple[Any, ...]) -> list[KernelVersion]:
-        rows = self._state.run(f"SELECT * FROM kernel_versions WHERE {condition}", values)
-        return [
-            KernelVersion(
-                session=row["session"],
-                kernel_id=row["kernel_id"],
-                number=row["number"],
-                created_at=parse_moment(row["created_at"]),
-                started_at=_moment(row["started_at"]),
-                ended_at=_moment(row["ended_at"]),
-                status=row["status"],
-                failure=row["failure"],
-                settings=_read(row["settings"]),
-            )
-            for row in rows
-        ]
-
-
-def _moment(value: str | None) -> datetime | None:
-    return None if value is None else parse_moment(value)
-
-
-def _read(text: str) -> KernelSettings:
-    values: dict[str, Any] = json.loads(text)
-    for name, value in values.items():
-        if isinstance(value, list):
-            values[name] = tuple(value)
-    return KernelSettings(**values)
+        return self._state.records(KernelVersion, f"SELECT * FROM kernel_versions WHERE {condition}", values)

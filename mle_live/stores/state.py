@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from kaggle_runner.errors import StateUnwritable
-from kaggle_runner.moments import parse_moment, stamp
+from kaggle_runner.databases import explained, open_for_writing, transaction
+from kaggle_runner.moments import stamp
+from kaggle_runner.rows import from_row
+
+R = TypeVar("R")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
@@ -67,17 +70,11 @@ class ServerState:
     """Users and submissions. Safe to call from several threads; one process per file is expected."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-            self._database.execute("PRAGMA journal_mode=WAL")
+        """Open or create `path`. Raises Unusable where that cannot be done."""
+        self._path = path
+        self._database = open_for_writing(path, any_thread=True)
+        with explained(path):
             self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise StateUnwritable(
-                f"the server cannot write its state {path}: {error}",
-                hint="choose another folder with --state",
-            ) from error
-        self._database.row_factory = sqlite3.Row
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -99,8 +96,8 @@ class ServerState:
         return bool(self.run("SELECT 1 FROM users WHERE username = ?", (username,)))
 
     def user_of_token(self, token: str) -> User | None:
-        rows = self.run("SELECT id, username FROM users WHERE token_hash = ?", (_hash(token),))
-        return User(rows[0]["id"], rows[0]["username"]) if rows else None
+        found = self.records(User, "SELECT id, username FROM users WHERE token_hash = ?", (_hash(token),))
+        return found[0] if found else None
 
     def add_submission(
         self,
@@ -163,18 +160,16 @@ class ServerState:
         return int(row[0])
 
     def _select(self, condition: str, values: tuple[Any, ...]) -> list[StoredSubmission]:
-        rows = self.run(
+        return self.records(
+            StoredSubmission,
             "SELECT submissions.*, users.username FROM submissions JOIN users ON users.id = user_id"
             f" WHERE {condition} ORDER BY ref DESC",
             values,
         )
-        return [
-            StoredSubmission(
-                **{name: row[name] for name in row.keys() if name != "created_at"},  # noqa: SIM118 (a Row)
-                created_at=parse_moment(row["created_at"]),
-            )
-            for row in rows
-        ]
+
+    def records(self, record: type[R], statement: str, values: tuple[Any, ...]) -> list[R]:
+        """The rows of a query as records. Raises Unusable where one is no such record."""
+        return [from_row(record, dict(row), self._path) for row in self.run(statement, values)]
 
     def run(self, statement: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
         """One statement on its own, for the stores that share this file; its rows."""
@@ -184,14 +179,8 @@ class ServerState:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Several statements that happen together or not at all; nobody else writes meanwhile."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, transaction(self._database) as database:
+            yield database
 
 
 def _hash(token: str) -> str:

@@ -169,7 +169,8 @@ def test_faults_of_ours_are_not_the_files(path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match=r"no/such/a\.sqlite cannot be used: it cannot be opened"):
+    (tmp_path / "no").write_text("in the way")
+    with pytest.raises(Unusable, match=r"no/such/a\.sqlite cannot be used: Not a directory"):
         open_for_writing(tmp_path / "no" / "such" / "a.sqlite")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Unusable, match="it is a pipe"):

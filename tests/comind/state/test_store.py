@@ -98,7 +98,8 @@ def test_a_missing_database_says_where_to_look(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "no").write_text("in the way")
     with pytest.raises(Unusable, match="no/such"):
         Store(tmp_path / "no" / "such" / "run.sqlite")
 
