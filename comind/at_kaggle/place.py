@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from comind.at_kaggle.attachment import setup_cells
 from comind.at_kaggle.orders import CameHome, KernelOrder, KernelWatch, Phases, RunStopped, Teller
@@ -32,6 +31,7 @@ from kaggle_runner.jobs.queue import Needs, Place, SessionQueue
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KernelPush, Quota
 from kaggle_runner.notebook.session import NotebookSession
+from kaggle_runner.rows import from_json, to_json
 from mle_live.stores.kernels import RESTARTED
 
 GPU_SESSION_SECONDS = 9 * 3600.0
@@ -52,6 +52,14 @@ NO_CANCEL = (
     "Kaggle has no way to cancel a kernel: one that is stopped from here is abandoned. It runs on until its "
     "own end, its session and accelerator hours are counted until then, and what it writes is ignored"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A push as it was written down before it was made."""
+
+    push: KernelPush
+    mark: str
 
 
 class OpenNotebook(Protocol):
@@ -145,8 +153,7 @@ class KagglePlace:
         kept = earlier / _CARRIED if earlier else None
         if kept is None or not kept.is_file():
             return None
-        values = json.loads(kept.read_text(encoding="utf-8"))
-        work = CarriedWork(values["ref"], values["cells"], values["chain"], tuple(values["lost"]))
+        work = from_json(CarriedWork, kept.read_bytes(), kept)
         return longest([work], cells, self._split.slug)
 
     # --- one kernel
@@ -243,7 +250,7 @@ class KagglePlace:
 
     async def _home(self, order: KernelOrder, result: JobResult) -> CameHome:
         if result.carried is not None:
-            write_whole(order.home / _CARRIED, json.dumps(asdict(result.carried)))
+            write_whole(order.home / _CARRIED, to_json(result.carried))
         fault = fault_of(result, order.wanted)
         write_whole(order.home / "log.txt", "".join(line.data for line in result.log))
         return CameHome(
@@ -268,11 +275,8 @@ class KagglePlace:
         """The push and its mark, written down before it is made: a resumed run sends the very same."""
         kept = order.home / _PUSH
         if kept.is_file():
-            values = json.loads(kept.read_text(encoding="utf-8"))
-            known: dict[str, Any] = {
-                name: tuple(v) if isinstance(v, list) else v for name, v in values["push"].items()
-            }
-            return KernelPush(**known), values["mark"]
+            known = from_json(_Prepared, kept.read_bytes(), kept)
+            return known.push, known.mark
         datasets = [f"{self._owner}/{self._split.slug}"]
         attached = (self._competition,) if self._config.attach_competition else ()
         for name, folder in order.resources.items():
@@ -297,7 +301,7 @@ class KagglePlace:
             seconds=seconds,
         )
         order.home.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, json.dumps({"push": asdict(push), "mark": order.mark}))
+        write_whole(kept, to_json(_Prepared(push, order.mark)))
         write_whole(order.home / _NOTEBOOK, text)
         return push, order.mark
 

@@ -6,18 +6,18 @@ it comes from the public files alone. The same files and seed give the same samp
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comind.evaluator.profile import SplitFacts
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
+from kaggle_runner.rows import from_json, to_json
 from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def sample_public(
     """
     done = target.with_name(_DONE)
     if done.exists():
-        return SampleSizes(**json.loads(done.read_text(encoding="utf-8")))
+        return from_json(SampleSizes, done.read_bytes(), done)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     draw = random.Random(seed)
@@ -87,7 +87,7 @@ def sample_public(
             for count in (len(kept[name]), len(tables[name]))
         )
     )
-    write_whole(done, json.dumps(asdict(sizes)))
+    write_whole(done, to_json(sizes))
     return sizes
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 import stat
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError
 from kaggle_runner.files import write_whole
+from kaggle_runner.rows import from_json, to_json
 
 GIGABYTE = 10**9
 _READY_SECONDS = 3600.0
@@ -78,14 +78,14 @@ def describe_split(
         )
     slug = dataset_slug(competition, _digest(root, paths))
     split = SplitDataset(slug, size, len(paths), name or slug)
-    write_whole(kept, json.dumps(asdict(split)))
+    write_whole(kept, to_json(split))
     return split
 
 
 def known_split(folder: RunFolder) -> SplitDataset | None:
     """The run's dataset as it was named before; None for a run whose notebooks run on this machine."""
     try:
-        return SplitDataset(**json.loads(_kept(folder).read_text(encoding="utf-8")))
+        return from_json(SplitDataset, _kept(folder).read_bytes(), _kept(folder))
     except FileNotFoundError:
         return None
 

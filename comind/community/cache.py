@@ -9,7 +9,6 @@ used again for as long as its kernel was not run anew. Nothing is sent from here
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from kaggle_runner.errors import KaggleError
+from kaggle_runner.errors import KaggleError, Unusable
 from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.community import KernelSort
 from kaggle_runner.kaggle.records import DatasetFacts, KernelInfo, KernelSource, Topic, TopicMessage
-from kaggle_runner.moments import Clock, parse_moment, stamp
+from kaggle_runner.moments import Clock
+from kaggle_runner.rows import from_json, to_json
 
 Answer = TypeVar("Answer")
 _NEVER = timedelta.max
@@ -120,12 +120,9 @@ class CommunityCache:
         """The kept answer while it is young enough, else a new one; an old one where none can be had."""
         if self.folder is None:
             return await read()
-        from pydantic import TypeAdapter
-
-        adapter: TypeAdapter[Answer] = TypeAdapter(kind)
-        kept: Answer | None
         path = self.folder / f"{plain_name(name)}.json"
-        kept, age = self._load(path, adapter)
+        kept: Answer | None
+        kept, age = self._load(path, kind)
         if kept is not None and age < (self._limit if limit is None else limit):
             return kept
         try:
@@ -135,21 +132,19 @@ class CommunityCache:
                 raise
             self._tell(f"{error.message}; what was read {_age(age)} ago is used ({name})")
             return kept
-        document = {"read_at": stamp(self._clock.now()), "answer": adapter.dump_python(fresh, mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(document))
+        write_whole(path, to_json((self._clock.now(), fresh)))
         return fresh
 
-    def _load(self, path: Path, adapter: Any) -> tuple[Any, timedelta]:
+    def _load(self, path: Path, kind: Any) -> tuple[Any, timedelta]:
         """What is kept and how old it is (a moment to come counts as one gone by: our clock was put back).
 
         (None, …) for nothing, or for what another version wrote.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            answer = adapter.validate_python(document["answer"])
-            return answer, abs(self._clock.now() - parse_moment(document["read_at"]))
-        except (OSError, ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
+            read_at, answer = from_json(tuple[datetime, kind], path.read_bytes(), path)
+            return answer, abs(self._clock.now() - read_at)
+        except (OSError, Unusable):
             return None, _NEVER
 
 

@@ -5,19 +5,19 @@ It only fetches, into the community's cache; what agents may see of it is decide
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from comind.community.cache import CommunityCache, plain_name
 from comind.state.records import Kernel
-from kaggle_runner.errors import KaggleError
+from kaggle_runner.errors import KaggleError, Unusable
 from kaggle_runner.files import write_whole
 from kaggle_runner.moments import stamp
+from kaggle_runner.rows import from_json, to_json
 
 OUTPUT_BYTES = 100_000_000
 """Of one kernel."""
@@ -149,18 +149,16 @@ def _is_data(name: str) -> bool:
 
 def _kept(place: Path) -> CommunityDownload | None:
     try:
-        noted = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))
-        download = CommunityDownload(
-            **{**noted, "files": tuple(noted["files"]), "folder": str(place / "files")}
-        )
-    except (OSError, ValueError, TypeError, KeyError):
+        noted = from_json(CommunityDownload, (place / _MANIFEST).read_bytes(), place / _MANIFEST)
+    except (OSError, Unusable):
         return None
+    download = replace(noted, folder=str(place / "files"))
     return download if all((place / "files" / name).is_file() for name in download.files) else None
 
 
 def _keep(place: Path, download: CommunityDownload) -> None:
     """The note that says a download is whole; written last."""
-    write_whole(place / _MANIFEST, json.dumps(asdict(download)))
+    write_whole(place / _MANIFEST, to_json(download))
     for other in place.parent.iterdir():  # runs have links of their own to what they use of older versions
         if other != place:
             shutil.rmtree(other, ignore_errors=True)

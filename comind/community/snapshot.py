@@ -6,9 +6,7 @@ are is `comind.community.cache`'s business. What the run itself publishes is `co
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict
 from datetime import datetime
 
 from comind.analysis.graph import is_blend, similarity_links, use_links
@@ -21,6 +19,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle.records import KernelInfo
 from kaggle_runner.moments import stamp
+from kaggle_runner.rows import from_json, to_json
 from kaggle_runner.texts import one_line
 
 _LONGEST_TITLE = 200
@@ -62,7 +61,7 @@ async def keep_pages(cache: CommunityCache, folder: RunFolder) -> None:
     """Write the competition's pages beside the data: rules may change, and the report quotes them."""
     if not folder.pages.exists():
         folder.pages.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.pages, json.dumps(await cache.pages()))
+        write_whole(folder.pages, to_json(await cache.pages()))
 
 
 async def fetch_downloads(
@@ -75,13 +74,12 @@ async def fetch_downloads(
     fetcher = Downloads(cache, most_bytes, lambda told: store.event("community", told))
     found = await fetcher.fetch(kernels)
     folder.downloads.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(folder.downloads, json.dumps([asdict(one) for one in found]))
+    write_whole(folder.downloads, to_json(found))
     return found
 
 
 def read_downloads(folder: RunFolder) -> list[CommunityDownload]:
-    noted = json.loads(folder.downloads.read_text(encoding="utf-8"))
-    return [CommunityDownload(**{**one, "files": tuple(one["files"])}) for one in noted]
+    return from_json(list[CommunityDownload], folder.downloads.read_bytes(), folder.downloads)
 
 
 async def _kernel(cache: CommunityCache, info: KernelInfo, scores: dict[str, float]) -> list[Kernel | Link]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import math
 import shutil
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from comind.evaluator.trials import write_trials
 from comind.state.grades import PartGrade, score_from
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
-from kaggle_runner.errors import EvaluatorRejected, MachineError
+from kaggle_runner.errors import EvaluatorRejected, MachineError, Unusable
 from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
 from kaggle_runner.moments import Clock, stamp
+from kaggle_runner.rows import from_json, to_json
 from mle_live.competitions.tables import read_text
 
 _VALIDATION, _TEST = "validation_submission.csv", "submission.csv"
@@ -45,6 +46,8 @@ class _Verdict:
     ids: list[str]
     feedback: PartGrade
     selection: PartGrade
+    key: str = ""
+    """Of the files that it is about, and of the metric's script."""
 
 
 class Evaluator:
@@ -218,7 +221,7 @@ class Evaluator:
             if verdict.code == "infrastructure":
                 return verdict  # not remembered: the next try may succeed
             graded[key] = verdict
-        write_whole(place / "result.json", json.dumps({"key": key, **_as_dict(graded[key])}), durable=True)
+        write_whole(place / "result.json", to_json(replace(graded[key], key=key)), durable=True)
         return graded[key]
 
     async def _grade(self, place: Path) -> _Verdict:
@@ -263,12 +266,9 @@ class Evaluator:
         if self._graded is None:
             self._graded = {}
             for path in sorted((self.folder.path / "evaluations").glob("*/result.json")):
-                try:
-                    kept = json.loads(path.read_text(encoding="utf-8"))
-                    key = str(kept.pop("key"))
-                    self._graded[key] = _Verdict(**kept)
-                except (ValueError, KeyError, TypeError):
-                    continue  # a file cut short by a crash: its evaluation is graded again
+                with suppress(Unusable):  # a file cut short by a crash: its evaluation is graded again
+                    kept = from_json(_Verdict, path.read_bytes(), path)
+                    self._graded[kept.key] = kept
         return self._graded
 
     def _record(
@@ -310,13 +310,6 @@ def known_metric_source(metric: str) -> str:
 
 def _refusal(code: str, file: str = "", ids: list[str] | None = None) -> _Verdict:
     return _Verdict(code, file, ids or [], {}, {})
-
-
-def _as_dict(verdict: _Verdict) -> dict[str, Any]:
-    return {
-        "code": verdict.code, "file": verdict.file, "ids": verdict.ids,
-        "feedback": verdict.feedback, "selection": verdict.selection,
-    }  # fmt: skip
 
 
 def _score_part(part: object) -> PartGrade:

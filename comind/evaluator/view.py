@@ -9,7 +9,6 @@ Everything here is public to agents: no label is read.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
 from kaggle_runner.predictions import find_ids
+from kaggle_runner.rows import from_json, to_json
 from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None
         test, validation = read_text(public / "test.csv"), read_text(public / "validation.csv")
         _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
     _add_validation_files(public, view, names, set(sample[id_column]))
-    write_whole(ids_file, json.dumps(names))
+    write_whole(ids_file, to_json(names))
 
 
 def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> None:
@@ -67,7 +67,7 @@ def divide(submission: Path, ids_file: Path, target: Path, id_column: str) -> No
     A file that is no table is handed on as it is. Blocking.
     """
     target.mkdir(parents=True, exist_ok=True)
-    names: dict[str, str] = json.loads(ids_file.read_text(encoding="utf-8"))
+    names = from_json(dict[str, str], ids_file.read_bytes(), ids_file)
     original = {shown: own for own, shown in names.items()}
     try:
         table = read_text(submission)

@@ -7,7 +7,6 @@ be read by a machine: the sentences of the rules that speak of it are quoted, an
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +17,9 @@ from comind.run.solutions import solution_script
 from comind.state.reader import Reader
 from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, Idea, Kernel, Link, Report
 from comind.state.runs import RunFolder
+from kaggle_runner.errors import Unusable
 from kaggle_runner.kaggle.addresses import KAGGLE_URL
+from kaggle_runner.rows import from_json
 
 KERNEL_LICENSE = "Apache 2.0 by Kaggle's terms, where its author says nothing else"
 UNKNOWN = "not stated"
@@ -259,10 +260,9 @@ def _last_step(reader: Reader, agent: str) -> int:
 
 def _pages(folder: RunFolder) -> dict[str, str]:
     try:
-        pages = json.loads(folder.pages.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return from_json(dict[str, str], folder.pages.read_bytes(), folder.pages)
+    except (OSError, Unusable):
         return {}  # a run of an older version kept none
-    return {str(name): str(text) for name, text in pages.items()}
 
 
 def _cell(text: str) -> str:

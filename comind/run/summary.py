@@ -50,6 +50,13 @@ def best_standing(run: Run | None, board: list[Standing]) -> Standing | None:
     return next(iter(chosen or board), None)
 
 
+def read_best(reader: Reader, run: Run) -> Standing | None:
+    """The same, read for itself: of a run that has ended only the one that it chose."""
+    if run.finished_at and (chosen := reader.get(Evaluation, run.best_evaluation)):
+        return next(iter(standings([chosen])), None)
+    return best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+
+
 def shown_status(run: Run | None, alive: bool) -> RunStatus:
     """The stored status, but `stopped` when it says running or paused and no engine is left to do so."""
     if run is None:

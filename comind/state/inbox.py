@@ -6,15 +6,17 @@ with an event. Nothing here talks to the database.
 
 from __future__ import annotations
 
-import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
+from kaggle_runner.errors import Unusable
 from kaggle_runner.files import write_whole
+from kaggle_runner.rows import from_json, to_json
 
 Action = Literal["pause", "resume", "stop", "stop_agent", "add_idea"]
+_LONGEST = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Command:
 def send(inbox: Path, command: Command) -> Path:
     """Put a command into the inbox; returns the file that the engine will take."""
     final = inbox / f"{uuid.uuid4().hex}.json"
-    write_whole(final, json.dumps(asdict(command)))
+    write_whole(final, to_json(command))
     return final
 
 
@@ -41,11 +43,9 @@ def take(inbox: Path) -> list[Command]:
     commands: list[Command] = []
     for path in waiting:
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            if raw["action"] in get_args(Action):
-                target, text = (str(raw.get(key, ""))[:4000] for key in ("target", "text"))
-                commands.append(Command(raw["action"], target, text))
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            found = from_json(Command, path.read_bytes(), path)
+            commands.append(Command(found.action, found.target[:_LONGEST], found.text[:_LONGEST]))
+        except Unusable:
             pass  # not ours: whatever was dropped here must not stop the engine
         path.unlink(missing_ok=True)
     return commands

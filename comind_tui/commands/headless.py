@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from comind.analysis.forecast import forecast
-from comind.analysis.ranking import standings
-from comind.run.summary import best_standing, summarize
+from comind.run.summary import read_best, summarize
 from comind.state.reader import Reader, reading
-from comind.state.records import Agent, Evaluation, Event, Run
+from comind.state.records import Agent, Event, Run
 from comind.state.runs import RunFolder
 from comind_tui.commands.listing import summary_text
 from comind_tui.text.events import event_line
@@ -98,7 +97,7 @@ def progress_line(reader: Reader, clock: Clock) -> str:
     now = clock.now()
     elapsed, left = run_times(run, now, alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
-    best = best_standing(run, standings(reader.all(Evaluation, "success = 1")))
+    best = read_best(reader, run)
     cost, used = spending(reader.totals(), run.config)
     parts = [
         f"… {duration(elapsed)} elapsed",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from comind.analysis.ranking import Standing, standings
-from comind.run.summary import best_standing, shown_status
+from comind.analysis.ranking import Standing
+from comind.run.summary import read_best, shown_status
 from comind.state.reader import reading
-from comind.state.records import Evaluation, Run
+from comind.state.records import Run
 from comind.state.runs import RunFolder, engine_alive, run_folders, signature
 from kaggle_runner.errors import RunNotFound, Unusable
 
@@ -37,7 +37,7 @@ def run_row(folder: RunFolder) -> dict[str, Any] | None:
     try:
         with reading(folder.database) as reader:
             run = reader.run()
-            best = best_standing(run, standings(reader.all(Evaluation, "success = 1"))) if run else None
+            best = read_best(reader, run) if run else None
     except RunNotFound:
         return None
     except Unusable as error:
