@@ -112,7 +112,7 @@ def read_snapshot(folder: RunFolder, round: int | None, before: Snapshot | None 
     except Unusable as error:
         return replace(before, alive=alive, fault=error.why)
     except RunNotFound:
-        gone = before.run is not None or not folder.path.is_dir()
+        gone = before.run is not None
         return replace(before, alive=alive, fault="its folder was deleted, or emptied" if gone else "")
 
 
