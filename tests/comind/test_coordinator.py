@@ -20,6 +20,8 @@ from kaggle_runner.errors import LimitReached, SandboxUnavailable
 from tests.comind.round.planning import scored, workshop
 from tests.fakes.models import InstantModel
 
+ENDED = "2026-10-31T12:00:00.000Z"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
@@ -91,7 +93,7 @@ class Works(AgentAtWork):
         if self._agent.id == "r2-a2":
             raise SandboxUnavailable("the sandbox could not be started")
         best = f"{self._agent.id}-s01"
-        self._agent = replace(self._agent, status="finished", best_evaluation=best, finished_at="now")
+        self._agent = replace(self._agent, status="finished", best_evaluation=best, finished_at=ENDED)
         self._shop.store.save(self._agent)
         return self._agent
 
