@@ -1,5 +1,7 @@
 """What a run is asked to do: one frozen dataclass, from defaults < preset < YAML file < command line.
 
+`Settings` are read as they are, of any run; a `RunConfig` is what a run may begin or go on with: checked.
+
 No secrets live here: keys come from the environment and are read by `comind.llm.endpoints` only.
 """
 
@@ -9,6 +11,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -51,7 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig:
+class Settings:
     """Every setting of a run. Names are the YAML keys; the command line spells them with dashes."""
 
     competition: str
@@ -151,6 +154,32 @@ class RunConfig:
     memory_limit: int | None = None
     """Bytes a kernel may use; None shares the machine's memory among the agents."""
 
+    @property
+    def machine_shape(self) -> str:
+        """Kaggle's word for `accelerator`; empty for a CPU, for `auto`, and for a name that is none."""
+        named = {name.lower(): shape for name, shape in ACCELERATORS.items()}
+        known = named.get(self.accelerator.lower())
+        if known is not None:
+            return known
+        return self.accelerator if re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", self.accelerator) else ""
+
+    def threads(self, cpus: int) -> int:
+        """Threads of one agent's kernel on a machine with so many cores."""
+        return self.cpu_threads or max(1, cpus // self.coders)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether `competition` names a folder rather than a slug."""
+        return "/" in self.competition or self.competition in (".", "..")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig(Settings):
+    """Settings that fit together, each within its bounds; else ConfigError."""
+
     def __post_init__(self) -> None:
         self._check_numbers()
         if self.preset and self.preset not in PRESETS:
@@ -221,31 +250,10 @@ class RunConfig:
                 f"validation_fraction is {self.validation_fraction!r}; it must lie in 0.01–0.5."
             )
 
-    @property
-    def machine_shape(self) -> str:
-        """Kaggle's word for `accelerator`; empty for a CPU, for `auto`, and for a name that is none."""
-        named = {name.lower(): shape for name, shape in ACCELERATORS.items()}
-        known = named.get(self.accelerator.lower())
-        if known is not None:
-            return known
-        return self.accelerator if re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", self.accelerator) else ""
-
-    def threads(self, cpus: int) -> int:
-        """Threads of one agent's kernel on a machine with so many cores."""
-        return self.cpu_threads or max(1, cpus // self.coders)
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether `competition` names a folder rather than a slug."""
-        return "/" in self.competition or self.competition in (".", "..")
-
     def anchored(self) -> RunConfig:
         """The same with the folder's whole path, which an engine finds wherever it is started."""
         whole = f"{Path(self.competition).expanduser().resolve()}/"
         return replace(self, competition=whole) if self.is_folder else self
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def load_config(
@@ -271,6 +279,16 @@ def from_mapping(values: Mapping[str, Any], *, where: str) -> RunConfig:
             raise ConfigError(f"{where}: unknown setting {key!r}.{_near(key, known)}")
         checked[key] = _coerce(key, value, known[key], where)
     return RunConfig(**checked)
+
+
+def kept_settings(values: Mapping[str, Any]) -> Settings:
+    """Of a run of any version: unknown keys are left out, and a default stands for a wrong type."""
+    known: dict[str, Any] = {"competition": ""}
+    for item in fields(Settings):
+        if item.name in values:
+            with suppress(ConfigError):
+                known[item.name] = _coerce(item.name, values[item.name], str(item.type), "the run's row")
+    return Settings(**known)
 
 
 def parse_duration(text: str | float) -> float:

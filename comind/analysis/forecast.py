@@ -12,13 +12,13 @@ It reads and computes only; `comind.run.ending` tells people.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from comind.analysis.pace import Cost, Past
-from comind.config import DEFAULT_MAX_DOLLARS
+from comind.config import DEFAULT_MAX_DOLLARS, Settings
 from comind.control import reserve_of
 from comind.llm.budget import REPORTS_SHARE
 from comind.state.reader import Reader
@@ -80,13 +80,13 @@ class Forecast:
         return f"at this rate the {what} are spent in about {when}, in round {round} of {self.rounds}"
 
 
-def dollar_limit(config: Mapping[str, Any], *, priced: bool) -> float | None:
+def dollar_limit(settings: Settings, *, priced: bool) -> float | None:
     """The cap in force: the person's, else the default where prices are known; None is no limit."""
-    limit = config.get("max_cost")
+    limit = settings.max_cost
     if limit is None:
-        own_model = not config.get("offline") and not config.get("replay")
+        own_model = not settings.offline and not settings.replay
         return DEFAULT_MAX_DOLLARS if own_model and priced else None
-    return None if math.isinf(limit) else float(limit)
+    return None if math.isinf(limit) else limit
 
 
 def forecast(reader: Reader, clock: Clock) -> Forecast | None:
@@ -125,9 +125,9 @@ class _Trajectory:
     """The rest of the run with its means moved: fewer or more steps, cheaper or dearer, faster or slower."""
 
     def __init__(self, run: Run, past: Past, now: datetime, steps: int, price: int, pace: int) -> None:
-        self._run, self._past = run, past
+        self._run, self._past, self._settings = run, past, run.settings
         self._steps, self._price, self._pace = steps, price, pace
-        self._limits = _Limits.of(run, past.priced)
+        self._limits = _Limits.of(self._settings, past.priced)
         self._used = _seconds_used(run, now)
         self._points = [_Point(past.spent.tokens, past.spent.dollars, 0.0, run.round)]
         self._go(now)
@@ -151,12 +151,12 @@ class _Trajectory:
             free = working_left - self._points[-1].seconds
             if free <= 0:
                 return
-            coders = int(run.config.get("coders", 1))
+            coders = self._settings.coders
             slowest = past.slowest if coders > 1 else 1.0
             self._add([whole] * coders, free / (run.rounds - round + 1), round, slowest)
 
     def _steps_expected(self) -> float:
-        limit = float(self._run.config.get("steps", 30))
+        limit = self._settings.steps
         return min(limit, max(1.0, self._past.steps * (1 + self._steps * self._past.steps_error)))
 
     def _rest_of(self, agent: Agent) -> Cost:
@@ -238,16 +238,14 @@ class _Limits(NamedTuple):
     working_seconds: float
 
     @classmethod
-    def of(cls, run: Run, priced: bool) -> _Limits:
-        config = run.config
-        time_limit = float(config.get("time_limit", math.inf))
+    def of(cls, settings: Settings, priced: bool) -> _Limits:
         return cls(
-            config.get("max_tokens"),
-            dollar_limit(config, priced=priced),
-            config.get("agent_max_tokens"),
-            config.get("agent_max_cost"),
-            config.get("agent_time_limit"),
-            time_limit - reserve_of(time_limit),
+            settings.max_tokens,
+            dollar_limit(settings, priced=priced),
+            settings.agent_max_tokens,
+            settings.agent_max_cost,
+            settings.agent_time_limit,
+            settings.time_limit - reserve_of(settings.time_limit),
         )
 
     def part_of_agent(self, agent: Cost, share: float) -> float:

@@ -83,7 +83,7 @@ class Past(NamedTuple):
         done = _finished_steps(work, by_id)
         if len(done) < LEAST_STEPS:
             return None
-        steps, steps_error = _steps_of_an_agent(agents, int(run.config.get("steps", 30)))
+        steps, steps_error = _steps_of_an_agent(agents, run.settings.steps)
         here = [agent for agent in agents if agent.round == run.round]
         reports = [_cost([one]) for one in work if one.kind == "report"]
         overhead, overhead_error = _overhead(work, run.round)

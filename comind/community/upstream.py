@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from comind.config import RunConfig
+from comind.config import RunConfig, Settings
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import ConfigError, UnknownCompetition
 from kaggle_runner.kaggle.addresses import KAGGLE_URL, URL_VARIABLE, Kaggle, chosen, kaggle_credentials
@@ -71,7 +71,7 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     return config.competition
 
 
-def upstream_kaggle(config: RunConfig, environment: Mapping[str, str]) -> Kaggle | None:
+def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle | None:
     """The Kaggle that a slug's run talks to; None for the run's own MLE-Live child.
 
     Raises ConfigError where credentials are missing, UnknownCompetition where only the shelf can be meant.

@@ -111,18 +111,14 @@ def _settings(run: Run) -> dict[str, Any]:
     """What the run was asked for, where that differs from the defaults."""
     defaults = RunConfig(competition="-").as_dict()
     known = {item.name for item in fields(RunConfig)} - set(_AT_HOME)
-    settings = {
-        name: value for name, value in run.config.items() if name in known and value != defaults[name]
-    }
-    addresses = [str(settings.get("base_url", "")), *settings.get("role_models", {}).values()]
-    addresses += settings.get("fallback_models", [])
-    for address in addresses:
+    asked = run.settings
+    for address in (asked.base_url, *asked.role_models.values(), *asked.fallback_models):
         if re.search(r"//(localhost|127\.|\[::1\]|0\.0\.0\.0)", address):
             raise ConfigError(
                 f"Run {run.id} asks a model at {address}, which only this machine can reach.",
                 hint="Export a run whose model has a public address, or start one with --offline.",
             )
-    return settings
+    return {n: value for n, value in asked.as_dict().items() if n in known and value != defaults[n]}
 
 
 def _competition(run: Run, folder: RunFolder) -> tuple[dict[str, Any], str]:
@@ -141,7 +137,7 @@ def _competition(run: Run, folder: RunFolder) -> tuple[dict[str, Any], str]:
     about: dict[str, Any] = {"title": run.title or run.competition, "metric": run.metric}
     text = folder.description.read_text(encoding="utf-8") if folder.description.is_file() else ""
     prepared = mle_live_root(folder.state) / "competitions" / run.competition / "competition.yaml"
-    local = Path(str(run.config.get("competition", ""))) / SETTINGS
+    local = Path(run.settings.competition) / SETTINGS
     if prepared.is_file():
         shelf = load_competition(mle_live_root(folder.state), run.competition)
         about |= {"group_column": shelf.group_column} if shelf.group_column else {}

@@ -101,7 +101,7 @@ def attribute(reader: Reader, folder: RunFolder) -> Attribution:
     rules, found = rule_sentences(_pages(folder))
     run = reader.run()
     best = reader.get(Evaluation, run.best_evaluation) if run and run.best_evaluation else None
-    at_kaggle = run is not None and run.config.get("kaggle_url") == KAGGLE_URL
+    at_kaggle = run is not None and run.settings.kaggle_url == KAGGLE_URL
     sources = tuple(_Tracer(reader, at_kaggle).trace(best)) if best is not None else ()
     return Attribution(best.id if best is not None else "", sources, tuple(rules), found)
 

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from comind.config import RunConfig, from_mapping
+from comind.config import Settings
 from comind.run.window import fitted_config
 from comind.state.reader import reading
 from comind.state.records import EndpointFacts, LlmCall, Run
@@ -125,7 +125,7 @@ def record_run(folder: RunFolder, environment: Mapping[str, str] = os.environ) -
         competition=run.competition,
         run=run.id,
         model=run.model,
-        seed=int(run.config.get("seed", 0)),
+        seed=run.settings.seed,
         config=_shareable(run, facts),
         packages=package_versions(),
         replies={call.id: _from_call(call, secrets) for call in calls},
@@ -192,13 +192,13 @@ def recording_of(source: str, state: Path, slug: str) -> Recording:
 def settings_of(source: str, state: Path) -> dict[str, Any]:
     """The settings a replay begins with. A run of this state folder also tells where its data lies."""
     recording = open_recording(source, state)
-    known = RunConfig.__dataclass_fields__
+    known = Settings.__dataclass_fields__
     settings = {name: value for name, value in recording.config.items() if name in known}
     settings.pop("submit", None)  # a leave to submit is given anew each time
     if Path(source).expanduser().is_file():
         return {**settings, "replay": str(Path(source).expanduser().resolve())}
     folder = find_run(state, source)
-    return {**settings, "competition": read_run(folder).config["competition"], "replay": folder.id}
+    return {**settings, "competition": read_run(folder).settings.competition, "replay": folder.id}
 
 
 def versions_that_differ(recording: Recording) -> list[str]:
@@ -276,9 +276,8 @@ def _shareable(run: Run, facts: Sequence[EndpointFacts]) -> dict[str, Any]:
 
     The window is the one that the prompts were made for, which the endpoint may have made smaller.
     """
-    known = {name: value for name, value in run.config.items() if name in RunConfig.__dataclass_fields__}
-    fitted = fitted_config(from_mapping(known, where=f"run {run.id}"), facts).as_dict()
-    kept = {name: fitted[name] for name in known if name not in _OF_THE_MODEL}
+    fitted = fitted_config(run.settings, facts).as_dict()
+    kept = {n: value for n, value in fitted.items() if n in run.config and n not in _OF_THE_MODEL}
     return {**kept, "competition": run.competition, "model": run.model.removeprefix(_LABEL)}
 
 

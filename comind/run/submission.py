@@ -88,7 +88,7 @@ def _sample(reader: Reader, folder: RunFolder) -> Sample:
 def labels_were_readable(reader: Reader) -> bool:
     """Whether agents' code could read the validation labels: attached at Kaggle, or in a weak sandbox."""
     run = reader.run()
-    attached = run is not None and bool(run.config.get("attach_competition"))
+    attached = run is not None and run.settings.attach_competition
     events = reader.all(Event, "kind = 'sandbox'")
     return attached or any(event.data.get("labels_readable") for event in events)
 

@@ -104,7 +104,7 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
 
 def _pushes(reader: Reader, run: Run) -> list[dict[str, Any]]:
     """Notebooks that went to Kaggle, or were to go."""
-    if run.config.get("executor") != "kaggle":
+    if run.settings.executor != "kaggle":
         return []
     names = ("agent", "state", "ref", "version", "url", "accelerator", "seconds", "fault")
     return [
@@ -117,11 +117,12 @@ def _cost(reader: Reader, run: Run, alive: bool) -> dict[str, Any]:
     """What was spent, the limits in force, and while an engine is at work what is foreseen."""
     totals = reader.totals()
     foreseen = forecast(reader, SYSTEM_CLOCK) if alive else None
+    priced = totals["calls"] > 0 and totals["dollars"] is not None
     return {
         "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
         "dollars": totals["dollars"],
-        "max_tokens": run.config.get("max_tokens"),
-        "max_dollars": dollar_limit(run.config, priced=totals["calls"] > 0 and totals["dollars"] is not None),
+        "max_tokens": run.settings.max_tokens,
+        "max_dollars": dollar_limit(run.settings, priced=priced),
         "forecast": foreseen.as_dict() if foreseen else None,
     }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
-from comind.config import RunConfig
+from comind.config import Settings
 from comind.llm.probe import LEAST_CONTEXT
 from comind.state.records import EndpointFacts
 from kaggle_runner.errors import ConfigError
 
+S = TypeVar("S", bound=Settings)
 
-def effective_context(config: RunConfig, facts: Iterable[EndpointFacts]) -> int:
+
+def effective_context(settings: Settings, facts: Iterable[EndpointFacts]) -> int:
     """The window that prompts are made for: the config's, or the smallest known one of the roles' own models.
 
     The monitor's prompts are short by themselves, and a fallback that stands in shortens what it is asked; so
@@ -29,10 +32,10 @@ def effective_context(config: RunConfig, facts: Iterable[EndpointFacts]) -> int:
             )
     own = [one.facts for one in facts if set(one.facts["roles"]) - {"monitor"}]
     windows = [int(known["context_tokens"]) for known in own if known["context_tokens"]]
-    return min([config.context_tokens, *windows])
+    return min([settings.context_tokens, *windows])
 
 
-def fitted_config(config: RunConfig, facts: Iterable[EndpointFacts]) -> RunConfig:
+def fitted_config(config: S, facts: Iterable[EndpointFacts]) -> S:
     """The config with the window that its models really have, and replies that leave room for a prompt."""
     context = effective_context(config, facts)
     if context == config.context_tokens:

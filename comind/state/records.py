@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
+from comind.config import Settings, kept_settings
 from comind.state.grades import PartGrade, TestGrade, score_from
 from kaggle_runner.rows import Stamp
 from kaggle_runner.score import Score
@@ -46,6 +47,7 @@ class Run:
     model: str = ""
     """As shown to people, for instance `gpt-5.4-mini` or `recipes, no language model`."""
     config: dict[str, Any] = field(default_factory=dict)
+    """As it was asked for; `settings` reads it."""
     engine_pid: int = 0
     started_at: Stamp = ""
     finished_at: Stamp = ""
@@ -60,6 +62,10 @@ class Run:
     labels_readable: bool = False
     """Agents' code could read the validation labels: its scores cannot be compared with other runs'."""
     test: TestGrade = field(default_factory=TestGrade)
+
+    @property
+    def settings(self) -> Settings:
+        return kept_settings(self.config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def progress_line(reader: Reader, clock: Clock) -> str:
     elapsed, left = run_times(run, now, alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = read_best(reader, run)
-    cost, used = spending(reader.totals(), run.config)
+    cost, used = spending(reader.totals(), run.settings)
     parts = [
         f"… {duration(elapsed)} elapsed",
         f"{duration(left)} left at most" if left is not None else "",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from comind.config import Settings
 from kaggle_runner.errors import UsageError
 from kaggle_runner.kaggle.addresses import Kaggle, chosen
 from kaggle_runner.moments import Clock
@@ -39,14 +40,14 @@ def slug_of(text: str) -> str:
     return parts[0].lower()
 
 
-def ranks_of_run(config: Mapping[str, Any], environment: Mapping[str, str]) -> Watched | None:
+def ranks_of_run(settings: Settings, environment: Mapping[str, str]) -> Watched | None:
     """The board of a run with these settings; None for the shelf and for folders, which have no live one.
 
     Raises ConfigError when the credentials of its Kaggle are gone.
     """
     from mle_live.shelf.entry import list_shelf
 
-    competition, url = str(config.get("competition", "")), str(config.get("kaggle_url") or "")
+    competition, url = settings.competition, settings.kaggle_url
     on_shelf = competition in {entry.slug for entry in list_shelf()}
     if not competition or "/" in competition or (on_shelf and not url):
         return None

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from comind.config import from_mapping
 from comind.run.submission import insist_on_entry, open_governor, scored_line
 from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import UsageError
@@ -37,11 +36,9 @@ def target_of(folder: RunFolder, url: str = "") -> Target:
     from comind.community.upstream import upstream_kaggle
 
     run = read_run(folder)
-    settings = {name: value for name, value in run.config.items() if name != "state"}
-    config = from_mapping(settings, where=f"run {folder.id}")
     if url or os.environ.get(URL_VARIABLE, "").strip():
         return Target(chosen(os.environ, url), run.competition)
-    kaggle = upstream_kaggle(config, os.environ)
+    kaggle = upstream_kaggle(run.settings, os.environ)
     if kaggle is None:
         grade = f" ({written(run.test['score'])} on the hidden labels)" if run.test else ""
         raise UsageError(

@@ -304,7 +304,7 @@ class RunScreen(Screen[None]):
         """The live board of the run's competition, where it has one."""
         run = self.snapshot.run
         try:
-            watched = ranks_of_run(run.config, os.environ) if run else None
+            watched = ranks_of_run(run.settings, os.environ) if run else None
         except ConfigError as error:
             self.notify(str(error), severity="warning", markup=False)
             return

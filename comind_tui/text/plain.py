@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from comind.analysis.forecast import Forecast, dollar_limit
+from comind.config import Settings
 from comind.state.records import Run
 from kaggle_runner.moments import parse_moment
 from kaggle_runner.score import Score, written
@@ -119,7 +120,7 @@ def since(stamp: str, now: datetime) -> float:
 
 
 def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | None]:
-    """Seconds that count against the time limit so far, and those left (None without a limit).
+    """Seconds that count against the time limit so far, and those left (None while it has no settings).
 
     The engine stores its own count now and then; between two counts a living, unpaused run goes on from
     the moment of the last, so that what is shown never jumps back. A much older count is an earlier
@@ -128,8 +129,7 @@ def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | N
     since_count = since(run.used_at, now)
     ticking = alive and run.status in ("preparing", "running") and since_count < _COUNT_SECONDS
     elapsed = run.seconds_used + (since_count if ticking else 0.0)
-    limit = run.config.get("time_limit")
-    return elapsed, None if limit is None else max(0.0, limit - elapsed)
+    return elapsed, max(0.0, run.settings.time_limit - elapsed) if run.config else None
 
 
 def number(value: float | None, places: int | None = None) -> str:
@@ -182,11 +182,11 @@ def _about_tokens(count: float) -> str:
     return tokens(int(count)) if count < 10_000 or count >= 1_000_000 else f"{count / 1000:.0f}k"
 
 
-def spending(totals: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, str]:
+def spending(totals: Mapping[str, Any], settings: Settings) -> tuple[str, str]:
     """Dollars and tokens, each with the limit in force: `$0.42 of $5.00` and `12.3k of 1.0M tokens`."""
     spent, used = totals["dollars"], totals["prompt_tokens"] + totals["completion_tokens"]
-    limit = dollar_limit(config, priced=totals["calls"] > 0 and spent is not None)
-    return spent_dollars(spent, limit), spent_tokens(used, config.get("max_tokens"))
+    limit = dollar_limit(settings, priced=totals["calls"] > 0 and spent is not None)
+    return spent_dollars(spent, limit), spent_tokens(used, settings.max_tokens)
 
 
 def spent_dollars(spent: float | None, limit: float | None) -> str:

@@ -77,7 +77,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
     elapsed, left = run_times(run, now, alive=snapshot.alive)
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
-    cost, used = spending(snapshot.totals, run.config)
+    cost, used = spending(snapshot.totals, run.settings)
     groups = (
         (
             f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from comind.config import RunConfig, from_mapping, load_config, parse_duration
+from comind.config import RunConfig, from_mapping, kept_settings, load_config, parse_duration
 from kaggle_runner.errors import ConfigError
 
 
@@ -105,3 +106,23 @@ def test_a_folder_is_kept_by_its_whole_path_and_a_slug_as_it_is(
     monkeypatch.chdir(tmp_path)
     assert RunConfig(competition="./fruit").anchored().competition == f"{tmp_path.resolve() / 'fruit'}/"
     assert RunConfig(competition="census-income").anchored().competition == "census-income"
+
+
+@pytest.mark.parametrize(
+    ("kept", "settings"),
+    [
+        ({}, {}),
+        ({"coders": 7, "warp": 9, "state": "/somewhere"}, {"coders": 7}),
+        ({"steps": "many", "seed": None, "max_tokens": None, "competition": 5}, {"competition": ""}),
+        ({"max_cost": "none", "time_limit": "2h"}, {"max_cost": math.inf, "time_limit": 7200.0}),
+        ({"role_models": {"coder": 3}, "fallback_models": ["m"]}, {"fallback_models": ["m"]}),
+        ({"coders": 900, "executor": "ray"}, {"coders": 900, "executor": "ray"}),
+    ],
+)
+def test_settings_of_runs_of_any_version_can_be_read(kept: dict[str, Any], settings: dict[str, Any]) -> None:
+    read = kept_settings({"competition": "c", **kept})
+    odd = {
+        name for name, value in RunConfig(competition="c").as_dict().items() if getattr(read, name) != value
+    }
+    assert odd - {"competition", "attach_competition"} == set(settings)
+    assert all(getattr(read, name) == value for name, value in settings.items())

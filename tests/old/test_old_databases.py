@@ -74,7 +74,7 @@ def test_a_run_of_the_first_version_can_be_shown(run: RunFolder, capsys: pytest.
 def check_run(folder: RunFolder) -> None:
     with reading(folder.database) as reader:
         [run] = reader.all(Run)
-        assert (run.config["max_tokens"], run.test["medal"], run.labels_readable) == (1000, "gold", False)
+        assert (run.settings.max_tokens, run.test["medal"], run.labels_readable) == (1000, "gold", False)
         assert reader.all(Kernel)[0].datasets == ["a/d"]
         assert (reader.all(Kernel)[0].verified, reader.all(Kernel)[0].license) == ("", "")
         assert reader.all(Report)[0].scores == {"novelty": 5, "feasibility": 6.5}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from comind.analysis.forecast import Forecast, dollar_limit, forecast
-from comind.config import RunConfig
+from comind.config import RunConfig, Settings
 from comind.control import Control
 from comind.run.ending import close_agents, tell_winding, warn_of_limits
 from comind.state.reader import Reader, reading
@@ -253,7 +253,7 @@ def test_no_end_is_foreseen_beyond_the_runs_time() -> None:
     ],
 )
 def test_the_cap_in_force(config: dict[str, Any], priced: bool, limit: float | None) -> None:
-    assert dollar_limit(config, priced=priced) == limit
+    assert dollar_limit(Settings(competition="c", **config), priced=priced) == limit
 
 
 def test_a_limit_is_warned_of_once() -> None:

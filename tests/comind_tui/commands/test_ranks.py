@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from comind.config import Settings
 from comind_tui.cli import main
 from comind_tui.commands.ranks import Lines
 from comind_tui.core.ranks import ranks_of_run, slug_of
@@ -156,12 +157,12 @@ def test_a_slug_is_read_from_the_address_of_a_page() -> None:
 def test_runs_on_the_shelf_and_on_folders_have_no_live_board(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"COMIND_KAGGLE_TOKEN": "t"}
     url = "http://127.0.0.1:8787"
-    assert ranks_of_run({"competition": "digits-5k"}, {}) is None
-    assert ranks_of_run({"competition": "./houses"}, there) is None
-    watched = ranks_of_run({"competition": "digits-5k", "kaggle_url": url}, there)
+    assert ranks_of_run(Settings(competition="digits-5k"), {}) is None
+    assert ranks_of_run(Settings(competition="./houses"), there) is None
+    watched = ranks_of_run(Settings(competition="digits-5k", kaggle_url=url), there)
     assert watched is not None and (watched.slug, watched.kaggle.name) == ("digits-5k", "127.0.0.1:8787")
     with pytest.raises(ConfigError):
-        ranks_of_run({"competition": "titanic", "kaggle_url": url}, {})
+        ranks_of_run(Settings(competition="titanic", kaggle_url=url), {})
 
 
 def test_texts_say_direction_zone_and_what_is_left(tmp_path: Path) -> None:
