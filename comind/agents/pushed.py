@@ -132,6 +132,7 @@ class PushedAgent(CodingAgent):
                 (turn.submission, folder.rehearsal / "sample_submission.csv"),
             ),
             labels=folder.labels,
+            id_column=self._place.id_column,
             texts=run is not None and reads_texts(run.metric),
         )
         try:

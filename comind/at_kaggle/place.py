@@ -83,12 +83,14 @@ class KagglePlace:
         owner: str,
         competition: str,
         split: SplitDataset,
+        id_column: str,
         sizes: SampleSizes,
         open_session: OpenNotebook,
         simulated: bool,
     ) -> None:
         self.data_name = split.name
         """The folder under /kaggle/input that holds the competition's files, here and there."""
+        self.id_column = id_column
         self.sizes = sizes
         self.open_session = open_session
         self._client = client

@@ -64,6 +64,7 @@ async def rehearse(
     workspace: Path,
     predictions: Sequence[tuple[str, Path]],
     labels: Path,
+    id_column: str,
     texts: bool,
 ) -> Rehearsed:
     """Run the cells in `session` (a fresh one, which stays open), for at most `seconds`, to the first error.
@@ -86,7 +87,7 @@ async def rehearse(
             fault = f"run from the top, the notebook fails with {what} in {_first_line(code)}"
             return _failed(fault, result.text, spent)
     for name, sample in predictions:
-        form = await asyncio.to_thread(Form.of_sample, sample, labels, texts=texts)
+        form = await asyncio.to_thread(Form.of_sample, sample, labels, id_column=id_column, texts=texts)
         limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample.stat().st_size
         fault = await asyncio.to_thread(prediction_fault, workspace, name, form, limit=limit)
         if fault:

@@ -84,6 +84,7 @@ async def open_place(
         owner=owner,
         competition=competition,
         split=split,
+        id_column=facts.id_column,
         sizes=sizes,
         open_session=open_session,
         simulated=simulated,

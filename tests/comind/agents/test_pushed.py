@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from comind.at_kaggle.sample import SampleSizes
@@ -101,6 +102,17 @@ async def test_ill_formed_predictions_are_refused_by_the_rehearsal(world: World)
     assert "not valid: in the rehearsal val.csv would not be scored" in model.shown[2]
     assert world.versions == {}
     assert world.store.count(Evaluation) == 0
+
+
+async def test_the_id_may_stand_in_any_column_of_the_sample(world: World) -> None:
+    for name in ("sample_validation_submission.csv", "sample_submission.csv"):
+        pd.read_csv(world.folder.public / name)[["label", "id"]].to_csv(
+            world.folder.public / name, index=False
+        )
+    agent, _ = await world.agent([WRITE])
+    await agent.run()
+    [push] = world.pushes
+    assert (push.state, push.fault) == ("complete", "")
 
 
 async def test_what_fails_with_all_rows_is_told_with_its_traceback(world: World) -> None:
