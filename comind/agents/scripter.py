@@ -197,7 +197,7 @@ class ScriptAgent(ScriptAtWork):
             "metric": brief.metric,
             "machine": brief.machine,
             "files": f"competition folder: {root}\nworking folder: /kaggle/working",
-            "data": quote(_for_scripts(brief.data), room // 4),
+            "data": quote(self._shop.evaluator.profile.text_in_view, room // 4),
             "heading": f"{self._draft.title}; {scored}",
             "script": quote(self._script, 2 * room),
             "hints": quote(self._hints, room // 8),
@@ -274,12 +274,6 @@ def _verdict(score: Score | None, best: Score | None, cell: Cell, evaluation: Ev
     if better(score, best):
         return f"{score}, better than {best.value:.5g}"
     return f"{score}, not better than {best.value:.5g}"
-
-
-def _for_scripts(data: str) -> str:
-    """The profile without what differs in the view, where validation rows are test rows."""
-    lines = [line for line in data.splitlines() if not line.startswith("Validation ")]
-    return "\n".join(lines)
 
 
 def _new_lines(script: str, changed: str) -> str:

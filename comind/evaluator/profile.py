@@ -6,13 +6,12 @@ same profile. It does not decide how to split or how to score.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from comind.evaluator.groups import find_group_column
 from kaggle_runner.texts import one_line, shortened
@@ -38,12 +37,11 @@ _COLUMNS_SHOWN = 80
 _CLASSES_KEPT = 200
 _REGRESSION_METRICS = re.compile(r"rms|mae|mse|r2|pearson|spearman|absolute|squared|laplace|gini", re.I)
 _ORDINAL_METRICS = re.compile(r"quadratic|kappa", re.I)
-_FACTS = re.compile(r"^Facts: (\{.*\})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class SplitFacts:
-    """All that the standard split must know of a competition; it travels inside `CompetitionProfile.text`."""
+    """All that the standard split must know of a competition."""
 
     id_column: str
     target_columns: tuple[str, ...]
@@ -76,7 +74,15 @@ class CompetitionProfile(TableProfile):
 
     @property
     def text(self) -> str:
-        """The profile as plain lines for a prompt; `split_facts` reads the facts back from it."""
+        """The profile as plain lines for a prompt."""
+        return self._as_text(in_view=False)
+
+    @property
+    def text_in_view(self) -> str:
+        """The same for scripts that run in the joined view, where validation rows are test rows."""
+        return self._as_text(in_view=True)
+
+    def _as_text(self, *, in_view: bool) -> str:
         lines = [
             f"Modality: {self.modality}; task: {self.task}; metric: {self.metric} "
             f"({'higher' if self.higher_is_better else 'lower'} is better)",
@@ -99,9 +105,10 @@ class CompetitionProfile(TableProfile):
             lines.append(f"Rows with the same {self.group_column} belong together: no group may be split")
         if self.image_folder:
             lines.append(f"Images: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
-            lines.append(
-                f"Validation images: in {self.image_folder}/ too, since these rows were in train.csv"
-            )
+            if not in_view:
+                lines.append(
+                    f"Validation images: in {self.image_folder}/ too, since these rows were in train.csv"
+                )
         if self.test_image_folder:
             lines.append(f"Test images: folder {self.test_image_folder}/")
         lines += ["Files:", *(f"- {name}: {size}" for name, size in self.files)]
@@ -109,26 +116,7 @@ class CompetitionProfile(TableProfile):
         if len(self.columns) > _COLUMNS_SHOWN:
             lines.append(f"- and {len(self.columns) - _COLUMNS_SHOWN} more")
         lines += ["Head of sample_submission.csv:", *self.sample_head]
-        return "\n".join([*lines, f"Facts: {json.dumps(asdict(self.facts), ensure_ascii=False)}"])
-
-
-def split_facts(text: str) -> SplitFacts | None:
-    """The facts inside a profile's text, or inside any prompt that quotes it; None when there are none."""
-    found = _FACTS.findall(text)
-    if not found:
-        return None
-    try:
-        values = json.loads(found[-1])
-        task = values["task"]
-        return SplitFacts(
-            id_column=str(values["id_column"]),
-            target_columns=tuple(map(str, values["target_columns"])),
-            label_column=values["label_column"],
-            task=task if task in get_args(Task) else "regression",
-            group_column=values["group_column"],
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+        return "\n".join(lines)
 
 
 def profile_competition(

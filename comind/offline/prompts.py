@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from comind.evaluator.profile import SplitFacts, split_facts
 from mle_live.competitions.competition import Modality
 
 Messages = Sequence[Mapping[str, str]]
 
 _ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
 _TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)
+_LABELS = re.compile(r"^Labels are class names in column (.+) of train\.csv; a submission", re.M)
+_GROUPS = re.compile(r"^Rows with the same (.+) belong together: no group", re.M)
 _TEXT = re.compile(r"^- (.+?): prose, (?!.*\(not in the test inputs\)$)", re.M)
 _HEADINGS = frozenset({
     "Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits", "Observation", "Evaluation",
@@ -85,7 +86,13 @@ class Data:
     task: str = ""
     """binary, multiclass, multilabel, ordinal, regression; empty when the profile does not say."""
     train_rows: int = 0
-    facts: SplitFacts | None = None
+    id_column: str = ""
+    """Empty when the profile does not say; so are the next three."""
+    target: str = ""
+    """The first of the columns to predict."""
+    label_column: str = ""
+    """Holds class names; a submission has a column of probabilities for each."""
+    group_column: str = ""
     text_columns: tuple[str, ...] = ()
 
 
@@ -124,7 +131,8 @@ def read_metric(body: str) -> StatedMetric:
 
 def read_data(body: str) -> Data:
     values = fields(body)
-    facts = split_facts(body)
+    id_column, _, targets = values.get("id column", "").partition("; target columns: ")
+    single = f"\n- {targets}: " in body
     head = values.get("modality", "")
     kind = re.match(r"tabular|text|image", head)
     modality: Modality = kind[0] if kind else "tabular"  # type: ignore[assignment]  # the three literals
@@ -132,9 +140,12 @@ def read_data(body: str) -> Data:
     rows = re.search(r"(\d[\d,_]*) in train", values.get("rows", ""))
     return Data(
         modality=modality,
-        task=facts.task if facts else task[1] if task else "",
+        task=task[1] if task else "",
         train_rows=int(re.sub(r"\D", "", rows[1])) if rows else 0,
-        facts=facts,
+        id_column=id_column,
+        target=targets if single else targets.partition(", ")[0],
+        label_column="".join(_LABELS.findall(body)[:1]),
+        group_column="".join(_GROUPS.findall(body)[:1]),
         text_columns=tuple(_TEXT.findall(body)),
     )
 

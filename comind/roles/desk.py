@@ -25,3 +25,5 @@ class Brief:
     metric: str
     machine: str
     data: str
+    gpu: bool = False
+    """Whether the machine has one."""

@@ -76,7 +76,7 @@ async def _material(known: Knowledge, round: int, claim: WeakClaim | None) -> Dr
         lineage=await known.lineage_text(),
         datasets=briefing.datasets_text(known.store.all(Dataset), published),
         seconds=left / rounds_left,
-        gpu="no GPU" not in known.shop.brief.machine.partition("\n")[0],
+        gpu=known.shop.brief.gpu,
     )
 
 

@@ -159,6 +159,7 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
         metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
         machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
         data=profile.text,
+        gpu=bool(machine.gpus),
     )
     return profile, brief
 

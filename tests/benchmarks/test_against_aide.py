@@ -33,8 +33,7 @@ packages: python 3.11, pandas 3.1, scikit-learn 1.9
 ## Data
 Modality: tabular; task: binary; metric: roc_auc (higher is better)
 Rows: 120 in train.csv, 30 to predict
-Facts: {"id_column": "id", "target_columns": ["ripe"], "label_column": null, "task": "binary", \
-"group_column": null}
+Id column: id; target columns: ripe
 """
 REPORTS = (
     "### report-1001 (kernel a/trees, 3 votes, public score 0.91: Trees)\n<<<\nExtraTreesClassifier()\n>>>\n"

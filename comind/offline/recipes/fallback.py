@@ -128,15 +128,15 @@ def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
 
 def constant_cell(problem: Problem) -> RecipeCell:
     """The samples with the training part's most frequent class, class shares or centre filled in."""
-    files, facts = problem.files, problem.data.facts
+    files, data = problem.files, problem.data
     code = lines(
         f"""
         import numpy as np
         import pandas as pd
 
         train = pd.read_csv({files.train!r})
-        label_column = {facts.label_column if facts else None!r}
-        id_column = {facts.id_column if facts else None!r}
+        label_column = {data.label_column!r}
+        id_column = {data.id_column!r}
         pairs = {{
             {FIRST_PAIR[0]!r}: {files.sample_validation!r},
             {FIRST_PAIR[1]!r}: {files.sample!r},

@@ -54,9 +54,9 @@ def lines(*blocks: str) -> str:
 
 def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
     """Reads the five tables, names the columns, prepares the target, and defines score and submission."""
-    files, facts = problem.files, problem.data.facts
-    ids = f", dtype={{{facts.id_column!r}: str}}" if facts else ""  # 007 is not 7
-    label = (facts.label_column or facts.target_columns[0]) if facts and problem.kind == "classes" else ""
+    files, data = problem.files, problem.data
+    ids = f", dtype={{{data.id_column!r}: str}}" if data.id_column else ""  # 007 is not 7
+    label = (data.label_column or data.target) if problem.kind == "classes" else ""
     labels = f"usecols=[{label!r}], dtype=str, na_filter=False"
     code = lines(
         """
@@ -90,15 +90,14 @@ def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
 
 
 def columns_code(problem: Problem) -> str:
-    facts = problem.data.facts
-    if facts is None:
-        targets = dedent("""
-            ID = sample_test.columns[0]
-            TARGETS = [c for c in sample_test.columns[1:] if c in train.columns]
-            TARGETS = TARGETS or [c for c in train.columns if c not in (ID, *test.columns)][-1:]""").strip()
+    data = problem.data
+    targets = f"ID = {data.id_column!r}" if data.id_column else "ID = sample_test.columns[0]"
+    if data.label_column:
+        targets += f"\nTARGETS = [{data.label_column!r}]"
     else:
-        names = [facts.label_column] if facts.label_column else list(facts.target_columns)
-        targets = f"ID = {facts.id_column!r}\nTARGETS = {names!r}"
+        targets += dedent("""
+            TARGETS = [c for c in sample_test.columns if c != ID and c in train.columns]
+            TARGETS = TARGETS or [c for c in train.columns if c not in (ID, *test.columns)][-1:]""")
     ids = dedent("""
         for part, shape in ((valid, sample_valid), (test, sample_test)):
             if ID not in part:
@@ -107,7 +106,7 @@ def columns_code(problem: Problem) -> str:
             train.insert(0, ID, np.arange(len(train)))
         train = train[train[TARGETS[0]].ne("")].dropna(subset=TARGETS).reset_index(drop=True)
         INPUTS = [c for c in test.columns if c in train.columns and c != ID and c not in TARGETS]""").strip()
-    group = facts.group_column if facts else None
+    group = data.group_column
     groups = f"groups = train[{group!r}].to_numpy()" if group else "groups = None"
     return f"{targets}\n{ids}\n{groups}"
 
@@ -182,7 +181,7 @@ def submission_code(problem: Problem) -> str:
 
 
 def folds_code(problem: Problem) -> str:
-    if problem.data.facts and problem.data.facts.group_column:
+    if problem.data.group_column:
         return lines("""
             from sklearn.model_selection import GroupKFold
 

@@ -74,7 +74,7 @@ class Problem:
         name, task = self.metric.name, self.data.task
         if name in _NUMBER_METRICS or name == "quadratic_weighted_kappa" or task == "ordinal":
             return "numbers"
-        if task == "multilabel" or (name == "mean_column_roc_auc" and self.label_column is None):
+        if task == "multilabel" or (name == "mean_column_roc_auc" and not self.data.label_column):
             return "flags"
         if task in ("binary", "multiclass") or name in _LABEL_METRICS | _PROBABILITY_METRICS:
             return "classes"
@@ -90,10 +90,6 @@ class Problem:
     @property
     def log_target(self) -> bool:
         return "rmsle" in self.metric.name
-
-    @property
-    def label_column(self) -> str | None:
-        return self.data.facts.label_column if self.data.facts else None
 
     @property
     def score_name(self) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from comind.evaluator.profile import split_facts
 from comind.evaluator.split import standard_split_source, validation_fraction
 from kaggle_runner.errors import BadCompetition
 from tests.comind.evaluator.folders import evaluator_for, flowers, houses, pictures, profile, ready_evaluator
@@ -58,11 +57,9 @@ def test_profile_recognises_free_text(tmp_path: Path) -> None:
     assert profile(data, "rmse", higher=False).modality == "text"
 
 
-def test_profile_text_is_the_same_each_time_and_carries_the_facts(tmp_path: Path) -> None:
+def test_profile_text_is_the_same_each_time(tmp_path: Path) -> None:
     found = profile(flowers(tmp_path), "accuracy", higher=True)
     assert found.text == profile(tmp_path, "accuracy", higher=True).text
-    assert split_facts(f"Write the split.\n\n{found.text}\n\nReply with the file.") == found.facts
-    assert split_facts("Facts: {broken}") is None
 
 
 def test_profile_cuts_long_texts(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -21,17 +20,13 @@ from comind.roles.monitor import parse_verdict
 from comind.roles.prompts import Message, Prompts, quote
 from comind.roles.proposer import alike_paths, parse_paths, parse_ranking
 
-FACTS = json.dumps(
-    {"id_column": "id", "target_columns": ["y"], "label_column": None, "task": "binary", "group_column": None}
-)
-DATA = f"""Modality: tabular; task: binary; metric: roc_auc (higher is better)
+DATA = """Modality: tabular; task: binary; metric: roc_auc (higher is better)
 Rows: 9000 in train.csv, 3000 to predict
 Id column: id; target columns: y
 Classes: 0, 1
 Columns of train.csv:
 - id: int64, 9000 distinct, e.g. 1, 2, 3
-- age: int64, 70 distinct, e.g. 30, 31, 32
-Facts: {FACTS}"""
+- age: int64, 70 distinct, e.g. 30, 31, 32"""
 METRIC = "name: roc_auc\ntitle: Area under the ROC curve\ndirection: higher is better"
 MACHINE = "2 cores, no GPU.\npackages: numpy 2.4, pandas 3.1, scikit-learn 1.9"
 
