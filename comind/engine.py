@@ -182,8 +182,13 @@ class _Engine:
             prepared = await while_wanted(
                 preparing, lambda: self._control.stop_reason() if self._control.stopped else ""
             )
-            higher = prepared.evaluator.profile.higher_is_better
-            self._save(status="running", baseline=prepared.baseline.selection, higher_is_better=higher)
+            profile = prepared.evaluator.profile
+            self._save(
+                status="running",
+                baseline=prepared.baseline.selection,
+                higher_is_better=profile.higher_is_better,
+                id_column=profile.id_column,
+            )
             shop = await self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
             self._save(labels_readable=labels_were_readable(self._store))
             submitter = Submitter(self._store, self._folder, upstream, SYSTEM_CLOCK)

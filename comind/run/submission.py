@@ -80,9 +80,10 @@ def candidates_of(
 def _sample(reader: Reader, folder: RunFolder) -> Sample:
     from mle_live.metrics import reads_texts
 
-    run = reader.run()
-    texts = run is not None and reads_texts(run.metric)
-    return Sample(folder.original / "sample_submission.csv", folder.labels, texts=texts)
+    sample, run = folder.original / "sample_submission.csv", reader.run()
+    if run is None:
+        return Sample(sample, folder.labels)
+    return Sample(sample, folder.labels, id_column=run.id_column, texts=reads_texts(run.metric))
 
 
 def labels_were_readable(reader: Reader) -> bool:

@@ -39,6 +39,8 @@ class Run:
     competition: str
     title: str = ""
     metric: str = ""
+    id_column: str = ""
+    """Of the sample submission; empty before it is known, and in runs of 0.1 to 0.3: its first column."""
     higher_is_better: bool = True
     status: RunStatus = "preparing"
     status_detail: str = ""

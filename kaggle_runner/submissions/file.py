@@ -28,10 +28,12 @@ _SKETCH_ROWS = 2000
 class Sample:
     """A competition's sample submission, read once for any number of files (see `Form.of_sample`)."""
 
-    def __init__(self, path: Path, labels: Path | None = None, *, texts: bool = False) -> None:
+    def __init__(
+        self, path: Path, labels: Path | None = None, *, id_column: str = "", texts: bool = False
+    ) -> None:
         self._form, self._fault = None, ""
         try:
-            self._form = Form.of_sample(path, labels, texts=texts)
+            self._form = Form.of_sample(path, labels, id_column=id_column, texts=texts)
         except BadCompetition as error:
             self._fault = f"nothing can be checked: {error.message}"
 

@@ -77,7 +77,7 @@ def world(folder: Path, metric: str, sample: str, truth: str, id_column: str = "
     header, *rows = truth.splitlines()
     places["solution"].write_text("\n".join([f"{header},Usage", *(f"{row},Private" for row in rows)]) + "\n")
     (folder / "evaluate.py").write_text(known_metric_source(metric))
-    targets = header.split(",")[1:]
+    targets = [name for name in header.split(",") if name != id_column]
     grader = Grader(
         {
             "truth": places["truth"], "evaluate": folder / "evaluate.py",
@@ -92,8 +92,9 @@ def world(folder: Path, metric: str, sample: str, truth: str, id_column: str = "
     )  # fmt: skip
     known = (places["sample_submission"], places["truth"])
     texts = reads_texts(metric)
-    form = Form.of_sample(*known, texts=texts)
-    return World(folder, metric, form, Sample(*known, texts=texts), grader, competition)
+    form = Form.of_sample(*known, id_column=id_column, texts=texts)
+    looked = Sample(*known, id_column=id_column, texts=texts)
+    return World(folder, metric, form, looked, grader, competition)
 
 
 WORLDS: dict[str, tuple[str, str, str]] = {
@@ -107,6 +108,8 @@ WORLDS: dict[str, tuple[str, str, str]] = {
                     "id,kind\n" + "".join(f"f{n},{'cat' if n % 3 else 'NA'}\n" for n in range(8))),
     "booleans": ("accuracy", "id,there\n" + "".join(f"f{n},False\n" for n in range(8)),
                  "id,there\n" + "".join(f"f{n},{n % 3 == 0}\n" for n in range(8))),
+    "id last": ("mae", "a,id\n" + "".join(f"0,{n}\n" for n in range(8)),
+                "a,id\n" + "".join(f"{n % 2},{n}\n" for n in range(8))),
     "words": ("word_jaccard", "id,said\n" + "".join(f"f{n},\n" for n in range(8)),
               "id,said\n" + "".join(f"f{n},word {n}\n" for n in range(8))),
 }  # fmt: skip
@@ -219,6 +222,9 @@ FILES: dict[str, tuple[str, str | bytes, str, tuple[str, ...]]] = {
                                   "ok", ()),
     "words for logical labels": ("booleans", WORLDS["booleans"][2].replace("True", "yes"), "not_a_number",
                                  ("f0", "f3", "f6")),
+    "an id that is not the first column": ("id last", WORLDS["id last"][2], "ok", ()),
+    "a repeated id that is not the first column": ("id last", WORLDS["id last"][2].replace(",3", ",4"),
+                                                   "duplicate_ids", ("4",)),
     "texts": ("words", WORLDS["words"][2], "ok", ()),
     "an empty text": ("words", WORLDS["words"][2].replace("word 3", ""), "ok", ()),
     "a text that looks like a number": ("words", WORLDS["words"][2].replace("word 3", "0012"), "ok", ()),

@@ -58,6 +58,27 @@ def test_the_best_of_each_agent_may_be_submitted(folder: RunFolder) -> None:
     assert best.facts.problems == () and best.facts.rows == 40
 
 
+def test_the_id_need_not_be_the_first_column(folder: RunFolder) -> None:
+    columns_turned(folder.original / "sample_submission.csv")
+    columns_turned(folder.evaluation(add_solution(folder, "r1-a1", 20.0)) / "submission.csv")
+    with Store(folder.database) as store:
+        run = store.run()
+        assert run is not None
+        [before] = candidates_of(store, folder)
+        assert before.facts.problems == (
+            f"nothing can be checked: {folder.original}/sample_submission.csv has repeated ids",
+        )
+        store.save(replace(run, id_column="id"))
+        [after] = candidates_of(store, folder)
+        assert after.facts.problems == () and after.facts.rows == 40
+
+
+def columns_turned(path: Path) -> None:
+    path.write_text(
+        "".join(",".join(reversed(line.split(","))) + "\n" for line in path.read_text().splitlines())
+    )
+
+
 @pytest.mark.parametrize("how", ["attached", "weak sandbox"])
 def test_scores_of_a_run_whose_labels_could_be_read_are_not_trusted(folder: RunFolder, how: str) -> None:
     add_solution(folder, "r1-a1", 20.0)
