@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
 from kaggle_runner.bodies import BadAnswer, Unpacker
 from kaggle_runner.errors import KaggleError
@@ -60,8 +61,7 @@ class Answer(requests.Response):
     def take(self, response: requests.Response) -> Answer:
         """Everything of `response`, whose body nobody has begun to read. Raises BadAnswer."""
         vars(self).update(vars(response))
-        # urllib3 would unpack without a bound
-        self._unpacker = Unpacker(self.raw.headers.pop("Content-Encoding", ""))
+        self._unpacker = Unpacker(self.headers.get("Content-Encoding", ""))
         return self
 
     @property
@@ -87,7 +87,7 @@ class Answer(requests.Response):
             yield self._whole
             return
         began, done = self._clock.monotonic(), 0
-        for arrived in super().iter_content(chunk_size):
+        for arrived in self._arriving(chunk_size or _CHUNK):
             for piece in self._unpacker.pieces(arrived):
                 done += len(piece)
                 yield piece
@@ -95,6 +95,19 @@ class Answer(requests.Response):
             if seconds > _SLOW_AFTER and done < seconds * _LEAST_BYTES_A_SECOND:
                 raise requests.ConnectionError(f"only {done} bytes came in {seconds:.0f} s")
         self._unpacker.end()
+
+    def _arriving(self, most: int) -> Iterator[bytes]:
+        """What has come, packed as it is, as soon as anything has: requests would wait for `most` bytes."""
+        try:
+            while piece := self.raw.read1(most, decode_content=False):
+                yield piece
+        except ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
+        except ReadTimeoutError as error:
+            raise requests.ConnectionError(error) from error
+        except SSLError as error:
+            raise requests.exceptions.SSLError(error) from error
+        self._content_consumed = True
 
     def _read_whole(self) -> bytes:
         is_error = self.status_code >= 400

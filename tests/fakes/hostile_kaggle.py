@@ -13,7 +13,7 @@ from tests.fakes.loopback import Loopback
 
 @dataclass
 class Said:
-    """One answer: its head, and its body's pieces (each a chunk of its own)."""
+    """One answer: its head, and its body's pieces, each a chunk of its own where no Content-Length is told."""
 
     pieces: Iterable[bytes] = ()
     status: int = 200
@@ -48,19 +48,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length") or 0))
         number, self.served.calls = self.served.calls, self.served.calls + 1
         said = self.served.answer(self.path, number)
+        in_chunks = "Content-Length" not in said.headers
         try:
             self.send_response(said.status)
-            for name, value in {**said.headers, "Transfer-Encoding": "chunked"}.items():
+            for name, value in said.headers.items():
                 self.send_header(name, value)
+            if in_chunks:
+                self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for piece in said.pieces:
                 if self.served.closing.is_set():
                     break
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if in_chunks else piece)
                 self.served.sent += len(piece)
                 if said.pause:
                     self.served.closing.wait(said.pause)
-            self.wfile.write(b"0\r\n\r\n")
+            if in_chunks:
+                self.wfile.write(b"0\r\n\r\n")
         except OSError:
             self.close_connection = True  # the client went away first
 

@@ -110,9 +110,10 @@ async def test_a_packed_answer_is_read() -> None:
         assert (await client.competition("tiny")).title == "ä" * 10_000
 
 
-async def test_an_answer_that_drips_ends_after_its_time() -> None:
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "100000"}], ids=["in chunks", "of a told length"])
+async def test_an_answer_that_drips_ends_after_its_time(headers: dict[str, str]) -> None:
     slow = Timeouts(connect=5, read=5, whole=0.3)
-    drip = Said(itertools.repeat(b" "), pause=0.02)
+    drip = Said(itertools.repeat(b" "), headers=headers, pause=0.02)
     with kaggle(drip, timeouts=slow) as (client, server):
         with pytest.raises(KaggleError, match="not whole after"):
             await client.competition("tiny")
