@@ -4,6 +4,7 @@
 |-------------------------------|---------------------------------------------------------------------|
 | an answer that is read whole  | 32 MiB unpacked (with a kernel's log 256 MiB), in `Timeouts.whole`  |
 | an error's body               | its first MiB                                                       |
+| a head                        | 6 MiB (http.client's), in `Timeouts.whole`                          |
 | a file on its way             | what its caller has room for, at a kilobyte a second or more        |
 | a list                        | 1,000 pages, 256 MiB, half an hour                                  |
 | an archive                    | what the disk has room for, a million entries, 40 folders deep      |
@@ -13,11 +14,16 @@ JSON that is nested deeper than Python reads cannot be read at all; see `transpo
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
 from kaggle_runner.bodies import BadAnswer, Unpacker
@@ -127,6 +133,48 @@ class Answer(requests.Response):
                 raise BadAnswer(f"it has more than {most} bytes")
         self._count(len(body))
         return without_secrets(bytes(body[:most]), self._sent)
+
+
+class _TimedHead:
+    """Mixed into urllib3's connections, whose time-out counts from byte to byte."""
+
+    sock: socket.socket
+    longest: float
+
+    def getresponse(self) -> Any:
+        """The head of the answer. Raises ProtocolError when it is not whole after `longest` seconds."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            try:
+                # a TLS socket's own would say good-bye first, and wait for an answer
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            except OSError:
+                pass  # it ended by itself
+
+        timer = threading.Timer(self.longest, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            return super().getresponse()  # type: ignore[misc]
+        finally:
+            timer.cancel()
+            if late.is_set():
+                raise ProtocolError(f"the head of the answer was not whole after {self.longest:.0f} s")
+
+
+def time_heads(manager: PoolManager, seconds: float) -> None:
+    """Have every connection that `manager` makes from now on wait no longer than `seconds` for a head."""
+    manager.pool_classes_by_scheme = {
+        "http": _pool(HTTPConnectionPool, HTTPConnection, seconds),
+        "https": _pool(HTTPSConnectionPool, HTTPSConnection, seconds),
+    }
+
+
+def _pool(pool: type[Any], connection: type[Any], seconds: float) -> type[Any]:
+    timed = type(f"Timed{connection.__name__}", (_TimedHead, connection), {"longest": seconds})
+    return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": timed})
 
 
 def room_for(folder: Path, wanted: int) -> int:

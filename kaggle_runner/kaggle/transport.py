@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ConfigError, KaggleError
-from kaggle_runner.kaggle.answers import Answer
+from kaggle_runner.kaggle.answers import Answer, time_heads
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
@@ -272,6 +272,7 @@ class _BoundAdapter(HTTPAdapter):
         clock: Clock,
         note: Callable[[requests.Response], None],
     ) -> None:
+        self._timeouts = timeouts  # super's own __init__ makes the first pool
         super().__init__()
         self.bytes_read = 0
         self._secrets = (credentials,) if isinstance(credentials, str) else credentials
@@ -279,7 +280,15 @@ class _BoundAdapter(HTTPAdapter):
         self._note = note
         self._home = urlsplit(base_url)
         self.is_loopback = self._home.hostname in _LOOPBACK
-        self._timeouts = timeouts
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        time_heads(self.poolmanager, self._timeouts.whole)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        time_heads(manager, self._timeouts.whole)
+        return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         target = urlsplit(str(request.url))

@@ -13,13 +13,15 @@ from tests.fakes.loopback import Loopback
 
 @dataclass
 class Said:
-    """One answer: its head, and its body's pieces, each a chunk of its own where no Content-Length is told."""
+    """One answer: its head, and its body's pieces, in chunks where no Content-Length is told."""
 
     pieces: Iterable[bytes] = ()
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     pause: float = 0.0
     """Seconds between two pieces."""
+    head_pause: float = 0.0
+    """Seconds between two bytes of an endless head."""
 
 
 class HostileKaggle(Loopback):
@@ -51,6 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
         in_chunks = "Content-Length" not in said.headers
         try:
             self.send_response(said.status)
+            if said.head_pause:
+                self.flush_headers()
+                self._drip(said.head_pause)
             for name, value in said.headers.items():
                 self.send_header(name, value)
             if in_chunks:
@@ -67,6 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"0\r\n\r\n")
         except OSError:
             self.close_connection = True  # the client went away first
+
+    def _drip(self, pause: float) -> None:
+        self.wfile.write(b"X-Drip: ")
+        while not self.served.closing.wait(pause):
+            self.wfile.write(b"x")
 
     do_GET = do_POST = do_PUT = _serve
 

@@ -120,6 +120,14 @@ async def test_an_answer_that_drips_ends_after_its_time(headers: dict[str, str])
         assert server.calls <= 3
 
 
+async def test_a_head_that_drips_ends_after_its_time() -> None:
+    slow = Timeouts(connect=5, read=5, whole=0.3)
+    with kaggle(Said(head_pause=0.02), timeouts=slow) as (client, server):
+        with pytest.raises(KaggleError, match="no connection"):
+            await client.competition("tiny")
+        assert server.calls == 3
+
+
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"code":'])
 @pytest.mark.parametrize("status", [200, 400])
 async def test_json_nested_beyond_measure_is_an_error(opening: bytes, status: int) -> None:
