@@ -239,7 +239,7 @@ def _begun(state: Path) -> list[tuple[RunFolder, Run]]:
 @contextmanager
 def engine_lock(folder: RunFolder) -> Iterator[None]:
     """Held by the engine for its whole life, so that no two engines write one run."""
-    with _lock_file(folder, os.O_RDWR | os.O_CREAT) as file:
+    with _opened(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -252,7 +252,7 @@ def engine_lock(folder: RunFolder) -> Iterator[None]:
 def engine_alive(folder: RunFolder) -> bool:
     """Whether an engine holds the run now (its status may be a killed engine's last word)."""
     try:
-        with _lock_file(folder, os.O_RDONLY) as file:
+        with _opened(folder) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
@@ -262,10 +262,9 @@ def engine_alive(folder: RunFolder) -> bool:
 
 
 @contextmanager
-def _lock_file(folder: RunFolder, flags: int) -> Iterator[int]:
-    """Neither a link is followed nor a pipe waited for: the folder may be somebody else's."""
-    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(folder.path / "engine.lock", flags, 0o644)
+def _opened(folder: RunFolder) -> Iterator[int]:
+    """The folder itself is what is locked: a file in it could be removed and made anew."""
+    descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

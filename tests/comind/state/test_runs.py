@@ -64,6 +64,8 @@ def test_two_engines_cannot_have_one_run(tmp_path: Path) -> None:
     folder = make(tmp_path, "one", "2026-01-01T00:00:00Z")
     assert not engine_alive(folder)
     with engine_lock(folder):
+        for path in [*folder.path.glob("*.lock"), folder.database]:
+            path.unlink(missing_ok=True)  # no file's removal lets a second engine in
         assert engine_alive(folder)
         with pytest.raises(RunBusy), engine_lock(folder):
             pass
