@@ -370,15 +370,13 @@ class ReplyFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFacts:
-    """What one model at one address can do, as probed at the start and learned since."""
+    """What one `model@base_url` can do, as probed at the start and learned since (`comind.llm.probe`)."""
 
     TABLE: ClassVar[str] = "endpoints"
     id: str
-    """`model@base_url`."""
     model: str
     base_url: str
     facts: dict[str, Any] = field(default_factory=dict)
-    """See comind.llm.probe."""
     at: Stamp = ""
 
 
