@@ -138,8 +138,7 @@ def _of_texts(name: str, rows: int) -> Callable[[], Case]:
             words = [f"word{a}" for a in range(50)]
             truth = [" ".join(words[i] for i in row) for row in rng.integers(0, 50, (rows, 8))]
             prediction = [text[:20] + text[26:] for text in truth]
-        frames = (pd.DataFrame({"y": side}) for side in (truth, prediction))
-        return Case(*frames, ["y"], None)
+        return Case(pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction}), ["y"], None)
 
     return case
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from comind_tui.app import ComindApp
-from comind_tui.commands.ranks import Watched
+from comind_tui.core.ranks import Watched
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.kaggle.catalogue import database_of

@@ -59,5 +59,5 @@ class QuickTests:
         report = yield
         if self._asked and report.failed:
             report.outcome = "skipped"
-            report.longrepr = (*map(str, item.location[:1]), item.location[1] or 0, f"--quick: {self._asked}")
+            report.longrepr = (item.location[0], item.location[1] or 0, f"--quick: {self._asked}")
         return report

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig
+from comind.state.grades import PartGrade
 from comind.state.records import (
     Agent,
     AgentStatus,
@@ -31,7 +32,6 @@ from comind.state.records import (
 from comind.state.runs import RunFolder, create_run
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK, stamp
-from kaggle_runner.score import Score
 from tests.fakes.clocks import HandClock
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -96,6 +96,10 @@ def build_empty(state: Path, run_id: str = "bike-demand-20261121-100000") -> Run
     return folder
 
 
+def _grade(value: float, low: float, high: float) -> PartGrade:
+    return {"score": value, "interval": (low, high), "rows": 500}
+
+
 def _run_row(
     store: Store, folder: RunFolder, run_id: str, status: RunStatus, rounds: int, started: datetime
 ) -> None:
@@ -119,7 +123,7 @@ def _run_row(
             started_at=stamp(started),
             finished_at=stamp(started + timedelta(minutes=42)) if done else "",
             seconds_used=2520.0 if done else 1860.0,
-            baseline=Score(0.1012, 0.079, 0.124, 500, True).as_dict(),
+            baseline=_grade(0.1012, 0.079, 0.124),
             best_evaluation=best,
             test={"score": 0.9688, "rank": 14, "teams": 212, "medal": "silver", "board": "synthetic"}
             if best
@@ -280,8 +284,8 @@ class Sample:
                 step=step,
                 success=True,
                 message="ok",
-                feedback=Score(value + 0.004, value - 0.02, value + 0.02, 500, True).as_dict(),
-                selection=Score(value, value - 0.018, value + 0.016, 500, True).as_dict(),
+                feedback=_grade(value + 0.004, value - 0.02, value + 0.02),
+                selection=_grade(value, value - 0.018, value + 0.016),
                 submission=self.folder.relative(files / "submission.csv"),
                 at=when,
             )

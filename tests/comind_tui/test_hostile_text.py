@@ -58,9 +58,9 @@ def taint(folder: RunFolder) -> None:
     database.create_function("tainted", 1, _tainted)
     present = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for record in RECORDS:
-        if record.TABLE not in present:  # type: ignore[attr-defined]
+        if record.TABLE not in present:
             continue
-        table = record.TABLE  # type: ignore[attr-defined]
+        table = record.TABLE
         for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[2] == "TEXT"]:
             if column not in STRUCTURE and column != "config":
                 database.execute(f"UPDATE {table} SET {column} = tainted({column}) WHERE {column} != ''")

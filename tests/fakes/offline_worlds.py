@@ -118,7 +118,7 @@ def _target(signal: np.ndarray, metric: str) -> np.ndarray:
     if metric in ("accuracy", "macro_f1"):
         return np.array(["high", "low", "mid"])[np.where(signal > 0.7, 0, np.where(signal < -0.7, 1, 2))]
     if metric == "quadratic_weighted_kappa":
-        return np.digitize(signal, [-1, 0, 1])
+        return np.asarray(np.digitize(signal, [-1, 0, 1]))
     if metric == "rmsle":
-        return np.exp(signal).round()
+        return np.asarray(np.exp(signal).round())
     return signal

@@ -34,6 +34,13 @@ def test_an_offset_counts_and_no_zone_means_utc(value: object, moment: datetime)
     assert read.tzinfo is UTC
 
 
+@pytest.mark.parametrize("value", ["2026-11-21 12:00", datetime(2026, 11, 21, 12), "2026-11-21T14:00+02:00"])
+def test_no_zone_means_utc_on_a_machine_elsewhere_too(value: object, in_kolkata: None) -> None:
+    assert parse_moment(value) == NOON
+    assert stamp(parse_moment(value)) == stamp(NOON.astimezone()) == "2026-11-21T12:00:00.000Z"
+    assert abs(SYSTEM_CLOCK.now() - datetime.now().astimezone()) < timedelta(minutes=1)
+
+
 @pytest.mark.parametrize("value", ["", "soon", "2026-13-01", 20261121, None, "0001-01-01T00:00:00+02:00"])
 def test_what_is_no_moment_is_refused(value: object) -> None:
     with pytest.raises(ValueError):

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -137,7 +137,7 @@ def numbers(**changes: str) -> str:
     return "\n".join([head, *(row for row in rows.values() if row)]) + "\n"
 
 
-def table(**columns: object) -> Table:
+def table(**columns: Any) -> Table:
     return pd.DataFrame({"id": range(7, 15), "a": np.arange(8) / 3, "b": 1.0}).assign(**columns)
 
 

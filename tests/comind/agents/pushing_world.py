@@ -18,6 +18,7 @@ from comind.config import RunConfig
 from comind.control import Control
 from comind.evaluator.profile import SplitFacts
 from comind.run.confinement import Confinement
+from comind.state.grades import PartGrade
 from comind.state.records import Agent, Draft, Evaluation, Event, Push
 from comind.state.runs import RunFolder
 from comind.state.store import Store
@@ -82,7 +83,7 @@ class LookingEvaluator:
             len(pd.read_csv(workspace / validation_name)),
             len(pd.read_csv(workspace / submission_name)),
         )
-        part = {"score": 0.5, "interval": [0.4, 0.6], "rows": 100}
+        part: PartGrade = {"score": 0.5, "interval": (0.4, 0.6), "rows": 100}
         return Evaluation(id=id, success=True, message="", feedback=part, selection=part, **of)
 
 

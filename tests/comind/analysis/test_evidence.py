@@ -102,8 +102,8 @@ def standing(agent: str, value: float, *, higher: bool = True, round: int = 1) -
     evaluation = Evaluation(
         id=f"{agent}-s1", agent=agent, round=round, step=1, success=True, message="",
         higher_is_better=higher,
-        feedback={"score": value, "interval": [value - 0.02, value + 0.02], "rows": 90},
-        selection={"score": 0.0, "interval": [0, 0], "rows": 90},
+        feedback={"score": value, "interval": (value - 0.02, value + 0.02), "rows": 90},
+        selection={"score": 0.0, "interval": (0, 0), "rows": 90},
     )  # fmt: skip
     return Standing(evaluation, Score(value, value - 0.02, value + 0.02, 90, higher))
 

@@ -45,7 +45,7 @@ def cache_of(
     line: KaggleLine, state: Path, clock: HandClock, *, refresh: bool = False, told: list[str] | None = None
 ) -> CommunityCache:
     client = KaggleClient(line.url, TOKEN, retries=Retries(tries=2, first_wait=0.01))
-    tell = [].append if told is None else told.append
+    tell = (told if told is not None else []).append
     return CommunityCache(client, SLUG, state, clock=clock, hours=6, refresh=refresh, tell=tell)
 
 

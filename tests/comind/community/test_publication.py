@@ -38,8 +38,8 @@ async def test_publishing_gives_outputs_and_links_and_follows_no_symbolic_link(
         (graded / name).write_text("id,p\n")
     evaluation = Evaluation(
         id="r1-a1-s03", agent="r1-a1", round=1, step=3, success=True, message="ok",
-        feedback={"score": 0.9, "interval": [0.8, 1.0], "rows": 10},
-        selection={"score": 0.8, "interval": [0.7, 0.9], "rows": 10},
+        feedback={"score": 0.9, "interval": (0.8, 1.0), "rows": 10},
+        selection={"score": 0.8, "interval": (0.7, 0.9), "rows": 10},
         submission=folder.relative(graded / "submission.csv"),
         validation_submission=folder.relative(graded / "validation_submission.csv"),
     )  # fmt: skip

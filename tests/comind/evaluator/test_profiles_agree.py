@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def by_class(head: str, *classes: str) -> str:
     return head + "\n" + "".join(f"{n},{n},{classes[n % len(classes)]}\n" for n in range(12))
 
 
-ONE_COLUMN_A_CLASS = {
+ONE_COLUMN_A_CLASS: dict[str, Any] = {
     "sample": "id,cat,dog\n100,.5,.5\n101,.5,.5\n102,.5,.5\n",
     "settings": "metric: multiclass_log_loss\n",
     "targets": ("cat", "dog"),

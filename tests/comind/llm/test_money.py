@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
         ({"seconds_left": lambda: -3600.0}, "time is up"),
     ],
 )
-def test_a_spent_limit_says_which(limits: dict[str, object], words: str) -> None:
+def test_a_spent_limit_says_which(limits: dict[str, Any], words: str) -> None:
     purse = Budget(**limits)
     purse.restore([call()])
     assert words in purse.exhausted()

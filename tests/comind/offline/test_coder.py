@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from comind.offline.coder import recipe_of
-from comind.offline.prompts import read_data
+from comind.offline.prompts import Files, StatedMetric, read_data
 from comind.offline.recipes.problem import Problem
 from comind.offline.responder import respond
 from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
@@ -231,7 +231,7 @@ def test_the_report_holds_the_recipe_and_the_measured_numbers(tmp_path: Path, no
 
 def test_a_draft_in_other_words_is_met_by_the_recipe_it_names(tmp_path: Path) -> None:
     world = table_world(tmp_path / "world")
-    problem = Problem(data=read_data(world.profile.text), **_nothing())
+    problem = Problem(StatedMetric("roc_auc"), read_data(world.profile.text), Files())
     assert recipe_of("Train LGBM and XGB with early stopping.", problem).family == "boosting"
     assert recipe_of("Something else entirely.", problem).family == "linear"
 
@@ -244,12 +244,6 @@ def test_an_opening_without_any_facts_is_still_answered() -> None:
 
 def values_of_names() -> list[str]:
     return ["competition", "metric", "machine", "files", "data", "draft", "limits"]
-
-
-def _nothing() -> dict[str, object]:
-    from comind.offline.prompts import Files, StatedMetric
-
-    return {"metric": StatedMetric("roc_auc"), "files": Files()}
 
 
 def _break_steps(*steps: int):  # type: ignore[no-untyped-def]  # a closure over the steps

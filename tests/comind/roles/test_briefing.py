@@ -7,6 +7,7 @@ from comind.analysis.ranking import best_of_each_agent, select_best, standings
 from comind.llm.tokens import estimate_tokens
 from comind.roles import briefing
 from comind.roles.briefing import Room
+from comind.state.grades import PartGrade
 from comind.state.records import Evaluation, Idea, Kernel, Report
 from kaggle_runner.machine import Machine
 
@@ -14,8 +15,8 @@ from kaggle_runner.machine import Machine
 def evaluation(
     agent: str, step: int, feedback: float, selection: float, *, higher: bool = True
 ) -> Evaluation:
-    def part(score: float) -> dict[str, object]:
-        return {"score": score, "interval": [score - 0.1, score + 0.1], "rows": 50}
+    def part(score: float) -> PartGrade:
+        return {"score": score, "interval": (score - 0.1, score + 0.1), "rows": 50}
 
     return Evaluation(
         id=f"{agent}-s{step:02d}", agent=agent, round=1, step=step, success=True, message="",

@@ -14,6 +14,7 @@ from comind.control import Control
 from comind.roles.briefing import Room
 from comind.roles.desk import Brief
 from comind.round.knowledge import Knowledge
+from comind.state.grades import PartGrade
 from comind.state.records import Agent, Draft, Evaluation
 from comind.state.runs import RunFolder
 from comind.state.store import Store
@@ -45,7 +46,7 @@ def scored(
 ) -> None:  # fmt: skip
     """An agent that ended with this score on both parts, its draft, and its validation predictions."""
     round = int(agent[1]) if agent.startswith("r") else 0
-    part = {"score": value, "interval": [value - 0.02, value + 0.02], "rows": 90}
+    part: PartGrade = {"score": value, "interval": (value - 0.02, value + 0.02), "rows": 90}
     path = folder.evaluation(f"{agent}-s01") / "validation_submission.csv"
     if len(predictions):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -97,9 +97,10 @@ class Upstream:
 
 
 async def test_a_snapshot_knows_copies_and_blends(tmp_path: Path) -> None:
+    told: list[str] = []
     with Store(tmp_path / "run.sqlite") as store:
         kaggle = cast(KaggleClient, Upstream())
-        cache = CommunityCache(kaggle, "comp", None, clock=SYSTEM_CLOCK, hours=1, tell=store.event)
+        cache = CommunityCache(kaggle, "comp", None, clock=SYSTEM_CLOCK, hours=1, tell=told.append)
         for _ in range(2):
             await take_snapshot(cache, store, higher_is_better=True, top_kernels=9, top_discussions=0)
         links = {(link.source, link.kind, link.target) for link in store.all(Link)}

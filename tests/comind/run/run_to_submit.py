@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.config import RunConfig
+from comind.state.grades import PartGrade
 from comind.state.records import Agent, Evaluation, Run
 from comind.state.runs import RunFolder, create_run
 from comind.state.store import Store
@@ -44,7 +45,7 @@ def add_solution(
     place = folder.evaluation(evaluation)
     place.mkdir(parents=True)
     (place / "submission.csv").write_text(submission_text([score + row for row in range(ROWS)]))
-    part = {"score": score, "interval": [score - noise, score + noise], "rows": 100}
+    part: PartGrade = {"score": score, "interval": (score - noise, score + noise), "rows": 100}
     with Store(folder.database) as store:
         store.save(
             Agent(id=agent, round=round, index=1, title=title or f"Title of {agent}"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from comind.analysis.ranking import standings
 from comind.run.summary import summarize
+from comind.state.grades import PartGrade
 from comind.state.reader import reading
 from comind.state.records import Evaluation, LlmCall, Run
 from comind.state.runs import RunFolder, engine_lock
@@ -88,7 +89,7 @@ def test_an_unknown_price_is_null_and_no_number_is_nan(tmp_path: Path) -> None:
                 base_url="",
             )
         )
-        store.save(replace(store.all(Run)[0], baseline={"score": math.nan, "interval": [0, 1], "rows": 5}))
+        store.save(replace(store.all(Run)[0], baseline={"score": math.nan, "interval": (0, 1), "rows": 5}))
     found = document(folder)
     assert found["cost"]["dollars"] is None
     assert found["baseline_score"] is None
@@ -97,7 +98,7 @@ def test_an_unknown_price_is_null_and_no_number_is_nan(tmp_path: Path) -> None:
 
 def test_the_sample_submission_is_not_on_the_board(tmp_path: Path) -> None:
     folder = sample_run.build(tmp_path)
-    perfect = {"score": 1.0, "interval": [1.0, 1.0], "rows": 9}
+    perfect: PartGrade = {"score": 1.0, "interval": (1.0, 1.0), "rows": 9}
     with Store(folder.database) as store:
         before = store.count(Evaluation)
         store.save(

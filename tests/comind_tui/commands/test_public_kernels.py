@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from comind.state.grades import PartGrade
 from comind.state.records import Agent, Evaluation, Run
 from comind.state.runs import RunFolder, engine_lock
 from comind.state.store import Store
 from comind_tui.cli import main
-from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 from tests.comind_tui.driving import LARGE, SMALL, app_of, both_sizes, shown, text_of, until
 
@@ -25,7 +25,7 @@ def with_kernel(state: Path, **settings: str) -> RunFolder:
     folder = sample_run.build(state, **settings)  # type: ignore[arg-type]
     with Store(folder.database) as store:
         lead = store.all(Evaluation, "success = 1")[0]
-        best = Score(0.99, 0.98, 1.0, 500, True).as_dict()
+        best: PartGrade = {"score": 0.99, "interval": (0.98, 1.0), "rows": 500}
         store.save(
             Agent(
                 id="k07",

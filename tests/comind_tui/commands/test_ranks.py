@@ -24,11 +24,13 @@ from comind_tui.commands.ranks import Lines
 from comind_tui.core.ranks import ranks_of_run, slug_of
 from comind_tui.text.ranks import (
     deadline_text,
+    look_document,
     look_line,
     missing,
     movement_text,
     moves_texts,
     next_zone_text,
+    trouble_line,
 )
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import ConfigError, KaggleError, UsageError
@@ -188,6 +190,15 @@ def test_texts_say_direction_zone_and_what_is_left(tmp_path: Path) -> None:
     assert deadline_text(look, NOON + timedelta(days=40)).startswith("ended 10d 12h ago")
     behind = replace(look, clock_offset=3600.0)
     assert deadline_text(behind, NOON).startswith("29d 11h to"), "the server's clock says when it ends"
+
+
+def test_a_machine_elsewhere_tells_its_own_time_beside_utc(in_kolkata: None) -> None:
+    look = assess(asked(table({"Alice": 2.0}), limits=None), rows_of(table({"Alice": 2.0})))
+    assert deadline_text(look, NOON) == "29d 12h to 2026-07-01 00:00 UTC (07-01 05:30 IST)"
+    assert look_line(look, NOON).startswith("17:30:00  ")
+    assert trouble_line(KaggleError("gone"), None, NOON) == "17:30:00  gone"
+    document = look_document(look, "k", "alice")
+    assert (document["at"], document["deadline"]) == ("2026-06-01T12:00:00.000Z", "2026-07-01T00:00:00.000Z")
 
 
 def test_hostile_team_names_cannot_steer_the_terminal() -> None:

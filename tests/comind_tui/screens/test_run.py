@@ -20,7 +20,6 @@ from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS
 from comind_tui.widgets.lines import Lines
 from comind_tui.widgets.mosaic import AgentMosaic
-from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 from tests.comind_tui.driving import LARGE, SMALL, app_of, both_sizes, shown, text_of, until
 
@@ -269,7 +268,9 @@ async def test_a_baseline_near_the_scores_is_a_dotted_line(
         assert "0.0" in text_of(app)
         assert "· · ·" not in text_of(app)
         with Store(live_run.database) as store:
-            store.save(replace(store.all(Run)[0], baseline=Score(0.87, 0.86, 0.88, 500, True).as_dict()))
+            store.save(
+                replace(store.all(Run)[0], baseline={"score": 0.87, "interval": (0.86, 0.88), "rows": 500})
+            )
         await until(pilot, lambda: "dots: baseline" in text_of(app) and "· · ·" in text_of(app))
 
 

@@ -33,7 +33,7 @@ CELLS = ("import os", "%%time\nx = 1", "print('ü')\n")
 
 def notebook(*cells: str, **options: Any) -> Any:
     text = gather(cells, **{"slug": "some-data", "title": "A title", **options})
-    found = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    found = nbformat.reads(text, as_version=4)
     nbformat.validate(found)
     return found
 

@@ -68,6 +68,12 @@ async def test_all_is_well(server: RunningServer, tmp_path: Path) -> None:
     insist(found)
 
 
+async def test_the_deadline_is_told_in_the_time_of_the_machine_too(
+    server: RunningServer, in_kolkata: None
+) -> None:
+    assert "2027-01-01 00:00 UTC (2027-01-01 05:30 IST here)" in (await look(server))["deadline"].detail
+
+
 async def test_a_wrong_token_and_a_wrong_user_stop_everything(server: RunningServer) -> None:
     found = await look(server, token="wrong")
     assert list(found) == ["kaggle"] and "not valid" in found["kaggle"].detail

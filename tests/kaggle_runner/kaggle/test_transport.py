@@ -22,8 +22,10 @@ from kaggle_runner.kaggle.transport import (
     Retries,
     Timeouts,
     Wire,
+    _BoundAdapter,
     _BoundHttpClient,
 )
+from kaggle_runner.moments import SYSTEM_CLOCK
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -231,7 +233,8 @@ async def test_environment_and_home_change_neither_address_nor_user(
 
 
 def test_kaggle_itself_is_called_under_its_own_path() -> None:
-    http = _BoundHttpClient(KAGGLE_URL, "t", Timeouts())
+    adapter = _BoundAdapter(KAGGLE_URL, "t", Timeouts(), SYSTEM_CLOCK, lambda _: None)
+    http = _BoundHttpClient(KAGGLE_URL, "t", adapter)
     assert http._get_request_url("s.Service", "Method") == "https://api.kaggle.com/v1/s.Service/Method"
 
 

@@ -31,7 +31,7 @@ async def test_a_notebook_of_real_outputs_is_valid_and_reads_back(tmp_path: Path
     ]
     path = tmp_path / "agent.ipynb"
     write_notebook(path, cells, title="Agent 1")
-    notebook = nbformat.reads(path.read_text(), as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.reads(path.read_text(), as_version=4)
     nbformat.validate(notebook)
     assert [cell.cell_type for cell in notebook.cells] == ["markdown"] + ["markdown", "code"] * 4
     assert notebook.metadata.kernelspec.name == "python3"
@@ -52,7 +52,7 @@ def test_a_flooding_cell_does_not_flood_the_file(tmp_path: Path) -> None:
     path = tmp_path / "agent.ipynb"
     write_notebook(path, [NotebookCell("1", outputs), NotebookCell("2", outputs[1:2])], title="Flood")
     assert path.stat().st_size < 5_000_000
-    notebook = nbformat.reads(path.read_text(), as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.reads(path.read_text(), as_version=4)
     nbformat.validate(notebook)
     first, second = (cell.outputs for cell in notebook.cells if cell.cell_type == "code")
     assert sum("image/png" in output.get("data", {}) for output in first) == 4

@@ -126,6 +126,7 @@ def test_the_next_zone_is_above_us_and_needs_no_worse_score(scores: dict[str, fl
         assert look.medal == "gold"
         return
     assert look.own.rank > look.next_zone.last_rank
+    assert look.next_zone.score is not None
     assert look.next_zone.lead == look.next_zone.score - own <= 0
 
 

@@ -50,6 +50,16 @@ def test_correlations_and_gap_are_scipys() -> None:
     assert ledger.gap.spread == pytest.approx(0.0249, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("gaps", "mean", "spread"),
+    [([0.3], 0.3, None), ([0.1, 0.3], 0.2, math.sqrt(0.02)), ([0.1, 0.1], 0.1, 0.0)],
+)
+def test_the_gap_of_few_points(gaps: list[float], mean: float, spread: float | None) -> None:
+    found = read_ledger([scored(f"s{n}", 0.5 + n, 0.5 + n + gap) for n, gap in enumerate(gaps)]).gap
+    assert found is not None and found.mean == pytest.approx(mean)
+    assert found.spread == (spread if spread is None else pytest.approx(spread, abs=1e-9))
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=20))
 def test_ranks_share_ties_as_scipy_does(pairs: list[tuple[int, int]]) -> None:
     one = [float(a) for a, _ in pairs]
@@ -68,6 +78,25 @@ def test_the_shakeup_risk_is_one_half_for_equal_scores_and_falls_with_distance()
     assert near.noise == pytest.approx(0.01408, abs=1e-5)
     assert "30% of 1,000 test rows are public" in near.assumed
     assert read_ledger([scored("a", 0.8, 0.8)]).shakeup is None
+
+
+@pytest.mark.parametrize(
+    ("noise_of_best", "noise_of_second", "probability"),
+    [(0.02, 0.02, 0.3078), (0.02, 0.5, 0.3078), (0.5, 0.02, 0.4920), (0.5, 0.5, 0.4920)],
+)
+@pytest.mark.parametrize("higher", [True, False])
+def test_the_shakeup_risk_rests_on_the_interval_of_the_boards_best(
+    noise_of_best: float, noise_of_second: float, probability: float, higher: bool
+) -> None:
+    best, second = (0.81, 0.80) if higher else (0.80, 0.81)
+    rows = [
+        scored("second", 0.9, second, noise=noise_of_second, higher=higher),
+        scored("best", 0.8, best, noise=noise_of_best, higher=higher),
+    ]
+    found = read_ledger(rows).shakeup
+    # Φ(−0.01 / (√2 · noise)), with the noise of the test above for ±0.02 and 25 times that for ±0.5
+    assert found is not None and found.probability == pytest.approx(probability, abs=1e-4)
+    assert found.level == ("medium" if probability < 0.35 else "high")
 
 
 def test_the_picks_are_the_best_of_each_order() -> None:
@@ -128,7 +157,14 @@ def test_what_is_not_known_is_said() -> None:
         "no picks: none of them tells whether higher scores are better"
         in read_ledger([scored("a", None, 1)]).notes
     )
-    assert len(read_ledger([scored("a", None, 1), scored("b", None, 2)], higher_is_better=False).picks) == 2
+
+
+@pytest.mark.parametrize(("higher", "order"), [(True, ["c", "a"]), (False, ["b", "a"])])
+def test_without_local_scores_the_picks_are_the_boards_best_two(higher: bool, order: list[str]) -> None:
+    rows = [scored("a", None, 2), scored("b", None, 1), scored("c", None, 3)]
+    picks = read_ledger(rows, higher_is_better=higher).picks
+    assert [pick.submission.token for pick in picks] == order
+    assert [pick.reason for pick in picks] == ["best by public score", "second by public score"]
 
 
 def test_scores_beside_readable_labels_are_left_out_of_comparisons() -> None:

@@ -131,10 +131,12 @@ def test_a_verdict_compares_its_own_candidate_with_the_best_that_was_sent(
 ) -> None:
     history = [sent(imagined(f"sent {one}", one, 0.05), ref=n) for n, one in enumerate((0.75, 0.80, 0.60))]
     new = imagined("new", value, 0.05)
+    best = history[1].score
+    assert best is not None
     (verdict,) = judge([new], history, situation(**changes))
     assert verdict.candidate is new and verdict.level != "refuse"
-    assert verdict.probability == probability_better(new.score, history[1].score)
-    assert verdict.expected_gain == expected_gain(new.score, history[1].score)
+    assert verdict.probability == probability_better(new.score, best)
+    assert verdict.expected_gain == expected_gain(new.score, best)
     assert f"truly better with probability {verdict.probability:.2f}" in verdict.reasons[-1]
 
 
@@ -158,6 +160,57 @@ def test_candidates_without_a_score_stand_last_and_equals_by_name() -> None:
     assert [one.candidate.evaluation for one in verdicts] == ["a", "z", "nan"]
     assert [one.level for one in verdicts] == ["send", "hold", "hold"]
     assert verdicts[1].reasons[0] == "a is better and goes first"
+
+
+CLOSED = {"closed": "it is closed"}
+SAME = "it says the same as"
+USED_UP = {"allowed_now": 0, "used_today": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fate", "reason"),
+    [
+        (CLOSED, {}, "it is closed"),
+        ({}, {"public_score": 0.75}, f"{SAME} submission 7 (sent), which was scored 0.75"),
+        ({}, {"state": "sent"}, f"{SAME} submission 7 (sent), which waits for its score"),
+        ({}, {"state": "failed", "error": "no"}, f"{SAME} submission 7 (sent), which Kaggle refused: no"),
+        ({}, {"state": "intended", "ref": None}, f"{SAME} sent, whose fate is not known yet"),
+        ({}, {"ref": None, "evaluation": ""}, f"{SAME} #TOKEN, which was scored 0.5"),
+        (
+            USED_UP, {"state": "unsent"},
+            "the day's submissions are used up (3 today); more from 2026-11-23 00:00 UTC",
+        ),
+        (
+            {"allowed_now": 0, "limited_by_total": True, "used_total": 99}, {"state": "unsent"},
+            "all submissions of this competition are used (99)",
+        ),
+        (
+            {"deadline": NOON - timedelta(hours=2)}, {"state": "unsent"},
+            "the deadline has passed (2026-11-22 10:00 UTC): it would not count",
+        ),
+    ],
+)  # fmt: skip
+def test_a_reason_names_what_was_sent_and_tells_what_became_of_it(
+    changes: dict[str, Any], fate: dict[str, Any], reason: str
+) -> None:
+    before = imagined("sent", 0.80, 0.02, content="the same")
+    new = imagined("new", 0.85, 0.02, content="the same")
+    told = level(new, [sent(before, **fate)], situation(**changes))
+    assert told[1] == reason.replace("TOKEN", new.token)
+
+
+def test_a_comparison_shows_our_score_first_and_whose_the_other_is() -> None:
+    before, new = sent(imagined("before", 0.80, 0.05)), imagined("new", 0.82, 0.05)
+    against = "0.82 [0.77, 0.87] against 0.80 [0.75, 0.85] of submission 7 (before)"
+    assert level(new, [before], situation()) == ("send", f"better within noise: {against}")
+    doubted = replace(new, score=replace(new.score, trusted=False))
+    own = sent(
+        replace(imagined("before", 0.80, 0.05), score=Score(0.80, 0.75, 0.85, 100, True, False)), run="run-1"
+    )
+    assert level(doubted, [own], situation()) == (
+        "send",
+        f"labels could be read in its run: only the board can tell what it is worth ({against})",
+    )
 
 
 def test_what_never_arrived_does_not_count() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 def report(
     root: Path, text: str | None, capsys: pytest.CaptureFixture[str], *options: str
-) -> tuple[int, dict]:
+) -> tuple[int, dict[str, Any]]:
     file = root.parent / "s.csv"
     if text is not None:
         file.write_text(text)

@@ -311,7 +311,7 @@ def edit_distance(a: Any, b: Any) -> int:
     def at(i: int, j: int) -> int:
         if not i or not j:
             return i + j
-        return min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (a[i - 1] != b[j - 1]))
+        return min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + int(a[i - 1] != b[j - 1]))
 
     return at(len(a), len(b))
 

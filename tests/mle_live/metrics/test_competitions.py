@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,7 +120,7 @@ def test_missing_and_infinite_numbers_are_refused_with_their_rows(name: str, bad
         ("map_3d_iou_50_95", "0.5 1 1 1 2 2 0 0 car", "malformed"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_with_its_row(name: str, value: object, code: str) -> None:
+def test_what_cannot_be_scored_is_refused_with_its_row(name: str, value: Any, code: str) -> None:
     truth, prediction, columns = example(name)
     broken = prediction.astype(object)
     broken.iloc[5, 0] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn import metrics as sk
 
 from kaggle_runner.errors import UsageError
 from mle_live.metrics import METRICS, InvalidPredictions, bootstrap, get_metric
+from mle_live.metrics.classification import balanced_accuracy
 from tests.mle_live.metrics import examples as competition_examples
 
 ROWS = 400
@@ -81,12 +83,12 @@ REFERENCES = {
 }
 
 
-def test_every_metric_has_a_reference():
+def test_every_metric_has_a_reference() -> None:
     assert set(REFERENCES) | set(competition_examples.REFERENCES) == set(METRICS)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
-def test_agrees_with_its_reference(name):
+def test_agrees_with_its_reference(name: str) -> None:
     truth, prediction, columns = _frames(name)
     t, p = truth.to_numpy(), prediction.to_numpy()
     if len(columns) == 1:
@@ -103,6 +105,7 @@ LABELS = {
     "a lower class is guessed that is not there": ([1, 2, 2, 1], [0, 2, 2, 1]),
     "a class in the middle is missing": ([0, 9, 9, 0], [0, 9, 0, 0]),
     "labels lie far apart": ([10, 500_000, 10, 7, 7], [10, 500_000, 500_000, 7, 10]),
+    "a guess lies out of all reach": ([0, 1, 1, 7], [0, 10**15, 1, 7]),
     "labels are negative": ([-5, 3, 3, -1], [-5, 3, -5, -1]),
     "one row": ([1], [1]),
     "all is wrong": ([0, 1, 1], [1, 0, 0]),
@@ -116,10 +119,21 @@ LABELS = {
 @pytest.mark.parametrize(
     "name", ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "matthews_corrcoef"]
 )
-def test_labels_of_a_small_split_score_as_the_reference_says(name, labels):
+def test_labels_of_a_small_split_score_as_the_reference_says(name: str, labels: str) -> None:
     truth, prediction = LABELS[labels]
     score = get_metric(name).score(pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction}), ["y"])
     assert score == pytest.approx(REFERENCES[name](truth, prediction), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "expected"),
+    [([0.5, 0.5, 1], [0, 1, 1], 0.5), ([0, 1, 1], [0.5, 0.5, 1], 0.25), ([0.5, 0.5, 1], [0.5, 1, 1], 0.75)],
+)
+def test_labels_between_whole_numbers_are_classes_of_their_own(
+    truth: list[float], prediction: list[float], expected: float
+) -> None:
+    """scikit-learn refuses them: it takes them for amounts."""
+    assert balanced_accuracy(np.array([truth]).T, np.array([prediction]).T) == expected
 
 
 FLAGS = {
@@ -134,7 +148,7 @@ FLAGS = {
 
 @pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision", "binary_log_loss", "f1"])
-def test_flags_of_a_small_split_score_as_the_reference_says(name, flags):
+def test_flags_of_a_small_split_score_as_the_reference_says(name: str, flags: str) -> None:
     truth, prediction = FLAGS[flags]
     if name == "f1":
         prediction = [int(one >= 0.5) for one in prediction]
@@ -146,7 +160,9 @@ def test_flags_of_a_small_split_score_as_the_reference_says(name, flags):
 
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
 @pytest.mark.parametrize("truth", [[0, 0, 0], [1, 1, 1]])
-def test_flags_of_one_kind_have_no_ranking_but_a_precision_where_all_are_positive(name, truth):
+def test_flags_of_one_kind_have_no_ranking_but_a_precision_where_all_are_positive(
+    name: str, truth: list[int]
+) -> None:
     frames = pd.DataFrame({"y": truth}), pd.DataFrame({"y": [0.1, 0.2, 0.3]})
     if name == "average_precision" and truth[0]:
         assert get_metric(name).score(*frames, ["y"]) == 1.0
@@ -159,19 +175,21 @@ def test_flags_of_one_kind_have_no_ranking_but_a_precision_where_all_are_positiv
     ("truth", "prediction", "expected"),
     [([0, 0], [0, 0], 0.0), ([0, 0], [0, 1], 0.0), ([0, 1], [0, 0], 0.0), ([1, 1], [1, 0], 2 / 3)],
 )
-def test_f1_where_little_or_nothing_is_positive(truth, prediction, expected):
+def test_f1_where_little_or_nothing_is_positive(
+    truth: list[int], prediction: list[int], expected: float
+) -> None:
     frames = pd.DataFrame({"y": truth}), pd.DataFrame({"y": prediction})
     assert get_metric("f1").score(*frames, ["y"]) == expected
 
 
-def test_columns_with_one_positive_each_are_averaged():
+def test_columns_with_one_positive_each_are_averaged() -> None:
     truth = pd.DataFrame({"p": [1, 0, 0, 0], "q": [0, 0, 0, 1]})
     prediction = pd.DataFrame({"p": [0.4, 0.9, 0.1, 0.2], "q": [0.4, 0.3, 0.2, 0.1]})
     assert get_metric("mean_column_roc_auc").score(truth, prediction, ["p", "q"]) == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
-def test_truth_is_perfect_and_shuffled_truth_is_worse(name):
+def test_truth_is_perfect_and_shuffled_truth_is_worse(name: str) -> None:
     truth, prediction, columns = _frames(name)
     metric = get_metric(name)
     shuffled = truth.sample(frac=1.0, random_state=1).reset_index(drop=True)
@@ -183,7 +201,7 @@ def test_truth_is_perfect_and_shuffled_truth_is_worse(name):
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_missing_and_infinite_predictions_are_refused_with_their_rows(name, bad):
+def test_missing_and_infinite_predictions_are_refused_with_their_rows(name: str, bad: float) -> None:
     truth, prediction, columns = _frames(name)
     broken = prediction.astype(object)
     broken.loc[[3, 11], columns[0]] = bad
@@ -208,7 +226,7 @@ def test_missing_and_infinite_predictions_are_refused_with_their_rows(name, bad)
         ("multiclass_log_loss", -0.5, "out_of_range"),
     ],
 )
-def test_values_outside_the_metric_are_refused(name, value, code):
+def test_values_outside_the_metric_are_refused(name: str, value: Any, code: str) -> None:
     truth, prediction, columns = _frames(name)
     broken = prediction.astype(object)
     broken.loc[5, columns[0]] = value
@@ -217,45 +235,45 @@ def test_values_outside_the_metric_are_refused(name, value, code):
     assert (refusal.value.code, refusal.value.row_positions) == (code, [5])
 
 
-def test_constant_predictions_have_no_correlation():
+def test_constant_predictions_have_no_correlation() -> None:
     truth, prediction, columns = _frames("pearson_r")
     with pytest.raises(InvalidPredictions) as refusal:
         get_metric("pearson_r").score(truth, prediction * 0 + 1, columns)
     assert refusal.value.code == "constant"
 
 
-def test_truth_of_one_class_is_the_graders_fault_not_the_submitters():
+def test_truth_of_one_class_is_the_graders_fault_not_the_submitters() -> None:
     truth = pd.DataFrame({"y": [1, 1, 1]})
     with pytest.raises(ValueError, match="undefined"):
         get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.1, 0.2, 0.3]}), ["y"])
 
 
-def test_probabilities_are_no_class_labels():
+def test_probabilities_are_no_class_labels() -> None:
     truth = pd.DataFrame({"y": [0, 1, 2]})
     with pytest.raises(InvalidPredictions) as refusal:
         get_metric("accuracy").score(truth, pd.DataFrame({"y": [0.0, 0.7, 2.0]}), ["y"])
     assert (refusal.value.code, refusal.value.row_positions) == ("unknown_label", [1])
 
 
-def test_a_class_that_the_split_lacks_is_wrong_but_allowed():
+def test_a_class_that_the_split_lacks_is_wrong_but_allowed() -> None:
     truth = pd.DataFrame({"y": ["cat", "dog"]})
     assert get_metric("accuracy").score(truth, pd.DataFrame({"y": ["cat", "emu"]}), ["y"]) == 0.5
 
 
-def test_codes_in_place_of_class_names_are_refused():
+def test_codes_in_place_of_class_names_are_refused() -> None:
     truth = pd.DataFrame({"y": ["cat", "dog"]})
     with pytest.raises(InvalidPredictions, match="no prediction"):
         get_metric("accuracy").score(truth, pd.DataFrame({"y": [0, 1]}), ["y"])
 
 
-def test_labels_written_as_text_count_as_the_numbers_they_are():
+def test_labels_written_as_text_count_as_the_numbers_they_are() -> None:
     truth = pd.DataFrame({"y": [0, 1, 1]})
     assert get_metric("accuracy").score(truth, pd.DataFrame({"y": ["0", "1", "0"]}), ["y"]) == pytest.approx(
         2 / 3
     )
 
 
-def test_boolean_truth_takes_boolean_and_numeric_predictions():
+def test_boolean_truth_takes_boolean_and_numeric_predictions() -> None:
     truth = pd.DataFrame({"y": [True, False, True]})
     accuracy = get_metric("accuracy")
     assert accuracy.score(truth, pd.DataFrame({"y": ["True", "False", "False"]}), ["y"]) == pytest.approx(
@@ -265,20 +283,20 @@ def test_boolean_truth_takes_boolean_and_numeric_predictions():
     assert get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.9, 0.1, 0.5]}), ["y"]) == 1.0
 
 
-def test_text_classes_take_the_last_as_positive():
+def test_text_classes_take_the_last_as_positive() -> None:
     truth = pd.DataFrame({"y": ["no", "yes", "yes"]})
     assert get_metric("roc_auc").score(truth, pd.DataFrame({"y": [0.1, 0.7, 0.9]}), ["y"]) == 1.0
     assert get_metric("f1").score(truth, truth, ["y"]) == 1.0
 
 
-def test_multiclass_log_loss_takes_a_label_column_as_truth():
+def test_multiclass_log_loss_takes_a_label_column_as_truth() -> None:
     truth, prediction, columns = _frames("multiclass_log_loss")
     names = truth.idxmax(axis=1).to_frame("species")
     metric = get_metric("multiclass_log_loss")
     assert metric.score(names, prediction, columns) == metric.score(truth, prediction, columns)
 
 
-def test_rows_and_columns_must_be_there():
+def test_rows_and_columns_must_be_there() -> None:
     truth, prediction, columns = _frames("rmse")
     with pytest.raises(InvalidPredictions) as too_few:
         get_metric("rmse").check(prediction.iloc[:-1], truth, columns)
@@ -287,7 +305,7 @@ def test_rows_and_columns_must_be_there():
     assert (too_few.value.code, absent.value.code) == ("row_count", "missing_column")
 
 
-def test_an_unknown_metric_is_a_usage_error_with_near_names():
+def test_an_unknown_metric_is_a_usage_error_with_near_names() -> None:
     with pytest.raises(UsageError) as error:
         get_metric("rmsel")
     assert "rmsle" in error.value.hint
@@ -297,7 +315,7 @@ def test_an_unknown_metric_is_a_usage_error_with_near_names():
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
-def test_bootstrap_holds_the_score_and_repeats_with_its_seed(name):
+def test_bootstrap_holds_the_score_and_repeats_with_its_seed(name: str) -> None:
     truth, prediction, columns = _frames(name)
     metric = get_metric(name)
     first, again, other = (
@@ -309,7 +327,7 @@ def test_bootstrap_holds_the_score_and_repeats_with_its_seed(name):
     assert first[0] < metric.score(truth, prediction, columns) < first[1]
 
 
-def test_bootstrap_narrows_with_rows_and_widens_with_groups():
+def test_bootstrap_narrows_with_rows_and_widens_with_groups() -> None:
     rng = np.random.default_rng(0)
     truth = pd.DataFrame({"y": rng.normal(size=3000)})
     group = np.repeat(np.arange(60), 50)
@@ -326,14 +344,14 @@ def test_bootstrap_narrows_with_rows_and_widens_with_groups():
     assert width(3000, group) > 2 * width(3000, None)
 
 
-def test_bootstrap_leaves_out_samples_without_both_classes():
+def test_bootstrap_leaves_out_samples_without_both_classes() -> None:
     truth = pd.DataFrame({"y": [1] + [0] * 7})
     prediction = pd.DataFrame({"y": np.linspace(1, 0, 8)})
     low, high = bootstrap(get_metric("roc_auc"), truth, prediction, ["y"], samples=100, seed=0, groups=None)
     assert math.isfinite(low) and math.isfinite(high)
 
 
-def test_the_package_needs_no_library_beyond_numpy_pandas_and_scipy():
+def test_the_package_needs_no_library_beyond_numpy_pandas_and_scipy() -> None:
     """The grader's sandbox mounts the packages as plain files."""
     heavy = ["sklearn", "openai", "textual", "starlette", "kagglesdk", "yaml"]
     code = f"import sys, mle_live.metrics; print([name for name in {heavy} if name in sys.modules])"

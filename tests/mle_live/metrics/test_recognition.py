@@ -67,13 +67,13 @@ from mle_live.metrics import recognise
         ("Evaluated on the mean absolute error of short answers.", "mae"),
     ],
 )  # fmt: skip
-def test_recognises_the_usual_sentences(text, name):
+def test_recognises_the_usual_sentences(text: str, name: str) -> None:
     metric = recognise(text)
     assert metric is not None
     assert metric.name == name
 
 
-def test_the_evaluation_section_outweighs_mentions_elsewhere():
+def test_the_evaluation_section_outweighs_mentions_elsewhere() -> None:
     text = """# Bikes
 Last year's winners were ranked by accuracy and loved AUC.
 
@@ -99,20 +99,20 @@ Some people prefer MAE. Submissions are evaluated by RMSLE; RMSE is shown for co
         ("You are judged not by accuracy but by log loss.", "binary_log_loss"),
     ],
 )
-def test_denied_and_loose_mentions_do_not_count(text, name):
+def test_denied_and_loose_mentions_do_not_count(text: str, name: str) -> None:
     metric = recognise(text)
     assert metric is not None
     assert metric.name == name
 
 
-def test_says_nothing_when_no_evaluation_is_spoken_of():
+def test_says_nothing_when_no_evaluation_is_spoken_of() -> None:
     story = "Our hospital data come from many places. " * 8
     assert recognise(story + "A colleague once mentioned accuracy in passing. " + story) is None
     assert recognise("") is None
     assert recognise("Submissions are evaluated by our jury.") is None
 
 
-def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain():
+def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain() -> None:
     boxes = "Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5."
     assert recognise(boxes) is not None and recognise(boxes, plain=True) is None
     metric = recognise("Evaluated by MAP@5.", plain=True)

