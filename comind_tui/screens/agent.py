@@ -56,6 +56,7 @@ class ShownRun(Protocol):
 class AgentScreen(Screen[None]):
     """Looks at the run screen's snapshot; it has no data of its own but the log it tails."""
 
+    AUTO_FOCUS = "#cells"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(key), f"agent({key})", f"Agent {key}", show=False) for key in range(1, 10)),
         Binding("y", "copy_code", "Copy code"),
@@ -77,24 +78,20 @@ class AgentScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="agent-head", markup=False)
-        with Vertical(id="agent-body"):
-            yield OptionList(id="cells", markup=False, compact=True)
-            with VerticalScroll(id="code-scroll"):
-                yield Static(id="code", markup=False)
-            yield Lines(id="output", empty="No output yet.")
+        cells = OptionList(id="cells", markup=False, compact=True)
+        code = VerticalScroll(Static(id="code", markup=False), id="code-scroll")
+        output = Lines(id="output", empty="No output yet.")
+        cells.border_title, code.border_title, output.border_title = "cells", "code", "output"
+        yield Vertical(cells, code, output, id="agent-body")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#code-scroll").border_title = "code"
-        self.query_one("#output").border_title = "output"
-        self.query_one("#cells").border_title = "cells"
-        self.query_one("#cells").focus()
         self._refresh()
         self.set_interval(REFRESH_SECONDS, self._refresh)
 
     def _refresh(self) -> None:
         agent = self._run.snapshot.agent(self.agent_id)
-        if agent is None:
+        if agent is None or not self.display:  # the person has left, and the widgets are going
             return
         self.query_one("#agent-head", Static).update(
             Text(self._head(agent), no_wrap=True, overflow="ellipsis")

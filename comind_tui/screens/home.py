@@ -61,6 +61,7 @@ that COMIND_KAGGLE_URL names.
 class Home(Screen[None]):
     """Two tables; Enter opens what the cursor is on."""
 
+    AUTO_FOCUS = "#runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run"),
         Binding("R", "ranks", "Ranks"),
@@ -87,17 +88,17 @@ class Home(Screen[None]):
             markup=False,
         )
         yield Static("Runs", classes="caption", markup=False)
-        yield DataTable(id="runs", cursor_type="row", zebra_stripes=True)
+        runs = DataTable[Text](id="runs", cursor_type="row", zebra_stripes=True)
+        runs.add_columns("run", "status", "best", "rank", "age")
+        yield runs
         yield Static("Competitions", classes="caption", id="competitions-caption", markup=False)
         yield Competitions(id="competitions")
         yield Footer()
 
     def on_mount(self) -> None:
-        self.query_one("#runs", DataTable).add_columns("run", "status", "best", "rank", "age")
         self._list_competitions()
         self.action_refresh()
         self.set_interval(REFRESH_SECONDS, self.action_refresh)
-        self.query_one("#runs").focus()
 
     def action_refresh(self) -> None:
         """Read the runs, unless they are being read: on a busy machine that may take longer than a tick."""

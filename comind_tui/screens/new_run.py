@@ -37,6 +37,7 @@ _WHOLE_NUMBERS = ("coders", "rounds", "seed")
 class NewRun(Screen[str]):
     """Dismissed with the id of the run that was started, or empty."""
 
+    AUTO_FOCUS = "#competition"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start", priority=True),
         Binding("escape", "cancel", "Cancel"),
@@ -83,8 +84,8 @@ class NewRun(Screen[str]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self.query_one("#competition").focus()
-        self._check()
+        if self.display:  # else the person has left already, and there are no fields
+            self._check()
 
     @on(Input.Changed)
     @on(Checkbox.Changed)

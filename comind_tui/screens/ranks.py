@@ -134,13 +134,15 @@ class RanksScreen(Screen[None]):
     def _show(self) -> None:
         self._show_head()
         view = self.view_shown
-        if view.look is not None and self.is_mounted:
+        if view.look is not None and self.display:
             self.query_one(RankBoard).show(view.look)
             self.query_one("#rank-moves", Lines).show(move_lines(view.moved))
             self.query_one(RankPlot).show(view.history, view.look)
             self.query_one(MedalPlot).show(view.history, view.look)
 
     def _show_head(self) -> None:
+        if not self.display:  # the person has left, and the widgets are going
+            return
         who = f"team {self._watched.team}" if self._watched.team else self._account.partition("@")[0]
         where = f"{self._watched.slug} · {self._watched.kaggle.name}" + (f" as {who}" if who else "")
         self.query_one(RankHead).show(self.view_shown, where, self._clock.now())

@@ -74,6 +74,7 @@ noise, or is within its "~ noise".
 class RunScreen(Screen[None]):
     """Watches one run."""
 
+    AUTO_FOCUS = "AgentMosaic"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(key), f"view('{view}')", title, show=False)
@@ -117,7 +118,6 @@ class RunScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(AgentMosaic).focus()
         self.read()
         self.set_interval(TICK_SECONDS, self._tick)
 

@@ -102,6 +102,6 @@ class SubmitDialog(ModalScreen[None]):
             self.dismiss(None)
 
     def _say(self, text: str, answers: str) -> None:
-        if self.is_mounted:
+        if self.display:  # else the person has left, and the widgets are going
             self.query_one("#offer", Static).update(Text(plain(text)))
             self.query_one("#answers", Static).update(Text(answers))
