@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from comind.state.reader import Reader
+from comind.state.reader import reading
 from comind.state.runs import list_runs
 from tests.e2e.commands import COMMAND, environment
 from tests.e2e.small_competition import write_small_competition
@@ -75,7 +75,6 @@ def test_a_stop_during_the_split_ends_the_run_and_leaves_no_sandbox(moment: str,
     assert engine.returncode == 130, said
     assert sandboxes() == []
     [run_folder] = list_runs(state)
-    reader = Reader(run_folder.database)
-    run = reader.run()
-    reader.close()
+    with reading(run_folder.database) as reader:
+        run = reader.run()
     assert run is not None and run.finished_at, said
