@@ -13,6 +13,7 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.state.runs import RunFolder, engine_alive
 from kaggle_runner.errors import RunNotFound, Unusable
+from kaggle_runner.jobs.orders import ORDERED
 from kaggle_runner.moments import SYSTEM_CLOCK
 
 EVENTS_KEPT = 300
@@ -148,7 +149,7 @@ def _kernels(reader: Reader, pushes: list[Push]) -> dict[str, Event]:
     """The newest word on each agent's kernel that is pushed or waits for a session."""
     found: dict[str, Event] = {}
     for push in pushes:
-        if push.state == "queued":
+        if push.state in ORDERED:
             said = reader.all(
                 Event,
                 "kind = 'kernel' AND agent = ? AND at >= ?",

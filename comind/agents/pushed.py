@@ -25,6 +25,7 @@ from comind.run.ending import goes_on_later
 from comind.run.solutions import solution_cells
 from comind.state.records import Agent, Cell, Draft, Push
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
+from kaggle_runner.jobs.orders import ORDERED
 from kaggle_runner.notebook.session import NotebookSession
 
 REHEARSAL_SECONDS = 600.0
@@ -104,7 +105,7 @@ class PushedAgent(CodingAgent):
         if push.state == "rehearsing":
             self._shop.store.save(push)
             push = await self._rehearse(push, turn, cells)
-        if push.state == "queued":
+        if push.state in ORDERED:
             push = await self._at_kaggle(push, turn, cell, cells)
         return push
 
@@ -161,7 +162,7 @@ class PushedAgent(CodingAgent):
                 f"{max(0.0, seconds):.0f} s. Nothing was pushed: make it cheaper.",
                 "",
             )
-        push = replace(push, state="queued")
+        push = replace(push, state="waiting")
         self._shop.store.save(push)
         told = f"The rehearsal took {rehearsed.seconds:.0f} s; about {expected:.0f} s are expected at Kaggle"
         self._event("rehearsed", told)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from comind.state.records import PushState
 from kaggle_runner.errors import LimitReached
-from kaggle_runner.jobs.job import JobProgress
+from kaggle_runner.jobs.orders import Attempt, State
 from kaggle_runner.notebook.cell import CellProgress
 
 
@@ -57,7 +56,7 @@ class KernelOrder:
 class CameHome:
     """What became of an order; with `fault` there is nothing to grade."""
 
-    state: PushState
+    state: State
     ref: str
     version: int
     url: str
@@ -107,26 +106,26 @@ class KernelWatch:
         self.stopped.set()
 
 
-class Phases:
-    """A job's progress as the watcher's glances and, where the phase changes, as a sentence for people."""
+class States:
+    """An attempt as the watcher's glances and, where its state changes, as a sentence for people."""
 
-    def __init__(self, watch: KernelWatch, tell: Teller, accelerator: str) -> None:
-        self._watch, self._tell, self._accelerator = watch, tell, accelerator
-        self._phase = ""
+    def __init__(self, watch: KernelWatch, tell: Teller, monotonic: Callable[[], float]) -> None:
+        self._watch, self._tell, self._monotonic = watch, tell, monotonic
+        self._state: State | None = None
         self._began = 0.0
 
-    def __call__(self, progress: JobProgress) -> None:
-        if progress.phase != self._phase:
-            self._phase, self._began = progress.phase, progress.seconds
-            where = f" on {self._accelerator}" if self._accelerator else ""
+    def __call__(self, attempt: Attempt, words: str) -> None:
+        if attempt.state != self._state:
+            self._state, self._began = attempt.state, self._monotonic()
+            where = f" on {attempt.accelerator}" if attempt.accelerator else ""
             line = {
                 "pushing": f"Pushing the notebook{where}",
-                "waiting for a session": f"Waiting for a free session: {progress.note}",
-                "queued": f"Pushed: {progress.url or progress.ref} waits in Kaggle's queue",
-                "running": f"Runs at Kaggle{where}: {progress.url or progress.ref}",
-                "harvesting": f"Fetching the output of {progress.ref}",
-            }[progress.phase]
-            pushed = progress.phase not in ("pushing", "waiting for a session")
-            self._tell(line, ref=progress.ref if pushed else "", url=progress.url if pushed else "")
-        if progress.phase == "running":
-            self._watch.see(seconds=progress.seconds - self._began, tail=progress.tail)
+                "waiting": f"Waiting for a free session: {words}",
+                "queued": f"Pushed: {attempt.url or attempt.ref} waits in Kaggle's queue",
+                "running": f"Runs at Kaggle{where}: {attempt.url or attempt.ref}",
+                "fetching": f"Fetching the output of {attempt.ref}",
+            }[attempt.state]
+            pushed = attempt.state not in ("pushing", "waiting")
+            self._tell(line, ref=attempt.ref if pushed else "", url=attempt.url if pushed else "")
+        if attempt.state == "running":
+            self._watch.see(seconds=self._monotonic() - self._began, tail=words)

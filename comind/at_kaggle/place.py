@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from comind.at_kaggle.attachment import setup_cells
-from comind.at_kaggle.orders import CameHome, KernelOrder, KernelWatch, Phases, RunStopped, Teller
+from comind.at_kaggle.orders import CameHome, KernelOrder, KernelWatch, RunStopped, States, Teller
 from comind.at_kaggle.rehearsal import code_cells
 from comind.at_kaggle.sample import SampleSizes
 from comind.at_kaggle.split_dataset import SplitDataset, ensure_dataset, resource_name, run_mark, run_tail
@@ -24,10 +24,11 @@ from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.files import write_whole
-from kaggle_runner.jobs.book import KernelBook
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.gathered import CarriedWork, gather, longest
-from kaggle_runner.jobs.job import Job, JobResult, abandon, run_job
+from kaggle_runner.jobs.orders import Order, Outcome
 from kaggle_runner.jobs.queue import Needs, Place, SessionQueue
+from kaggle_runner.jobs.runner import run_order
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KernelPush, Quota
 from kaggle_runner.notebook.session import NotebookSession
@@ -75,7 +76,7 @@ class KagglePlace:
         self,
         *,
         client: KaggleClient,
-        kernels: KernelBook,
+        attempts: AttemptBook,
         queue: SessionQueue,
         folder: RunFolder,
         store: Store,
@@ -94,7 +95,7 @@ class KagglePlace:
         self.sizes = sizes
         self.open_session = open_session
         self._client = client
-        self._kernels = kernels
+        self._attempts = attempts
         self._queue = queue
         self._folder = folder
         self._store = store
@@ -181,7 +182,7 @@ class KagglePlace:
 
     def give_up(self, order: KernelOrder, reason: str) -> CameHome:
         """Nobody waits for the order's kernel any more."""
-        row = abandon(self._kernels, order.slug)
+        row = self._attempts.abandon(order.slug)
         if row is None or not row.version:
             return CameHome.nothing(f"not pushed: {reason}")
         return CameHome(
@@ -221,7 +222,7 @@ class KagglePlace:
             return await self._ordered(replace(order, again=True), watch, tell)
         return await self._home(order, result)
 
-    async def _in_a_session(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> JobResult:
+    async def _in_a_session(self, order: KernelOrder, watch: KernelWatch, tell: Teller) -> Outcome:
         """Wait for a place among the account's sessions, then push and wait for the end."""
         shape = order.accelerator
         needs = Needs(
@@ -238,28 +239,28 @@ class KagglePlace:
             watch=lambda why: tell(f"Waiting for a session: {why}"),
         ):
             push, mark = await self._prepared(order)
-            job = Job(push=push, run=self._folder.id, agent=order.agent, purpose="predictions", mark=mark)
-            return await run_job(
+            sent = Order(push, mark, run=self._folder.id, agent=order.agent, purpose="predictions")
+            return await run_order(
                 self._client,
-                self._kernels,
-                job,
+                self._attempts,
+                sent,
                 dest=order.home / "output",
                 wanted=lambda name: name in order.wanted or _is_small(name),
                 most_bytes=_MOST_BYTES,
                 deadline_seconds=max(0.0, order.left()),
-                watch=Phases(watch, tell, push.accelerator),
+                watch=States(watch, tell, self._attempts.clock.monotonic),
             )
 
-    async def _home(self, order: KernelOrder, result: JobResult) -> CameHome:
+    async def _home(self, order: KernelOrder, result: Outcome) -> CameHome:
         if result.carried is not None:
             write_whole(order.home / _CARRIED, to_json(result.carried))
         fault = fault_of(result, order.wanted)
         write_whole(order.home / "log.txt", "".join(line.data for line in result.log))
         return CameHome(
-            state="abandoned" if result.state == "abandoned" else "failed" if fault else "complete",
-            ref=result.ref,
-            version=result.version,
-            url=result.url,
+            state="failed" if fault and result.state == "complete" else result.state,
+            ref=result.attempt.ref,
+            version=result.attempt.version,
+            url=result.attempt.url,
             seconds=result.seconds,
             names=result.names[:_NAMES_KEPT],
             fault=fault,

@@ -16,7 +16,7 @@ from comind.evaluator.profile import SplitFacts
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
-from kaggle_runner.jobs.book import KernelBook
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.queue import Place, SessionQueue
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import insist, preflight
@@ -70,14 +70,14 @@ async def open_place(
     # the run's own server has another port each time, and its account is this run's alone
     account = f"{owner}@{folder.id}" if simulated else account_name(owner, client.base_url)
     book = AccountBook(folder.state / "kaggle.sqlite", account)
-    kernels = KernelBook(book, clock)
+    attempts = AttemptBook(book, clock)
     limits: dict[Place, int] = {
         "kaggle-cpu": config.kaggle_cpu_sessions, "kaggle-gpu": config.kaggle_gpu_sessions
     }  # fmt: skip
     return KagglePlace(
         client=client,
-        kernels=kernels,
-        queue=SessionQueue(kernels, client, limits=limits, run=folder.id),
+        attempts=attempts,
+        queue=SessionQueue(attempts, client, limits=limits, run=folder.id),
         folder=folder,
         store=store,
         config=config,

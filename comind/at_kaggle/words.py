@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from kaggle_runner.jobs.gathered import NotebookProgress, cell_logs
-from kaggle_runner.jobs.job import JobResult
+from kaggle_runner.jobs.orders import Outcome
 from kaggle_runner.kaggle.records import LogLine, Quota
 from kaggle_runner.texts import clip, one_line, shortened
 
@@ -17,48 +17,49 @@ _NAME_CHARACTERS = 100
 _OURS = re.compile(r"\[comind\] |(Writing|Overwriting) comind_\w+\.py$")
 
 
-def fault_of(result: JobResult, wanted: Sequence[str]) -> str:
+def fault_of(outcome: Outcome, wanted: Sequence[str]) -> str:
     """Why there is nothing to grade, as one sentence; empty where both files came home."""
-    match result.state:
+    match outcome.state:
         case "abandoned":
-            return f"the kernel was abandoned: {result.failure}"
+            return f"the kernel was abandoned: {outcome.failure}"
         case "timed out":
             return "the session's time ended before the notebook did"
         case "cancelled":
-            return f"Kaggle ended the kernel: {result.failure or 'no reason was given'}"
+            return f"Kaggle ended the kernel: {outcome.failure or 'no reason was given'}"
+        case "refused":
+            return f"not pushed: {outcome.failure}"
         case "lost":
-            return f"the kernel was lost: {result.failure}"
-        case "error":
-            return f"at Kaggle {_failure(result)}"
+            return f"the kernel was lost: {outcome.failure}"
+        case "failed":
+            return f"at Kaggle {_failure(outcome)}"
         case _:
-            missing = [name for name in wanted if name not in result.saved]
-            why = "; ".join(result.left_out.get(name, f"{name} was not written") for name in missing)
+            missing = [name for name in wanted if name not in outcome.saved]
+            why = "; ".join(outcome.left_out.get(name, f"{name} was not written") for name in missing)
             return f"the kernel ended well, but {why}" if missing else ""
 
 
-def _failure(result: JobResult) -> str:
-    failed = result.progress.failed if result.progress else None
+def _failure(outcome: Outcome) -> str:
+    failed = outcome.progress.failed if outcome.progress else None
     if failed is not None:
         return f"cell {failed.number} of the notebook failed with {failed.error}"
-    return f"the notebook failed: {result.failure or 'no reason was given'}"
+    return f"the notebook failed: {outcome.failure or 'no reason was given'}"
 
 
-def sentence_of(result: JobResult) -> str:
+def sentence_of(outcome: Outcome) -> str:
     """How it ended, for people."""
-    return f"{result.state} after {result.seconds:.0f} s at Kaggle"
+    return f"{outcome.state} after {outcome.seconds:.0f} s at Kaggle"
 
 
-def told_of(result: JobResult, quota: Quota | None) -> str:
+def told_of(outcome: Outcome, quota: Quota | None) -> str:
     """For the agent: state, machine, what came home, the failed cell or the log's end, quota left."""
-    lines = [
-        f"kernel {result.ref} version {result.version}: {sentence_of(result)}{_machine(result.progress)}"
-    ]
-    lines += [f"note: {note}" for note in result.notes]
-    if result.names:
-        shown = ", ".join(_short(name) for name in result.names[:_FILES_SHOWN])
-        more = f" and {len(result.names) - _FILES_SHOWN} more" if len(result.names) > _FILES_SHOWN else ""
+    kernel = f"kernel {outcome.attempt.ref} version {outcome.attempt.version}"
+    lines = [f"{kernel}: {sentence_of(outcome)}{_machine(outcome.progress)}"]
+    lines += [f"note: {note}" for note in outcome.notes]
+    if outcome.names:
+        shown = ", ".join(_short(name) for name in outcome.names[:_FILES_SHOWN])
+        more = f" and {len(outcome.names) - _FILES_SHOWN} more" if len(outcome.names) > _FILES_SHOWN else ""
         lines.append(f"output: {shown}{more}")
-    lines += _cells(result)
+    lines += _cells(outcome)
     if quota is not None and quota.gpu.allowed:
         lines.append(f"accelerator hours left this week: {quota.gpu.left / 3600:.1f} of GPU")
     return "\n".join(lines)
@@ -70,11 +71,11 @@ def _machine(progress: NotebookProgress | None) -> str:
     return f" on {', '.join(progress.gpus) or progress.tpu or 'a machine without accelerator'}"
 
 
-def _cells(result: JobResult) -> list[str]:
-    progress = result.progress
+def _cells(outcome: Outcome) -> list[str]:
+    progress = outcome.progress
     if progress is not None and progress.failed is not None:
         failed = progress.failed
-        printed = cell_logs(result.log).get(failed.number, "")
+        printed = cell_logs(outcome.log).get(failed.number, "")
         return [f"cell {failed.number} failed with {failed.error}:", _end(printed, _FAILED_CHARACTERS)]
     lines = []
     if progress is not None:
@@ -82,7 +83,7 @@ def _cells(result: JobResult) -> list[str]:
             f"{place}: {cell.state} {cell.seconds:.0f} s" for place, cell in enumerate(progress.cells, 1)
         ]
         lines.append(f"cells: {', '.join(times)}")
-    text = _news(result.log)
+    text = _news(outcome.log)
     return [*lines, "log:", _end(text, _LOG_CHARACTERS)] if text.strip() else lines
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from comind.config import Settings, kept_settings
 from comind.state.grades import PartGrade, TestGrade, score_from
+from kaggle_runner.jobs.orders import State
 from kaggle_runner.rows import Stamp
 from kaggle_runner.score import Score
 
@@ -19,8 +20,6 @@ AgentStatus = Literal[
     "waiting", "thinking", "running", "grading", "reporting", "finished", "stopped", "failed"
 ]
 CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "interrupted"]
-PushState = Literal["rehearsing", "refused", "queued", "complete", "failed", "abandoned"]
-"""`refused`: nothing was pushed. `abandoned`: it may still run at Kaggle, and nobody waits for it."""
 Origin = Literal["upstream", "run"]
 
 
@@ -304,7 +303,7 @@ class Push:
     agent: str
     round: int
     step: int
-    state: PushState = "rehearsing"
+    state: State = "rehearsing"
     ref: str = ""
     """The kernel at Kaggle, `owner/slug`; empty while there is none."""
     version: int = 0

@@ -9,9 +9,8 @@ from comind.state.records import Push
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration, since
+from kaggle_runner.jobs.orders import ORDERED
 from kaggle_runner.texts import one_line, plain
-
-_UNDER_WAY = "queued"
 
 
 def kernel_note(snapshot: Snapshot, agent: str) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def kernel_clock(snapshot: Snapshot, agent: str, now: datetime) -> str:
 
 def kernels_fact(snapshot: Snapshot) -> str:
     """`2 kernels at Kaggle, 1 waits for a session`, of the round that is shown; empty where there is none."""
-    awaited = [push for push in snapshot.pushes.values() if snapshot.alive and push.state == _UNDER_WAY]
+    awaited = [push for push in snapshot.pushes.values() if snapshot.alive and push.state in ORDERED]
     there = sum(bool(push.ref) for push in awaited)
     parts = [f"{there} {'kernel' if there == 1 else 'kernels'} at Kaggle"] if there else []
     if here := len(awaited) - there:
@@ -54,5 +53,5 @@ def kernel_lines(push: Push) -> Iterator[Line]:
 
 
 def _awaited(snapshot: Snapshot, agent: str) -> Push | None:
-    found = [one for one in snapshot.pushes.values() if one.agent == agent and one.state == _UNDER_WAY]
+    found = [one for one in snapshot.pushes.values() if one.agent == agent and one.state in ORDERED]
     return found[-1] if found else None

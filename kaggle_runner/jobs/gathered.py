@@ -135,9 +135,7 @@ def gather(
         blocks += _work_cells(plan)
     blocks += [_code(f"cell-{number}", source) for number, source in enumerate(sources, start=1)]
     if keep:
-        blocks.append(
-            _code("comind-end", "# CoMind: keep what is left, and close the notes.\n_comind.finish()")
-        )
+        blocks.append(_code("comind-end", _END))
     notebook = {
         "cells": blocks,
         "metadata": {

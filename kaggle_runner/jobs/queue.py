@@ -2,7 +2,7 @@
 
 Places are granted in order, across all processes of the state folder, and only for work that can end within
 the week's quota and before the run's deadline. What is done in a place is the caller's business (for Kaggle's
-see `jobs.py`); nothing is pushed here.
+see `kaggle_runner.jobs.runner`); nothing is pushed here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from kaggle_runner.errors import KaggleError, LimitReached
-from kaggle_runner.jobs.book import KernelBook
-from kaggle_runner.jobs.looks import find_again
-from kaggle_runner.jobs.records import KernelClient
+from kaggle_runner.jobs.book import AttemptBook
+from kaggle_runner.jobs.looks import KernelClient, find_again
 from kaggle_runner.jobs.tickets import Ticket, TicketBook
 from kaggle_runner.kaggle.records import AcceleratorQuota
 
@@ -63,7 +62,7 @@ class SessionQueue:
 
     def __init__(
         self,
-        kernels: KernelBook,
+        attempts: AttemptBook,
         client: KernelClient | None,
         *,
         limits: Mapping[Place, int] = KAGGLE_LIMITS,
@@ -72,9 +71,9 @@ class SessionQueue:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`limits`: slots by place, none where a place is not named. Without a client: this machine only."""
-        self.kernels, self.client, self.limits, self.run = kernels, client, dict(limits), run
-        self.tickets = TicketBook(kernels.book, kernels.clock)
-        self._poll, self._sleep, self._now = poll_seconds, sleep, kernels.clock.monotonic
+        self.attempts, self.client, self.limits, self.run = attempts, client, dict(limits), run
+        self.tickets = TicketBook(attempts.book, attempts.clock)
+        self._poll, self._sleep, self._now = poll_seconds, sleep, attempts.clock.monotonic
         self._quota: dict[bool, AcceleratorQuota] = {}
         self._refresh_at = ""
         self._asked_at = self._verified_at = float("-inf")
@@ -148,7 +147,7 @@ class SessionQueue:
             await self._verify()
             places = await self._within_quota(needs, places)
         with self.tickets.deciding() as tickets:
-            known = self.kernels.find(slug) if slug else None
+            known = self.attempts.find(slug) if slug else None
             running = known is not None and known.unfinished and known.version > 0
             against = _Free("all places are taken")
             for place in places:
@@ -184,7 +183,7 @@ class SessionQueue:
         attended = {other.slug for other in tickets if other.place}
         return [
             row.slug
-            for row in self.kernels.unfinished()
+            for row in self.attempts.unfinished()
             if place == ("kaggle-gpu" if row.accelerator else "kaggle-cpu") and row.slug not in attended
         ]
 
@@ -195,9 +194,9 @@ class SessionQueue:
         if self.client is None or self._now() - self._verified_at < _VERIFY_SECONDS:
             return
         held = {ticket.slug for ticket in self.tickets.held() if ticket.place}
-        if any(row.slug not in held for row in self.kernels.unfinished()):
+        if any(row.slug not in held for row in self.attempts.unfinished()):
             self._verified_at = self._now()
-            await find_again(self.client, self.kernels, but=held)
+            await find_again(self.client, self.attempts, but=held)
 
     async def _within_quota(self, needs: Needs, places: list[Place]) -> list[Place]:
         """`places`, without Kaggle's accelerators when the week cannot hold the work. Raises LimitReached
@@ -228,8 +227,8 @@ class SessionQueue:
         quota = self._quota.get(needs.tpu)
         if quota is None:
             return float("inf")
-        moment = self.kernels.clock.now()
-        pushed = {row.slug: row for row in self.kernels.unfinished() if row.accelerator}
+        moment = self.attempts.clock.now()
+        pushed = {row.slug: row for row in self.attempts.unfinished() if row.accelerator}
         ours = sum(
             max(0.0, row.reserved_seconds - max(0.0, (moment - row.started_at).total_seconds()))
             if row.started_at

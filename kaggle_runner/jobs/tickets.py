@@ -1,6 +1,6 @@
 """Who waits for a place and who holds one, across all processes of a state folder: rows of the account book.
 
-A ticket belongs to the process that drew it and ends with it. What is granted is decided in `sessions.py`.
+A ticket belongs to the process that drew it and ends with it. `kaggle_runner.jobs.queue` grants.
 """
 
 from __future__ import annotations

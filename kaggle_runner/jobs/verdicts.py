@@ -1,4 +1,4 @@
-"""What the end of a Kaggle job means: Kaggle's state, the notebook's own notes, the log. Pure functions."""
+"""What the end of a kernel at Kaggle means: its state there, its own notes, its log. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import re
 from collections.abc import Sequence
 
 from kaggle_runner.jobs.comind_work import PROGRESS
-from kaggle_runner.jobs.gathered import (
-    NotebookProgress,
-    read_progress,
-)
-from kaggle_runner.jobs.records import JobState
+from kaggle_runner.jobs.gathered import NotebookProgress, read_progress
+from kaggle_runner.jobs.orders import State
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
 
 _RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)
@@ -45,10 +42,10 @@ def verdict(
     *,
     ran: float,
     allowed: float,
-) -> tuple[JobState, str]:
-    """The job's state and why it failed. It `ran` about so many of its `allowed` seconds."""
+) -> tuple[State, str]:
+    """Its state and why it failed. It `ran` about so many of its `allowed` seconds."""
     if progress is not None and progress.failed is not None:
-        return "error", f"Cell {progress.failed.number} failed. {progress.failed.error}"
+        return "failed", f"Cell {progress.failed.number} failed. {progress.failed.error}"
     if progress is not None and progress.out_of_time:
         return "timed out", "Its cells took longer than its session may; it stopped a little before the end."
     if status.state == "complete":
@@ -61,7 +58,7 @@ def verdict(
         return "timed out", status.failure
     last = next((line for line in reversed(words(log).splitlines()) if line.strip()), "")
     failure = status.failure or last or "Kaggle says that it failed, and no more."
-    return "error", failure[:_LONGEST_FAILURE]
+    return "failed", failure[:_LONGEST_FAILURE]
 
 
 def substitute(accelerator: str, progress: NotebookProgress | None) -> str:

@@ -27,7 +27,8 @@ from comind.state.store import Store
 from comind_tui.cli import main
 from comind_tui.snapshot import read_snapshot
 from kaggle_runner.account import AccountBook
-from kaggle_runner.jobs.book import KernelBook, KernelRow
+from kaggle_runner.jobs.book import AttemptBook
+from kaggle_runner.jobs.orders import Attempt
 from kaggle_runner.jobs.tickets import TicketBook
 from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.kaggle.catalogue import kept
@@ -103,15 +104,23 @@ def test_a_run_of_the_first_version_is_whole_before_and_after_an_engine_opens_it
 def test_the_account_of_the_last_version(tmp_path: Path) -> None:
     path = unpack("account-0.3.0", tmp_path / "kaggle.sqlite")
     with AccountBook(path, "me@www.kaggle.com") as book:
-        kernels = KernelBook(book, SYSTEM_CLOCK)
-        row = KernelRow(
+        attempts = AttemptBook(book, SYSTEM_CLOCK)
+        attempt = Attempt(
             slug="s", content="c", ref="me/s", version=2, state="complete", abandoned=True, run="r",
             reserved_seconds=3.5, requested_at=NOON, pushed_at=NOON + timedelta(seconds=1),
             started_at=NOON + timedelta(seconds=2),
         )  # fmt: skip
-        assert kernels.find("s") == row
-        kernels.change(row, state="lost", ended_at=NOON + timedelta(seconds=9))
-        assert [found.ended_at for found in kernels.of_run("r")] == [NOON + timedelta(seconds=9)]
+        assert attempts.find("s") == attempt
+        attempts.change(attempt, state="lost", ended_at=NOON + timedelta(seconds=9))
+        assert [found.ended_at for found in attempts.of_run("r")] == [NOON + timedelta(seconds=9)]
+
+        for word, state in (("intended", "pushing"), ("error", "failed"), ("running", "running")):
+            book.save(
+                "kernels", {"slug": word, "state": word, "content": "c", "ref": "me/s"}, ("account", "slug")
+            )
+            found = attempts.find(word)
+            assert found is not None and found.state == state
+        assert {one.slug for one in attempts.unfinished()} == {"intended", "running"}
 
         ranks = RankBook(book, "digits")
         look = ranks.last()

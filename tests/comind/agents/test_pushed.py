@@ -165,7 +165,7 @@ async def test_a_run_that_was_stopped_as_a_whole_harvests_its_kernel_when_it_is_
     world.control.stop(reason)
     stopped = await running
     assert (stopped.status, stopped.stop_reason) == ("stopped", reason)
-    assert [push.state for push in world.pushes] == ["queued"]
+    assert [push.state for push in world.pushes] == ["waiting"]
     reopen_agents(world.store)
     [reopened] = world.store.all(Agent)
     assert (reopened.status, reopened.finished_at, reopened.stop_reason) == ("waiting", "", "")
@@ -185,7 +185,7 @@ async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(wo
     await until_it_runs(world, running)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert [push.state for push in world.pushes] == ["queued"]
+    assert [push.state for push in world.pushes] == ["waiting"]
     again, model = await world.agent(script)
     await again.run()
     [push] = world.pushes

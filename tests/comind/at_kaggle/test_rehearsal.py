@@ -10,7 +10,7 @@ from comind.agents.pushed import can_use_accelerator
 from comind.at_kaggle.rehearsal import Rehearsed, code_cells, prediction_fault
 from comind.at_kaggle.words import fault_of, told_of
 from kaggle_runner.jobs.gathered import gather
-from kaggle_runner.jobs.records import JobResult, JobState
+from kaggle_runner.jobs.orders import Attempt, Outcome, State
 from kaggle_runner.kaggle.records import AcceleratorQuota, LogLine, Quota
 from kaggle_runner.predictions import Form
 
@@ -82,22 +82,23 @@ def test_code_that_can_use_an_accelerator_is_told_from_code_that_cannot(code: st
     assert can_use_accelerator(["x = 1", code]) is expected
 
 
-def result(state: JobState, **more: object) -> JobResult:
-    values = {"ref": "a/k", "version": 1, "url": "u", "failure": "why", "seconds": 5.0, **more}
-    return JobResult(state=state, **values)  # type: ignore[arg-type]
+def outcome(state: State, **more: object) -> Outcome:
+    attempt = Attempt(slug="k", content="c", ref="a/k", version=1, url="u")
+    values = {"failure": "why", "seconds": 5.0, **more}
+    return Outcome(attempt=attempt, state=state, **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("state", "part"),
     [("abandoned", "abandoned: why"), ("timed out", "time ended"), ("cancelled", "ended the kernel: why"),
-     ("lost", "lost: why"), ("error", "the notebook failed: why")],
+     ("lost", "lost: why"), ("refused", "not pushed: why"), ("failed", "the notebook failed: why")],
 )  # fmt: skip
-def test_every_end_without_predictions_has_its_sentence(state: JobState, part: str) -> None:
-    assert part in fault_of(result(state), ("v.csv", "t.csv"))
+def test_every_end_without_predictions_has_its_sentence(state: State, part: str) -> None:
+    assert part in fault_of(outcome(state), ("v.csv", "t.csv"))
 
 
 def test_predictions_that_did_not_come_home_are_named(tmp_path: Path) -> None:
-    came = result("complete", saved={"v.csv": tmp_path}, left_out={"t.csv": "t.csv is too large"})
+    came = outcome("complete", saved={"v.csv": tmp_path}, left_out={"t.csv": "t.csv is too large"})
     assert fault_of(came, ("v.csv", "t.csv")) == "the kernel ended well, but t.csv is too large"
     assert fault_of(came, ("v.csv", "w.csv")).endswith("w.csv was not written")
     assert fault_of(came, ("v.csv",)) == ""
@@ -106,7 +107,7 @@ def test_predictions_that_did_not_come_home_are_named(tmp_path: Path) -> None:
 def test_the_agent_is_told_its_own_lines_the_machine_notes_and_the_quota() -> None:
     log = (LogLine("stdout", 1.0, "[comind] cell 1 begins\nauc 0.9\nWriting comind_work.py\n"),)
     quota = Quota(AcceleratorQuota(3600.0, 0.0, 36_000.0), AcceleratorQuota(0, 0, 0), None)
-    told = told_of(result("complete", log=log, names=("v.csv",), notes=("It ran on a T4.",)), quota)
+    told = told_of(outcome("complete", log=log, names=("v.csv",), notes=("It ran on a T4.",)), quota)
     assert "log:\nauc 0.9" in told
     assert "comind_work" not in told
     assert "note: It ran on a T4." in told

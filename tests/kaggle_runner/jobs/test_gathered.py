@@ -1,4 +1,4 @@
-"""Notebooks out of cells, and what is read from them: pure text. Real runs are in test_jobs_live.py."""
+"""Notebooks out of cells, and what is read from them: pure text. Real runs are in test_runner_live.py."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ import pytest
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import LimitReached
-from kaggle_runner.jobs.book import KernelBook, KernelRow
-from kaggle_runner.jobs.job import run_job
+from kaggle_runner.jobs.book import AttemptBook
+from kaggle_runner.jobs.orders import Attempt, Order
 from kaggle_runner.jobs.queue import KAGGLE_LIMITS, Needs, Place, SessionQueue, Slot
-from kaggle_runner.jobs.records import Job
+from kaggle_runner.jobs.runner import run_order
 from kaggle_runner.kaggle.records import KernelPush
 from tests.fakes.scripted_kernels import Run, ScriptedKaggle
 
@@ -31,12 +31,12 @@ T4 = "NvidiaTeslaT4"
 @dataclass
 class Hall:
     kaggle: ScriptedKaggle
-    kernels: KernelBook
+    attempts: AttemptBook
     path: Path
 
     def queue(self, limits: dict[Place, int] | None = None, *, alone: bool = False) -> SessionQueue:
         return SessionQueue(
-            self.kernels,
+            self.attempts,
             None if alone else self.kaggle,
             limits=KAGGLE_LIMITS if limits is None else limits,
             sleep=self.kaggle.clock.sleep,
@@ -45,8 +45,8 @@ class Hall:
     def running(self, slug: str, seconds: float, *, accelerator: str = T4) -> None:
         """A kernel at Kaggle and in the book, for which nobody holds a ticket."""
         self.kaggle.pushed.append((slug, self.kaggle.clock.seconds, Run(queued=0.0, running=seconds)))
-        self.kernels.write(
-            KernelRow(
+        self.attempts.write(
+            Attempt(
                 slug=slug,
                 content="c",
                 ref=f"ann/{slug}",
@@ -64,7 +64,7 @@ class Hall:
 def hall(tmp_path: Path) -> Iterator[Hall]:
     kaggle = ScriptedKaggle()
     with AccountBook(tmp_path / "kaggle.sqlite", "ann@kaggle") as book:
-        yield Hall(kaggle, KernelBook(book, kaggle.clock), tmp_path / "kaggle.sqlite")
+        yield Hall(kaggle, AttemptBook(book, kaggle.clock), tmp_path / "kaggle.sqlite")
 
 
 async def turns(count: int = 50) -> None:
@@ -129,7 +129,7 @@ async def test_a_running_kernel_without_a_ticket_holds_its_place_until_kaggle_sa
     async with queue.place(GPU_HOUR, slug="new", watch=reasons.append) as slot:
         assert 5000 <= hall.kaggle.clock.seconds < 5200 and slot.waited >= 5000
     assert reasons == ["all 2 places of kaggle-gpu are taken"]
-    row = hall.kernels.find("abandoned-2")
+    row = hall.attempts.find("abandoned-2")
     assert row is not None and row.state == "complete"
 
 
@@ -204,9 +204,9 @@ async def test_two_that_fit_alone_are_not_granted_together_beyond_the_quota(hall
                 pass
 
 
-async def test_a_job_in_its_place_is_counted_once(hall: Hall) -> None:
+async def test_an_order_in_its_place_is_counted_once(hall: Hall) -> None:
     queue = hall.queue({"kaggle-gpu": 2})
-    job = Job(KernelPush("comind-x", "comind-x", "1", accelerator=T4, seconds=3600))
+    order = Order(KernelPush("comind-x", "comind-x", "1", accelerator=T4, seconds=3600))
 
     async def second() -> None:
         async with queue.place(GPU_HOUR, slug="comind-y", deadline_seconds=4000):
@@ -215,7 +215,7 @@ async def test_a_job_in_its_place_is_counted_once(hall: Hall) -> None:
     granted: list[str] = []
     async with queue.place(GPU_HOUR, slug="comind-x"):
         waiting = asyncio.create_task(second())
-        await run_job(hall.kaggle, hall.kernels, job, hall.path.parent, sleep=hall.kaggle.clock.sleep)
+        await run_order(hall.kaggle, hall.attempts, order, hall.path.parent, sleep=hall.kaggle.clock.sleep)
         await waiting
     assert granted == ["y"]
 
@@ -241,13 +241,13 @@ _HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from kaggle_runner.account import AccountBook
-from kaggle_runner.jobs.book import KernelBook
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.jobs.queue import Needs, SessionQueue
 
 async def main():
     with AccountBook(Path(sys.argv[1]), "ann@kaggle") as book:
-        queue = SessionQueue(KernelBook(book, SYSTEM_CLOCK), None, limits={"local-gpu": 1})
+        queue = SessionQueue(AttemptBook(book, SYSTEM_CLOCK), None, limits={"local-gpu": 1})
         async with queue.place(Needs(True, 60.0)):
             print("held", flush=True)
             await asyncio.sleep(600)
@@ -289,7 +289,7 @@ async def test_another_process_holds_its_place_and_a_killed_one_does_not(hall: H
 async def test_a_ticket_counts_while_its_holder_may_live(hall: Hall, changes: str, held: bool) -> None:
     queue = hall.queue({"local-cpu": 1})
     async with queue.place(CPU_HOUR):
-        with hall.kernels.book.writing() as database:
+        with hall.attempts.book.writing() as database:
             database.execute(f"UPDATE session_tickets SET {changes}")
         if held:
             with pytest.raises(LimitReached):

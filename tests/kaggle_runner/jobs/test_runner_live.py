@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.jobs.book import KernelBook
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.gathered import CarriedWork, cell_logs, gather, longest
-from kaggle_runner.jobs.job import run_job
-from kaggle_runner.jobs.records import Job, JobProgress, JobResult, Pace
+from kaggle_runner.jobs.orders import Attempt, Order, Outcome
+from kaggle_runner.jobs.runner import Pace, run_order
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KernelPush
 from kaggle_runner.kaggle.transport import Retries
@@ -41,28 +41,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @dataclass
 class Kaggle:
     client: KaggleClient
-    book: KernelBook
+    book: AttemptBook
     folder: Path
 
     async def run(
         self, slug: str, *cells: str, carried: CarriedWork | None = None, **options: Any
-    ) -> JobResult:
+    ) -> Outcome:
         """Push the gathered cells; what they finish is kept after each."""
         options = {"worth": 0.0, **options}
         text = gather(cells, slug=SLUG, carried=carried, title=slug, mark=slug, **options)
         kernels = (carried.ref,) if carried else ()
         push = KernelPush(slug, slug, text, competitions=(SLUG,), kernels=kernels, seconds=300)
-        self.looks: list[JobProgress] = []
-        return await run_job(
-            self.client, self.book, Job(push, run="r", mark=slug), self.folder / slug, pace=PACE,
-            watch=self.looks.append,
+        self.looks: list[tuple[Attempt, str]] = []
+        return await run_order(
+            self.client, self.book, Order(push, run="r", mark=slug), self.folder / slug, pace=PACE,
+            watch=lambda *look: self.looks.append(look),
         )  # fmt: skip
 
 
 @pytest.fixture
 def kaggle(server: RunningServer, tmp_path: Path) -> Iterator[Kaggle]:
     with AccountBook(tmp_path / "kaggle.sqlite", "alice@here") as book:
-        yield Kaggle(KaggleClient(server.url, TOKEN), KernelBook(book, SYSTEM_CLOCK), tmp_path / "home")
+        yield Kaggle(KaggleClient(server.url, TOKEN), AttemptBook(book, SYSTEM_CLOCK), tmp_path / "home")
 
 
 async def test_cells_run_as_they_are_and_their_files_come_home(kaggle: Kaggle) -> None:
@@ -107,7 +107,7 @@ async def test_what_a_push_finished_is_carried_by_the_next_and_gives_the_same(ka
     failed = await kaggle.run(
         "comind-carry-p1", LOAD, SETTING_UP, "weights.append(99)\nscale = 0\n1 / 0", "None"
     )
-    assert (failed.state, failed.failure) == ("error", "Cell 3 failed. ZeroDivisionError: division by zero")
+    assert (failed.state, failed.failure) == ("failed", "Cell 3 failed. ZeroDivisionError: division by zero")
     assert failed.progress is not None and failed.progress.failed is not None
     assert "1 / 0" in failed.progress.failed.traceback
     assert [cell.state for cell in failed.progress.cells] == ["ok", "ok", "error", "not run"]
@@ -153,7 +153,7 @@ async def test_work_ends_before_the_session_is_cut_and_what_was_finished_is_carr
 
 async def test_a_session_that_is_cut_is_told_and_carries_nothing(kaggle: Kaggle) -> None:
     push = KernelPush("comind-endless", "comind-endless", "while True: pass", kernel_type="script", seconds=1)
-    result = await run_job(kaggle.client, kaggle.book, Job(push), kaggle.folder, pace=PACE)
+    result = await run_order(kaggle.client, kaggle.book, Order(push), kaggle.folder, pace=PACE)
     assert result.state == "timed out" and result.carried is None
     assert any("cut the session" in note for note in result.notes)
 
@@ -161,26 +161,26 @@ async def test_a_session_that_is_cut_is_told_and_carries_nothing(kaggle: Kaggle)
 async def test_carried_work_that_is_not_there_runs_everything(kaggle: Kaggle) -> None:
     first = await kaggle.run("comind-gone-p1", LOAD, "a = 1")
     assert first.carried is not None
-    await kaggle.client.delete_kernel(first.ref)
+    await kaggle.client.delete_kernel(first.attempt.ref)
     other = await kaggle.run("comind-gone-p1", "print('another kernel of that name')")
-    assert other.version == 1
+    assert other.attempt.version == 1
     second = await kaggle.run("comind-gone-p2", LOAD, "a = 1", "a", carried=first.carried)
     assert second.progress is not None and [c.state for c in second.progress.cells] == ["ok"] * 3
     assert "cannot be used" in cell_logs(second.log)[0]
 
 
 async def test_the_notebook_to_submit_runs_every_cell_and_fails_where_a_cell_fails(kaggle: Kaggle) -> None:
-    def push(slug: str, *cells: str) -> Job:
-        return Job(
+    def push(slug: str, *cells: str) -> Order:
+        return Order(
             KernelPush(slug, slug, gather(cells, slug=SLUG, title=slug, keep=False), competitions=(SLUG,))
         )
 
-    good = await run_job(
+    good = await run_order(
         kaggle.client, kaggle.book, push("comind-final-good", LOAD, USING_ROWS), kaggle.folder
     )
     assert good.state == "complete" and good.saved["n.txt"].read_text() == "60"
-    bad = await run_job(kaggle.client, kaggle.book, push("comind-final-bad", LOAD, "1 / 0"), kaggle.folder)
-    assert bad.state == "error" and "ZeroDivisionError" in bad.failure
+    bad = await run_order(kaggle.client, kaggle.book, push("comind-final-bad", LOAD, "1 / 0"), kaggle.folder)
+    assert bad.state == "failed" and "ZeroDivisionError" in bad.failure
 
 
 USING_ROWS = "open('n.txt', 'w').write(str(len(rows)))"
@@ -190,19 +190,19 @@ async def test_data_that_is_not_mounted_is_pushed_once_more_and_then_told(kaggle
     text = gather(["1"], slug="nowhere", title="comind-unmounted").replace(
         "find('nowhere')", "find('nowhere', seconds=0.0)"
     )
-    job = Job(KernelPush("comind-unmounted", "comind-unmounted", text))
-    result = await run_job(kaggle.client, kaggle.book, job, kaggle.folder, pace=PACE)
-    assert result.state == "error" and "data not mounted" in result.failure
-    assert result.version == 2 and any("second time" in note for note in result.notes)
-    again = await run_job(kaggle.client, kaggle.book, job, kaggle.folder, pace=PACE)
-    assert again.version == 2 and await kaggle.client.kernel_version(result.ref) == 2
+    order = Order(KernelPush("comind-unmounted", "comind-unmounted", text))
+    result = await run_order(kaggle.client, kaggle.book, order, kaggle.folder, pace=PACE)
+    assert result.state == "failed" and "data not mounted" in result.failure
+    assert result.attempt.version == 2 and any("second time" in note for note in result.notes)
+    again = await run_order(kaggle.client, kaggle.book, order, kaggle.folder, pace=PACE)
+    assert again.attempt.version == 2 and await kaggle.client.kernel_version(result.attempt.ref) == 2
 
 
 async def test_a_job_that_was_pushed_before_is_found_again(kaggle: Kaggle) -> None:
     first = await kaggle.run("comind-found-p1", LOAD)
     second = await kaggle.run("comind-found-p1", LOAD)
-    assert second.version == first.version == 1 and second.state == "complete"
-    assert await kaggle.client.kernel_version(first.ref) == 1
+    assert second.attempt.version == first.attempt.version == 1 and second.state == "complete"
+    assert await kaggle.client.kernel_version(first.attempt.ref) == 1
 
 
 async def test_cells_of_any_kind_run_as_in_a_plain_notebook(kaggle: Kaggle) -> None:
@@ -270,9 +270,14 @@ async def test_cheap_cells_are_not_kept_after_each_but_at_the_end(kaggle: Kaggle
 async def test_the_wanted_ones_of_five_hundred_files_come_home(kaggle: Kaggle) -> None:
     code = "import os\nfor n in range(495):\n    open(f'part-{n:03}.txt', 'w').write(str(n))"
     text = gather([code], slug=SLUG, title="comind-many", mark="comind-many")
-    job = Job(KernelPush("comind-many", "comind-many", text, competitions=(SLUG,)), mark="comind-many")
-    result = await run_job(
-        kaggle.client, kaggle.book, job, kaggle.folder, pace=PACE, wanted=lambda name: name.endswith("7.txt")
+    order = Order(KernelPush("comind-many", "comind-many", text, competitions=(SLUG,)), mark="comind-many")
+    result = await run_order(
+        kaggle.client,
+        kaggle.book,
+        order,
+        kaggle.folder,
+        pace=PACE,
+        wanted=lambda name: name.endswith("7.txt"),
     )
     assert result.state == "complete" and len(result.names) == 500 and len(result.saved) == 49
     assert result.progress is not None and result.carried is not None
@@ -322,10 +327,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle.client import KaggleClient
-from kaggle_runner.jobs.records import Job
-from kaggle_runner.jobs.job import run_job
+from kaggle_runner.jobs.orders import Order
+from kaggle_runner.jobs.runner import run_order
 from kaggle_runner.kaggle.records import KernelPush
-from kaggle_runner.jobs.book import KernelBook
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.moments import SYSTEM_CLOCK
 
 class Dying(KaggleClient):
@@ -335,9 +340,9 @@ class Dying(KaggleClient):
 
 async def main():
     with AccountBook(Path(sys.argv[3]), "alice@here") as book:
-        client, kernels = Dying(sys.argv[1], sys.argv[2]), KernelBook(book, SYSTEM_CLOCK)
+        client, kernels = Dying(sys.argv[1], sys.argv[2]), AttemptBook(book, SYSTEM_CLOCK)
         push = KernelPush("comind-killed", "comind-killed", "print('ran')", "script")
-        await run_job(client, kernels, Job(push), Path(sys.argv[3]).parent)
+        await run_order(client, kernels, Order(push), Path(sys.argv[3]).parent)
 
 asyncio.run(main())
 """
@@ -350,8 +355,8 @@ async def test_an_engine_killed_between_push_and_confirmation_pushes_once(
     ended = await asyncio.to_thread(subprocess.run, command, check=False)
     assert ended.returncode == -signal.SIGKILL
     row = kaggle.book.find("comind-killed")
-    assert row is not None and row.state == "intended" and row.version == 0
+    assert row is not None and row.state == "pushing" and row.version == 0
     push = KernelPush("comind-killed", "comind-killed", "print('ran')", "script")
-    result = await run_job(kaggle.client, kaggle.book, Job(push), kaggle.folder, pace=PACE)
-    assert result.state == "complete" and result.version == 1
+    result = await run_order(kaggle.client, kaggle.book, Order(push), kaggle.folder, pace=PACE)
+    assert result.state == "complete" and result.attempt.version == 1
     assert await kaggle.client.kernel_version("alice/comind-killed") == 1

@@ -1,4 +1,4 @@
-"""What goes wrong with jobs at Kaggle, on a scripted Kaggle: nothing is lost, nothing is pushed twice."""
+"""What goes wrong with orders at Kaggle, on a scripted Kaggle: nothing is lost, nothing is pushed twice."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ import pytest
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, KernelRefused
-from kaggle_runner.jobs.book import KernelBook, KernelRow
-from kaggle_runner.jobs.job import abandon, find_again, run_job
-from kaggle_runner.jobs.records import Job, JobProgress, JobResult, Pace
+from kaggle_runner.jobs.book import AttemptBook
+from kaggle_runner.jobs.looks import find_again
+from kaggle_runner.jobs.orders import Attempt, Order, Outcome
+from kaggle_runner.jobs.runner import Pace, run_order
 from kaggle_runner.kaggle.records import KernelPush, PushedVersion
 from tests.fakes.scripted_kernels import Run, ScriptedKaggle, note
 
 AWAY = KaggleError("no connection")
 NO_ANSWER = KaggleError("no answer in time", maybe_done=True)
 FULL = KernelRefused("push: Maximum batch GPU session count of 2 reached.", full=True)
-JOB = Job(KernelPush("comind-r1-a1-p1", "comind-r1-a1-p1", "print(1)", seconds=3600), run="r1", agent="r1-a1")
+ORDER = Order(
+    KernelPush("comind-r1-a1-p1", "comind-r1-a1-p1", "print(1)", seconds=3600), run="r1", agent="r1-a1"
+)
 
 
 @dataclass
 class Desk:
     kaggle: ScriptedKaggle
-    book: KernelBook
+    book: AttemptBook
     folder: Path
 
-    async def run(self, job: Job = JOB, **options: Any) -> JobResult:
-        return await run_job(
-            self.kaggle, self.book, job, self.folder, sleep=self.kaggle.clock.sleep, **options
+    async def run(self, order: Order = ORDER, **options: Any) -> Outcome:
+        return await run_order(
+            self.kaggle, self.book, order, self.folder, sleep=self.kaggle.clock.sleep, **options
         )
 
-    def row(self, slug: str = JOB.push.slug) -> KernelRow:
+    def row(self, slug: str = ORDER.push.slug) -> Attempt:
         row = self.book.find(slug)
         assert row is not None
         return row
@@ -45,16 +48,20 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     kaggle = ScriptedKaggle()
     with AccountBook(tmp_path / "kaggle.sqlite", "ann@kaggle") as book:
-        yield Desk(kaggle, KernelBook(book, kaggle.clock), tmp_path / "home")
+        yield Desk(kaggle, AttemptBook(book, kaggle.clock), tmp_path / "home")
 
 
-async def test_a_job_is_pushed_waited_for_and_noted(desk: Desk) -> None:
-    looks: list[JobProgress] = []
+async def test_an_order_is_pushed_waited_for_and_noted(desk: Desk) -> None:
+    looks: list[tuple[Attempt, str]] = []
     desk.kaggle.runs = [Run(note=note())]
-    result = await desk.run(watch=looks.append)
-    assert (result.state, result.ref, result.version) == ("complete", "ann/comind-r1-a1-p1", 1)
-    assert [look.phase for look in looks[:2]] == ["pushing", "queued"] and looks[-1].phase == "harvesting"
-    assert "half way" in next(look.tail for look in looks if look.phase == "running")
+    result = await desk.run(watch=lambda *look: looks.append(look))
+    assert (result.state, result.attempt.ref, result.attempt.version) == (
+        "complete",
+        "ann/comind-r1-a1-p1",
+        1,
+    )
+    assert [look.state for look, _ in looks[:2]] == ["pushing", "queued"] and looks[-1][0].state == "fetching"
+    assert "half way" in next(words for look, words in looks if look.state == "running")
     row = desk.row()
     assert row.state == "complete" and row.run == "r1" and row.agent == "r1-a1" and row.pushes == 1
     assert row.started_at is not None and row.ended_at is not None and 200 < row.charged_seconds < 400
@@ -68,7 +75,7 @@ async def test_looks_become_rarer_up_to_one_a_minute(desk: Desk) -> None:
 
 
 async def test_the_intention_is_in_the_book_before_the_push(desk: Desk) -> None:
-    seen: list[KernelRow] = []
+    seen: list[Attempt] = []
     whole = desk.kaggle.push_kernel
 
     async def looking(push: KernelPush) -> PushedVersion:
@@ -77,22 +84,22 @@ async def test_the_intention_is_in_the_book_before_the_push(desk: Desk) -> None:
 
     desk.kaggle.push_kernel = looking  # type: ignore[method-assign]
     await desk.run()
-    assert seen[0].state == "intended" and seen[0].reserved_seconds == 3600
+    assert seen[0].state == "pushing" and seen[0].reserved_seconds == 3600
 
 
 async def test_the_state_of_the_version_before_is_not_believed(desk: Desk) -> None:
     await desk.run()
     desk.kaggle.runs, desk.kaggle.stale_for = [Run(end="error", failure="the new one failed")], 40.0
-    other = Job(KernelPush(JOB.push.slug, JOB.push.title, "print(2)"))
+    other = Order(KernelPush(ORDER.push.slug, ORDER.push.title, "print(2)"))
     result = await desk.run(other)
-    assert (result.version, result.state, result.failure) == (2, "error", "the new one failed")
+    assert (result.attempt.version, result.state, result.failure) == (2, "failed", "the new one failed")
 
 
 async def test_a_version_that_ends_at_once_is_believed_in_the_end(desk: Desk) -> None:
     await desk.run()
     desk.kaggle.runs = [Run(queued=0.0, running=0.0, end="error", failure="broken")]
-    result = await desk.run(Job(KernelPush(JOB.push.slug, JOB.push.title, "print(2)")))
-    assert (result.version, result.failure) == (2, "broken")
+    result = await desk.run(Order(KernelPush(ORDER.push.slug, ORDER.push.title, "print(2)")))
+    assert (result.attempt.version, result.failure) == (2, "broken")
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -123,18 +130,18 @@ async def test_an_abandoned_kernel_that_a_person_deletes_does_not_count_for_ever
 async def test_the_slug_that_kaggle_made_is_used_and_told(desk: Desk) -> None:
     desk.kaggle.renamed = "other-name"
     result = await desk.run()
-    assert result.ref == "ann/other-name" and result.state == "complete"
+    assert result.attempt.ref == "ann/other-name" and result.state == "complete"
     assert any("ann/other-name" in line for line in result.notes)
     assert desk.row().ref == "ann/other-name"
 
 
 async def test_a_push_waits_until_a_session_ends(desk: Desk) -> None:
     desk.kaggle.faults["push_kernel"] = [FULL] * 30
-    looks: list[JobProgress] = []
-    result = await desk.run(watch=looks.append)
+    looks: list[tuple[Attempt, str]] = []
+    result = await desk.run(watch=lambda *look: looks.append(look))
     assert result.state == "complete" and len(desk.kaggle.pushed) == 1
-    waiting = next(look for look in looks if look.phase == "waiting for a session")
-    assert "session count of 2" in waiting.note
+    waiting = next(words for look, words in looks if look.state == "waiting")
+    assert "session count of 2" in waiting
 
 
 async def test_a_push_that_waits_beyond_the_deadline_is_refused(desk: Desk) -> None:
@@ -185,7 +192,7 @@ async def test_a_server_that_is_away_for_minutes_loses_nothing(
     assert result.state == "complete" and result.progress is not None and len(desk.kaggle.pushed) == 1
 
 
-async def test_a_server_that_stays_away_is_an_error_and_the_job_is_found_later(desk: Desk) -> None:
+async def test_a_server_that_stays_away_is_an_error_and_the_order_is_found_later(desk: Desk) -> None:
     desk.kaggle.faults["kernel_status"] = [AWAY] * 100
     with pytest.raises(KaggleError, match="no connection"):
         await desk.run()
@@ -217,7 +224,7 @@ async def test_an_engine_that_dies_at_any_step_finds_its_kernel_again(desk: Desk
     assert result.state == "complete" and len(desk.kaggle.pushed) == 1
 
 
-async def test_a_job_that_ended_is_harvested_again_without_a_push(desk: Desk) -> None:
+async def test_an_order_that_ended_is_harvested_again_without_a_push(desk: Desk) -> None:
     await desk.run()
     assert (await desk.run()).state == "complete"
     assert len(desk.kaggle.pushed) == 1
@@ -225,8 +232,8 @@ async def test_a_job_that_ended_is_harvested_again_without_a_push(desk: Desk) ->
 
 async def test_other_content_under_the_same_slug_is_a_new_version(desk: Desk) -> None:
     await desk.run()
-    result = await desk.run(Job(KernelPush(JOB.push.slug, JOB.push.title, "print(2)")))
-    assert result.version == 2 and len(desk.kaggle.pushed) == 2
+    result = await desk.run(Order(KernelPush(ORDER.push.slug, ORDER.push.title, "print(2)")))
+    assert result.attempt.version == 2 and len(desk.kaggle.pushed) == 2
 
 
 async def test_data_that_is_not_mounted_yet_is_pushed_a_second_time_and_no_third(desk: Desk) -> None:
@@ -235,31 +242,31 @@ async def test_data_that_is_not_mounted_yet_is_pushed_a_second_time_and_no_third
     )
     desk.kaggle.runs = [early, Run(note=note())]
     result = await desk.run()
-    assert (result.state, result.version) == ("complete", 2) and desk.row().pushes == 2
+    assert (result.state, result.attempt.version) == ("complete", 2) and desk.row().pushes == 2
     desk.kaggle.runs = [early, early, Run()]
-    job = Job(KernelPush("comind-never", "comind-never", "print(1)"))
-    assert ((await desk.run(job)).state, len(desk.kaggle.pushed)) == ("error", 4)
+    order = Order(KernelPush("comind-never", "comind-never", "print(1)"))
+    assert ((await desk.run(order)).state, len(desk.kaggle.pushed)) == ("failed", 4)
 
 
 async def test_files_of_a_first_push_are_not_taken_for_those_of_the_second(desk: Desk) -> None:
     desk.kaggle.runs = [Run(end="error", log="data not mounted: x", note=note()), Run()]
     result = await desk.run()
-    assert (result.state, result.version, result.progress) == ("complete", 2, None)
+    assert (result.state, result.attempt.version, result.progress) == ("complete", 2, None)
     assert list(desk.folder.iterdir()) == []
 
 
 async def test_a_substituted_accelerator_is_told(desk: Desk) -> None:
-    def job(slug: str, shape: str) -> Job:
-        return Job(KernelPush(slug, slug, "print(1)", accelerator=shape))
+    def order(slug: str, shape: str) -> Order:
+        return Order(KernelPush(slug, slug, "print(1)", accelerator=shape))
 
     desk.kaggle.runs = [
         Run(note=note(gpus=("Tesla T4", "Tesla T4"))),
         Run(note=note(gpus=("Tesla P100-PCIE",))),
     ]
-    assert (await desk.run(job("comind-1", "NvidiaTeslaT4"))).notes == ()
-    assert any("Tesla P100" in line for line in (await desk.run(job("comind-2", "NvidiaTeslaT4"))).notes)
+    assert (await desk.run(order("comind-1", "NvidiaTeslaT4"))).notes == ()
+    assert any("Tesla P100" in line for line in (await desk.run(order("comind-2", "NvidiaTeslaT4"))).notes)
     desk.kaggle.runs = [Run(note=note())]
-    assert any("without accelerator" in line for line in (await desk.run(job("comind-3", "TpuV5E8"))).notes)
+    assert any("without accelerator" in line for line in (await desk.run(order("comind-3", "TpuV5E8"))).notes)
 
 
 async def test_a_session_that_kaggle_cut_is_timed_out_and_one_that_was_stopped_is_cancelled(
@@ -271,13 +278,13 @@ async def test_a_session_that_kaggle_cut_is_timed_out_and_one_that_was_stopped_i
     ]
     cut = await desk.run()
     assert cut.state == "timed out" and any("log may lack" in line for line in cut.notes)
-    stopped = await desk.run(Job(KernelPush("comind-stopped", "comind-stopped", "1", seconds=3600)))
+    stopped = await desk.run(Order(KernelPush("comind-stopped", "comind-stopped", "1", seconds=3600)))
     assert stopped.state == "cancelled"
 
 
 async def test_notes_of_another_version_are_not_used(desk: Desk) -> None:
     desk.kaggle.runs = [Run(note=note("another"))]
-    result = await desk.run(Job(JOB.push, mark="mine"))
+    result = await desk.run(Order(ORDER.push, mark="mine"))
     assert result.progress is None and any("another version" in line for line in result.notes)
 
 
@@ -299,11 +306,11 @@ async def test_notes_that_agents_code_wrote_over_are_left_aside(desk: Desk, text
     assert result.state == "complete" and result.progress is None
 
 
-async def test_a_job_beyond_its_deadline_is_abandoned_and_counted_until_it_ends(desk: Desk) -> None:
+async def test_an_order_beyond_its_deadline_is_abandoned_and_counted_until_it_ends(desk: Desk) -> None:
     desk.kaggle.runs = [Run(running=3000)]
     result = await desk.run(deadline_seconds=600)
     assert result.state == "abandoned"
-    assert [row.slug for row in desk.book.unfinished()] == [JOB.push.slug] and desk.row().abandoned
+    assert [row.slug for row in desk.book.unfinished()] == [ORDER.push.slug] and desk.row().abandoned
     assert (await find_again(desk.kaggle, desk.book))[0].unfinished
     desk.kaggle.clock.seconds += 3000
     (row,) = await find_again(desk.kaggle, desk.book)
@@ -311,12 +318,12 @@ async def test_a_job_beyond_its_deadline_is_abandoned_and_counted_until_it_ends(
     assert desk.book.unfinished() == []
 
 
-async def test_a_job_can_be_abandoned_while_somebody_else_waits(desk: Desk) -> None:
+async def test_an_order_can_be_abandoned_while_somebody_else_waits(desk: Desk) -> None:
     desk.kaggle.runs = [Run(running=300)]
 
-    def stop(progress: JobProgress) -> None:
-        if progress.phase == "running":
-            abandon(desk.book, JOB.push.slug)
+    def stop(attempt: Attempt, words: str) -> None:
+        if attempt.state == "running":
+            desk.book.abandon(ORDER.push.slug)
 
     await desk.run(watch=stop)
     assert desk.row().abandoned and desk.row().state == "complete"
@@ -340,7 +347,7 @@ async def test_a_run_that_kaggle_tells_as_running_for_ever_is_given_up(desk: Des
     assert result.state == "timed out" and "long after" in result.failure
 
 
-async def test_a_job_that_is_stopped_before_it_was_pushed_holds_no_place(desk: Desk) -> None:
+async def test_an_order_that_is_stopped_before_it_was_pushed_holds_no_place(desk: Desk) -> None:
     desk.kaggle.faults["push_kernel"] = [FULL] * 1000
     waiting = asyncio.create_task(desk.run())
     while desk.kaggle.calls["push_kernel"] < 5:
@@ -359,4 +366,4 @@ async def test_a_first_version_that_kaggle_does_not_number_yet_is_not_pushed_aga
     desk.kaggle.kernel_version = without_number  # type: ignore[method-assign]
     desk.kaggle.lose_answer = True
     result = await desk.run()
-    assert (result.state, result.version, len(desk.kaggle.pushed)) == ("complete", 1, 1)
+    assert (result.state, result.attempt.version, len(desk.kaggle.pushed)) == ("complete", 1, 1)

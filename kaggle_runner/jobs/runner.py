@@ -1,7 +1,7 @@
-"""One notebook as a Kaggle job: pushed once, waited for, and brought home, whatever happens on the way.
+"""One order for Kaggle: pushed once, waited for, and brought home, whatever happens on the way.
 
-Every step is in the account book before it is taken, so a job that is run again after its engine died finds
-its kernel instead of pushing another. Where a session is free is decided in `sessions.py`.
+Every step is in the account book before it is taken, so an order that is run again after its engine died
+finds its kernel instead of pushing another. Where a session is free is decided in `kaggle_runner.jobs.queue`.
 """
 
 from __future__ import annotations
@@ -9,37 +9,23 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from kaggle_runner.errors import KaggleError, KernelRefused
-from kaggle_runner.jobs.book import NO_KERNEL, KernelBook, KernelRow
+from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.comind_data import NOT_MOUNTED
 from kaggle_runner.jobs.comind_work import PROGRESS
-from kaggle_runner.jobs.gathered import (
-    OURS,
-    carried_from,
-)
-from kaggle_runner.jobs.looks import find_again, noted
-from kaggle_runner.jobs.records import (
-    LONGEST_SECONDS,
-    LOOPBACK_PACE,
-    Job,
-    JobProgress,
-    JobResult,
-    JobState,
-    KernelClient,
-    Pace,
-    Phase,
-)
+from kaggle_runner.jobs.gathered import OURS, carried_from
+from kaggle_runner.jobs.looks import KernelClient, noted
+from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order, Outcome, State
 from kaggle_runner.jobs.verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus
 
-__all__ = ["Job", "JobProgress", "JobResult", "Pace", "abandon", "find_again", "run_job"]
-
 Answer = TypeVar("Answer")
-Watch = Callable[[JobProgress], None]
+Watch = Callable[[Attempt, str], None]
+"""Is given the attempt with its state, and words: the log's end while it runs, why it waits for a session."""
 Sleep = Callable[[float], Awaitable[None]]
 
 _MOST_OUTPUT_BYTES = 2_000_000_000
@@ -48,79 +34,89 @@ _CAP_SLACK = 1800.0
 _SESSIONS_FULL = re.compile(r"session (count|limit)|too many .*session", re.IGNORECASE)
 
 
-async def run_job(
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between looks, and how long trouble is borne."""
+
+    first: float = 5.0
+    most: float = 60.0
+    grace: float = 90.0
+    """After a push Kaggle may not know the version yet, or tell the state of the one before."""
+    patience: float = 1800.0
+    """How long in one step the server may be away, or not know the kernel, before the order is given up."""
+
+
+_LOOPBACK_PACE = Pace(first=0.2, most=2.0, grace=5.0, patience=300.0)
+
+
+async def run_order(
     client: KernelClient,
-    book: KernelBook,
-    job: Job,
+    book: AttemptBook,
+    order: Order,
     dest: Path,
     *,
     wanted: Callable[[str], bool] = lambda name: True,
     most_bytes: int = _MOST_OUTPUT_BYTES,
     deadline_seconds: float | None = None,
-    watch: Watch = lambda progress: None,
+    watch: Watch = lambda attempt, words: None,
     pace: Pace | None = None,
     sleep: Sleep = asyncio.sleep,
-) -> JobResult:
-    """Push the job unless that was done before, wait for its end, and save its wanted output under `dest`.
+) -> Outcome:
+    """Push the order unless that was done before, wait for its end, and save its wanted output under `dest`.
 
-    `deadline_seconds`: when nobody waits any more; the job is then abandoned. `watch` is called at each look.
-    A cancelled call leaves the kernel running and in the book: call again to go on waiting, or `abandon`.
+    `deadline_seconds`: when nobody waits any more; it is then abandoned. `watch` is called at each look.
+    A cancelled call leaves the kernel running and in the book: call again to go on waiting, or have the book
+    `abandon` it.
     Raises KernelRefused when Kaggle does not take the push, KaggleError when it is away beyond `pace`.
     """
     runner = _Runner(
         client,
         book,
-        job,
+        order,
         watch,
-        pace or (LOOPBACK_PACE if client.is_loopback else Pace()),
+        pace or (_LOOPBACK_PACE if client.is_loopback else Pace()),
         sleep,
         deadline_seconds,
     )
     return await runner.run(dest, wanted, most_bytes)
 
 
-def abandon(book: KernelBook, slug: str) -> KernelRow | None:
-    """Nobody waits for the job any more. Kaggle has no cancel: its session goes on, and its quota counts."""
-    return book.abandon(slug)
-
-
 class _Runner:
-    """One call of `run_job`."""
+    """One call of `run_order`."""
 
     def __init__(
         self,
         client: KernelClient,
-        book: KernelBook,
-        job: Job,
+        book: AttemptBook,
+        order: Order,
         watch: Watch,
         pace: Pace,
         sleep: Sleep,
         deadline_seconds: float | None,
     ) -> None:
-        self.client, self.book, self.job, self.watch = client, book, job, watch
+        self.client, self.book, self.order, self.watch = client, book, order, watch
         self.pace, self.sleep, self.now = pace, sleep, book.clock.monotonic
-        self.began = self.now()
-        self.deadline = None if deadline_seconds is None else self.began + deadline_seconds
+        self.deadline = None if deadline_seconds is None else self.now() + deadline_seconds
         self.notes: list[str] = []
-        self.row = KernelRow(slug=job.push.slug, content=job.content, ref=job.push.slug)
+        self.attempt = Attempt(slug=order.push.slug, content=order.content, ref=order.push.slug)
 
-    async def run(self, dest: Path, wanted: Callable[[str], bool], most_bytes: int) -> JobResult:
+    async def run(self, dest: Path, wanted: Callable[[str], bool], most_bytes: int) -> Outcome:
         await self.ensure_pushed()
         while True:
             status = await self.wait()
             if status == "abandoned":
-                self.row = self.book.abandon(self.row.slug) or self.row
-                return self.result(status, "The time to wait for it was over; Kaggle goes on with it.")
+                self.attempt = self.book.abandon(self.attempt.slug) or self.attempt
+                return self.outcome(status, "The time to wait for it was over; Kaggle goes on with it.")
             if status == "lost":
                 failure = "Kaggle does not know it any more: was it deleted?"
-                self.row = self.book.change(
-                    self.row, state=status, failure=failure, ended_at=self.book.clock.now()
+                self.attempt = self.book.change(
+                    self.attempt, state=status, failure=failure, ended_at=self.book.clock.now()
                 )
-                return self.result(status, failure)
-            self.tell("harvesting")
+                return self.outcome(status, failure)
+            self.tell("fetching")
             output = await self.harvest(dest, wanted, most_bytes)
             too_early = status.state == "error" and NOT_MOUNTED in words(output.log)
-            if not (too_early and self.row.pushes < 2):
+            if not (too_early and self.attempt.pushes < 2):
                 return self.judged(status, output)
             self.notes.append("Its data was not mounted yet when it began, so it was pushed a second time.")
             for path in output.saved.values():  # the next harvest keeps files that have the right size
@@ -131,9 +127,13 @@ class _Runner:
 
     async def ensure_pushed(self) -> None:
         """Take up what an earlier call pushed; push only what was not."""
-        known = self.book.find(self.job.push.slug)
-        if known is not None and known.content == self.job.content and known.state not in ("refused", "lost"):
-            self.row = known
+        known = self.book.find(self.order.push.slug)
+        if (
+            known is not None
+            and known.content == self.order.content
+            and known.state not in ("refused", "lost")
+        ):
+            self.attempt = known
             asked = known.requested_at or self.book.clock.now()
             since = (self.book.clock.now() - asked).total_seconds()
             if known.version or await self.was_taken(self.pace.grace - max(0.0, since)):
@@ -144,22 +144,22 @@ class _Runner:
     async def push(self) -> None:
         self.tell("pushing")
         ref = (
-            self.row.ref
-            if "/" in self.row.ref
-            else f"{await self.patient(self.client.username)}/{self.job.push.slug}"
+            self.attempt.ref
+            if "/" in self.attempt.ref
+            else f"{await self.patient(self.client.username)}/{self.order.push.slug}"
         )
         baseline = await self.patient(lambda: self.client.kernel_version(ref))
-        self.row = self.book.write(self.intention(ref, NO_KERNEL if baseline is None else baseline))
+        self.attempt = self.book.write(self.intention(ref, NO_KERNEL if baseline is None else baseline))
         delay, given_up_at = self.pace.first, self.now() + self.pace.patience
         while True:
             try:
-                pushed = await self.client.push_kernel(self.job.push)
+                pushed = await self.client.push_kernel(self.order.push)
             except KernelRefused as error:
                 if not self.may_wait(error):
-                    self.book.change(self.row, state="refused", failure=error.message)
+                    self.book.change(self.attempt, state="refused", failure=error.message)
                     raise await self.explained(error) from error
                 given_up_at = self.now() + self.pace.patience
-                self.tell("waiting for a session", note=error.message)
+                self.tell("waiting", error.message)
             except KaggleError as error:
                 if not _passes(error) or self.now() > given_up_at:
                     raise
@@ -173,31 +173,31 @@ class _Runner:
             try:
                 await self.sleep(delay)
             except asyncio.CancelledError:  # between two tries: nothing of it is at Kaggle
-                self.book.change(self.row, state="lost", failure="It was given up before it was pushed.")
+                self.book.change(self.attempt, state="lost", failure="It was given up before it was pushed.")
                 raise
             delay = min(1.5 * delay, self.pace.most)
 
-    def intention(self, ref: str, baseline: int) -> KernelRow:
-        push = self.job.push
-        return KernelRow(
+    def intention(self, ref: str, baseline: int) -> Attempt:
+        push = self.order.push
+        return Attempt(
             slug=push.slug,
-            content=self.job.content,
+            content=self.order.content,
             ref=ref,
             baseline=baseline,
-            pushes=self.row.pushes + 1,
-            run=self.job.run,
-            agent=self.job.agent,
-            purpose=self.job.purpose,
+            pushes=self.attempt.pushes + 1,
+            run=self.order.run,
+            agent=self.order.agent,
+            purpose=self.order.purpose,
             accelerator=push.accelerator,
-            reserved_seconds=self.job.seconds,
+            reserved_seconds=self.order.seconds,
             requested_at=self.book.clock.now(),
         )
 
     def taken(self, ref: str, version: int, url: str) -> None:
-        if ref.rpartition("/")[2] != self.job.push.slug:
-            self.notes.append(f"Kaggle named the kernel {ref} instead of {self.job.push.slug}.")
-        self.row = self.book.change(
-            self.row, ref=ref, version=version, url=url, state="queued", pushed_at=self.book.clock.now()
+        if ref.rpartition("/")[2] != self.order.push.slug:
+            self.notes.append(f"Kaggle named the kernel {ref} instead of {self.order.push.slug}.")
+        self.attempt = self.book.change(
+            self.attempt, ref=ref, version=version, url=url, state="queued", pushed_at=self.book.clock.now()
         )
 
     async def was_taken(self, seconds: float) -> bool:
@@ -207,9 +207,9 @@ class _Runner:
         """
         until = self.now() + seconds
         while True:
-            version = await self.patient(lambda: self.client.kernel_version(self.row.ref))
-            if version is not None and version > self.row.baseline:
-                self.taken(self.row.ref, max(1, version), self.row.url)
+            version = await self.patient(lambda: self.client.kernel_version(self.attempt.ref))
+            if version is not None and version > self.attempt.baseline:
+                self.taken(self.attempt.ref, max(1, version), self.attempt.url)
                 return True
             if self.now() >= until:
                 return False
@@ -246,7 +246,7 @@ class _Runner:
             await self.sleep(delay)
             delay = min(max(self.pace.first, 1.5 * delay), self.pace.most)
             try:
-                status = await self.client.kernel_status(self.row.ref, self.row.version)
+                status = await self.client.kernel_status(self.attempt.ref, self.attempt.version)
             except KaggleError as error:
                 silent = self.now() - heard_at
                 if error.status in (403, 404) and silent >= self.pace.patience:
@@ -255,24 +255,24 @@ class _Runner:
                     raise
                 continue
             heard_at = self.now()
-            fresh = self.row.started_at is None and heard_at - pushed_at < self.pace.grace
-            if status.ended and fresh and self.row.version > 1 and running_at is None:
+            fresh = self.attempt.started_at is None and heard_at - pushed_at < self.pace.grace
+            if status.ended and fresh and self.attempt.version > 1 and running_at is None:
                 continue  # it may be the state of the version before
-            self.row = noted(self.book, self.row, status)
+            self.attempt = noted(self.book, self.attempt, status)
             if status.ended:
                 return status
             if status.state == "running":
                 running_at = running_at or heard_at
-                if heard_at - running_at > min(self.job.seconds, LONGEST_SECONDS) + _CAP_SLACK:
+                if heard_at - running_at > min(self.order.seconds, LONGEST_SECONDS) + _CAP_SLACK:
                     return KernelStatus("cancelled", "Kaggle told it as running long after its time-out.")
-            self.tell("running" if status.state == "running" else "queued", tail=await self.tail(status))
+            self.tell("running" if status.state == "running" else "queued", await self.tail(status))
 
     async def tail(self, status: KernelStatus) -> str:
         """The log's end; empty where Kaggle does not tell it before the end."""
         if status.state != "running":
             return ""
         try:
-            return words(await self.client.kernel_log(self.row.ref, self.row.version))[-_TAIL:]
+            return words(await self.client.kernel_log(self.attempt.ref, self.attempt.version))[-_TAIL:]
         except KaggleError:
             return ""
 
@@ -288,7 +288,7 @@ class _Runner:
         try:
             return await self.patient(
                 lambda: self.client.kernel_output(
-                    self.row.ref, self.row.version, dest, wanted=is_wanted, most_bytes=most_bytes
+                    self.attempt.ref, self.attempt.version, dest, wanted=is_wanted, most_bytes=most_bytes
                 )
             )
         except KaggleError as error:
@@ -297,38 +297,39 @@ class _Runner:
             self.notes.append(f"Kaggle gave no output of it: {error.message}")
             return KernelOutput((), {}, {}, ())
 
-    def judged(self, status: KernelStatus, output: KernelOutput) -> JobResult:
+    def judged(self, status: KernelStatus, output: KernelOutput) -> Outcome:
         """What the end means: Kaggle's state, and what the notebook noted of itself."""
         progress = told(output)
-        if progress is not None and self.job.mark and progress.mark != self.job.mark:
+        if progress is not None and self.order.mark and progress.mark != self.order.mark:
             self.notes.append("Its notes are those of another version, and are not used.")
             progress = None
-        seconds = output.log[-1].time if output.log else self.row.charged_seconds
+        seconds = output.log[-1].time if output.log else self.attempt.charged_seconds
         state, failure = verdict(
             status,
             progress,
             output.log,
-            ran=max(seconds, self.row.charged_seconds),
-            allowed=min(self.job.seconds, LONGEST_SECONDS),
+            ran=max(seconds, self.attempt.charged_seconds),
+            allowed=min(self.order.seconds, LONGEST_SECONDS),
         )
         if state in ("cancelled", "timed out") and not (progress and progress.finished):
             self.notes.append(
                 "Kaggle cut the session: its log may lack the end, and nothing of it can be carried."
             )
-        if other := substitute(self.job.push.accelerator, progress):
+        if other := substitute(self.order.push.accelerator, progress):
             self.notes.append(other)
         if progress is not None and progress.not_kept:
             self.notes.append(f"Its state was not kept: {progress.not_kept}")
-        self.row = self.book.change(
-            self.row,
-            state=state if state in ("complete", "error", "cancelled", "timed out") else self.row.state,
+        self.attempt = self.book.change(
+            self.attempt,
+            state=state,
             failure=failure,
-            charged_seconds=max(seconds, self.row.charged_seconds),
+            charged_seconds=max(seconds, self.attempt.charged_seconds),
         )
-        carried = carried_from(self.row.ref, progress) if progress and status.state == "complete" else None
-        home = self.result(state, failure)
+        carried = (
+            carried_from(self.attempt.ref, progress) if progress and status.state == "complete" else None
+        )
         return replace(
-            home,
+            self.outcome(state, failure),
             log=output.log,
             names=output.names,
             saved={name: path for name, path in output.saved.items() if name != PROGRESS},
@@ -352,20 +353,11 @@ class _Runner:
             await self.sleep(delay)
             delay = min(1.5 * delay, self.pace.most)
 
-    def result(self, state: JobState, failure: str) -> JobResult:
-        row = self.row
-        return JobResult(
-            ref=row.ref,
-            version=row.version,
-            url=row.url,
-            state=state,
-            failure=failure,
-            notes=tuple(self.notes),
-        )
+    def outcome(self, state: State, failure: str) -> Outcome:
+        return Outcome(attempt=self.attempt, state=state, failure=failure, notes=tuple(self.notes))
 
-    def tell(self, phase: Phase, *, tail: str = "", note: str = "") -> None:
-        seconds = self.now() - self.began
-        self.watch(JobProgress(phase, self.row.ref, self.row.url, seconds, tail, note))
+    def tell(self, state: State, words: str = "") -> None:
+        self.watch(replace(self.attempt, state=state), words)
 
 
 def _passes(error: KaggleError) -> bool:

@@ -1,0 +1,130 @@
+"""A notebook at Kaggle: its order, the attempt to have it run there, its outcome, and the states on the way.
+
+Everything on our side that tells where such a notebook is says one of these words (Kaggle's own stay in
+`kaggle_runner.kaggle.records`):
+
+=========== ============================================= ============================== ==================
+state       it …                                          what may follow                Kaggle's word
+=========== ============================================= ============================== ==================
+rehearsing  runs here first, on a sample                  waiting, refused               none
+waiting     waits for one of the account's sessions       pushing, refused               none
+pushing     is written down and being sent                queued, waiting, refused, lost none
+queued      was taken, and waits for Kaggle's machine     running, fetching, lost        queued
+running     runs there                                    fetching, lost                 running
+fetching    has ended there; its output comes home        an end; pushing, once, again   an end
+complete    ran to its end                                                               complete
+failed      stopped at an error, or left no predictions                                  error, complete
+cancelled   was ended at Kaggle by somebody                                              cancelled
+timed out   was longer than its session                                                  error, cancelled
+refused     was not pushed: nothing of it is at Kaggle                                   none
+lost        is not known at Kaggle any more                                              none
+abandoned   may go on there, but nobody waits for it      (from any unfinished state)    any
+=========== ============================================= ============================== ==================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from kaggle_runner.jobs.gathered import CarriedWork, NotebookProgress
+from kaggle_runner.kaggle.records import KernelPush, KernelState, LogLine
+
+State = Literal[
+    "rehearsing", "waiting", "pushing", "queued", "running", "fetching",
+    "complete", "failed", "cancelled", "timed out", "refused", "lost", "abandoned",
+]  # fmt: skip
+ORDERED: tuple[State, ...] = ("waiting", "pushing", "queued", "running", "fetching")
+"""Under way to Kaggle, there, or on the way home."""
+UNFINISHED: tuple[State, ...] = ("rehearsing", *ORDERED)
+FROM_KAGGLE: Mapping[KernelState, State] = {
+    "queued": "queued", "running": "running", "complete": "complete", "error": "failed",
+    "cancelled": "cancelled",
+}  # fmt: skip
+
+LONGEST_SECONDS = 12 * 3600.0
+"""Kaggle's own limit of a batch session."""
+NO_KERNEL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to run, and for whom. The push's slug is the order's name: the same slug is the same order."""
+
+    push: KernelPush
+    mark: str = ""
+    """What the gathered notebook prints; an output with another mark is that of another version."""
+    run: str = ""
+    agent: str = ""
+    purpose: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return float(self.push.seconds or LONGEST_SECONDS)
+
+    @property
+    def content(self) -> str:
+        return hashlib.sha256(repr(sorted(asdict(self.push).items())).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An order on its way: a row of the account's book. Moments are aware UTC, None until they come."""
+
+    slug: str
+    content: str
+    """The hash of everything that was pushed: the same content is never pushed twice."""
+    ref: str
+    """owner/slug as Kaggle named it; as it should be named until then."""
+    version: int = 0
+    """0 until Kaggle confirmed the push."""
+    baseline: int = NO_KERNEL
+    """The version that stood there before the push. A kernel that runs first may be told as version 0."""
+    pushes: int = 0
+    """How often this content was sent."""
+    url: str = ""
+    run: str = ""
+    agent: str = ""
+    purpose: str = ""
+    accelerator: str = ""
+    """The machine shape that was asked for; empty for the CPU."""
+    reserved_seconds: float = 0.0
+    charged_seconds: float = 0.0
+    state: State = "pushing"
+    failure: str = ""
+    abandoned: bool = False
+    """Nobody waits for it any more; what it writes is ignored, what it uses is counted."""
+    requested_at: datetime | None = None
+    pushed_at: datetime | None = None
+    started_at: datetime | None = None
+    """When it was first seen running."""
+    ended_at: datetime | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        return self.state in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came home. `complete` only when every cell of the author has run."""
+
+    attempt: Attempt
+    state: State
+    failure: str = ""
+    log: tuple[LogLine, ...] = ()
+    names: tuple[str, ...] = ()
+    """All output files, fetched or not."""
+    saved: dict[str, Path] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    progress: NotebookProgress | None = None
+    carried: CarriedWork | None = None
+    """What the next push may carry from this one."""
+    notes: tuple[str, ...] = ()
+    """For people and agents: a substituted accelerator, a second push, a truncated log, …"""
+    seconds: float = 0.0
+    """How long the session ran, as far as it is known."""
