@@ -20,7 +20,7 @@ from kaggle_runner.errors import ConfigError
 
 Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Executor = Literal["local", "kaggle"]
+ExecutorName = Literal["local", "kaggle"]
 Coding = Literal["notebook", "script"]
 ACCELERATORS: dict[str, str] = {
     "none": "",
@@ -103,7 +103,7 @@ class Settings:
     agent_time_limit: float | None = None
     """Seconds of one coding agent; None is its share of the run's time."""
     seed: int = 0
-    executor: Executor = "local"
+    executor: ExecutorName = "local"
     """`local`: notebooks run on this machine. `kaggle`: rehearsed here, run as private kernels."""
     submit: bool = False
     """After each round, submit to the leaderboard what is worth it (kaggle_runner.submissions.governor)."""
@@ -184,7 +184,7 @@ class RunConfig(Settings):
         self._check_numbers()
         if self.preset and self.preset not in PRESETS:
             raise ConfigError(f"There is no preset {self.preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
-        if self.executor not in get_args(Executor):
+        if self.executor not in get_args(ExecutorName):
             raise ConfigError(f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle.")
         if self.coding not in get_args(Coding):
             raise ConfigError(f"coding is {self.coding!r}; it is either notebook or script.")
@@ -310,7 +310,7 @@ def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
     if key == "max_cost" and str(value).lower() == "none":
         return math.inf
     wanted: dict[str, Any] = {
-        "str": str, "Executor": str, "Coding": str, "bool": bool, "list": list, "int": int,
+        "str": str, "ExecutorName": str, "Coding": str, "bool": bool, "list": list, "int": int,
         "float": (int, float), "dict": dict
     }  # fmt: skip
     base = re.split(r"[\[ |]", kind)[0]

@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.agents.coder import CodingAgent
-from comind.agents.pushed import PushedAgent
+from comind.agents.executor import Executor
 from comind.agents.scripter import ScriptAgent, hints_from, prepare_view, script_drafts
-from comind.agents.work import AgentAtWork, Workshop
+from comind.agents.work import AgentAtWork
+from comind.agents.workshop import Workshop
 from comind.analysis.ranking import select_best
 from comind.community.publication import publish
 from comind.config import RunConfig
@@ -51,12 +52,17 @@ class Coordinator:
         config: RunConfig,
         baseline: Score | None,
         *,
+        executor: Executor,
         after_round: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        """`after_round` is told each round that ended, before the next one begins (comind.run.submission)."""
+        """`executor`: where coding agents' notebooks run.
+
+        `after_round` is told each round that ended, before the next one begins (comind.run.submission).
+        """
         self._shop = shop
         self._store = shop.store
         self._config = config
+        self._executor = executor
         self._after_round = after_round
         self._known = Knowledge(shop, config, briefing.Room.of(config.context_tokens), baseline)
 
@@ -156,12 +162,10 @@ class Coordinator:
 
     def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
         resources = self._resources(draft)
-        if self._shop.kaggle is not None:
-            return PushedAgent(
-                self._shop, agent, draft, seconds=seconds, resources=resources, place=self._shop.kaggle
-            )
         if self._config.coding == "notebook":
-            return CodingAgent(self._shop, agent, draft, seconds=seconds, resources=resources)
+            return CodingAgent(
+                self._shop, agent, draft, seconds=seconds, resources=resources, executor=self._executor
+            )
         base = next((one for one in self._known.board() if one.evaluation.agent == draft.parent), None)
         discussions = self._store.all(Discussion, order="votes DESC")
         titles = [one.title for one in self._store.all(Kernel, "origin = 'upstream'", order="votes DESC")]

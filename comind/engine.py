@@ -17,9 +17,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from comind.agents.work import Workshop
-from comind.at_kaggle.place import KagglePlace
-from comind.at_kaggle.setup import open_place
+from comind.agents.executor import Executor, LocalExecutor
+from comind.agents.kaggle_executor import KaggleExecutor
+from comind.agents.workshop import Workshop
+from comind.at_kaggle.setup import open_backend
 from comind.community.upstream import Upstream, open_upstream
 from comind.config import from_mapping
 from comind.control import Control, while_wanted
@@ -189,13 +190,15 @@ class _Engine:
                 higher_is_better=profile.higher_is_better,
                 id_column=profile.id_column,
             )
-            shop = await self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+            shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
+            executor = await self._executor(upstream, prepared.evaluator)
             self._save(labels_readable=labels_were_readable(self._store))
             submitter = Submitter(self._store, self._folder, upstream, SYSTEM_CLOCK)
             coordinator = Coordinator(
                 shop,
                 self._config,
                 prepared.baseline.score("feedback"),
+                executor=executor,
                 after_round=submitter.after_round if self._config.submit else None,
             )
             reason = await self._rounds(coordinator, models)
@@ -220,8 +223,8 @@ class _Engine:
             self._store.event("failed", f"The rounds ended: {self._failure}")
             return self._failure
 
-    async def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
-        confined = Confinement.of(self._config, self._folder, self._state, upstream.slug)
+    def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
+        confined = Confinement.of(self._config, self._state)
         return Workshop(
             folder=self._folder,
             store=self._store,
@@ -230,21 +233,18 @@ class _Engine:
             evaluator=evaluator,
             control=self._control,
             clock=SYSTEM_CLOCK,
-            open_session=confined.open_session,
+            open_notebook=confined.open_notebook,
             slug=upstream.slug,
             context_tokens=self._config.context_tokens,
             cell_seconds=self._config.cell_time_limit,
             memory_bytes=confined.memory_bytes,
-            kaggle=await self._kaggle_place(upstream, evaluator, confined),
         )
 
-    async def _kaggle_place(
-        self, upstream: Upstream, evaluator: Evaluator, confined: Confinement
-    ) -> KagglePlace | None:
-        """Where pushed notebooks run, with the run's data there; None where notebooks run on this machine."""
+    async def _executor(self, upstream: Upstream, evaluator: Evaluator) -> Executor:
+        """Where coding agents' notebooks run; for Kaggle, with the run's data there."""
         if self._config.executor != "kaggle":
-            return None
-        return await open_place(
+            return LocalExecutor(upstream.slug, self._folder.public)
+        backend = await open_backend(
             client=upstream.client,
             simulated=upstream.simulated,
             competition=upstream.slug,
@@ -252,9 +252,9 @@ class _Engine:
             folder=self._folder,
             store=self._store,
             config=self._config,
-            open_session=confined.open_notebook,
             clock=SYSTEM_CLOCK,
         )
+        return KaggleExecutor(backend)
 
     async def _finish(self, upstream: Upstream, reason: str, submitter: Submitter | None) -> None:
         """Keep the best, have it graded where that is free, and write the report."""

@@ -13,7 +13,7 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run
 from comind.state.runs import RunFolder, engine_alive
 from kaggle_runner.errors import RunNotFound, Unusable
-from kaggle_runner.jobs.orders import ORDERED
+from kaggle_runner.jobs.states import ORDERED
 from kaggle_runner.moments import SYSTEM_CLOCK
 
 EVENTS_KEPT = 300

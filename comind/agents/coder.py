@@ -1,7 +1,8 @@
 """One coding agent: ReAct in one live notebook (CoMind paper, Coding Agent).
 
-What it shares with other agents is `comind.agents.work`. When a resumed run comes back to it, the kernel is
-rebuilt by running cheap cells once more.
+What it shares with other agents is `comind.agents.work`; where its notebook runs is an argument
+(`comind.agents.executor`). When a resumed run comes back to it, the kernel is rebuilt by running cheap cells
+once more.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from comind.agents.conversation import Conversation
-from comind.agents.work import AgentAtWork, Workshop
+from comind.agents.executor import Executor, Predicted
+from comind.agents.work import AgentAtWork
+from comind.agents.workshop import Workshop
 from comind.llm.client import CallKey
 from comind.llm.formats import MalformedReply
 from comind.llm.question import ask_parsed
@@ -34,16 +36,6 @@ LOST_TURNS = 3
 """Turns in a row without a readable reply after which an agent gives up."""
 
 
-class Graded(NamedTuple):
-    """What became of the prediction files that a turn named, if it named any."""
-
-    evaluation: Evaluation | None = None
-    fault: str = ""
-    """Why there was nothing to evaluate."""
-    kernel: str = ""
-    """What a kernel that was pushed for them told; empty where none was."""
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One finished turn as the conversation shows it."""
@@ -57,60 +49,57 @@ class CodingAgent(AgentAtWork):
     """Implements one draft, a goal and a cell a turn."""
 
     def __init__(
-        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path]
-    ) -> None:
-        super().__init__(shop, agent, draft, seconds=seconds, resources=resources)
+        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path],
+        executor: Executor,
+    ) -> None:  # fmt: skip
+        super().__init__(shop, agent, draft, seconds=seconds, resources=resources, executor=executor)
         self._steps: list[Step] = []
         self._session_note = ""
         self._talk = self._opening()
 
     async def _work(self) -> str:
         lost = 0
-        for step in range(1, self._agent.max_steps + 1):
+        for step in range(1, self.agent.max_steps + 1):
             await self._shop.control.wait_while_paused()
-            reason = self._must_stop()
+            reason = self._bench.must_stop()
             if reason:
                 return reason
-            self._update(status="thinking", step=step)
+            self._bench.update(status="thinking", step=step)
             try:
                 turn = await self._think(step)
             except MalformedReply as error:
                 lost += 1
                 if lost == LOST_TURNS:
                     raise
-                self._event("turn_lost", f"step {step} was lost: {error.message}")
+                self._bench.event("turn_lost", f"step {step} was lost: {error.message}")
                 continue
             lost = 0
             if not turn.code.strip():
-                self._update(step=step - 1)
+                self._bench.update(step=step - 1)
                 return ""
             cell = await self._run_cell(step, turn.goal, turn.code)
-            graded = await self._grade(turn, cell)
-            self._steps.append(Step(turn, cell, graded.evaluation))
+            evaluation, predicted = None, Predicted(None)
+            if turn.submits:
+                predicted = await self._executor.predictions(self._bench, turn, cell)
+            if predicted.folder is not None:
+                evaluation = await self._evaluate(
+                    cell, workspace=predicted.folder, validation_name=turn.validation_submission,
+                    submission_name=turn.submission,
+                )  # fmt: skip
+            self._steps.append(Step(turn, cell, evaluation))
             self._write_notebook()
             best = self._best.score("feedback") if self._best else None
             self._talk.observed(
-                cell, graded.evaluation, best, self._limits(step + 1),
-                fault=turn.fault or graded.fault, kernel=graded.kernel,
+                cell, evaluation, best, self._limits(step + 1),
+                fault=turn.fault or predicted.fault, kernel=predicted.kernel,
             )  # fmt: skip
         return ""
 
     async def _think(self, step: int) -> Turn:
-        key = CallKey(self._agent.id, step, "turn")
+        key = CallKey(self.agent.id, step, "turn")
         parsed = await ask_parsed(self._shop.desk.client, "coder", key, self._talk.fitting(), parse_turn)
         self._talk.replied(parsed.value.text)
         return parsed.value
-
-    async def _grade(self, turn: Turn, cell: Cell) -> Graded:
-        if not turn.submits:
-            return Graded()
-        evaluation = await self._evaluate(
-            cell,
-            workspace=self._shop.folder.workspace(self._agent.id),
-            validation_name=turn.validation_submission,
-            submission_name=turn.submission,
-        )
-        return Graded(evaluation)
 
     def _told(self, result: CellResult) -> str:
         note, self._session_note = self._session_note, ""
@@ -131,7 +120,7 @@ class CodingAgent(AgentAtWork):
             if cell.seconds > REPLAY_CELL_SECONDS or spent + cell.seconds > REPLAY_TOTAL_SECONDS:
                 break
             spent += cell.seconds
-            log = self._shop.folder.cell_log(self._agent.id, cell.step).with_suffix(".replay.log")
+            log = self._shop.folder.cell_log(self.agent.id, cell.step).with_suffix(".replay.log")
             limits = CellLimits(seconds=4 * REPLAY_CELL_SECONDS, memory_bytes=self._shop.memory_bytes)
             result = await session.execute(cell.code, log_path=log, limits=limits)
             if result.status != "ok":
@@ -145,41 +134,32 @@ class CodingAgent(AgentAtWork):
 
     def _opening(self) -> Conversation:
         brief = self._shop.brief
-        resources = {
+        datasets = {
             name: sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-            for name, folder in self._resources.items()
+            for name, folder in self._bench.datasets.items()
         }
         values = {
             "competition": brief.competition,
             "metric": brief.metric,
             "machine": brief.machine,
-            "kaggle": self._kaggle_text(),
-            "files": files_text(self._data_name, resources),
+            "kaggle": self._executor.told(self._bench),
+            "files": files_text(self._bench.data_name, datasets),
             "data": brief.data,
             "draft": draft_text(self._draft),
             "limits": self._limits(1),
         }
         return Conversation(self._shop.desk.prompts, self._shop.context_tokens, values)
 
-    @property
-    def _data_name(self) -> str:
-        """The folder of the competition's files under /kaggle/input."""
-        return self._shop.slug
-
-    def _kaggle_text(self) -> str:
-        """How notebooks come to run at Kaggle; empty where they run here."""
-        return ""
-
     def _limits(self, step: int) -> str:
-        seconds = max(0.0, self.seconds_left)
+        seconds = max(0.0, self._bench.seconds_left)
         cell_seconds = min(self._shop.cell_seconds, seconds)
-        text = limits_text(step, self._agent.max_steps, seconds, cell_seconds)
-        if self._best is None and step > self._agent.max_steps // 2:
+        text = limits_text(step, self.agent.max_steps, seconds, cell_seconds)
+        if self._best is None and step > self.agent.max_steps // 2:
             text += "\nno valid pair of prediction files yet: write a simple one first, then improve"
         return text
 
     async def _written_report(self, evaluations: str) -> SolutionReport:
-        key = CallKey(self._agent.id, self._agent.max_steps + 1, "report")
+        key = CallKey(self.agent.id, self.agent.max_steps + 1, "report")
         messages = self._talk.asking_for_report(evaluations)
         desk = self._shop.desk
         asked = ask_parsed(

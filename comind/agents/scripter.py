@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.agents.work import AgentAtWork, Workshop
+from comind.agents.executor import LocalExecutor
+from comind.agents.work import AgentAtWork
+from comind.agents.workshop import Workshop
 from comind.analysis.ranking import best_of_each_agent, standings
 from comind.evaluator.view import TEST_FILE, VALIDATION_FILE, build_view, divide
 from comind.llm.client import CallKey
@@ -69,31 +71,31 @@ class ScriptAtWork(AgentAtWork):
     def __init__(
         self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path]
     ) -> None:
-        inputs = {**resources, shop.slug: shop.folder.view}
-        super().__init__(shop, agent, draft, seconds=seconds, resources=inputs)
+        here = LocalExecutor(shop.slug, shop.folder.view)
+        super().__init__(shop, agent, draft, seconds=seconds, resources=resources, executor=here)
 
     async def _try(self, step: int, goal: str, script: str) -> tuple[Cell, Evaluation | None]:
         """Run the script in a fresh kernel and have its submission graded; None where it left none."""
-        recorded = self._shop.store.get(Cell, f"{self._agent.id}-s{step:02d}")
+        recorded = self._shop.store.get(Cell, f"{self.agent.id}-s{step:02d}")
         if recorded is None or recorded.status == "running":
             session = await self._open()
             if session.generation > 1 or self._cells:
                 await session.restart()
-            await asyncio.to_thread(_remove, self._shop.folder.workspace(self._agent.id) / SUBMISSION)
+            await asyncio.to_thread(_remove, self._bench.workspace / SUBMISSION)
         cell = await self._run_cell(step, goal, script)
         return cell, await self._grade(cell)
 
     async def _grade(self, cell: Cell) -> Evaluation | None:
         if cell.status != "ok":
             return None
-        divided = self._shop.folder.divided(self._agent.id, cell.step)
+        divided = self._shop.folder.divided(self.agent.id, cell.step)
         if self._shop.store.get(Evaluation, cell.id) is None:
             if self._shop.store.count(Cell, "agent = ? AND step > ?", (cell.agent, cell.step)):
                 return None  # a resumed run: it left none then, and what lies there now is a later script's
             try:
                 await asyncio.to_thread(self._divide, divided)
             except UnsafeFile as error:
-                self._event("evaluation", f"not valid: {error.message}")
+                self._bench.event("evaluation", f"not valid: {error.message}")
                 return None
         evaluation = await self._evaluate(
             cell, workspace=divided, validation_name=VALIDATION_FILE, submission_name=TEST_FILE
@@ -107,7 +109,7 @@ class ScriptAtWork(AgentAtWork):
         whole = divided / "whole.csv"
         sample = (folder.view / "sample_submission.csv").stat().st_size
         limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample
-        safe_copy(folder.workspace(self._agent.id), SUBMISSION, whole, limit)
+        safe_copy(self._bench.workspace, SUBMISSION, whole, limit)
         divide(whole, folder.view_ids, divided, self._shop.evaluator.profile.id_column)
         whole.unlink()
 
@@ -139,12 +141,12 @@ class ScriptAgent(ScriptAtWork):
 
     async def _work(self) -> str:
         lost = 0
-        for step in range(1, self._agent.max_steps + 1):
+        for step in range(1, self.agent.max_steps + 1):
             await self._shop.control.wait_while_paused()
-            if reason := self._must_stop():
+            if reason := self._bench.must_stop():
                 return reason
-            self._update(status="thinking", step=step)
-            key = CallKey(self._agent.id, step, "change")
+            self._bench.update(status="thinking", step=step)
+            key = CallKey(self.agent.id, step, "change")
             try:
                 change = await propose_change(
                     self._shop.desk, key, self._question(step), script=self._script,
@@ -155,7 +157,7 @@ class ScriptAgent(ScriptAtWork):
                 if lost == LOST_TURNS:
                     raise
                 self._lost = error.message
-                self._event("turn_lost", f"step {step} was lost: {error.message}")
+                self._bench.event("turn_lost", f"step {step} was lost: {error.message}")
                 continue
             lost, self._lost = 0, ""
             await self._attempt(step, change)
@@ -175,13 +177,13 @@ class ScriptAgent(ScriptAtWork):
 
     def _remember(self, step: int, goal: str, verdict: str) -> None:
         """Each change joins the run's idea memory, with what it did."""
-        number = self._agent.round * 100_000 + self._agent.index * 1000 + step
+        number = self.agent.round * 100_000 + self.agent.index * 1000 + step
         idea = Idea(
             id=f"idea-{number}",
-            round=self._agent.round,
+            round=self.agent.round,
             text=f"{goal} ({verdict})",
             path=self._draft.title,
-            created_at=self._now(),
+            created_at=self._bench.now(),
         )
         self._shop.store.save(idea)
 
@@ -189,9 +191,9 @@ class ScriptAgent(ScriptAtWork):
 
     def _question(self, step: int) -> dict[str, object]:
         brief, room = self._shop.brief, self._shop.context_tokens
-        seconds = max(0.0, self.seconds_left)
+        seconds = max(0.0, self._bench.seconds_left)
         scored = f"score on the feedback rows: {self._score}" if self._score else "it was not scored yet"
-        root = f"/kaggle/input/{self._shop.slug}"
+        root = f"/kaggle/input/{self._bench.data_name}"
         return {
             "competition": shortened(brief.competition, room // 10),
             "metric": brief.metric,
@@ -206,20 +208,18 @@ class ScriptAgent(ScriptAtWork):
             "failed": self._last_failure(),
             "direction": self._direction(step),
             **self._example(step),
-            "limits": limits_text(
-                step, self._agent.max_steps, seconds, min(self._shop.cell_seconds, seconds)
-            ),
+            "limits": limits_text(step, self.agent.max_steps, seconds, min(self._shop.cell_seconds, seconds)),
         }
 
     def _example(self, step: int) -> dict[str, str]:
-        goal, edit = example_edit(self._script, step + self._agent.index - 2)
+        goal, edit = example_edit(self._script, step + self.agent.index - 2)
         return {"example_goal": goal, "example_old": edit.old, "example_new": edit.new}
 
     def _direction(self, step: int) -> str:
         """What kind of change is asked for: left to itself, a weak model proposes one thing for ever."""
         if self._broken:
             return "mend what went wrong in the last try, or make a different change"
-        return f"this time, change {DIRECTIONS[(step + self._agent.index - 2) % len(DIRECTIONS)]}"
+        return f"this time, change {DIRECTIONS[(step + self.agent.index - 2) % len(DIRECTIONS)]}"
 
     @property
     def _broken(self) -> Tried | None:

@@ -18,10 +18,11 @@ from comind.llm.client import CallKey
 from comind.llm.formats import MalformedReply
 from comind.roles import monitor
 from comind.roles.desk import Desk
-from comind.state.records import MonitorDecision
+from comind.state.records import Cell, MonitorDecision
 from comind.state.store import Store
 from kaggle_runner.errors import LimitReached, ModelError
 from kaggle_runner.moments import Clock, stamp
+from kaggle_runner.notebook.cell import CellProgress
 
 _POLL_SECONDS = 1.0
 _NAN_LOSS = re.compile(
@@ -32,21 +33,10 @@ _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^\n]*?\[(?P<gone>[\d:]+)<(?P<left>[\
 _SILENCE_SECONDS = 300.0
 
 
-class Progress(Protocol):
-    """What a session tells about its running cell (kaggle_runner.notebook.session.CellProgress)."""
-
-    @property
-    def elapsed(self) -> float: ...
-    @property
-    def seconds_since_output(self) -> float: ...
-    @property
-    def tail(self) -> str: ...
-
-
 class WatchedCell(Protocol):
     """A notebook session, as far as the watcher needs it."""
 
-    def progress(self) -> Progress | None: ...
+    def progress(self) -> CellProgress | None: ...
     async def interrupt(self, reason: str) -> None: ...
 
 
@@ -59,19 +49,7 @@ class RuleHit:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CellUnderWatch:
-    agent: str
-    step: int
-    goal: str
-    code: str
-    limit: float
-    """Seconds."""
-    where: str = ""
-    """Set where one step has a second run to watch: it tells the two runs' questions and decisions apart."""
-
-
-def check_rules(progress: Progress, limit: float) -> RuleHit | None:
+def check_rules(progress: CellProgress, limit: float) -> RuleHit | None:
     """The first rule that fires on what the cell has shown so far."""
     bad_losses = _NAN_LOSS.findall(progress.tail)
     if bad_losses:
@@ -100,17 +78,25 @@ class Watcher:
     def __init__(
         self,
         session: WatchedCell,
-        cell: CellUnderWatch,
+        cell: Cell,
         *,
+        limit: float,
+        where: str,
         desk: Desk | None,
         store: Store,
         control: Control,
         clock: Clock,
         deadline: Callable[[], float],
     ) -> None:
-        """Without `desk` only the rules watch. `deadline()` gives the seconds the agent has left in all."""
+        """`limit`: seconds that the cell may take. `deadline()` gives the seconds the agent has left in all.
+
+        Without `desk` only the rules watch. `where` is set where one step has a second run to watch: it tells
+        the two runs' questions and decisions apart.
+        """
         self._session = session
         self._cell = cell
+        self._limit = limit
+        self._where = where
         self._desk = desk
         self._store = store
         self._control = control
@@ -118,7 +104,7 @@ class Watcher:
         self._deadline = deadline
         self._asked = 0
         self._decisions = 0
-        self._next_question = min(max(0.1 * cell.limit, 5.0), 300.0)
+        self._next_question = min(max(0.1 * limit, 5.0), 300.0)
         self._doubts: set[str] = set()
 
     async def run(self) -> None:
@@ -133,7 +119,7 @@ class Watcher:
                 await self._session.interrupt(decision.reason)
                 return
 
-    async def _decide(self, progress: Progress) -> MonitorDecision | None:
+    async def _decide(self, progress: CellProgress) -> MonitorDecision | None:
         stop = self._control.stop_reason(self._cell.agent)
         if stop:
             person = self._control.stopped_by_person(self._cell.agent)
@@ -141,7 +127,7 @@ class Watcher:
             return self._record("STOP", stop, source, "", progress)
         if self._deadline() <= 0:
             return self._record("STOP", "this agent's time is over", "limit", "", progress)
-        finding = check_rules(progress, self._cell.limit)
+        finding = check_rules(progress, self._limit)
         if finding and finding.sure:
             return self._record("STOP", finding.reason, "rule", finding.rule, progress)
         if self._desk is None:
@@ -154,16 +140,18 @@ class Watcher:
         self._next_question = progress.elapsed + min(progress.elapsed, 1200.0)
         return await self._ask(self._desk, progress, finding)
 
-    async def _ask(self, desk: Desk, progress: Progress, finding: RuleHit | None) -> MonitorDecision | None:
+    async def _ask(
+        self, desk: Desk, progress: CellProgress, finding: RuleHit | None
+    ) -> MonitorDecision | None:
         self._asked += 1
-        left = max(0.0, self._cell.limit - progress.elapsed)
+        left = max(0.0, self._limit - progress.elapsed)
         time = (
-            f"elapsed: {progress.elapsed:.0f} s\nlimit: {self._cell.limit:.0f} s\nremaining: {left:.0f} s\n"
+            f"elapsed: {progress.elapsed:.0f} s\nlimit: {self._limit:.0f} s\nremaining: {left:.0f} s\n"
             f"since the last output: {progress.seconds_since_output:.0f} s"
         )
         if finding:
             time += f"\nnoticed: {finding.reason}"
-        key = CallKey(self._cell.agent, self._cell.step, f"watch{self._cell.where}{self._asked}")
+        key = CallKey(self._cell.agent, self._cell.step, f"watch{self._where}{self._asked}")
         try:
             verdict = await monitor.watch(
                 desk, key, goal=self._cell.goal, code=self._cell.code, time=time, output=progress.tail
@@ -184,11 +172,11 @@ class Watcher:
         reason: str,
         source: Literal["rule", "model", "person", "limit"],
         rule: str,
-        progress: Progress,
+        progress: CellProgress,
     ) -> MonitorDecision:
         self._decisions += 1
         decision = MonitorDecision(
-            id=f"{self._cell.agent}-s{self._cell.step:02d}-m{self._cell.where}{self._decisions}",
+            id=f"{self._cell.agent}-s{self._cell.step:02d}-m{self._where}{self._decisions}",
             agent=self._cell.agent,
             step=self._cell.step,
             action=action,

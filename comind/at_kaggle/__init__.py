@@ -1,1 +1,1 @@
-"""One run's place at a Kaggle: what must be there, what is ordered, and how it comes home."""
+"""One run's account at a Kaggle: what must be there, what is ordered, and how it comes home."""

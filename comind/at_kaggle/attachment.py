@@ -18,7 +18,7 @@ from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import replace_folder
 from mle_live.competitions.tables import IMAGE_SUFFIXES, read_text
 
-PLACE = "/tmp/comind"
+MADE_UNDER = "/tmp/comind"
 """Where kernels make the split; /kaggle/input takes no files."""
 LABELS_READABLE = (
     "The competition is attached to the kernels: the validation labels can be read by agents' code, "
@@ -42,8 +42,8 @@ def write_ids(folder: RunFolder, id_column: str) -> Path:
         raise _unfit(f"its validation inputs have no column {id_column!r}")
     rest = sorted(path.name for path in folder.public.iterdir() if path.name not in _MADE)
     facts = {"id": id_column, "validation": list(ids[id_column]), "files": rest}
-    with tempfile.TemporaryDirectory(prefix="split-ids-", dir=folder.path / "data") as place:
-        made, again = Path(place) / "ids", Path(place) / "again"
+    with tempfile.TemporaryDirectory(prefix="split-ids-", dir=folder.path / "data") as temporary:
+        made, again = Path(temporary) / "ids", Path(temporary) / "again"
         made.mkdir()
         shutil.copyfile(folder.public / SAMPLE, made / SAMPLE)
         (made / FACTS).write_text(json.dumps(facts), encoding="utf-8")
@@ -78,7 +78,7 @@ def setup_cells(competition: str, ids: str, data_name: str) -> tuple[str, str]:
         "    _comind_split.rebuild(\n"
         f"        _comind_data.find({competition!r}),\n"
         f"        _comind_data.find({ids!r}),\n"
-        f"        _ComindPath({PLACE!r}) / {data_name!r},\n"
+        f"        _ComindPath({MADE_UNDER!r}) / {data_name!r},\n"
         "    ),\n"
         ");"
     )

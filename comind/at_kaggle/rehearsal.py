@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,11 @@ async def rehearse(
     memory_bytes: int | None,
     workspace: Path,
     predictions: Sequence[tuple[str, Path]],
-    labels: Path,
-    id_column: str,
-    texts: bool,
+    form_of: Callable[[Path], Form],
 ) -> Rehearsed:
     """Run the cells in `session` (a fresh one, which stays open), for at most `seconds`, to the first error.
 
-    Then each file of `predictions` must lie in `workspace`, in the form of its sample (`Form.of_sample`).
+    Then each file of `predictions` must lie in `workspace`, in the form of its sample.
     """
     spent: list[float] = []
     for number, code in enumerate(cells, start=1):
@@ -87,7 +85,7 @@ async def rehearse(
             fault = f"run from the top, the notebook fails with {what} in {_first_line(code)}"
             return _failed(fault, result.text, spent)
     for name, sample in predictions:
-        form = await asyncio.to_thread(Form.of_sample, sample, labels, id_column=id_column, texts=texts)
+        form = await asyncio.to_thread(form_of, sample)
         limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample.stat().st_size
         fault = await asyncio.to_thread(prediction_fault, workspace, name, form, limit=limit)
         if fault:

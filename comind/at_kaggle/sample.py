@@ -142,13 +142,13 @@ def _the_rest(
     dropped_ids = _left_out(tables, kept, {id_column})
     for path in others:
         if dropped.isdisjoint(_names(path, public)):
-            place = target / path.relative_to(public)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            copy = target / path.relative_to(public)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".csv" and dropped_ids and _has_column(path, id_column):
                 table = read_text(path)
-                table[~table[id_column].isin(dropped_ids)].to_csv(place, index=False)
+                table[~table[id_column].isin(dropped_ids)].to_csv(copy, index=False)
             else:
-                link_or_copy(path, place)
+                link_or_copy(path, copy)
 
 
 def _is_at(path: Path, public: Path, tables: Collection[str]) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from comind.at_kaggle.attachment import LABELS_READABLE, write_ids
-from comind.at_kaggle.place import NO_CANCEL, KagglePlace, OpenNotebook
+from comind.at_kaggle.backend import KaggleBackend
 from comind.at_kaggle.sample import sample_public
 from comind.at_kaggle.split_dataset import describe_split, ensure_dataset
+from comind.at_kaggle.words import NO_CANCEL
 from comind.community.upstream import upstream_kaggle
 from comind.config import RunConfig
 from comind.evaluator.profile import SplitFacts
@@ -38,7 +39,7 @@ async def check_push(config: RunConfig, environment: Mapping[str, str], state: P
     return [f"{one.name}: {one.detail}. {one.hint}".strip() for one in findings if one.verdict == "optional"]
 
 
-async def open_place(
+async def open_backend(
     *,
     client: KaggleClient,
     simulated: bool,
@@ -47,9 +48,8 @@ async def open_place(
     folder: RunFolder,
     store: Store,
     config: RunConfig,
-    open_session: OpenNotebook,
     clock: Clock,
-) -> KagglePlace:
+) -> KaggleBackend:
     """Draw the sample, have the split at Kaggle as a private dataset, and tell what stopping means there.
 
     Raises ConfigError where the split is larger than the limit, KaggleError where Kaggle cannot take it.
@@ -74,9 +74,8 @@ async def open_place(
     limits: dict[Place, int] = {
         "kaggle-cpu": config.kaggle_cpu_sessions, "kaggle-gpu": config.kaggle_gpu_sessions
     }  # fmt: skip
-    return KagglePlace(
+    return KaggleBackend(
         client=client,
-        attempts=attempts,
         queue=SessionQueue(attempts, client, limits=limits, run=folder.id),
         folder=folder,
         store=store,
@@ -86,6 +85,5 @@ async def open_place(
         split=split,
         id_column=facts.id_column,
         sizes=sizes,
-        open_session=open_session,
         simulated=simulated,
     )

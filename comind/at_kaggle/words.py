@@ -6,15 +6,35 @@ import re
 from collections.abc import Sequence
 
 from kaggle_runner.jobs.gathered import NotebookProgress, cell_logs
-from kaggle_runner.jobs.orders import Outcome
+from kaggle_runner.jobs.orders import Attempt, Outcome
 from kaggle_runner.kaggle.records import LogLine, Quota
 from kaggle_runner.texts import clip, one_line, shortened
 
+NO_CANCEL = (
+    "Kaggle has no way to cancel a kernel: one that is stopped from here is abandoned. It runs on until its "
+    "own end, its session and accelerator hours are counted until then, and what it writes is ignored"
+)
 _LOG_CHARACTERS = 2_500
 _FAILED_CHARACTERS = 3_000
 _FILES_SHOWN = 30
 _NAME_CHARACTERS = 100
 _OURS = re.compile(r"\[comind\] |(Writing|Overwriting) comind_\w+\.py$")
+
+
+def line_of(attempt: Attempt, words: str) -> str:
+    """The attempt's state, for people; `words` say why it waits."""
+    where = f" on {attempt.accelerator}" if attempt.accelerator else ""
+    match attempt.state:
+        case "waiting":
+            return f"Waiting for a free session: {words}"
+        case "pushing":
+            return f"Pushing the notebook{where}"
+        case "queued":
+            return f"Pushed: {attempt.url or attempt.ref} waits in Kaggle's queue"
+        case "running":
+            return f"Runs at Kaggle{where}: {attempt.url or attempt.ref}"
+        case _:
+            return f"Fetching the output of {attempt.ref}"
 
 
 def fault_of(outcome: Outcome, wanted: Sequence[str]) -> str:
@@ -26,8 +46,6 @@ def fault_of(outcome: Outcome, wanted: Sequence[str]) -> str:
             return "the session's time ended before the notebook did"
         case "cancelled":
             return f"Kaggle ended the kernel: {outcome.failure or 'no reason was given'}"
-        case "refused":
-            return f"not pushed: {outcome.failure}"
         case "lost":
             return f"the kernel was lost: {outcome.failure}"
         case "failed":
@@ -52,6 +70,8 @@ def sentence_of(outcome: Outcome) -> str:
 
 def told_of(outcome: Outcome, quota: Quota | None) -> str:
     """For the agent: state, machine, what came home, the failed cell or the log's end, quota left."""
+    if outcome.state == "abandoned":
+        return f"{NO_CANCEL}."
     kernel = f"kernel {outcome.attempt.ref} version {outcome.attempt.version}"
     lines = [f"{kernel}: {sentence_of(outcome)}{_machine(outcome.progress)}"]
     lines += [f"note: {note}" for note in outcome.notes]
@@ -80,7 +100,7 @@ def _cells(outcome: Outcome) -> list[str]:
     lines = []
     if progress is not None:
         times = [
-            f"{place}: {cell.state} {cell.seconds:.0f} s" for place, cell in enumerate(progress.cells, 1)
+            f"{number}: {cell.state} {cell.seconds:.0f} s" for number, cell in enumerate(progress.cells, 1)
         ]
         lines.append(f"cells: {', '.join(times)}")
     text = _news(outcome.log)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from comind.agents.work import Workshop
+from comind.agents.workshop import Workshop
 from comind.analysis.evidence import Evidence, WeakClaim
 from comind.analysis.graph import build_graph
 from comind.analysis.members import complementary, prediction_correlations, redundant

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.agents.scripter import AS_IT_IS, SUBMISSION, ScriptAtWork, prepare_view
-from comind.agents.work import Workshop
+from comind.agents.workshop import Workshop
 from comind.community.publication import publish_outputs
 from comind.roles.coder import SolutionReport
 from comind.state.records import Agent, Cell, Dataset, Draft, Evaluation, Kernel, Link
@@ -27,7 +27,7 @@ class VerifiedRun(ScriptAtWork):
     """One kernel, one cell, no model."""
 
     async def _work(self) -> str:
-        self._update(step=1)
+        self._bench.update(step=1)
         cell, evaluation = await self._try(1, GOAL, self._draft.code)
         if evaluation is None and cell.status == "ok":
             return f"it left no {SUBMISSION} that can be read"

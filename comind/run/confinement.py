@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comind.config import RunConfig
-from comind.state.runs import RunFolder
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.notebook.session import NotebookSession
 from kaggle_runner.sandbox.sandbox import Sandbox
@@ -19,32 +18,23 @@ _MEMORY_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Opens notebook sessions; `comind.agents.work.OpenSession` and `comind.at_kaggle.place.OpenNotebook`."""
+    """Opens notebook sessions: `comind.agents.workshop.OpenNotebook`."""
 
-    folder: RunFolder
-    slug: str
     hidden: tuple[Path, ...]
     threads: int
     memory_bytes: int
 
     @classmethod
-    def of(cls, config: RunConfig, folder: RunFolder, state: Path, slug: str) -> Confinement:
+    def of(cls, config: RunConfig, state: Path) -> Confinement:
         """A share of this machine for each agent. The state folder stays unseen."""
         machine = describe_machine()
         # a user's own folder holds labels too: the validation rows are split off its training rows
         local = Path(config.competition).expanduser().resolve()
         return cls(
-            folder=folder,
-            slug=slug,
             hidden=(state.resolve(), *(folders_of(local) if local.is_dir() else ())),
             threads=config.threads(machine.cpus),
             memory_bytes=config.memory_limit or int(_MEMORY_SHARE * machine.memory_bytes / config.coders),
         )
-
-    def open_session(self, agent: str, resources: Mapping[str, Path]) -> NotebookSession:
-        """The agent's own notebook, with the competition's public files under its slug."""
-        inputs = {self.slug: self.folder.public, **resources}
-        return self.open_notebook(agent, inputs, self.folder.workspace(agent))
 
     def open_notebook(self, name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession:
         """A notebook with these inputs and this working folder; its log lies beside the working folder."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from comind.config import Settings, kept_settings
 from comind.state.grades import PartGrade, TestGrade, score_from
-from kaggle_runner.jobs.orders import State
+from kaggle_runner.jobs.states import State
 from kaggle_runner.rows import Stamp
 from kaggle_runner.score import Score
 

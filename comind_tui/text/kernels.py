@@ -9,7 +9,7 @@ from comind.state.records import Push
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.lines import Line
 from comind_tui.text.plain import duration, since
-from kaggle_runner.jobs.orders import ORDERED
+from kaggle_runner.jobs.states import ORDERED
 from kaggle_runner.texts import one_line, plain
 
 

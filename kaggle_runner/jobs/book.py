@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from kaggle_runner.account import AccountBook
-from kaggle_runner.jobs.orders import UNFINISHED, Attempt
+from kaggle_runner.jobs.orders import Attempt
+from kaggle_runner.jobs.states import UNFINISHED
 from kaggle_runner.moments import Clock
 from kaggle_runner.rows import columns, from_row, to_row
 

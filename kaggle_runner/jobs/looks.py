@@ -8,7 +8,8 @@ from typing import Protocol
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.jobs.book import AttemptBook
-from kaggle_runner.jobs.orders import FROM_KAGGLE, Attempt
+from kaggle_runner.jobs.orders import Attempt
+from kaggle_runner.jobs.states import FROM_KAGGLE
 from kaggle_runner.kaggle.records import KernelOutput, KernelPush, KernelStatus, LogLine, PushedVersion, Quota
 from kaggle_runner.moments import apart
 

@@ -1,50 +1,15 @@
-"""A notebook at Kaggle: its order, the attempt to have it run there, its outcome, and the states on the way.
-
-Everything on our side that tells where such a notebook is says one of these words (Kaggle's own stay in
-`kaggle_runner.kaggle.records`):
-
-=========== ============================================= ============================== ==================
-state       it …                                          what may follow                Kaggle's word
-=========== ============================================= ============================== ==================
-rehearsing  runs here first, on a sample                  waiting, refused               none
-waiting     waits for one of the account's sessions       pushing, refused               none
-pushing     is written down and being sent                queued, waiting, refused, lost none
-queued      was taken, and waits for Kaggle's machine     running, fetching, lost        queued
-running     runs there                                    fetching, lost                 running
-fetching    has ended there; its output comes home        an end; pushing, once, again   an end
-complete    ran to its end                                                               complete
-failed      stopped at an error, or left no predictions                                  error, complete
-cancelled   was ended at Kaggle by somebody                                              cancelled
-timed out   was longer than its session                                                  error, cancelled
-refused     was not pushed: nothing of it is at Kaggle                                   none
-lost        is not known at Kaggle any more                                              none
-abandoned   may go on there, but nobody waits for it      (from any unfinished state)    any
-=========== ============================================= ============================== ==================
-"""
+"""A notebook at Kaggle: its order, the attempt to have it run there, and its outcome."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from kaggle_runner.jobs.gathered import CarriedWork, NotebookProgress
-from kaggle_runner.kaggle.records import KernelPush, KernelState, LogLine
-
-State = Literal[
-    "rehearsing", "waiting", "pushing", "queued", "running", "fetching",
-    "complete", "failed", "cancelled", "timed out", "refused", "lost", "abandoned",
-]  # fmt: skip
-ORDERED: tuple[State, ...] = ("waiting", "pushing", "queued", "running", "fetching")
-"""Under way to Kaggle, there, or on the way home."""
-UNFINISHED: tuple[State, ...] = ("rehearsing", *ORDERED)
-FROM_KAGGLE: Mapping[KernelState, State] = {
-    "queued": "queued", "running": "running", "complete": "complete", "error": "failed",
-    "cancelled": "cancelled",
-}  # fmt: skip
+from kaggle_runner.jobs.states import UNFINISHED, State
+from kaggle_runner.kaggle.records import KernelPush, LogLine
 
 LONGEST_SECONDS = 12 * 3600.0
 """Kaggle's own limit of a batch session."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -19,7 +19,8 @@ from kaggle_runner.jobs.comind_data import NOT_MOUNTED
 from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.jobs.gathered import OURS, carried_from
 from kaggle_runner.jobs.looks import KernelClient, noted
-from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order, Outcome, State
+from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order, Outcome
+from kaggle_runner.jobs.states import State
 from kaggle_runner.jobs.verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus
 
@@ -69,6 +70,7 @@ async def run_order(
     `abandon` it.
     Raises KernelRefused when Kaggle does not take the push, KaggleError when it is away beyond `pace`.
     """
+    slug, now = order.push.slug, book.clock.monotonic
     runner = _Runner(
         client,
         book,
@@ -76,29 +78,27 @@ async def run_order(
         watch,
         pace or (_LOOPBACK_PACE if client.is_loopback else Pace()),
         sleep,
-        deadline_seconds,
+        None if deadline_seconds is None else now() + deadline_seconds,
+        now,
+        Attempt(slug=slug, content=order.content, ref=slug, accelerator=order.push.accelerator),
     )
     return await runner.run(dest, wanted, most_bytes)
 
 
+@dataclass
 class _Runner:
     """One call of `run_order`."""
 
-    def __init__(
-        self,
-        client: KernelClient,
-        book: AttemptBook,
-        order: Order,
-        watch: Watch,
-        pace: Pace,
-        sleep: Sleep,
-        deadline_seconds: float | None,
-    ) -> None:
-        self.client, self.book, self.order, self.watch = client, book, order, watch
-        self.pace, self.sleep, self.now = pace, sleep, book.clock.monotonic
-        self.deadline = None if deadline_seconds is None else self.now() + deadline_seconds
-        self.notes: list[str] = []
-        self.attempt = Attempt(slug=order.push.slug, content=order.content, ref=order.push.slug)
+    client: KernelClient
+    book: AttemptBook
+    order: Order
+    watch: Watch
+    pace: Pace
+    sleep: Sleep
+    deadline: float | None
+    now: Callable[[], float]
+    attempt: Attempt
+    notes: list[str] = field(default_factory=list)
 
     async def run(self, dest: Path, wanted: Callable[[str], bool], most_bytes: int) -> Outcome:
         await self.ensure_pushed()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.jobs.gathered import NotebookProgress, read_progress
-from kaggle_runner.jobs.orders import State
+from kaggle_runner.jobs.states import State
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
 
 _RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)

@@ -19,6 +19,7 @@ from comind.state.store import Store
 from kaggle_runner.errors import LimitReached, SandboxUnavailable
 from tests.comind.round.planning import scored, workshop
 from tests.fakes.models import InstantModel
+from tests.fakes.workshops import HERE
 
 ENDED = "2026-10-31T12:00:00.000Z"
 
@@ -41,7 +42,7 @@ class Rounds(Coordinator):
 
     def __init__(self, store: Store, folder: RunFolder, work: Callable[[int], None], **settings: int) -> None:
         config = RunConfig(competition="comp", **settings)  # type: ignore[arg-type]
-        super().__init__(workshop(store, InstantModel([])), config, None)
+        super().__init__(workshop(store, InstantModel([])), config, None, executor=HERE)
         self._work = work
         self.done: list[int] = []
 
@@ -90,12 +91,11 @@ class Works(AgentAtWork):
     """Ends at once with the evaluation that the test stored, or with a broken session."""
 
     async def run(self) -> Agent:
-        if self._agent.id == "r2-a2":
+        if self.agent.id == "r2-a2":
             raise SandboxUnavailable("the sandbox could not be started")
-        best = f"{self._agent.id}-s01"
-        self._agent = replace(self._agent, status="finished", best_evaluation=best, finished_at=ENDED)
-        self._shop.store.save(self._agent)
-        return self._agent
+        best = f"{self.agent.id}-s01"
+        self._bench.update(status="finished", best_evaluation=best, finished_at=ENDED)
+        return self.agent
 
     async def _work(self) -> str:
         raise AssertionError("not reached")
@@ -109,7 +109,9 @@ class OneRound(Coordinator):
         return self._store.all(Draft, "round = ?", (round,), order="id")
 
     def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
-        return Works(self._shop, agent, draft, seconds=seconds, resources=self._resources(draft))
+        return Works(
+            self._shop, agent, draft, seconds=seconds, resources=self._resources(draft), executor=HERE
+        )
 
 
 async def test_what_worked_is_published_with_its_descent_and_a_broken_agent_ends_alone(
@@ -132,7 +134,7 @@ async def test_what_worked_is_published_with_its_descent_and_a_broken_agent_ends
         Kernel(id="comind/r1-a1", title="", author="r1-a1", source="x", origin="run", round=1),
         Dataset(id="comind/r1-a1", title="", path="datasets/r1-a1"),
     )
-    leader = OneRound(workshop(store, InstantModel([])), RunConfig(competition="comp"), None)
+    leader = OneRound(workshop(store, InstantModel([])), RunConfig(competition="comp"), None, executor=HERE)
     await leader.run_round(2)
     assert {(one.kind, one.target) for one in store.all(Link, "source = 'comind/r2-a1'")} == {
         ("publishes", "comind/r2-a1"),

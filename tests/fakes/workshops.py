@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from comind.agents.work import Workshop
+from comind.agents.executor import LocalExecutor
+from comind.agents.workshop import Workshop
 from comind.control import Control
 from comind.evaluator.evaluator import Evaluator
 from comind.llm.question import Asker
@@ -20,6 +21,8 @@ from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.notebook.cell import CellResult
 from kaggle_runner.notebook.session import NotebookSession
 
+HERE = LocalExecutor("comp", Path("public"))
+
 
 def make_workshop(store: Store, model: Asker, **changes: Any) -> Workshop:
     """Over the run folder of `store`; without an evaluator, and no session opens unless one is given."""
@@ -29,7 +32,7 @@ def make_workshop(store: Store, model: Asker, **changes: Any) -> Workshop:
         "evaluator": cast(Evaluator, SimpleNamespace()),
         "control": Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
         "clock": SYSTEM_CLOCK,
-        "open_session": no_session,
+        "open_notebook": no_session,
         "slug": "comp",
         "context_tokens": 8192,
         "cell_seconds": 60,
@@ -44,7 +47,7 @@ def make_agent(*, steps: int) -> tuple[Agent, Draft]:
     return agent, Draft(id="r1-a1", round=1, title="t", description="d")
 
 
-def no_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
+def no_session(name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession:
     raise AssertionError("no code is to be run here")
 
 
@@ -56,7 +59,7 @@ class ToldSession:
 
     @classmethod
     def opener(cls, result: Callable[[str], CellResult]) -> Callable[..., NotebookSession]:
-        return lambda agent, resources: cast(NotebookSession, cls(result))
+        return lambda name, inputs, workspace: cast(NotebookSession, cls(result))
 
     async def start(self) -> float:
         return 0.0

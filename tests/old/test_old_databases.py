@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,15 +27,18 @@ from comind.state.runs import RunFolder, create_run
 from comind.state.store import Store
 from comind_tui.cli import main
 from comind_tui.snapshot import read_snapshot
+from comind_tui.text.kernels import kernel_lines
 from kaggle_runner.account import AccountBook
 from kaggle_runner.jobs.book import AttemptBook
-from kaggle_runner.jobs.orders import Attempt
+from kaggle_runner.jobs.orders import Attempt, Order
 from kaggle_runner.jobs.tickets import TicketBook
 from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.kaggle.catalogue import kept
+from kaggle_runner.kaggle.records import KernelPush
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.ranks.book import RankBook
 from kaggle_runner.ranks.records import Row, Zone
+from kaggle_runner.rows import from_json, to_json
 from kaggle_runner.submissions.book import SubmissionBook
 from mle_live.stores.datasets import DatasetBounds, DatasetFile, DatasetSettings, DatasetStore
 from mle_live.stores.kernels import KernelSettings, KernelStore
@@ -139,6 +143,22 @@ def test_the_account_of_the_last_version(tmp_path: Path) -> None:
         assert TicketBook(book, SYSTEM_CLOCK).held() == []  # its machine is long silent
     [listed] = kept(Kaggle("kaggle.com", "https://www.kaggle.com", "KGAT_x", "env"), path).competitions
     assert (listed.slug, listed.rank, listed.entered) == ("digits", 3, True)
+
+
+def test_an_order_that_was_written_down_by_the_last_version_is_sent_as_it_is() -> None:
+    push = KernelPush("comind-s", "comind s", "{}", datasets=("me/d",), seconds=3600)
+    order = from_json(Order, f'{{"push": {to_json(push)}, "mark": "comind-s"}}', "push.json")
+    assert order == Order(push, "comind-s") and order.content == Order(push, run="r").content
+
+
+@pytest.mark.parametrize("state", ["rehearsing", "refused", "queued", "complete", "failed", "abandoned"])
+def test_states_of_pushes_of_the_last_version_are_shown_as_they_were(run: RunFolder, state: str) -> None:
+    with Store(run.database) as store:
+        store.save(Push(id="r1-a1-s01", agent="r1-a1", round=1, step=1))
+    with sqlite3.connect(run.database) as database:
+        database.execute("UPDATE pushes SET state = ?", (state,))
+    with reading(run.database) as reader:
+        assert next(kernel_lines(reader.all(Push)[0])).text == f"At Kaggle: {state}, on CPU"
 
 
 def test_the_state_of_a_server_of_the_last_version(tmp_path: Path) -> None:

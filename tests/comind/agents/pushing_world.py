@@ -1,4 +1,4 @@
-"""A world for pushed agents: a real MLE-Live, real sandboxes, a scripted model, a grader that only looks."""
+"""Agents whose notebooks run at Kaggle: a real MLE-Live, sandboxes, a scripted model, a grader that looks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from comind.agents.pushed import PushedAgent
-from comind.agents.work import Workshop
-from comind.at_kaggle.place import KagglePlace
-from comind.at_kaggle.setup import open_place
+from comind.agents.coder import CodingAgent
+from comind.agents.kaggle_executor import KaggleExecutor
+from comind.agents.workshop import Workshop
+from comind.at_kaggle.backend import KaggleBackend
+from comind.at_kaggle.sample import SampleSizes
+from comind.at_kaggle.setup import open_backend
 from comind.config import RunConfig
 from comind.control import Control
 from comind.evaluator.profile import SplitFacts
@@ -103,35 +105,35 @@ class World:
         default_factory=lambda: Control(time_limit=3600, seconds_used=0, clock=SYSTEM_CLOCK)
     )
 
-    async def place(self, **changes: Any) -> KagglePlace:
+    async def backend(self, **changes: Any) -> KaggleBackend:
         config = replace(self.config, **changes)
-        confined = Confinement.of(config, self.folder, self.folder.state, "tiny-comp")
-        return await open_place(
+        return await open_backend(
             client=self.client, simulated=self.simulated, competition="tiny-comp", facts=FACTS,
-            folder=self.folder, store=self.store, config=config, open_session=confined.open_notebook,
+            folder=self.folder, store=self.store, config=config,
             clock=SYSTEM_CLOCK,
         )  # fmt: skip
 
-    def shop(self, model: InstantModel, place: KagglePlace) -> Workshop:
-        confined = Confinement.of(self.config, self.folder, self.folder.state, "tiny-comp")
+    def shop(self, model: InstantModel) -> Workshop:
+        confined = Confinement.of(self.config, self.folder.state)
         return make_workshop(
             self.store, model, folder=self.folder, evaluator=self.evaluator, control=self.control,
-            open_session=confined.open_session, slug="tiny-comp", context_tokens=32_000, cell_seconds=300,
-            kaggle=place,
+            open_notebook=confined.open_notebook, slug="tiny-comp", context_tokens=32_000, cell_seconds=300,
         )  # fmt: skip
 
     async def agent(
         self, replies: Sequence[str], *, seconds: float = 3000, resources: dict[str, Path] | None = None,
-        **changes: Any,
-    ) -> tuple[PushedAgent, InstantModel]:  # fmt: skip
+        sizes: SampleSizes | None = None, **changes: Any,
+    ) -> tuple[CodingAgent, InstantModel]:  # fmt: skip
         """An agent of 9 steps whose first cell loads the tables; `replies` are the turns after it."""
-        place = await self.place(**changes)
-        load = turn(LOAD.format(root=f"/kaggle/input/{place.data_name}"))
+        backend = await self.backend(**changes)
+        executor = KaggleExecutor(replace(backend, sizes=sizes or backend.sizes))
+        load = turn(LOAD.format(root=f"/kaggle/input/{executor.data_name}"))
         model = InstantModel([load, *replies, *[FINISHED] * 9])
         record = Agent(id="r1-a1", round=1, index=1, title="A mean", max_steps=9)
         draft = Draft(id="r1-a1", round=1, title="A mean", description="d")
-        shop = self.shop(model, place)
-        agent = PushedAgent(shop, record, draft, seconds=seconds, resources=resources or {}, place=place)
+        agent = CodingAgent(
+            self.shop(model), record, draft, seconds=seconds, resources=resources or {}, executor=executor
+        )
         return agent, model
 
     @property

@@ -13,7 +13,7 @@ from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.notebook.cell import CellResult
 from tests.fakes.models import InstantModel
-from tests.fakes.workshops import ToldSession, make_agent, make_workshop
+from tests.fakes.workshops import HERE, ToldSession, make_agent, make_workshop
 
 TURN = "<goal>look</goal>\n<code>\nprint({n})\n</code>\n<validation_submission>{v}</validation_submission>\n"
 PROSE = "Certainly! Here is how one would load the data: first, import pandas."
@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Any:
 async def code_with(model: InstantModel, store: Store, *, steps: int) -> Agent:
     echo = ToldSession.opener(lambda code: CellResult("ok", code))
     agent, draft = make_agent(steps=steps)
-    shop = make_workshop(store, model, open_session=echo)
-    return await CodingAgent(shop, agent, draft, seconds=600, resources={}).run()
+    shop = make_workshop(store, model, open_notebook=echo)
+    return await CodingAgent(shop, agent, draft, seconds=600, resources={}, executor=HERE).run()
 
 
 def turn(n: int, validation: str = "None") -> str:

@@ -13,7 +13,7 @@ from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.notebook.cell import CellResult
 from tests.fakes.models import REPORT, InstantModel, Question
-from tests.fakes.workshops import ToldSession, make_agent, make_workshop
+from tests.fakes.workshops import HERE, ToldSession, make_agent, make_workshop
 
 TURN = (
     "<goal>g</goal>\n<code>\n{code}\n</code>\n"
@@ -49,9 +49,11 @@ async def engine(
             raise Killed
         return CellResult("ok", code)
 
-    shop = make_workshop(store, model or InstantModel(by_step), open_session=ToldSession.opener(run))
+    shop = make_workshop(store, model or InstantModel(by_step), open_notebook=ToldSession.opener(run))
     agent, draft = make_agent(steps=3)
-    return await CodingAgent(shop, store.get(Agent, "r1-a1") or agent, draft, seconds=600, resources={}).run()
+    return await CodingAgent(
+        shop, store.get(Agent, "r1-a1") or agent, draft, seconds=600, resources={}, executor=HERE
+    ).run()
 
 
 def told(store: Store) -> list[str]:

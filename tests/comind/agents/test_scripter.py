@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from comind.agents.scripter import ScriptAgent, _remove, prepare_view, script_drafts
-from comind.agents.work import Workshop
+from comind.agents.workshop import Workshop
 from comind.llm.formats import MalformedReply
 from comind.roles.edits import example_edit
 from comind.roles.scripter import parse_change
@@ -58,14 +58,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         folder.path, lambda path: houses(path, grouped=False), "mae", higher=False
     )
 
-    def open_session(agent: str, resources: Mapping[str, Path]) -> NotebookSession:
-        sandbox = Sandbox(inputs={"houses": folder.public, **resources}, workspace=folder.workspace(agent))
-        return NotebookSession(sandbox, log_dir=folder.workspace(agent).parent / "logs", name=agent)
+    def open_notebook(name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession:
+        sandbox = Sandbox(inputs=inputs, workspace=workspace)
+        return NotebookSession(sandbox, log_dir=workspace.parent / "logs", name=name)
 
     model = InstantModel([])
     with Store(folder.database) as store:
         shop = make_workshop(
-            store, model, folder=folder, evaluator=evaluator, open_session=open_session, slug="houses"
+            store, model, folder=folder, evaluator=evaluator, open_notebook=open_notebook, slug="houses"
         )
         yield World(shop, store, model)
 

@@ -26,7 +26,7 @@ from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.notebook.cell import CellResult
 from tests.fakes.models import InstantModel
-from tests.fakes.workshops import ToldSession, make_agent, make_workshop
+from tests.fakes.workshops import HERE, ToldSession, make_agent, make_workshop
 
 FOLDER = Path(__file__).resolve().parents[2] / "recordings" / "small_model"
 FILES = sorted(FOLDER.glob("*.jsonl"))
@@ -101,8 +101,8 @@ async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
     failed = CellResult("error", "NameError: name 'pixels' is not defined", error_name="NameError")
     model = RecordedModel(recording, StoredCalls(store), SYSTEM_CLOCK)
     agent, draft = make_agent(steps=steps)
-    shop = make_workshop(store, model, open_session=ToldSession.opener(lambda code: failed))
-    return await CodingAgent(shop, agent, draft, seconds=600, resources={}).run()
+    shop = make_workshop(store, model, open_notebook=ToldSession.opener(lambda code: failed))
+    return await CodingAgent(shop, agent, draft, seconds=600, resources={}, executor=HERE).run()
 
 
 async def test_an_agent_lives_through_a_recorded_sequence(store: Store) -> None:

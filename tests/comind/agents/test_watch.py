@@ -9,32 +9,30 @@ from pathlib import Path
 import pytest
 
 from comind.agents import watch
-from comind.agents.watch import CellUnderWatch, Watcher, check_rules
+from comind.agents.watch import Watcher, check_rules
 from comind.control import GRACE_SECONDS, Control
 from comind.roles.desk import Desk
 from comind.roles.prompts import Prompts
-from comind.state.records import MonitorDecision
+from comind.state.records import Cell, MonitorDecision
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.notebook.cell import CellProgress
 from tests.fakes.clocks import HandClock
 from tests.fakes.models import InstantModel
 
 
-@dataclass
-class Progress:
-    elapsed: float = 10.0
-    seconds_since_output: float = 1.0
-    tail: str = ""
+def progress(*, elapsed: float = 10.0, seconds_since_output: float = 1.0, tail: str = "") -> CellProgress:
+    return CellProgress(elapsed, seconds_since_output, tail, 0)
 
 
 @dataclass
 class Session:
     """Progress as scripted; the last one stays."""
 
-    script: list[Progress]
+    script: list[CellProgress]
     interrupted: list[str] = field(default_factory=list)
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> CellProgress | None:
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
     async def interrupt(self, reason: str) -> None:
@@ -59,7 +57,7 @@ def saying(action: str) -> InstantModel:
     ],
 )
 def test_a_rule_fires(tail: str, rule: str, sure: bool) -> None:
-    finding = check_rules(Progress(elapsed=20, tail=tail), limit=250)
+    finding = check_rules(progress(elapsed=20, tail=tail), limit=250)
     assert finding is not None
     assert (finding.rule, finding.sure) == (rule, sure)
 
@@ -75,11 +73,11 @@ def test_a_rule_fires(tail: str, rule: str, sure: bool) -> None:
     ],
 )
 def test_ordinary_output_fires_no_rule(tail: str) -> None:
-    assert check_rules(Progress(elapsed=60, tail=tail), limit=250) is None
+    assert check_rules(progress(elapsed=60, tail=tail), limit=250) is None
 
 
 def test_silence_is_a_doubt_only() -> None:
-    finding = check_rules(Progress(elapsed=900, seconds_since_output=400), limit=18000)
+    finding = check_rules(progress(elapsed=900, seconds_since_output=400), limit=18000)
     assert finding is not None
     assert not finding.sure
 
@@ -92,13 +90,19 @@ def watching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenWatch:
     monkeypatch.setattr(watch, "_POLL_SECONDS", 0.001)
 
     def make(
-        script: list[Progress], model: InstantModel, *, left: float = 1000.0, control: Control | None = None
+        script: list[CellProgress],
+        model: InstantModel,
+        *,
+        left: float = 1000.0,
+        control: Control | None = None,
     ) -> tuple[Watcher, Store, Session]:
         store = Store(tmp_path / "run.sqlite")
         session = Session(script)
         watcher = Watcher(
             session,
-            CellUnderWatch("r1-a1", 2, "train", "fit()", 100.0),
+            Cell(id="r1-a1-s02", agent="r1-a1", step=2, goal="train", code="fit()"),
+            limit=100.0,
+            where="",
             desk=Desk(model, Prompts()),
             store=store,
             control=control or Control(time_limit=1e6, seconds_used=0, clock=HandClock()),
@@ -114,7 +118,7 @@ async def test_a_sure_rule_stops_without_asking(
     watching: OpenWatch,
 ) -> None:
     model = saying("CONTINUE")
-    watcher, store, session = watching([Progress(tail="loss: nan\n" * 5)], model)
+    watcher, store, session = watching([progress(tail="loss: nan\n" * 5)], model)
     await watcher.run()
     decision = store.all(MonitorDecision)[0]
     assert (decision.action, decision.source, decision.rule) == ("STOP", "rule", "nan_loss")
@@ -126,8 +130,8 @@ async def test_the_model_is_asked_at_a_tenth_of_the_limit_and_then_as_time_doubl
     watching: OpenWatch,
 ) -> None:
     model = saying("CONTINUE")
-    script = [Progress(elapsed=float(n)) for n in range(1, 60)]
-    watcher, store, _ = watching([*script, Progress(tail="loss: nan\n" * 3, elapsed=60)], model)
+    script = [progress(elapsed=float(n)) for n in range(1, 60)]
+    watcher, store, _ = watching([*script, progress(tail="loss: nan\n" * 3, elapsed=60)], model)
     await watcher.run()
     asked_at = [one.elapsed for one in store.all(MonitorDecision) if one.source == "model"]
     assert asked_at == [10.0, 20.0, 40.0]
@@ -136,7 +140,7 @@ async def test_the_model_is_asked_at_a_tenth_of_the_limit_and_then_as_time_doubl
 async def test_a_models_stop_is_obeyed_and_its_reason_kept(
     watching: OpenWatch,
 ) -> None:
-    watcher, store, session = watching([Progress(elapsed=50)], saying("STOP"))
+    watcher, store, session = watching([progress(elapsed=50)], saying("STOP"))
     await watcher.run()
     assert session.interrupted == ["because"]
     assert store.all(MonitorDecision)[0].source == "model"
@@ -145,7 +149,7 @@ async def test_a_models_stop_is_obeyed_and_its_reason_kept(
 async def test_an_agent_without_time_is_stopped(
     watching: OpenWatch,
 ) -> None:
-    watcher, store, session = watching([Progress()], saying("CONTINUE"), left=0.0)
+    watcher, store, session = watching([progress()], saying("CONTINUE"), left=0.0)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == "limit"
     assert session.interrupted
@@ -168,7 +172,7 @@ async def test_who_ended_a_cell_is_told_from_why(
     control = Control(time_limit=1e6, seconds_used=0, clock=clock)
     end(control)
     clock.advance(GRACE_SECONDS)
-    watcher, store, session = watching([Progress()], saying("CONTINUE"), control=control)
+    watcher, store, session = watching([progress()], saying("CONTINUE"), control=control)
     await watcher.run()
     assert store.all(MonitorDecision)[0].source == source
     assert session.interrupted == [control.stop_reason("r1-a1")]
@@ -177,7 +181,7 @@ async def test_who_ended_a_cell_is_told_from_why(
 async def test_an_unreadable_verdict_costs_no_cell(
     watching: OpenWatch,
 ) -> None:
-    script = [Progress(elapsed=50), Progress(elapsed=51, tail="loss: nan\n" * 3)]
+    script = [progress(elapsed=50), progress(elapsed=51, tail="loss: nan\n" * 3)]
     watcher, store, _ = watching(script, saying("MAYBE"))
     await watcher.run()
     assert [event.kind for event in store.events()] == ["monitor_silent", "monitor"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from comind.agents.pushed import can_use_accelerator
+from comind.agents.kaggle_executor import can_use_accelerator
 from comind.at_kaggle.rehearsal import Rehearsed, code_cells, prediction_fault
 from comind.at_kaggle.words import fault_of, told_of
 from kaggle_runner.jobs.gathered import gather
-from kaggle_runner.jobs.orders import Attempt, Outcome, State
+from kaggle_runner.jobs.orders import Attempt, Outcome
+from kaggle_runner.jobs.states import State
 from kaggle_runner.kaggle.records import AcceleratorQuota, LogLine, Quota
 from kaggle_runner.predictions import Form
 
@@ -91,10 +92,14 @@ def outcome(state: State, **more: object) -> Outcome:
 @pytest.mark.parametrize(
     ("state", "part"),
     [("abandoned", "abandoned: why"), ("timed out", "time ended"), ("cancelled", "ended the kernel: why"),
-     ("lost", "lost: why"), ("refused", "not pushed: why"), ("failed", "the notebook failed: why")],
+     ("lost", "lost: why"), ("failed", "the notebook failed: why")],
 )  # fmt: skip
 def test_every_end_without_predictions_has_its_sentence(state: State, part: str) -> None:
     assert part in fault_of(outcome(state), ("v.csv", "t.csv"))
+
+
+def test_of_an_abandoned_kernel_is_told_what_that_means() -> None:
+    assert "runs on until its own end" in told_of(outcome("abandoned"), None)
 
 
 def test_predictions_that_did_not_come_home_are_named(tmp_path: Path) -> None:

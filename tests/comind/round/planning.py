@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from comind.agents.work import Workshop
+from comind.agents.workshop import Workshop
 from comind.config import RunConfig
 from comind.control import Control
 from comind.roles.briefing import Room

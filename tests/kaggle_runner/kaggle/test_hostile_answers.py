@@ -67,7 +67,7 @@ def test_notes_of_many_megabytes_are_not_read(tmp_path: Path) -> None:
 def test_a_failure_is_a_sentence_and_not_a_log() -> None:
     log = [LogLine("stdout", 1.0, "x" * 1_000_000)]
     state, failure = verdict(KernelStatus("error", ""), None, log, ran=1, allowed=2)
-    assert state == "error"
+    assert state == "failed"
     assert len(failure) == 2000
 
 

@@ -129,8 +129,8 @@ async def test_what_fails_with_all_rows_is_told_with_its_traceback(world: World)
 
 async def test_a_notebook_that_cannot_end_in_time_is_not_pushed(world: World) -> None:
     slow = turn(f"import time; time.sleep(3)\n{PREDICT}", submits=True)
-    agent, _ = await world.agent([slow], kernel_time_limit=60.0)
-    agent._place.sizes = SampleSizes(20, 20_000, 10, 10_000, 10, 10_000)
+    sizes = SampleSizes(20, 20_000, 10, 10_000, 10, 10_000)
+    agent, _ = await world.agent([slow], kernel_time_limit=60.0, sizes=sizes)
     await agent.run()
     [push] = world.pushes
     assert push.state == "refused"
@@ -165,7 +165,7 @@ async def test_a_run_that_was_stopped_as_a_whole_harvests_its_kernel_when_it_is_
     world.control.stop(reason)
     stopped = await running
     assert (stopped.status, stopped.stop_reason) == ("stopped", reason)
-    assert [push.state for push in world.pushes] == ["waiting"]
+    assert [push.state for push in world.pushes] == ["running"]
     reopen_agents(world.store)
     [reopened] = world.store.all(Agent)
     assert (reopened.status, reopened.finished_at, reopened.stop_reason) == ("waiting", "", "")
@@ -185,7 +185,7 @@ async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(wo
     await until_it_runs(world, running)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert [push.state for push in world.pushes] == ["waiting"]
+    assert [push.state for push in world.pushes] == ["running"]
     again, model = await world.agent(script)
     await again.run()
     [push] = world.pushes
@@ -253,14 +253,14 @@ async def test_cells_that_an_earlier_kernel_ran_are_carried_and_not_run_again(wo
 async def test_a_split_above_the_limit_is_refused_before_anything_is_uploaded(world: World) -> None:
     with pytest.raises(ConfigError, match=r"kaggle_dataset_limit allows 0\.001 GB"):
         (world.folder.public / "big.bin").write_bytes(bytes(2_000_000))
-        await world.place(kaggle_dataset_limit=0.001)
+        await world.backend(kaggle_dataset_limit=0.001)
     assert world.events("dataset") == []
 
 
 async def test_a_second_run_with_the_same_split_uploads_nothing(world: World) -> None:
-    await world.place()
+    await world.backend()
     (world.folder.path / "data" / "kaggle_dataset.json").unlink()
-    await world.place()
+    await world.backend()
     uploaded, found = world.events("dataset")
     assert uploaded.startswith("Uploaded the private dataset alice/comind-tiny-comp-")
     assert found.endswith("is there already")
@@ -269,7 +269,7 @@ async def test_a_second_run_with_the_same_split_uploads_nothing(world: World) ->
 async def test_a_link_in_the_split_is_not_followed_to_kaggle(world: World) -> None:
     (world.folder.public / "labels.csv").symlink_to(world.folder.private / "validation.csv")
     with pytest.raises(BadCompetition, match=r"labels\.csv"):
-        await world.place()
+        await world.backend()
     assert world.events("dataset") == []
 
 
