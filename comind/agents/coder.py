@@ -80,12 +80,8 @@ class CodingAgent(AgentAtWork):
             cell = await self._run_cell(step, turn.goal, turn.code)
             evaluation, predicted = None, Predicted(None)
             if turn.submits:
-                predicted = await self._executor.predictions(self._bench, turn, cell)
-            if predicted.folder is not None:
-                evaluation = await self._evaluate(
-                    cell, workspace=predicted.folder, validation_name=turn.validation_submission,
-                    submission_name=turn.submission,
-                )  # fmt: skip
+                names = (turn.validation_submission, turn.submission)
+                evaluation, predicted = await self._grade(cell, names)
             self._steps.append(Step(turn, cell, evaluation))
             self._write_notebook()
             best = self._best.score("feedback") if self._best else None

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from comind.agents.workshop import Workbench
-from comind.roles.coder import Turn
 from comind.state.records import Cell
 
 
 class Predicted(NamedTuple):
-    """The folder of the prediction files that a turn named, or why there is nothing to grade."""
+    """The folder of both prediction files, or why there is nothing to grade."""
 
     folder: Path | None
     fault: str = ""
@@ -40,8 +39,11 @@ class Executor(Protocol):
     def told(self, bench: Workbench) -> str:
         """How notebooks come to run elsewhere, for the agent's opening; empty where they run here."""
 
-    async def predictions(self, bench: Workbench, turn: Turn, cell: Cell) -> Predicted:
-        """The files that the turn named, once its cell has ended. LimitReached when the agent must stop."""
+    async def predictions(self, bench: Workbench, cell: Cell, names: tuple[str, str]) -> Predicted:
+        """The files of these names, for validation and test inputs, of the cell that has ended.
+
+        Raises LimitReached when the agent must stop before they can be had.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +59,5 @@ class LocalExecutor:
     def told(self, bench: Workbench) -> str:
         return ""
 
-    async def predictions(self, bench: Workbench, turn: Turn, cell: Cell) -> Predicted:
+    async def predictions(self, bench: Workbench, cell: Cell, names: tuple[str, str]) -> Predicted:
         return Predicted(bench.workspace)

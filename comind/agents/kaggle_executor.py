@@ -18,7 +18,6 @@ from comind.at_kaggle.backend import AgentNotebook, KaggleBackend
 from comind.at_kaggle.rehearsal import Rehearsed, rehearse
 from comind.at_kaggle.words import fault_of, line_of, sentence_of, told_of
 from comind.control import while_wanted
-from comind.roles.coder import Turn
 from comind.run.ending import goes_on_later
 from comind.run.solutions import solution_cells
 from comind.state.records import Cell, Push
@@ -53,7 +52,7 @@ def can_use_accelerator(cells: Sequence[str]) -> bool:
 
 
 class KaggleExecutor:
-    """Each pair of prediction files that a turn names is one rehearsal and one kernel."""
+    """Each pair of prediction files is one rehearsal and one kernel."""
 
     def __init__(self, backend: KaggleBackend) -> None:
         self.backend = backend
@@ -74,18 +73,18 @@ class KaggleExecutor:
         seconds = min(REHEARSAL_SECONDS, _REHEARSAL_SHARE * bench.seconds_left)
         return self.backend.told(bench.shop.desk.prompts, rehearsal_seconds=round(seconds))
 
-    async def predictions(self, bench: Workbench, turn: Turn, cell: Cell) -> Predicted:
+    async def predictions(self, bench: Workbench, cell: Cell, names: tuple[str, str]) -> Predicted:
         if cell.status != "ok":
             return Predicted(None, "the cell did not end well, so the notebook was not pushed.")
-        push = await _Errand(self.backend, bench, turn, cell).run()
+        push = await _Errand(self.backend, bench, cell, names).run()
         return Predicted(None if push.fault else self.backend.home(push) / "output", push.fault, push.told)
 
 
 class _Errand:
-    """One turn's notebook: rehearsed, pushed, brought home. Each stage is recorded before the next begins."""
+    """The notebook up to one cell: rehearsed, pushed, brought home; each stage is recorded before the next."""
 
-    def __init__(self, backend: KaggleBackend, bench: Workbench, turn: Turn, cell: Cell) -> None:
-        self.backend, self.bench, self.turn, self.cell = backend, bench, turn, cell
+    def __init__(self, backend: KaggleBackend, bench: Workbench, cell: Cell, wanted: tuple[str, str]) -> None:
+        self.backend, self.bench, self.cell = backend, bench, cell
         self.store = bench.shop.store
         self.push = self.store.get(Push, cell.id) or Push(
             id=cell.id, agent=cell.agent, round=bench.agent.round, step=cell.step, started_at=bench.now()
@@ -93,7 +92,7 @@ class _Errand:
         self.notebook = AgentNotebook(
             title=bench.agent.title,
             cells=[one.code for one in solution_cells(self.store, cell.agent, cell.step)],
-            wanted=(turn.validation_submission, turn.submission),
+            wanted=wanted,
             datasets=bench.datasets,
         )
 
@@ -111,7 +110,7 @@ class _Errand:
     async def rehearse(self) -> Rehearsed:
         """Run the notebook from the top on the sample. LimitReached when the agent must stop meanwhile."""
         bench, data = self.bench, self.backend.folder.rehearsal
-        bench.update(status="running", goal=f"rehearsal: {self.turn.goal}")
+        bench.update(status="running", goal=f"rehearsal: {self.cell.goal}")
         workspace = self.backend.home(self.push) / "rehearsal"
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
@@ -175,7 +174,7 @@ class _Errand:
         if seconds < _LEAST_SESSION and not self.push.ref:
             self.refuse(f"only {max(0.0, seconds):.0f} s are left, too few for a session at Kaggle.")
             return
-        bench.update(status="waiting", goal=f"at Kaggle: {self.turn.goal}")
+        bench.update(status="waiting", goal=f"at Kaggle: {self.cell.goal}")
         watch = _KernelWatch(self.note, bench.shop.clock.monotonic)
         try:
             async with bench.watching(watch, self.cell, seconds, where="k"):

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.agents.executor import LocalExecutor
+from comind.agents.executor import LocalExecutor, Predicted
 from comind.agents.work import AgentAtWork
-from comind.agents.workshop import Workshop
+from comind.agents.workshop import Workbench, Workshop
 from comind.analysis.ranking import best_of_each_agent, standings
 from comind.evaluator.view import TEST_FILE, VALIDATION_FILE, build_view, divide
 from comind.llm.client import CallKey
@@ -63,6 +63,34 @@ async def prepare_view(shop: Workshop) -> None:
     )
 
 
+class ViewExecutor(LocalExecutor):
+    """On this machine, on the joined view: a script writes one submission, which is divided into both."""
+
+    async def predictions(self, bench: Workbench, cell: Cell, names: tuple[str, str]) -> Predicted:
+        if cell.status != "ok":
+            return Predicted(None)
+        store, divided = bench.shop.store, bench.shop.folder.divided(cell.agent, cell.step)
+        if store.get(Evaluation, cell.id) is None:
+            if store.count(Cell, "agent = ? AND step > ?", (cell.agent, cell.step)):
+                # a resumed run: it left none then, and what lies there now is a later script's
+                return Predicted(None)
+            try:
+                await asyncio.to_thread(_divide, bench, divided)
+            except UnsafeFile as error:
+                return Predicted(None, error.message)
+        return Predicted(divided)
+
+
+def _divide(bench: Workbench, divided: Path) -> None:
+    folder = bench.shop.folder
+    divided.mkdir(parents=True, exist_ok=True)
+    whole = divided / "whole.csv"
+    sample = (folder.view / "sample_submission.csv").stat().st_size
+    safe_copy(bench.workspace, SUBMISSION, whole, _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample)
+    divide(whole, folder.view_ids, divided, bench.shop.evaluator.profile.id_column)
+    whole.unlink()
+
+
 class ScriptAtWork(AgentAtWork):
     """Runs whole scripts. `prepare_view` comes first."""
 
@@ -71,7 +99,7 @@ class ScriptAtWork(AgentAtWork):
     def __init__(
         self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path]
     ) -> None:
-        here = LocalExecutor(shop.slug, shop.folder.view)
+        here = ViewExecutor(shop.slug, shop.folder.view)
         super().__init__(shop, agent, draft, seconds=seconds, resources=resources, executor=here)
 
     async def _try(self, step: int, goal: str, script: str) -> tuple[Cell, Evaluation | None]:
@@ -83,35 +111,12 @@ class ScriptAtWork(AgentAtWork):
                 await session.restart()
             await asyncio.to_thread(_remove, self._bench.workspace / SUBMISSION)
         cell = await self._run_cell(step, goal, script)
-        return cell, await self._grade(cell)
-
-    async def _grade(self, cell: Cell) -> Evaluation | None:
-        if cell.status != "ok":
-            return None
-        divided = self._shop.folder.divided(self.agent.id, cell.step)
-        if self._shop.store.get(Evaluation, cell.id) is None:
-            if self._shop.store.count(Cell, "agent = ? AND step > ?", (cell.agent, cell.step)):
-                return None  # a resumed run: it left none then, and what lies there now is a later script's
-            try:
-                await asyncio.to_thread(self._divide, divided)
-            except UnsafeFile as error:
-                self._bench.event("evaluation", f"not valid: {error.message}")
-                return None
-        evaluation = await self._evaluate(
-            cell, workspace=divided, validation_name=VALIDATION_FILE, submission_name=TEST_FILE
-        )
-        await asyncio.to_thread(shutil.rmtree, divided, ignore_errors=True)
-        return evaluation
-
-    def _divide(self, divided: Path) -> None:
-        folder = self._shop.folder
-        divided.mkdir(parents=True, exist_ok=True)
-        whole = divided / "whole.csv"
-        sample = (folder.view / "sample_submission.csv").stat().st_size
-        limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample
-        safe_copy(self._bench.workspace, SUBMISSION, whole, limit)
-        divide(whole, folder.view_ids, divided, self._shop.evaluator.profile.id_column)
-        whole.unlink()
+        evaluation, predicted = await self._grade(cell, (VALIDATION_FILE, TEST_FILE))
+        if predicted.fault:
+            self._bench.event("evaluation", f"not valid: {predicted.fault}")
+        if predicted.folder is not None:
+            await asyncio.to_thread(shutil.rmtree, predicted.folder, ignore_errors=True)
+        return cell, evaluation
 
 
 @dataclass(frozen=True, slots=True)

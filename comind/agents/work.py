@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from comind.agents.executor import Executor
+from comind.agents.executor import Executor, Predicted
 from comind.agents.workshop import Workbench, Workshop
 from comind.llm.formats import MalformedReply
 from comind.roles.briefing import draft_text, evaluation_text
@@ -182,23 +182,24 @@ class AgentAtWork(ABC):
 
     # --- predictions
 
-    async def _evaluate(
-        self, cell: Cell, *, workspace: Path, validation_name: str, submission_name: str
-    ) -> Evaluation:
-        """The cell's evaluation, recorded; the best one so far is kept."""
+    async def _grade(self, cell: Cell, names: tuple[str, str]) -> tuple[Evaluation | None, Predicted]:
+        """The evaluation of the cell's predictions, recorded, and where they came from. The best is kept."""
+        predicted = await self._executor.predictions(self._bench, cell, names)
+        if predicted.folder is None:
+            return None, predicted
         evaluation = self._shop.store.get(Evaluation, cell.id)
         if evaluation is None:
             self._bench.update(status="grading")
             evaluation = await self._shop.evaluator.evaluate(
                 cell.id,
-                workspace=workspace,
-                validation_name=validation_name,
-                submission_name=submission_name,
+                workspace=predicted.folder,
+                validation_name=names[0],
+                submission_name=names[1],
                 agent=self.agent.id,
                 round=self.agent.round,
                 step=cell.step,
             )
-            evaluation = replace(evaluation, submission_name=submission_name)
+            evaluation = replace(evaluation, submission_name=names[1])
             self._shop.store.save(evaluation)
             score = evaluation.score("feedback")
             self._bench.event(
@@ -210,7 +211,7 @@ class AgentAtWork(ABC):
         if score is not None and better(score, champion):
             self._best = evaluation
             self._bench.update(best_evaluation=evaluation.id)
-        return evaluation
+        return evaluation, predicted
 
     # --- the session
 
