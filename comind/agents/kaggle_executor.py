@@ -81,7 +81,7 @@ class KaggleExecutor:
 
 
 class _Errand:
-    """The notebook up to one cell: rehearsed, pushed, brought home; each stage is recorded before the next."""
+    """The notebook up to one cell: rehearsed, pushed, brought home, and recorded at each stage."""
 
     def __init__(self, backend: KaggleBackend, bench: Workbench, cell: Cell, wanted: tuple[str, str]) -> None:
         self.backend, self.bench, self.cell = backend, bench, cell

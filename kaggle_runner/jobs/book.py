@@ -36,10 +36,6 @@ class AttemptBook:
         words = (*UNFINISHED, "intended")
         return self._rows(f"state IN ({', '.join('?' * len(words))}) ORDER BY requested_at", words)
 
-    def of_run(self, run: str) -> list[Attempt]:
-        """Everything that a run pushed, oldest first."""
-        return self._rows("run = ? ORDER BY requested_at", (run,))
-
     def write(self, attempt: Attempt) -> Attempt:
         """Insert or replace the row of its slug."""
         self.book.save(_TABLE, to_row(attempt), _KEY)

@@ -39,7 +39,7 @@ _AGAIN_SECONDS = 20.0
 
 
 class Work:
-    """The author's cells of one session. `plan` is what `gathering.py` knows of them:
+    """The author's cells of one session. `plan` is what `gathered.py` knows of them:
 
     mark, hashes (one a cell), chain (one a cell, of everything up to it), seconds (0: no limit), worth
     (seconds of work that are worth keeping), most_bytes, and carried (source, number of cells) or None.
@@ -287,7 +287,7 @@ class Work:
 
 
 def cell_hash(source: str) -> str:
-    """What a cell is known by; `gathering.py` uses the same."""
+    """What a cell is known by; `gathered.py` uses the same."""
     return hashlib.sha256(source.strip().encode()).hexdigest()[:16]
 
 
