@@ -42,9 +42,9 @@ def told(shown: str) -> str:
     return found[1] if found else ""
 
 
-async def until_it_runs(world: World, running: asyncio.Task[Agent]) -> None:
+async def until_it_runs(world: World, running: asyncio.Task[Agent], *, times: int = 1) -> None:
     """Until a kernel of the agent runs at Kaggle; its own error when it ends before."""
-    while not any("Runs at Kaggle" in line for line in world.events("kernel")):
+    while sum("Runs at Kaggle" in line for line in world.events("kernel")) < times:
         assert not running.done(), running.result()
         await asyncio.sleep(0.1)
 
@@ -194,24 +194,26 @@ async def test_a_killed_agent_finds_its_kernel_again_and_pushes_nothing_twice(wo
     assert model.shown
 
 
-async def test_a_kernel_that_died_with_the_runs_own_server_runs_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deaths", [1, 2])
+async def test_a_kernel_that_died_with_the_runs_own_server_runs_again(tmp_path: Path, deaths: int) -> None:
     root, run = make_root(tmp_path / "root"), tmp_path / "state" / "runs" / "tiny-comp-20261122-101112"
     run.mkdir(parents=True)
     script = [turn(f"import time\nif len(train) > 2000:\n    time.sleep(8)\n{PREDICT}", submits=True)]
     with Store(run / "run.sqlite", clock=SYSTEM_CLOCK) as store:
-        with running_server(root, tmp_path / "server") as server:
-            world = open_world(server, store, simulated=True)
-            agent, _ = await world.agent(script)
-            running = asyncio.create_task(agent.run())
-            await until_it_runs(world, running)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        for life in range(deaths):
+            with running_server(root, tmp_path / "server") as server:
+                world = open_world(server, store, simulated=True)
+                agent, _ = await world.agent(script)
+                running = asyncio.create_task(agent.run())
+                await until_it_runs(world, running, times=life + 1)
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
         with running_server(root, tmp_path / "server") as server:
             world = open_world(server, store, simulated=True)
             again, _ = await world.agent(script)
             await again.run()
             [push] = world.pushes
-            assert (push.state, world.versions) == ("complete", {push.ref: 2})
+            assert (push.state, world.versions) == ("complete", {push.ref: deaths + 1})
 
 
 async def test_earlier_outputs_are_at_kaggle_under_the_name_they_have_here(
