@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from comind.state.records import Agent, Cell, Event
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.notebook.cell import CellResult
+from kaggle_runner.notebook.session import NotebookSession
 from tests.fakes.models import InstantModel
 from tests.fakes.workshops import HERE, ToldSession, make_agent, make_workshop
 
@@ -68,3 +70,17 @@ async def test_an_agent_without_predictions_is_reminded_in_its_second_half(store
     model = InstantModel([turn(n) for n in range(1, 5)])
     await code_with(model, store, steps=4)
     assert ["no valid pair" in shown for shown in model.shown[:4]] == [False, False, True, True]
+
+
+async def test_a_dataset_of_the_competitions_name_does_not_hide_its_files(store: Store) -> None:
+    echo, seen = ToldSession.opener(lambda code: CellResult("ok", code)), dict[str, Path]()
+
+    def opener(name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession:
+        seen.update(inputs)
+        return echo(name, inputs, workspace)
+
+    agent, draft = make_agent(steps=1)
+    shop = make_workshop(store, InstantModel([turn(1)]), open_notebook=opener)
+    resources = {"comp": Path("other"), "r0-a1": Path("earlier")}
+    await CodingAgent(shop, agent, draft, seconds=600, resources=resources, executor=HERE).run()
+    assert seen == {"comp": HERE.data, "r0-a1": Path("earlier")}
