@@ -8,13 +8,13 @@ from comind.offline.prompts import Data, StatedMetric, read_data, read_metric, s
 
 _LABELS = """
 def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:
-    columns = [column for column in truth.columns[1:] if column in submission.columns]
+    columns = [column for column in truth.columns if column in submission.columns]
     parts = [{call} for a, b in ((truth[c].astype(str), submission[c].astype(str)) for c in columns)]
     return float(np.mean(parts))
 """
 _NUMBERS = """
 def score(truth: pd.DataFrame, submission: pd.DataFrame) -> float:
-    columns = [column for column in truth.columns[1:] if column in submission.columns]
+    columns = [column for column in truth.columns if column in submission.columns]
     a, b = truth[columns].to_numpy(float), submission[columns].to_numpy(float)
     return float({formula})
 """

@@ -209,8 +209,12 @@ def test_screens_leave_the_title_of_the_terminal_alone(
 
 
 @pytest.mark.parametrize(
-    "words", [("show",), ("runs",), ("leaderboard",), ("competitions", "--offline"), ("--help",)]
-)
+    "words",
+    [
+        ("show",), ("runs",), ("leaderboard",), ("competitions", "--offline"), ("--help",),
+        ("doctor", "--base-url", "http://127.0.0.1:9/ü"),
+    ],
+)  # fmt: skip
 def test_a_terminal_of_few_characters_gets_those_it_has(tmp_path: Path, words: tuple[str, ...]) -> None:
     sample_run.build(tmp_path, status="finished")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

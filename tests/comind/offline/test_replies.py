@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -280,23 +282,41 @@ def test_the_reference_split_is_kept_with_one_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "higher", "better", "worse"),
+    ("metric", "higher", "truth", "predicted", "score"),
     [
-        ("Scored by the mean absolute error.", False, [1.0, 2.0, 3.1], [3.0, 2.0, 1.0]),
-        ("The area under the ROC curve decides.", True, [0.1, 0.7, 0.9], [0.9, 0.1, 0.2]),
-        ("A measure of our own.\ndirection: higher is better", True, [0, 1, 1], [1, 0, 0]),
+        ("Scored by the mean absolute error.", False, [1.0, 2.0, 3.0], [1.0, 2.0, 3.3], 0.1),
+        ("Scored by the root mean squared error.", False, [1.0, 2.0, 3.0], [1.0, 2.0, 3.3], 0.03**0.5),
+        ("Scored by RMSLE.", False, [0.0, 0.0, math.e - 1], [0.0, math.e - 1, math.e - 1], 3**-0.5),
+        ("The area under the ROC curve decides.", True, [0, 1, 1], [0.1, 0.7, 0.9], 1.0),
+        ("Scored by log loss.", False, [0, 1, 1], [0.25, 0.5, 0.5], math.log(16 / 3) / 3),
+        ("Scored by the Pearson correlation.", True, [1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 1.0),
+        ("Scored by R2.", True, [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 1.0),
+        ("Scored by F1.", True, [0, 1, 1], [0, 1, 1], 1.0),
+        ("Scored by the kappa.", True, [0, 1, 1], [0, 1, 1], 1.0),
+        ("Scored by the accuracy.", True, ["a", "b", "b"], ["a", "b", "c"], 2 / 3),
+        ("A measure of our own.\ndirection: higher is better", True, [0, 1, 1], [0, 1, 1], 1.0),
     ],
 )
+@pytest.mark.parametrize("targets", [["y"], ["y", "z"]], ids=["one target", "two"])
 def test_a_metric_in_words_becomes_a_file_that_scores(
-    metric: str, higher: bool, better: list[float], worse: list[float]
+    metric: str, higher: bool, truth: list[Any], predicted: list[Any], score: float, targets: list[str]
 ) -> None:
+    """Frames are as the grader gives them: ids are the index, and the labels may have a column of groups."""
+    if "log loss" in metric:
+        targets = targets[:1]  # of two it takes that each row is of one of them
     reply = ask("evaluator", "metric", metric=metric, fault="")
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(reply.partition("<code>\n")[2].partition("\n</code>")[0], space)
-    truth = pd.DataFrame({"id": [1, 2, 3], "y": [0, 1, 1] if higher else [1.0, 2.0, 3.0]})
-    good, bad = (space["score"](truth, pd.DataFrame({"id": [1, 2, 3], "y": y})) for y in (better, worse))  # type: ignore[operator]
+
+    def scored(values: list[Any]) -> float:
+        ids = pd.Index(["7", "8", "9"], name="id")
+        labels = pd.DataFrame({**dict.fromkeys(targets, truth), "group": "g"}, index=ids)
+        return float(space["score"](labels, pd.DataFrame(dict.fromkeys(targets, values), index=ids)))
+
     assert space["HIGHER_IS_BETTER"] is higher
-    assert good > bad if higher else good < bad
+    assert scored(predicted) == pytest.approx(score)
+    worse = scored(predicted[::-1])
+    assert worse < score if higher else worse > score
 
 
 def test_unknown_prompts_get_a_sentence() -> None:
