@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
+
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient, Reply
 from comind.llm.endpoints import Endpoint
 from comind.llm.price_book import PriceBook
 from comind.llm.prices import Price
 from comind.llm.profiles import ModelSettings
+from comind.llm.transport import open_http
 from comind.run.models import StoredCalls
 from comind.state.records import EndpointFacts, LlmCall
 from comind.state.store import Store
@@ -45,6 +49,22 @@ class Desk:
 OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
 
 
+_loaded = False
+
+
+async def load_client() -> None:
+    """What a process imports with its first call may take longer than the short limits of calls in tests."""
+    global _loaded
+    if not _loaded:
+        with ScriptedModel(["loaded"]) as server:
+            http = open_http(Endpoint("scripted", server.url), None, httpx2.Timeout(600.0))
+            async with openai.AsyncOpenAI(api_key="unused", base_url=server.url, http_client=http) as sdk:
+                messages: Any = QUESTION
+                create = sdk.chat.completions.with_raw_response.create
+                (await create(model="scripted", messages=messages)).parse()
+        _loaded = True
+
+
 def desk_opener(folder: Path) -> OpenDesk:
     """Desks whose store lies in `folder`: a second one finds what the first has recorded.
 
@@ -65,6 +85,7 @@ def desk_opener(folder: Path) -> OpenDesk:
         facts: Sequence[EndpointFacts] = (),
         **server_options: Any,
     ) -> AsyncIterator[Desk]:
+        await load_client()
         room = HandClock()
         purse = Budget(seconds_left=lambda: seconds - room.seconds, **(budget or {}))
         told: list[tuple[str, str]] = []
