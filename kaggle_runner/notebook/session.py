@@ -27,8 +27,13 @@ __all__ = ["CellLimits", "CellProgress", "CellResult", "NotebookSession"]
 
 GRACE_SECONDS = 7.0
 """How long a cell may take to obey each of its two interrupts before its kernel is killed."""
-OUTPUT_SECONDS = 4.0
-"""How long to wait for more of the output once the cell is done (the end mark may have been dropped)."""
+OUTPUT_SECONDS = 1.0
+"""How long to wait for more of the output once the cell is done, before the kernel is asked for another end
+mark: the first may have been dropped, or a busy machine needs its time."""
+_ASKED_IN_VAIN = 60
+"""A kernel that was asked so often and sent nothing will send nothing more."""
+_LOOKS_FOR_REPLY = 80
+"""After the end mark; ten a second at most."""
 LOOK_SECONDS = 0.25
 FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
@@ -203,12 +208,13 @@ class NotebookSession:
         disk = DiskWatch(self._sandbox.workspace, kernel.pid, cell.limits.workspace_bytes)
         await disk.begin()
         message = kernel.client.execute(self._sandbox.localized(code), allow_stdin=False)
-        idle = asyncio.create_task(_gather_outputs(kernel.client, message, cell.outputs))
+        ends = {message}
+        idle = asyncio.create_task(_gather_outputs(kernel.client, ends, cell.outputs))
         reply = asyncio.create_task(_await_reply(kernel.client, message))
         try:
             end = await self._watch(cell, kernel, disk, reply, idle)
             if not end.kernel_lost:
-                await _rest_of_output(cell, idle)
+                await _rest_of_output(cell, kernel.client, ends, idle)
             elif not idle.done():
                 await asyncio.wait({idle}, timeout=0.1)  # what had been sent before the kernel ended
             return end
@@ -227,7 +233,7 @@ class NotebookSession:
         idle: asyncio.Task[None],
     ) -> CellEnd:
         """Until the reply comes: deaths, limits, and the steps of a stop."""
-        look_at = idle_since = 0.0
+        look_at, looks_for_reply = 0.0, 0
         fault = ""
         while not reply.done():
             await _first(reply, cell.woken.wait(), seconds=0.1)
@@ -253,8 +259,8 @@ class NotebookSession:
             if cell.stop and await self._stop_step(cell, kernel, now):
                 return CellEnd(cell.stop, stubborn(cell), True)
             # The end mark without a reply: the reply was lost, or will never fit through the channel.
-            idle_since = (idle_since or now) if idle.done() else 0.0
-            if idle_since and now - idle_since > 2 * OUTPUT_SECONDS:
+            looks_for_reply += idle.done()
+            if looks_for_reply > _LOOKS_FOR_REPLY:
                 return CellEnd("error" if cell.outputs.error_name else "ok", "The kernel's reply was lost.")
         if self._kernel is not kernel:  # closed under the cell: its channels broke
             return died(kernel, closed=True)
@@ -280,14 +286,22 @@ async def _first(task: asyncio.Task[Any], other: Awaitable[object], *, seconds: 
     second.cancel()
 
 
-async def _rest_of_output(cell: RunningCell, idle: asyncio.Task[None]) -> None:
-    """Until the end mark, or until nothing more comes: reading a flood takes longer than printing it."""
-    while True:
+async def _rest_of_output(cell: RunningCell, client: Any, ends: set[str], idle: asyncio.Task[None]) -> None:
+    """Until an end mark, or until nothing more comes: reading a flood takes longer than printing it.
+
+    The kernel sends its output in order, so what is marked by another request's end is complete too.
+    """
+    in_vain = 0
+    while in_vain <= _ASKED_IN_VAIN:
         received = cell.outputs.received
         await asyncio.wait({idle}, timeout=OUTPUT_SECONDS)
-        too_late = time.monotonic() - cell.started > cell.limits.seconds
-        if idle.done() or too_late or cell.outputs.received == received:
+        if idle.done() or time.monotonic() - cell.started > cell.limits.seconds:
             return
+        if cell.outputs.received == received:
+            in_vain += 1
+            ends.add(client.kernel_info())
+        else:
+            in_vain = 0
 
 
 async def _await_reply(client: Any, message: str) -> dict[str, Any]:
@@ -301,15 +315,15 @@ async def _await_reply(client: Any, message: str) -> dict[str, Any]:
             return content if isinstance(content, dict) else {}
 
 
-async def _gather_outputs(client: Any, message: str, outputs: CellOutputs) -> None:
-    """Take this cell's output messages until its end mark."""
+async def _gather_outputs(client: Any, ends: set[str], outputs: CellOutputs) -> None:
+    """Take the output messages of this cell, and of what else was asked, until one of their end marks."""
     while True:
         try:
             received = await client.get_iopub_msg()
         except _NOT_A_MESSAGE:
             continue
         content = received.get("content")
-        if _parent(received) != message or not isinstance(content, dict):
+        if _parent(received) not in ends or not isinstance(content, dict):
             continue  # a thread of an earlier cell
         kind = str(received.get("msg_type"))
         if kind == "status" and content.get("execution_state") == "idle":

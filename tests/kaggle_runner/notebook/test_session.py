@@ -124,11 +124,32 @@ async def test_a_hundred_thousand_flushed_lines_lose_neither_begin_nor_end(tmp_p
 async def test_a_flood_is_read_to_its_end_however_long_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "OUTPUT_SECONDS", 0.2)  # as if reading were that much slower than printing
+    monkeypatch.setattr(session, "OUTPUT_SECONDS", 0.05)  # as if reading were that much slower than printing
     flood = "for n in range(0, 1_000_000, 100): print('\\n'.join(f'row {m}' for m in range(n, n + 100)))"
     async with bench(tmp_path) as lab:
         result = await lab.run(flood)
     assert result.status == "ok" and "row 999999" in result.text
+
+
+async def test_an_end_mark_that_is_lost_costs_neither_output_nor_the_cells_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_ASKED_IN_VAIN", 10**6)  # not by giving up
+    async with bench(tmp_path) as lab:
+        result = await lab.run(
+            "kernel = get_ipython().kernel\nsend = kernel.session.send\n"
+            "def lossy(stream, kind, *more, **named):\n"
+            "    content = more[0] if more else named.get('content')\n"
+            "    if kind == 'status' and content == {'execution_state': 'idle'}:\n"
+            "        kernel.session.send = send\n"
+            "        return None\n"
+            "    return send(stream, kind, *more, **named)\n"
+            "kernel.session.send = lossy\nprint('all of it')",
+            CellLimits(seconds=500),
+        )
+        after = await lab.run("print('as ever')")
+    assert (result.status, result.text) == ("ok", "all of it")
+    assert (after.status, after.text) == ("ok", "as ever")
 
 
 async def test_the_log_stops_at_its_bound_and_the_end_is_still_seen(tmp_path: Path) -> None:
