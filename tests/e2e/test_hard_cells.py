@@ -1,4 +1,4 @@
-"""Cells that break whatever a cell can break, one after the other in one agent, and then a good one.
+"""Cells that break whatever a cell can break, one after the other, and then a good one.
 
 A scripted model writes them; engine, sandbox, kernel, grader and client are the real ones.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
 pytestmark = pytest.mark.e2e
 
+ENDED_BY_TIME = {
+    "first": "kept = 1",
+    "endless": "import time\nprint('on')\nwhile True: time.sleep(0.1)",
+    "after endless": "print('kept is', kept)",
+    "deaf": "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(0.1)",
+    "after deaf": "print(kept)",
+}
+"""Cells that end in time or never."""
 CELLS = {
     "lines": (
         "kept = 1\nfor start in range(0, 300_000, 100):\n"
@@ -33,12 +42,8 @@ CELLS = {
         "    print(junk.decode('latin-1'), file=sys.stderr)"
     ),
     "after binary": "print('kept is', kept)",
-    "endless": "import time\nprint('on')\nwhile True: time.sleep(0.1)",
-    "after endless": "print('kept is', kept)",
     "exits": "import sys\nsys.exit('enough')",
     "after exits": "print('kept is', kept)",
-    "deaf": "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(0.1)",
-    "after deaf": "print(kept)",
     "suicide": "import os, time\nprint('last words', flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), 9)",
     "hog": "hoard = []\nwhile True: hoard.append(bytearray(20_000_000))",
     "quits": "quit()",
@@ -52,22 +57,25 @@ CELLS = {
         "    sample.to_csv(f'{part}submission.csv', index=False)\n"
     ),
 }
-NAMES = list(CELLS)
+CELL_SECONDS = {"by time": 5, "by all else": 600}
+"""Whatever ends otherwise has all the time that a busy machine needs."""
+RUNS = {"by time": ENDED_BY_TIME, "by all else": CELLS}
+NAMES = [name for cells in RUNS.values() for name in cells]
 
 
-def model(request: dict[str, Any], number: int) -> Scripted | str:
+def answer(cells: dict[str, str], request: dict[str, Any]) -> Scripted | str:
     """Scripted cells for the coder, by how many it has been shown; the offline policy for the other roles."""
-    messages = request["messages"]
+    names, messages = list(cells), request["messages"]
     if not messages[0]["content"].startswith("# Role: coder") or "# Task: report" in messages[-1]["content"]:
         return respond(messages)
     observed = re.match(r"## Observation\ncell (\d+):", messages[-1]["content"])
     step = int(observed[1]) if observed else 0
-    if step >= len(NAMES):
+    if step >= len(names):
         return turn("finished", "")
-    name = NAMES[step]
+    name = names[step]
     files = ("validation_submission.csv", "submission.csv") if name == "good" else ("None", "None")
     slug = messages[1]["content"].partition("competition folder: /kaggle/input/")[2].split()[0]
-    return turn(name, CELLS[name].replace("{slug}", slug), *files)
+    return turn(name, cells[name].replace("{slug}", slug), *files)
 
 
 def turn(goal: str, code: str, validation: str = "None", submission: str = "None") -> str:
@@ -78,7 +86,16 @@ def turn(goal: str, code: str, validation: str = "None", submission: str = "None
 
 
 class Outcome:
-    """The cells of the one agent by name, and what else the run wrote down."""
+    """The cells of both runs' one agent by name, and what else the run with a solution wrote down."""
+
+    def __init__(self, parts: dict[str, Part]) -> None:
+        self.cells = {name: cell for part in parts.values() for name, cell in part.cells.items()}
+        self.failed = {message for part in parts.values() for message in part.failed}
+        self.solved = parts["by all else"]
+
+
+class Part:
+    """One run."""
 
     def __init__(self, shown: dict[str, Any], path: Path, reader: Reader) -> None:
         self.shown = shown
@@ -88,27 +105,36 @@ class Outcome:
         [self.agent] = reader.all(Agent)
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    root = tmp_path_factory.mktemp("hard")
-    folder = write_small_competition(root / "fruit")
+def run(name: str, root: Path) -> Part:
+    folder, cells = write_small_competition(root / "fruit"), RUNS[name]
     config = root / "run.yaml"
-    config.write_text("cell_time_limit: 12\nmemory_limit: 900000000\nsteps: 17\n")
-    with ScriptedModel(model) as server:
+    config.write_text(
+        f"cell_time_limit: {CELL_SECONDS[name]}\nmemory_limit: 900000000\nsteps: {len(cells) + 2}\n"
+    )
+    with ScriptedModel(lambda request, number: answer(cells, request)) as server:
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
             "--rounds", "1", "--time-limit", "30m", "--config", str(config), "--json",
             state=root / "state",
         )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    [run] = list_runs(root / "state")
-    with reading(run.database) as reader:
-        return Outcome(json.loads(done.stdout), run.path, reader)
+    assert done.returncode == (0 if "good" in cells else 1), done.stderr
+    [found] = list_runs(root / "state")
+    with reading(found.database) as reader:
+        return Part(json.loads(done.stdout), found.path, reader)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Two runs at once: they wait for most of their time."""
+    with ThreadPoolExecutor() as pool:
+        parts = pool.map(lambda name: run(name, tmp_path_factory.mktemp("hard")), RUNS)
+        return Outcome(dict(zip(RUNS, parts, strict=True)))
 
 
 def test_every_cell_ran_and_ended_with_its_status(outcome: Outcome) -> None:
     assert list(outcome.cells) == NAMES
     assert {name: cell.status for name, cell in outcome.cells.items()} == {
+        "first": "ok",
         "lines": "ok",
         "megabytes": "ok",
         "binary": "ok",
@@ -139,7 +165,7 @@ def test_every_end_that_is_not_a_success_is_an_event(outcome: Outcome, name: str
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("endless", "limit of 12 s"),
+        ("endless", f"limit of {CELL_SECONDS['by time']} s"),
         ("exits", "the kernel goes on"),
         ("deaf", "did not obey two interrupts"),
         ("suicide", "last words"),
@@ -165,9 +191,9 @@ def test_what_is_told_and_what_is_kept_is_bounded(outcome: Outcome) -> None:
     assert all(len(cell.output) < 20_000 for cell in outcome.cells.values())
     assert outcome.cells["lines"].output.startswith("row 0\n")
     assert "row 299999" in outcome.cells["lines"].output
-    assert sum(file.stat().st_size for file in outcome.path.rglob("*") if file.is_file()) < 200_000_000
+    assert sum(file.stat().st_size for file in outcome.solved.path.rglob("*") if file.is_file()) < 200_000_000
 
 
 def test_the_agent_ends_with_a_valid_submission(outcome: Outcome) -> None:
-    assert outcome.agent.status == "finished"
-    assert outcome.shown["best"]["interval"][0] > outcome.shown["baseline_score"]
+    assert outcome.solved.agent.status == "finished"
+    assert outcome.solved.shown["best"]["interval"][0] > outcome.solved.shown["baseline_score"]
