@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -51,8 +52,8 @@ def design(title: str, metric: float) -> str:
     return f"Design: {title}: in a few words.\nResults: It ran.\nValidation Metric: {metric}\n"
 
 
-def model(**changes: object) -> AideModel:
-    return AideModel(**{"slug": "fruit", "reports": REPORTS, "seconds": 100.0, **changes})  # type: ignore[arg-type]
+def model(**changes: Any) -> AideModel:
+    return AideModel(**{"slug": "fruit", "reports": REPORTS, "seconds": 100.0, **changes})
 
 
 def title_and_code(reply: str) -> tuple[str, str]:
@@ -157,7 +158,7 @@ def test_a_drafted_script_runs_in_aides_folders_and_submits(tmp_path: Path) -> N
     assert (tmp_path / "working" / "members" / slug_of(BOOSTING) / "oof.csv").is_file()
 
 
-def ask(url: str, **body: object) -> dict[str, object]:
+def ask(url: str, **body: Any) -> dict[str, object]:
     request = Request(
         f"{url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )

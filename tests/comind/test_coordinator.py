@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ def store(folder: RunFolder) -> Iterator[Store]:
 class Rounds(Coordinator):
     """Every round does what a test says instead of planning and coding."""
 
-    def __init__(self, store: Store, folder: RunFolder, work: Callable[[int], None], **settings: int) -> None:
-        config = RunConfig(competition="comp", **settings)  # type: ignore[arg-type]
+    def __init__(self, store: Store, folder: RunFolder, work: Callable[[int], None], **settings: Any) -> None:
+        config = RunConfig(competition="comp", **settings)
         super().__init__(workshop(store, InstantModel([])), config, None, executor=HERE)
         self._work = work
         self.done: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -85,10 +86,10 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_key_and_an_unknown_model_show_before_anything_is_written(
-    tmp_path: Path, options: dict[str, object], code: int, named: str
+    tmp_path: Path, options: dict[str, Any], code: int, named: str
 ) -> None:
     folder = write_small_competition(tmp_path / "fruit")
-    with ScriptedModel(lambda request, n: Scripted("ready"), **options) as server:  # type: ignore[arg-type]
+    with ScriptedModel(lambda request, n: Scripted("ready"), **options) as server:
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--headless",
             state=tmp_path / "state",

@@ -119,8 +119,8 @@ def test_nothing_leaves_for_the_real_host(root: Path) -> None:
     url = serving_url(root)
     through = {"http": url, "https": url}
     with pytest.raises(requests.exceptions.ProxyError, match=r"forwards nothing to api\.kaggle\.com:443"):
-        requests.post("https://api.kaggle.com/v1/x/y", json={}, proxies=through, timeout=10)
-    plain = requests.get("http://api.kaggle.com/v1/x/y", proxies=through, timeout=10)
+        requests.post("https://api.kaggle.com/v1/x/y", json={}, proxies=through, timeout=60)
+    plain = requests.get("http://api.kaggle.com/v1/x/y", proxies=through, timeout=60)
     assert plain.status_code == 421 and "forwards nothing to api.kaggle.com" in plain.json()["message"]
     production = mle_live_as_production(root, url)
     assert production.returncode != 0 and "forwards nothing" in production.stdout + production.stderr
@@ -142,7 +142,7 @@ def mle_live_as_production(root: Path, url: str) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize("target", [b"api.kaggle.com:443", b"127.0.0.1:22", b"", b"\xff\r\n"])
 def test_connect_is_refused_with_a_sentence(root: Path, target: bytes) -> None:
     port = int(serving_url(root).rsplit(":", 1)[1])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(b"CONNECT " + target + b" HTTP/1.1\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 403 This is MLE-Live") and b"forwards nothing to" in answer
@@ -160,11 +160,11 @@ def _split_put(server: RunningServer, body: bytes) -> bytes:
         f"{server.url}/api/v1/competitions.CompetitionApiService/StartSubmissionUpload",
         json={"competitionName": SLUG, "contentLength": len(body), "fileName": "s.csv"},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
+        timeout=60,
     ).json()
     host, path = start["createUrl"].removeprefix("http://").split("/", 1)
     name, port = host.split(":")
-    with socket.create_connection((name, int(port)), timeout=10) as connection:
+    with socket.create_connection((name, int(port)), timeout=60) as connection:
         head = f"PUT /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
         connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
         time.sleep(0.2)
@@ -212,7 +212,7 @@ def test_a_competition_is_lived_through(tmp_path: Path) -> None:
                 f"{url}/api/v1/competitions.CompetitionApiService/GetLeaderboard",
                 json={"competitionName": SLUG, "pageSize": 200},
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=10,
+                timeout=60,
             )
             teams = len(answer.json().get("submissions", []))
             assert teams >= seen

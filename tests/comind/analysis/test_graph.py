@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from comind.analysis.graph import build_graph, fork_groups, is_blend, similarity_links
 from comind.analysis.likeness import code_sketch, likeness, shared_words
@@ -21,8 +22,8 @@ def pipeline(seed: int, lines: int = 40) -> str:
     )
 
 
-def kernel(name: str, source: str, **more: object) -> Kernel:
-    return Kernel(id=f"someone/{name}", title=name, author="someone", source=source, **more)  # type: ignore[arg-type]
+def kernel(name: str, source: str, **more: Any) -> Kernel:
+    return Kernel(id=f"someone/{name}", title=name, author="someone", source=source, **more)
 
 
 def test_lineage_and_influence_follow_edges_to_their_ends() -> None:

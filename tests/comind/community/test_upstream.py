@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def nowhere(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path)}
 
 
-def goes_to(competition: str, environment: dict[str, str], **settings: str) -> str:
+def goes_to(competition: str, environment: dict[str, str], **settings: Any) -> str:
     """The address, `child` for the run's own MLE-Live."""
-    config = settled(RunConfig(competition=competition, **settings), environment)  # type: ignore[arg-type]
+    config = settled(RunConfig(competition=competition, **settings), environment)
     kaggle = upstream_kaggle(config, environment)
     return kaggle.url if kaggle else "child"
 

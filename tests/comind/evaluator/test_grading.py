@@ -91,6 +91,7 @@ async def test_order_of_rows_does_not_matter(evaluator: Evaluator, workspace: Pa
     table = pd.read_csv(workspace / "validation.csv").sample(frac=1.0, random_state=0)
     table.to_csv(workspace / "validation.csv", index=False)
     second = await grade(evaluator, workspace, id="r1-a1-s02")
+    assert (first.code, second.code) == ("ok", "ok")
     assert second.feedback == first.feedback
     assert second.sha256 != first.sha256
 

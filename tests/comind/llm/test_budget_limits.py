@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +21,8 @@ def price(usage: Usage) -> float:
     return (usage.prompt_tokens + 4 * usage.completion_tokens) * 1e-4
 
 
-def budget(**limits: object) -> Budget:
-    return Budget(**limits)  # type: ignore[arg-type]
+def budget(**limits: Any) -> Budget:
+    return Budget(**limits)
 
 
 def call(agent: str, prompt: int, completion: int) -> LlmCall:

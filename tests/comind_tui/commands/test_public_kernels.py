@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ TITLE = "public kernel: Stroke directions"
 REASON = "what is left of the run's budget (6,655 of 40,000 tokens) does not pay for one more call"
 
 
-def with_kernel(state: Path, **settings: str) -> RunFolder:
+def with_kernel(state: Path, **settings: Any) -> RunFolder:
     """The sample run, led by a kernel of round 0."""
-    folder = sample_run.build(state, **settings)  # type: ignore[arg-type]
+    folder = sample_run.build(state, **settings)
     with Store(folder.database) as store:
         lead = store.all(Evaluation, "success = 1")[0]
         best: PartGrade = {"score": 0.99, "interval": (0.98, 1.0), "rows": 500}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from comind.state.records import Event, Push
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.kernels import kernel_clock, kernel_lines, kernel_note, kernels_fact
+from kaggle_runner.jobs.states import State
 
 URL = "http://127.0.0.1:8787/code/me/comind-a"
 RUNS = Event(
@@ -17,8 +19,8 @@ RUNS = Event(
 )
 
 
-def pushed(cell: str, agent: str, state: str, **facts: object) -> Push:
-    return Push(id=cell, agent=agent, round=1, step=1, state=state, **facts)  # type: ignore[arg-type]
+def pushed(cell: str, agent: str, state: State, **facts: Any) -> Push:
+    return Push(id=cell, agent=agent, round=1, step=1, state=state, **facts)
 
 
 def snapshot(*, alive: bool = True) -> Snapshot:

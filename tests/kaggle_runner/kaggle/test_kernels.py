@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ def client(server: RunningServer) -> KaggleClient:
     return KaggleClient(server.url, TOKEN, retries=Retries(tries=1))
 
 
-def script(text: str, slug: str = "my-kernel", **settings: object) -> KernelPush:
-    return KernelPush(slug, slug.replace("-", " "), text, "script", **settings)  # type: ignore[arg-type]
+def script(text: str, slug: str = "my-kernel", **settings: Any) -> KernelPush:
+    return KernelPush(slug, slug.replace("-", " "), text, "script", **settings)
 
 
 async def ended(client: KaggleClient, ref: str, version: int) -> KernelStatus:

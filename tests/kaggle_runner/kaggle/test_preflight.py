@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,10 +49,10 @@ async def look(
     purpose: Purpose = "submit",
     slug: str = SLUG,
     token: str = TOKEN,
-    **settings: object,
+    **settings: Any,
 ) -> dict[str, Finding]:
     client = KaggleClient(server.url, token, retries=ONCE)
-    found = await preflight(client, slug, purpose=purpose, clock=HandClock(NOW), **settings)  # type: ignore[arg-type]
+    found = await preflight(client, slug, purpose=purpose, clock=HandClock(NOW), **settings)
     return {one.name: one for one in found}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from kaggle_runner.kaggle.records import BoardTeam, Competition, SubmissionLimits
 from kaggle_runner.ranks.look import Asked, Head
@@ -13,13 +14,13 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DEADLINE = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def competition(**changes: object) -> Competition:
+def competition(**changes: Any) -> Competition:
     values: dict[str, object] = {
         "slug": SLUG, "title": "Tiny", "summary": "", "url": "", "category": "Featured", "reward": "",
         "metric": "rmse", "deadline": DEADLINE, "enabled_date": None, "max_daily_submissions": 4,
         "team_count": 20, "kernels_only": False, "entered": True, "rank": None, "tags": (),
     }  # fmt: skip
-    return Competition(**{**values, **changes})  # type: ignore[arg-type]
+    return Competition(**{**values, **changes})
 
 
 def table(scores: Mapping[str, float], *, lower_is_better: bool = True) -> list[BoardTeam]:
@@ -42,7 +43,7 @@ def asked(
     *,
     username: str = "alice",
     limits: SubmissionLimits | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> Asked:
     head = Head(SLUG, username, competition(**changes), "synthetic", None)
     return Asked(head, list(teams), limits, at)

@@ -140,16 +140,16 @@ async def test_a_script_sees_its_mounts_and_writes_where_it_may(world: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "fault"),
+    ("code", "seconds", "fault"),
     [
-        ("while True: print('x' * 1000)", "longer than its limit of 3 s"),
-        ("hog = b'x' * 800_000_000\nwhile True: pass", "GiB of memory; the limit is 0.4 GiB"),
+        ("while True: print('x' * 1000)", 3, "longer than its limit of 3 s"),
+        ("hog = b'x' * 800_000_000\nwhile True: pass", 300, "GiB of memory; the limit is 0.4 GiB"),
     ],
     ids=["endless output", "memory"],
 )
-async def test_a_script_is_ended_at_its_limits(code: str, fault: str) -> None:
+async def test_a_script_is_ended_at_its_limits(code: str, seconds: float, fault: str) -> None:
     done = await run_script(
-        ["python", "-c", code], mounts={}, writable={}, limits=BatchLimits(3, 400_000_000), cwd="/"
+        ["python", "-c", code], mounts={}, writable={}, limits=BatchLimits(seconds, 400_000_000), cwd="/"
     )
     assert done.returncode == 137 and fault in done.fault
     assert len(done.stdout) < 1_200_000

@@ -323,7 +323,7 @@ def test_uploads_take_what_was_announced_and_no_more(
 def _send_and_hang_up(server: RunningServer, address: str, part: bytes, whole: int) -> None:
     host, path = address.removeprefix("http://").split("/", 1)
     name, port = host.split(":")
-    with socket.create_connection((name, int(port)), timeout=10) as connection:
+    with socket.create_connection((name, int(port)), timeout=60) as connection:
         head = f"PUT /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {whole}\r\n\r\n"
         connection.sendall(head.encode() + part)
 

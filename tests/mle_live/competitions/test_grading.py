@@ -6,6 +6,7 @@ import math
 from array import array
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,13 +46,13 @@ def competition(tmp_path: Path, metric: str = "rmse", solution: str | None = SOL
     )
 
 
-def grade(tmp_path: Path, text: str, **options: str | None) -> tuple[float | None, float | None]:
+def grade(tmp_path: Path, text: str, **options: Any) -> tuple[float | None, float | None]:
     (tmp_path / "s.csv").write_text(text)
-    result = grade_file(competition(tmp_path, **options), tmp_path / "s.csv")  # type: ignore[arg-type]
+    result = grade_file(competition(tmp_path, **options), tmp_path / "s.csv")
     return result.public_score, result.private_score
 
 
-def rows(**changes: str) -> str:
+def rows(**changes: Any) -> str:
     values = {f"{i:03}": str(i * 1.5) for i in range(10)}
     values.update({name.removeprefix("r"): value for name, value in changes.items()})
     return "id,target\n" + "".join(f"{key},{value}\n" for key, value in values.items())

@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from tests.mle_live.metrics.examples import Frames, decode, encode, example, one
 NOW = parse_moment("2026-05-01")
 
 
-def competition(metric: str, columns: list[str], **places: object) -> HostedCompetition:
+def competition(metric: str, columns: list[str], **places: Any) -> HostedCompetition:
     return HostedCompetition(
         slug=str(places.pop("slug", "c")),
         title="C",
@@ -35,7 +36,7 @@ def competition(metric: str, columns: list[str], **places: object) -> HostedComp
         target_columns=tuple(columns),
         description="",
         data_dir=Path(),
-        **places,  # type: ignore[arg-type]
+        **places,
     )
 
 
@@ -56,9 +57,7 @@ def grade_submission(solution: pd.DataFrame, submission: pd.DataFrame, spec: Hos
     return grade_predictions(solution, found, spec)
 
 
-def both(
-    metric: str, truth: pd.DataFrame, submission: pd.DataFrame, columns: list[str]
-) -> tuple[object, object]:
+def both(metric: str, truth: pd.DataFrame, submission: pd.DataFrame, columns: list[str]) -> tuple[Any, Any]:
     """Our score (or the code of the refusal) and MLE-bench's, of frames with ids in their index."""
     spec = competition(metric, columns)
     solution = truth.rename_axis("id").reset_index().assign(Usage="Private")
@@ -98,7 +97,7 @@ def test_google_quest_compares_no_ids_and_lets_a_constant_column_through() -> No
     wrong_ids = truth.set_axis([f"x{i:04}" for i in range(len(truth))])
     assert both("mean_column_spearman", truth, wrong_ids, columns) == ("missing_ids", 1.0)
     ours, theirs = both("mean_column_spearman", truth, truth.assign(p=1.0), columns)
-    assert ours == "constant" and math.isnan(theirs)  # type: ignore[arg-type]
+    assert ours == "constant" and math.isnan(theirs)
 
 
 def test_us_patent_scores_a_constant_as_nan_and_calls_it_valid(tmp_path: Path) -> None:
@@ -173,7 +172,7 @@ def test_salt_takes_an_empty_prediction_for_a_full_one() -> None:
     truth, prediction, columns = named(one([encode(a) for a, _ in pairs], [encode(b) for _, b in pairs]))
     ours, theirs = both("mean_precision_iou_thresholds", truth, prediction, columns)
     assert theirs == pytest.approx(np.mean([histogram_precision(a, b) for a, b in pairs]), abs=1e-5)
-    assert ours < theirs  # type: ignore[operator]
+    assert ours < theirs
     empty_on_much_salt = named(one([encode(masks[2])], [""]))
     assert both("mean_precision_iou_thresholds", *empty_on_much_salt) == (0.0, 0.5)
 
@@ -208,7 +207,7 @@ def test_smartphone_pairs_the_rows_of_a_trip_by_position() -> None:
     truth = truth.set_axis(["t1+1", "t1+2", "t2+1"]).assign(tripId=["t1", "t1", "t2"])
     assert both("haversine_p50_p95_mean", truth, truth, names) == (0.0, 0.0)
     ours, theirs = both("haversine_p50_p95_mean", truth, truth.iloc[[1, 0, 2]], names)
-    assert ours == 0.0 and theirs > 5000  # type: ignore[operator]
+    assert ours == 0.0 and theirs > 5000
 
 
 def test_champs_counts_repeated_ids_and_has_no_floor() -> None:
@@ -277,7 +276,7 @@ def test_a_scene_without_boxes_spoils_the_score_there() -> None:
     box = "1 0 0 0 2 4 2 0.5 car"
     truth, prediction, columns = named(one([box, ""], [box, ""]))
     ours, theirs = both("map_3d_iou_50_95", truth, prediction, columns)
-    assert ours == 1.0 and math.isnan(theirs)  # type: ignore[arg-type]
+    assert ours == 1.0 and math.isnan(theirs)
 
 
 def test_volcano_rounds_its_error_to_a_whole_number() -> None:

@@ -69,10 +69,14 @@ def test_a_kernel_that_never_ends_is_ended_at_its_limit(alice: Pusher) -> None:
 
 
 def test_a_notebook_that_never_ends_is_ended_at_its_limit(alice: Pusher) -> None:
-    alice.push_notebook("Endless notebook", "print('begun')", "while True: pass", sessionTimeoutSeconds=3)
-    status, why = alice.wait("endless-notebook")
-    assert status == "ERROR" and "longer than its limit of 3 s" in why
-    assert "begun" in alice.log("endless-notebook") and sandboxes() == []
+    for limit in (3, 30, 80):  # which of them lets the notebook begin depends on the machine
+        cells = "print('begun')", "while True: pass"
+        alice.push_notebook("Endless notebook", *cells, sessionTimeoutSeconds=limit)
+        status, why = alice.wait("endless-notebook")
+        assert status == "ERROR" and f"longer than its limit of {limit} s" in why and sandboxes() == []
+        if "begun" in alice.log("endless-notebook"):
+            return
+    pytest.fail("the notebook never began")
 
 
 def test_the_limit_is_that_of_all_cells_together(alice: Pusher) -> None:
