@@ -13,7 +13,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from comind.llm.attempt import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.llm.budget import Budget, Reservation
@@ -26,23 +26,33 @@ from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
 from comind.llm.profiles import ModelSettings
 from comind.llm.replies import Answer
 from comind.llm.tokens import estimate_prompt_tokens
-from comind.state.records import EndpointFacts, LlmCall, ReplyFault
+from comind.state.records import EndpointFacts, LlmCall, Record
 from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
 from kaggle_runner.moments import Clock, stamp
 
 if TYPE_CHECKING:
     import httpx2
 
+R = TypeVar("R", bound=Record)
 _CHECK_SECONDS: Final = 120.0
 """A local server may have to load the model first."""
 
 
 class CallLog(Protocol):
-    """Where calls are kept. What is saved has been committed when the method returns."""
+    """The run's store. What is saved has been committed when the method returns."""
 
-    def get_call(self, id: str) -> LlmCall | None: ...
-    def save_call(self, call: LlmCall) -> None: ...
-    def save_fault(self, fault: ReplyFault) -> None: ...
+    def get(self, record: type[R], id: str) -> R | None: ...
+    def save(self, *records: Record) -> None: ...
+
+
+class NoLog:
+    """For clients whose calls belong to no run."""
+
+    def get(self, record: type[R], id: str) -> R | None:
+        return None
+
+    def save(self, *records: Record) -> None:
+        return None
 
 
 def _untold(kind: str, message: str) -> None:
@@ -100,7 +110,7 @@ class ModelClient:
         prices: PriceBook | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
-        self._log = log
+        self.log = log
         self._budget = budget
         self._clock = clock
         self._run = run
@@ -125,7 +135,7 @@ class ModelClient:
         help), ModelUnavailable (all tries failed) and ConfigError (dollar limit without a price); with
         fallbacks, the error of the first endpoint asked when none could answer.
         """
-        recorded = self._log.get_call(key.id)
+        recorded = self.log.get(LlmCall, key.id)
         if recorded is not None:
             return Reply(recorded.reply, recorded.finish_reason, recorded, replayed=True)
         first: ModelError | None = None
@@ -146,10 +156,6 @@ class ModelClient:
             first = refusal or ModelUnavailable(f"no endpoint answers for the {role}")
         # The SDK's exception is not shown as the cause: it may hold the key in the server's words.
         raise first from None
-
-    def note_fault(self, fault: ReplyFault) -> None:
-        """Keeps that a reply could not be read (comind.llm.question finds out)."""
-        self._log.save_fault(fault)
 
     async def check(self) -> list[EndpointFacts]:
         """One small question to every distinct endpoint, so that a wrong key or name shows before a run.
@@ -288,7 +294,7 @@ class ModelClient:
                     fault = None  # twice cut off: the text there is goes to the caller, marked `length`
                 seconds = self._clock.monotonic() - started
                 call = self._call(line, role, key, messages, answer, seconds, self._call_id(key, fault))
-                self._log.save_call(call)
+                self.log.save(call)
                 self._budget.record(call)
             finally:
                 self._budget.release(reservation)
@@ -326,7 +332,7 @@ class ModelClient:
         if fault is None:
             return key.id
         number = 1
-        while self._log.get_call(f"{key.id}/unusable-{number}") is not None:
+        while self.log.get(LlmCall, f"{key.id}/unusable-{number}") is not None:
             number += 1
         return f"{key.id}/unusable-{number}"
 

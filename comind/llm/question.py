@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from comind.llm.client import CallKey, Reply
+from comind.llm.client import CallKey, CallLog, Reply
 from comind.llm.faults import ContextOverflow
 from comind.llm.formats import MalformedReply
 from comind.llm.tokens import estimate_prompt_tokens
@@ -37,14 +37,14 @@ _LEAST_CHARACTERS: Final = 400
 
 
 class Asker(Protocol):
+    """Who answers: a model's client, a recording, or one of these within the run's time."""
+
+    @property
+    def log(self) -> CallLog:
+        """Holds the replies, and which of them could not be read."""
+        ...
+
     async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply: ...
-
-
-@runtime_checkable
-class KeepsFaults(Protocol):
-    """An asker that remembers which replies could not be read; fakes and recordings need not."""
-
-    def note_fault(self, fault: ReplyFault) -> None: ...
 
 
 class Parsed(NamedTuple, Generic[T]):
@@ -159,13 +159,12 @@ def _fitted(conversation: Messages, tokens: int) -> list[dict[str, str]]:
 
 def _note(client: Asker, reply: Reply, complaint: MalformedReply, step: Rung) -> None:
     """The same row however often a resumed run comes by here."""
-    if isinstance(client, KeepsFaults):
-        call = reply.call
-        fault = ReplyFault(
-            id=call.id, model=call.model, role=call.role, kind=call.kind,
-            fault=complaint.message, step=step, at=call.at,
-        )  # fmt: skip
-        client.note_fault(fault)
+    call = reply.call
+    fault = ReplyFault(
+        id=call.id, model=call.model, role=call.role, kind=call.kind,
+        fault=complaint.message, step=step, at=call.at,
+    )  # fmt: skip
+    client.log.save(fault)
 
 
 def _complaint(reply: Reply, error: MalformedReply) -> list[dict[str, str]]:

@@ -13,17 +13,17 @@ from comind.config import DEFAULT_MAX_DOLLARS, ROLES, RunConfig
 from comind.control import Control, while_wanted
 from comind.llm.attempt import Tell
 from comind.llm.budget import Budget
-from comind.llm.client import CallKey, ModelClient, Reply
+from comind.llm.client import CallKey, CallLog, ModelClient, NoLog, Reply
 from comind.llm.endpoints import Endpoint, endpoints_by_role, fallback_endpoints
 from comind.llm.price_book import PriceBook
 from comind.llm.prices import FREE, parse_prices
 from comind.llm.probe import told
 from comind.llm.profiles import ModelSettings
-from comind.llm.question import Asker, KeepsFaults
+from comind.llm.question import Asker
 from comind.run.recorded import RecordedModel
 from comind.run.recording import read_recording
 from comind.run.window import effective_context
-from comind.state.records import EndpointFacts, LlmCall, ReplyFault
+from comind.state.records import EndpointFacts, LlmCall
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import AgentLimitReached, LimitReached
@@ -31,35 +31,6 @@ from kaggle_runner.moments import Clock
 
 if TYPE_CHECKING:
     import httpx2
-
-
-class StoredCalls:
-    """The store as the model client's log: a reply is committed before it is used."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def get_call(self, id: str) -> LlmCall | None:
-        return self._store.get(LlmCall, id)
-
-    def save_call(self, call: LlmCall) -> None:
-        self._store.save(call)
-
-    def save_fault(self, fault: ReplyFault) -> None:
-        self._store.save(fault)
-
-
-class _Unrecorded:
-    """For the check before a run exists."""
-
-    def get_call(self, id: str) -> LlmCall | None:
-        return None
-
-    def save_call(self, call: LlmCall) -> None:
-        return None
-
-    def save_fault(self, fault: ReplyFault) -> None:
-        return None
 
 
 class Timely:
@@ -71,16 +42,12 @@ class Timely:
 
     def __init__(self, client: Asker, control: Control) -> None:
         self._client = client
+        self.log = client.log
         self._control = control
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         """As the client's. Raises LimitReached with the reason when the reply is not waited for any more."""
         return await while_wanted(self._answer(role, key, messages), lambda: self._ended(key))
-
-    def note_fault(self, fault: ReplyFault) -> None:
-        """Handed on to a client that keeps faults."""
-        if isinstance(self._client, KeepsFaults):
-            self._client.note_fault(fault)
 
     async def _answer(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         try:
@@ -126,7 +93,7 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
     )
     remarks: list[str] = []
     client = _client(
-        config, environment, _Unrecorded(), budget, clock, tell=lambda kind, message: remarks.append(message)
+        config, environment, NoLog(), budget, clock, tell=lambda kind, message: remarks.append(message)
     )
     try:
         facts = await client.check()
@@ -161,7 +128,7 @@ async def open_models(
     """
     if config.replay:
         recording = read_recording(RunFolder(store.path.parent).recording)
-        yield ModelDesk(RecordedModel(recording, StoredCalls(store), clock), Budget())
+        yield ModelDesk(RecordedModel(recording, store, clock), Budget())
         return
     budget = Budget(
         max_dollars=_max_dollars(config, environment),
@@ -175,7 +142,7 @@ async def open_models(
     client = _client(
         config,
         environment,
-        StoredCalls(store),
+        store,
         budget,
         clock,
         facts=store.all(EndpointFacts),
@@ -231,7 +198,7 @@ def _untold(kind: str, message: str) -> None:
 def _client(
     config: RunConfig,
     environment: Mapping[str, str],
-    log: StoredCalls | _Unrecorded,
+    log: CallLog,
     budget: Budget,
     clock: Clock,
     *,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from comind.llm.client import CallKey, CallLog, Reply
 from comind.run.recording import Recorded, Recording, recorded_name
-from comind.state.records import LlmCall, ReplyFault
+from comind.state.records import LlmCall
 from kaggle_runner.errors import ModelUnavailable
 from kaggle_runner.moments import Clock, stamp
 
@@ -20,20 +20,16 @@ class RecordedModel:
 
     def __init__(self, recording: Recording, log: CallLog, clock: Clock) -> None:
         self._recording = recording
-        self._log = log
+        self.log = log
         self._clock = clock
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         """The reply recorded under `key`, whatever the prompt. ModelUnavailable names a missing key."""
-        stored = self._log.get_call(key.id)
+        stored = self.log.get(LlmCall, key.id)
         if stored is None:
             stored = self._call(role, key, messages, self._find(key))
-            self._log.save_call(stored)
+            self.log.save(stored)
         return Reply(stored.reply, stored.finish_reason, stored, replayed=True)
-
-    def note_fault(self, fault: ReplyFault) -> None:
-        """Kept as a model's own would be: what a parser makes of old replies is what a replay may be for."""
-        self._log.save_fault(fault)
 
     def _find(self, key: CallKey) -> Recorded:
         recorded = self._recording.replies.get(key.id)

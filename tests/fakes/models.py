@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from comind.llm.client import CallKey, Reply
+from comind.llm.client import CallKey, NoLog, Reply
 from comind.state.records import LlmCall
 
 REPORT = "<pipeline>p</pipeline><summary>=== model ===\neffectiveness: 2 - little was measured</summary>"
@@ -26,6 +26,8 @@ class Question:
 
 class InstantModel:
     """Answers by a function of the question, or turns from a list, with a report and a content monitor."""
+
+    log = NoLog()
 
     def __init__(self, answer: Callable[[Question], str] | Sequence[str]) -> None:
         self._answer = answer if callable(answer) else self._from_list

@@ -18,7 +18,6 @@ from comind.llm.formats import MalformedReply
 from comind.roles import analyzer, coder, coordinator, evaluator, monitor, proposer, scripter
 from comind.roles.desk import Brief, Desk
 from comind.roles.prompts import Prompts
-from comind.run.models import StoredCalls
 from comind.run.recorded import RecordedModel
 from comind.run.recording import Recorded, Recording, read_recording
 from comind.state.records import Agent, Cell, Event, Report
@@ -99,7 +98,7 @@ def store(tmp_path: Path) -> Any:
 async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
     """Every cell ends as the recorded one did, with a name that is not defined."""
     failed = CellResult("error", "NameError: name 'pixels' is not defined", error_name="NameError")
-    model = RecordedModel(recording, StoredCalls(store), SYSTEM_CLOCK)
+    model = RecordedModel(recording, store, SYSTEM_CLOCK)
     agent, draft = make_agent(steps=steps)
     shop = make_workshop(store, model, open_notebook=ToldSession.opener(lambda code: failed))
     return await CodingAgent(shop, agent, draft, seconds=600, resources={}, executor=HERE).run()

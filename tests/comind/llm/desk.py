@@ -20,7 +20,6 @@ from comind.llm.price_book import PriceBook
 from comind.llm.prices import Price
 from comind.llm.profiles import ModelSettings
 from comind.llm.transport import open_http
-from comind.run.models import StoredCalls
 from comind.state.records import EndpointFacts, LlmCall
 from comind.state.store import Store
 from tests.fakes.clocks import HandClock
@@ -98,7 +97,7 @@ def desk_opener(folder: Path) -> OpenDesk:
                 endpoints={"coder": Endpoint(model, server.url, api_key)},
                 fallbacks=fallbacks,
                 facts=facts,
-                log=StoredCalls(store),
+                log=store,
                 budget=purse,
                 clock=room,
                 rng=random.Random(0),

@@ -20,7 +20,6 @@ from comind.llm.client import CallKey, ModelClient
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import ContextOverflow
 from comind.llm.profiles import ModelSettings
-from comind.run.models import StoredCalls
 from comind.state.store import Store
 from kaggle_runner.errors import ModelRefused, ModelUnavailable
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -43,7 +42,7 @@ def opened(tmp_path: Path) -> OpenClient:
         with Store(tmp_path / "run.sqlite") as store:
             client = ModelClient(
                 endpoints={"coder": Endpoint("gpt-4o-mini", llmock.base_url("openai"), "sk-judge")},
-                log=StoredCalls(store),
+                log=store,
                 budget=Budget(),
                 clock=SYSTEM_CLOCK,
                 rng=random.Random(0),

@@ -14,7 +14,7 @@ from comind.llm.client import ModelClient
 from comind.llm.endpoints import Endpoint
 from comind.llm.probe import told
 from comind.llm.profiles import ModelSettings
-from comind.run.models import StoredCalls, check_models, record_check
+from comind.run.models import check_models, record_check
 from comind.run.window import effective_context, fitted_config
 from comind.state.records import EndpointFacts
 from comind.state.store import Store
@@ -45,7 +45,7 @@ async def test_a_check_of_a_server_that_is_not_there_says_so(desk: OpenDesk) -> 
     room = HandClock()
     client = ModelClient(
         endpoints={"coder": Endpoint("m", url)},
-        log=StoredCalls(d.store),
+        log=d.store,
         budget=Budget(),
         clock=room,
         rng=random.Random(0),
@@ -125,7 +125,7 @@ async def test_what_a_server_refuses_is_learned_once_for_all_engines_of_the_run(
         later = ModelClient(
             endpoints={"coder": Endpoint("o4-mini", address)},
             facts=[facts],
-            log=StoredCalls(store),
+            log=store,
             budget=Budget(),
             clock=room,
             rng=random.Random(0),

@@ -16,7 +16,6 @@ from comind.llm.endpoints import Endpoint
 from comind.llm.formats import MalformedReply
 from comind.llm.prices import FREE, Price
 from comind.roles.coder import parse_turn
-from comind.run.models import StoredCalls
 from comind.state.store import Store
 from tests.comind.llm.desk import KEY, QUESTION, OpenDesk
 from tests.fakes.clocks import HandClock
@@ -133,7 +132,7 @@ async def test_an_in_process_transport_answers_in_place_of_the_network(tmp_path:
     with Store(tmp_path / "run.sqlite", clock=room) as store:
         client = ModelClient(
             endpoints={"coder": endpoint},
-            log=StoredCalls(store),
+            log=store,
             budget=Budget(max_dollars=0.0001),
             clock=room,
             rng=random.Random(0),

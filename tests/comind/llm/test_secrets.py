@@ -14,7 +14,7 @@ from comind.config import RunConfig
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient
 from comind.llm.endpoints import HOSTED_URL, Endpoint
-from comind.run.models import StoredCalls, check_models, open_models, record_check
+from comind.run.models import check_models, open_models, record_check
 from comind.state.store import Store
 from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -136,7 +136,7 @@ async def test_only_openais_own_host_gets_a_cache_key_and_a_refusal_ends_it(tmp_
                 "monitor": Endpoint("other", "https://gateway.example/v1"),
             },
             run="fruit-1",
-            log=StoredCalls(store),
+            log=store,
             budget=Budget(),
             clock=room,
             rng=random.Random(0),

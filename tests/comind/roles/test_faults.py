@@ -47,6 +47,7 @@ class Everyone:
 
     def __init__(self, d: ModelDesk) -> None:
         self._desk = d
+        self.log = d.client.log
 
     async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         return await self._desk.client.ask("coder", key, messages)

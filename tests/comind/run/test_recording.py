@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comind.config import load_config
-from comind.llm.client import CallKey
+from comind.llm.client import CallKey, NoLog
 from comind.llm.formats import MalformedReply
 from comind.llm.question import ask_parsed
 from comind.run.models import open_models
@@ -28,7 +28,7 @@ from comind.run.recording import (
     recording_of,
     settings_of,
 )
-from comind.state.records import EndpointFacts, LlmCall, ReplyFault, Run
+from comind.state.records import EndpointFacts, LlmCall, Record, ReplyFault, Run
 from comind.state.runs import RunFolder, create_run
 from comind.state.store import Store
 from comind_tui.cli import main
@@ -68,21 +68,19 @@ def key(attempt: int) -> CallKey:
     return CallKey("proposer", 1, "filter", attempt)
 
 
-class Calls:
+class Calls(NoLog):
     """A call log in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[str, LlmCall] = {}
         self.faults: list[ReplyFault] = []
 
-    def get_call(self, id: str) -> LlmCall | None:
-        return self.kept.get(id)
-
-    def save_call(self, call: LlmCall) -> None:
-        self.kept[call.id] = call
-
-    def save_fault(self, fault: ReplyFault) -> None:
-        self.faults.append(fault)
+    def save(self, *records: Record) -> None:
+        for record in records:
+            if isinstance(record, LlmCall):
+                self.kept[record.id] = record
+            elif isinstance(record, ReplyFault):
+                self.faults.append(record)
 
 
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz"])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from comind.control import Control
-from comind.llm.client import CallKey, Reply
+from comind.llm.client import CallKey, NoLog, Reply
 from comind.run.models import Timely
 from kaggle_runner.errors import AgentLimitReached, LimitReached
 from tests.fakes.clocks import HandClock
@@ -17,6 +17,8 @@ from tests.fakes.models import reply_to
 
 class SlowModel:
     """Answers when told to; knows whether it was left waiting."""
+
+    log = NoLog()
 
     def __init__(self) -> None:
         self.answer = asyncio.Event()
@@ -75,6 +77,8 @@ async def test_a_report_may_use_some_of_the_time_kept_back() -> None:
 
 class Refusing:
     """A client whose budget says no."""
+
+    log = NoLog()
 
     def __init__(self, error: LimitReached) -> None:
         self._error = error
