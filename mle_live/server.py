@@ -31,7 +31,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaggle_runner.errors import MachineError
-from kaggle_runner.files import whole_file
 from kaggle_runner.moments import Clock
 from mle_live.api.account import AccountApi
 from mle_live.api.competitions import CompetitionApi
@@ -71,7 +70,6 @@ def create_app(service: Service) -> Starlette:
             Route("/healthz", _healthy),
             Route("/api/v1/{service}/{method}", routes.call, methods=["POST"]),
             Route("/v1/{service}/{method}", routes.call, methods=["POST"]),
-            Route("/_upload/{token}", routes.upload, methods=["PUT"]),
             Route("/_blob/{token}", service.blobs.put, methods=["PUT"]),
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
@@ -177,27 +175,6 @@ class _Routes:
             return None
         user = self._service.state.user_of_token(key)
         return user if user is not None and user.username == username else None
-
-    async def upload(self, request: Request) -> Response:
-        """The bytes of a submission, to the address that StartSubmissionUpload gave (the permission)."""
-        token = request.path_params["token"]
-        upload = self._service.uploads.get(token)
-        if upload is None:
-            raise RpcError(404, "Unknown upload")
-        target = self._service.upload_path(token)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        size = 0
-        with whole_file(target) as file:  # a client may send the same upload twice at once
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > upload.size:
-                    raise RpcError(413, f"More bytes came than the {upload.size} that were announced")
-                file.write(chunk)
-            if size != upload.size:
-                raise RpcError(400, f"{size} bytes came, {upload.size} were announced")
-            if self._service.uploads.get(token) is not upload:
-                raise RpcError(404, "Unknown upload")  # submitted or given up meanwhile
-        return Response(status_code=201)
 
     async def kernel_log(self, request: Request) -> Response:
         call = await run_in_threadpool(self._call, request)

@@ -11,7 +11,6 @@ import logging
 import math
 import secrets
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,16 +73,8 @@ class Call:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class PendingUpload:
-    user_id: int
-    competition: str
-    file_name: str
-    size: int
-
-
 class Service:
-    """The server's parts. `state_dir` receives state.sqlite, submissions, uploads and packed downloads."""
+    """The server's parts. `state_dir` receives state.sqlite, submissions, uploads and outputs."""
 
     def __init__(
         self,
@@ -106,8 +97,6 @@ class Service:
         self.clock = clock
         self.reveal_private = reveal_private
         self.limits = limits or ServerLimits()
-        self.uploads: dict[str, PendingUpload] = {}
-        self._lock = threading.Lock()
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
@@ -116,8 +105,6 @@ class Service:
         self.posts = PostStore(self.state)
         self.rules = RulesStore(self.state, required=self.limits.rules_required)
         self.rates = RateLimit(self.limits.calls_per_minute)
-        # Uploads that were not submitted before the last stop: their tokens are gone with it.
-        shutil.rmtree(self.state_dir / "uploads", ignore_errors=True)
         self._secret = secrets.token_bytes(32)
         # One worker: a metric may need much memory, and grading in order keeps the day's count simple.
         self._grader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
@@ -205,39 +192,6 @@ class Service:
         return hmac.new(self._secret, path.encode(), hashlib.sha256).hexdigest()[:32]
 
     # -- submissions ------------------------------------------------------------------------------------
-
-    def begin_upload(self, upload: PendingUpload) -> str:
-        """Announce an upload; its token. A user's oldest unused uploads make room for many new ones."""
-        token = secrets.token_hex(16)
-        with self._lock:
-            self.uploads[token] = upload
-            own = [known for known, other in self.uploads.items() if other.user_id == upload.user_id]
-            stale = own[: -self.limits.open_uploads]
-            for known in stale:
-                del self.uploads[known]
-        for known in stale:
-            self.upload_path(known).unlink(missing_ok=True)
-        return token
-
-    def upload_path(self, token: str) -> Path:
-        return self.state_dir / "uploads" / token
-
-    def take_upload(self, token: str, call: Call, slug: str) -> tuple[PendingUpload, Path]:
-        """A finished upload of this user for this competition; RpcError 400 otherwise. Taken once only."""
-        with self._lock:
-            upload = self.uploads.get(token)
-            if upload is None or (upload.user_id, upload.competition) != (call.user.id, slug):
-                raise RpcError(400, "Unknown upload token. Start the upload again.")
-            path = self.upload_path(token)
-            if not path.is_file():
-                raise RpcError(400, "The upload is not complete.")
-            del self.uploads[token]
-        return upload, path
-
-    def return_upload(self, token: str, upload: PendingUpload) -> None:
-        """Make a taken upload available again, for a submission that was refused."""
-        with self._lock:
-            self.uploads[token] = upload
 
     def submission_path(self, ref: int) -> Path:
         return self.state_dir / "submissions" / f"{ref}.csv"

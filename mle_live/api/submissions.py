@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from kagglesdk.competitions.types import competition_api_service as messages
@@ -14,35 +13,53 @@ from kagglesdk.competitions.types.submission_status import SubmissionStatus
 from mle_live.api.competitions import COMPETITIONS
 from mle_live.api.kernels import find_kernel
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.service import Api, Call, PendingUpload, Service
-from mle_live.stores.state import StoredSubmission
+from mle_live.service import Api, Call, Service
+from mle_live.stores.state import StoredSubmission, User
 from mle_live.wire import Rpc, RpcError, denied, not_found
 from mle_live.wire_types import message, page
 
 
 class SubmissionApi(Api):
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._announced: dict[str, tuple[int, str]] = {}
+        """Token of an upload → user's id and competition's slug, oldest first."""
+
     @Rpc(f"{COMPETITIONS}/StartSubmissionUpload", messages.ApiStartSubmissionUploadRequest, rules=True)
     def start_upload(self, call: Call, request: Any) -> Any:
         competition = self._service.competition(request.competition_name or "")
-        name = PurePosixPath(request.file_name.replace("\\", "/")).name
-        self._check(name, request.content_length)
-        upload = PendingUpload(call.user.id, competition.slug, name, request.content_length)
-        token = self._service.begin_upload(upload)
-        address = f"{call.address}/_upload/{token}"
-        return message(messages.ApiStartSubmissionUploadResponse, token=token, create_url=address)
+        self._check(request.file_name, request.content_length)
+        self._make_room(call.user)
+        blob = self._service.blobs.start(call.user, request.file_name, request.content_length)
+        self._announced[blob.token] = (call.user.id, competition.slug)
+        address = f"{call.address}/_blob/{blob.token}"
+        return message(messages.ApiStartSubmissionUploadResponse, token=blob.token, create_url=address)
+
+    def _make_room(self, user: User) -> None:
+        """Of a user's uploads that wait to be submitted, the oldest are forgotten."""
+        own = [token for token, (user_id, _) in list(self._announced.items()) if user_id == user.id]
+        for token in own[: 1 - self._service.limits.open_uploads]:
+            self._announced.pop(token, None)
+            if blob := self._service.blobs.find(token):
+                self._service.blobs.forget(blob)
 
     @Rpc(f"{COMPETITIONS}/CreateSubmission", messages.ApiCreateSubmissionRequest, rules=True)
     def create(self, call: Call, request: Any) -> Any:
         service, competition = self._service, self._service.competition(request.competition_name)
         token = request.blob_file_tokens
-        upload, path = service.take_upload(token, call, competition.slug)
-        description = request.submission_description or ""
+        whose = (call.user.id, competition.slug)
+        # taken once only, unless the submission is refused
+        if self._announced.get(token) != whose or self._announced.pop(token, None) is None:
+            raise RpcError(400, "Unknown upload token. Start the upload again.")
         try:
-            ref = self._add(call, competition, upload.file_name, upload.size, description)
+            blob = service.blobs.complete(token, call.user)
+            description = request.submission_description or ""
+            ref = self._add(call, competition, blob.name, blob.size, description)
         except RpcError:
-            service.return_upload(token, upload)
+            self._announced[token] = whose
             raise
-        service.grade_kept(ref, path.replace)
+        service.grade_kept(ref, blob.path.replace)
+        service.blobs.forget(blob)
         told = f"Successfully submitted to {competition.title}"
         return message(messages.ApiCreateSubmissionResponse, message=told, ref=ref)
 

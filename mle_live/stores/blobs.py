@@ -1,4 +1,4 @@
-"""Uploads that can be resumed: what a client sends before it creates a dataset from it.
+"""Uploads that can be resumed: what a client sends before it makes a submission or a dataset of it.
 
 The protocol is the one of Google Cloud Storage's resumable uploads, as far as the official client speaks it:
 PUT of the whole file, PUT of the rest with `Content-Range: bytes A-B/N`, and the question `bytes */N`, which
@@ -8,13 +8,14 @@ removed after a week.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -57,8 +58,7 @@ class BlobStore:
         self._state = state
         self._folder = folder
         self._most = most_bytes
-        self._busy: set[str] = set()
-        self._lock = threading.Lock()
+        self._receiving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         state.run(_SCHEMA, ())
         self._forget_old()
 
@@ -109,21 +109,16 @@ class BlobStore:
         wanted = request.headers.get("content-range", "")
         if _QUESTION.fullmatch(wanted):
             return _progress(blob)
-        start = self._start_of(blob, wanted)
-        if start is None:
+        async with self._receiving.setdefault(token, asyncio.Lock()):  # a client may send it twice at once
+            start = self._start_of(blob, wanted)
+            if start is None:
+                return _progress(blob)
+            try:
+                with blob.path.open("r+b" if blob.path.exists() else "wb") as file:
+                    await self._receive(request, blob, file, start)
+            except ClientDisconnect:
+                return Response(status_code=400)
             return _progress(blob)
-        with self._lock:
-            if token in self._busy:
-                raise RpcError(409, "This upload is being received already")
-            self._busy.add(token)
-        try:
-            with blob.path.open("r+b" if blob.path.exists() else "wb") as file:
-                await self._receive(request, blob, file, start)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        finally:
-            self._busy.discard(token)
-        return _progress(blob)
 
     @staticmethod
     def _start_of(blob: Blob, wanted: str) -> int | None:

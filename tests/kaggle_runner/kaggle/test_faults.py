@@ -62,7 +62,7 @@ async def test_a_login_page_is_no_answer_and_is_asked_past_twice(
 async def test_an_upload_that_is_cut_off_is_repeated_and_submitted_once(
     client: KaggleClient, line: KaggleLine, file: Path, fault: Fault
 ) -> None:
-    line.spoil("/_upload/", fault, fault)
+    line.spoil("/_blob/", fault, fault)
     line.spoil("StartSubmissionUpload", fault)
     ref = await client.submit(SLUG, file, "once")
     assert [one.ref for one in await client.submissions(SLUG)] == [ref]

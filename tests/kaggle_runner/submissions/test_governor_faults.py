@@ -110,7 +110,7 @@ async def test_what_may_still_arrive_is_looked_for_as_long_when_the_machines_tim
     assert clock.slept == [10] * 9
 
 
-@pytest.mark.parametrize("step", ["StartSubmissionUpload", "_upload"])
+@pytest.mark.parametrize("step", ["StartSubmissionUpload", "_blob"])
 @pytest.mark.parametrize("fault", ["cut half-way", "500", "429", "answer lost"])
 async def test_a_spoilt_upload_is_repeated_and_submitted_once(
     step: str, fault: Fault, server: RunningServer, line: KaggleLine, book: AccountBook, tmp_path: Path
@@ -217,7 +217,7 @@ async def test_a_score_that_cannot_be_asked_for_now_comes_with_the_next_look(
 
 
 STEPS = (
-    "GetCompetition", "GetSubmissionLimits", "ListSubmissions", "StartSubmissionUpload", "_upload",
+    "GetCompetition", "GetSubmissionLimits", "ListSubmissions", "StartSubmissionUpload", "_blob",
     "CreateSubmission", "GetSubmission",
 )  # fmt: skip
 FAULTS: tuple[Fault, ...] = ("500", "429", "never arrived", "answer lost", "cut half-way", "body cut", "html")
