@@ -14,11 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from kaggle_runner.databases import PERMISSIONS, explained, open_for_writing, require, transaction, upsert
+from kaggle_runner.databases import (
+    PERMISSIONS,
+    Closed,
+    explained,
+    open_for_writing,
+    require,
+    transaction,
+    upsert,
+)
 from kaggle_runner.errors import AccountBusy, Unusable
 from kaggle_runner.rows import Column, from_row
 
@@ -31,7 +38,7 @@ def account_name(username: str, base_url: str) -> str:
     return f"{username}@{urlsplit(base_url).netloc}"
 
 
-class AccountBook:
+class AccountBook(Closed):
     """One account's rows in the state folder's `kaggle.sqlite`. Use it from one thread; opening is cheap."""
 
     def __init__(self, path: Path, account: str) -> None:
@@ -101,11 +108,3 @@ class AccountBook:
 
     def close(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kaggle_runner.errors import Unusable
 from kaggle_runner.rows import Column
@@ -118,6 +118,19 @@ def open_for_writing(path: Path, *, any_thread: bool = False) -> sqlite3.Connect
             connection.close()
             raise
         return connection
+
+
+class Closed:
+    """A `with` statement closes it at its end."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextmanager

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from comind.state.reader import Reader
 from comind.state.records import Event, Record
 from comind.state.schema import complete
-from kaggle_runner.databases import explained, open_for_writing, transaction, upsert
+from kaggle_runner.databases import Closed, explained, open_for_writing, transaction, upsert
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock, stamp
 from kaggle_runner.rows import to_row
 
 
-class Store(Reader):
+class Store(Reader, Closed):
     """Reads like a `Reader` and writes. Every call commits before it returns: durable before visible."""
 
     def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -50,11 +49,3 @@ class Store(Reader):
 
     def close(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

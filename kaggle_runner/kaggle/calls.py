@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.answers import LONGEST_LIST, MOST_OF_A_LIST, MOST_PAGES
@@ -60,20 +60,19 @@ class ClientBase:
 
     async def _read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Repeated after passing trouble."""
-        return await self._in_thread(self._transport.read, what, call, competition)
+        return await self._in_thread(what, call, competition, write=False)
 
     async def _write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Done once. KaggleError says `maybe_done` where the answer did not come."""
-        return await self._in_thread(self._transport.write, what, call, competition)
+        return await self._in_thread(what, call, competition, write=True)
 
     async def _in_thread(
-        self, way: Any, what: str, call: Callable[[Wire], Answer], competition: str
+        self, what: str, call: Callable[[Wire], Answer], competition: str, *, write: bool
     ) -> Answer:
         given_up = threading.Event()
         try:
-            return cast(
-                Answer,
-                await asyncio.to_thread(way, what, call, competition=competition, given_up=given_up),
+            return await asyncio.to_thread(
+                self._transport.call, what, call, write=write, competition=competition, given_up=given_up
             )
         except asyncio.CancelledError:
             given_up.set()  # the thread would go on trying, and hold up the end of the program

@@ -23,7 +23,7 @@ from kagglesdk.security.services.oauth_service import OAuthClient
 from requests.adapters import HTTPAdapter
 
 from kaggle_runner.bodies import BadAnswer
-from kaggle_runner.errors import ConfigError, KaggleError
+from kaggle_runner.errors import ConfigError
 from kaggle_runner.kaggle.answers import Answer, time_heads
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
@@ -105,11 +105,12 @@ class KaggleTransport:
         self.clock_offset: float | None = None
         """The server's clock minus ours in seconds, by its newest answer; None before the first."""
 
-    def read(
+    def call(
         self,
         what: str,
         call: Callable[[Wire], Found],
         *,
+        write: bool,
         competition: str = "",
         given_up: threading.Event | None = None,
     ) -> Found:
@@ -117,33 +118,9 @@ class KaggleTransport:
 
         A server that has never answered gets three tries, since its address may be a typing mistake, and so
         does an answer that cannot be read, such as a page. Whoever waits sets `given_up` to end the waiting.
+        The server gets what is to `write` once at most: again only where no connection was made. Where its
+        answer did not come, the KaggleError says `maybe_done`.
         """
-        return self._tried(what, call, lambda failure: failure.may_pass, competition, given_up)
-
-    def write(
-        self,
-        what: str,
-        call: Callable[[Wire], Found],
-        *,
-        competition: str = "",
-        given_up: threading.Event | None = None,
-    ) -> Found:
-        """Run `call` so that the server gets it once at most: again only where no connection was made.
-
-        Where its answer did not come, the KaggleError says `maybe_done`.
-        """
-        return self._tried(what, call, lambda failure: failure.never_sent, competition, given_up, write=True)
-
-    def _tried(
-        self,
-        what: str,
-        call: Callable[[Wire], Found],
-        again: Callable[[Failed], bool],
-        competition: str,
-        given_up: threading.Event | None,
-        *,
-        write: bool = False,
-    ) -> Found:
         wait = self._retries.first_wait
         attempt = 0
         while True:
@@ -155,8 +132,16 @@ class KaggleTransport:
                 few = failure.unreadable or not known
                 tries = min(self._retries.tries, _TRIES_OF_A_STRANGER) if few else self._retries.tries
                 pause = max(wait, min(failure.retry_after, _LONGEST_ASKED_WAIT))
-                if attempt >= tries or not again(failure) or self._is_given_up(pause, given_up):
-                    raise self._explained(what, failure, competition, write=write) from None
+                again = attempt < tries and (failure.never_sent if write else failure.may_pass)
+                if not again or self._is_given_up(pause, given_up):
+                    raise explain(
+                        what,
+                        failure,
+                        place=self.base_url,
+                        loopback=self.is_loopback,
+                        competition=competition,
+                        write=write,
+                    ) from None
                 wait = min(wait * 2, _LONGEST_WAIT)
 
     def _is_given_up(self, seconds: float, given_up: threading.Event | None) -> bool:
@@ -201,16 +186,6 @@ class KaggleTransport:
         except ValueError:
             return
         self.clock_offset = said - self._clock.now().timestamp()
-
-    def _explained(self, what: str, failure: Failed, competition: str, *, write: bool = False) -> KaggleError:
-        return explain(
-            what,
-            failure,
-            place=self.base_url,
-            loopback=self.is_loopback,
-            competition=competition,
-            write=write,
-        )
 
 
 class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has no types

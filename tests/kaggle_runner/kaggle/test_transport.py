@@ -98,7 +98,7 @@ def test_reads_are_tried_again_after_passing_trouble(scripted: Scripted) -> None
     ]
     waits: list[float] = []
     transport = KaggleTransport(scripted.url, "t", retries=Retries(5, 0.5), sleep=waits.append)
-    assert transport.read("tiny", get_competition) == "Tiny"
+    assert transport.call("tiny", get_competition, write=False) == "Tiny"
     assert waits == [0.5, 7.0, 2.0]
 
 
@@ -106,7 +106,7 @@ def test_reads_give_up_with_the_servers_words(scripted: Scripted) -> None:
     scripted.answers = [error(500, "kaput")]
     transport = KaggleTransport(scripted.url, "t", retries=Retries(3, 0), sleep=lambda _: None)
     with pytest.raises(KaggleError, match="kaput") as failure:
-        transport.read("tiny", get_competition)
+        transport.call("tiny", get_competition, write=False)
     assert failure.value.status == 500 and len(scripted.asked) == 3
 
 
@@ -116,7 +116,7 @@ def test_reads_give_up_with_the_servers_words(scripted: Scripted) -> None:
 def test_refusals_are_not_repeated(scripted: Scripted, status: int, hint: str) -> None:
     scripted.answers = [error(status, "no")]
     with pytest.raises(KaggleError) as failure:
-        KaggleTransport(scripted.url, "t", sleep=lambda _: None).read("tiny", get_competition)
+        KaggleTransport(scripted.url, "t", sleep=lambda _: None).call("tiny", get_competition, write=False)
     assert failure.value.status == status and hint in failure.value.hint and len(scripted.asked) == 1
 
 
@@ -129,7 +129,7 @@ def test_a_token_without_the_right_is_told_from_rules_and_from_a_phone(scripted:
     ):
         scripted.answers = [error(403, message)]
         with pytest.raises(KaggleError) as failure:
-            KaggleTransport(scripted.url, "t").read("tiny", get_competition, competition="tiny")
+            KaggleTransport(scripted.url, "t").call("tiny", get_competition, write=False, competition="tiny")
         hints.append(failure.value.hint)
     assert "token lacks the right" in hints[0]
     assert "https://www.kaggle.com/competitions/tiny/rules" in hints[1]
@@ -140,7 +140,7 @@ def test_an_error_under_status_200_is_an_error(scripted: Scripted) -> None:
     body = json.dumps({"code": 403, "message": "You must accept the rules"}).encode()
     scripted.answers = [(200, JSON, body)]
     with pytest.raises(KaggleError) as failure:
-        KaggleTransport(scripted.url, "t").read("tiny", get_competition)
+        KaggleTransport(scripted.url, "t").call("tiny", get_competition, write=False)
     assert failure.value.status == 403 and "rules" in failure.value.hint
 
 
@@ -148,12 +148,12 @@ def test_a_server_that_has_answered_once_is_waited_for_longer() -> None:
     waits: list[float] = []
     stranger = KaggleTransport("http://127.0.0.1:9", "t", retries=Retries(9, 0.5), sleep=waits.append)
     with pytest.raises(KaggleError, match="no connection"):
-        stranger.read("tiny", get_competition)
+        stranger.call("tiny", get_competition, write=False)
     assert waits == [0.5, 1.0]
     stranger.clock_offset = 0.0
     waits.clear()
     with pytest.raises(KaggleError, match="no connection"):
-        stranger.read("tiny", get_competition)
+        stranger.call("tiny", get_competition, write=False)
     assert sum(waits) > 60
 
 
@@ -162,7 +162,7 @@ def test_a_write_that_found_nobody_is_tried_again() -> None:
     transport = KaggleTransport("http://127.0.0.1:9", "t", retries=Retries(4, 0.5), sleep=waits.append)
     transport.clock_offset = 0.0  # it has answered before
     with pytest.raises(KaggleError) as failure:
-        transport.write("tiny", get_competition)
+        transport.call("tiny", get_competition, write=True)
     assert waits == [0.5, 1.0, 2.0] and not failure.value.maybe_done
 
 
@@ -179,14 +179,14 @@ async def test_nobody_waits_for_a_call_that_was_cancelled() -> None:
 def test_writes_are_never_repeated(scripted: Scripted) -> None:
     scripted.answers = [error(503, "away")]
     with pytest.raises(KaggleError):
-        KaggleTransport(scripted.url, "t", sleep=lambda _: None).write("tiny", get_competition)
+        KaggleTransport(scripted.url, "t", sleep=lambda _: None).call("tiny", get_competition, write=True)
     assert len(scripted.asked) == 1
 
 
 def test_a_page_of_html_is_no_answer(scripted: Scripted) -> None:
     scripted.answers = [(200, {"Content-Type": "text/html"}, b"<html>login</html>")]
     with pytest.raises(KaggleError, match="cannot be read"):
-        KaggleTransport(scripted.url, "t", sleep=lambda _: None).read("tiny", get_competition)
+        KaggleTransport(scripted.url, "t", sleep=lambda _: None).call("tiny", get_competition, write=False)
 
 
 def test_a_server_that_is_away_or_hangs_is_named() -> None:
@@ -198,9 +198,11 @@ def test_a_server_that_is_away_or_hangs_is_named() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         quick = Timeouts(connect=5, read=0.2)
         with pytest.raises(KaggleError, match="no answer in time"):
-            KaggleTransport(url, "t", timeouts=quick, retries=Retries(1)).read("tiny", get_competition)
+            KaggleTransport(url, "t", timeouts=quick, retries=Retries(1)).call(
+                "tiny", get_competition, write=False
+            )
     with pytest.raises(KaggleError, match="no connection") as away:
-        KaggleTransport(url, "t", retries=Retries(1)).read("tiny", get_competition)
+        KaggleTransport(url, "t", retries=Retries(1)).call("tiny", get_competition, write=False)
     assert "MLE-Live running" in away.value.hint
 
 
