@@ -1,13 +1,13 @@
-"""kagglesdk's messages: requests read with the types that they declare (the SDK takes any), answers made."""
+"""kagglesdk's messages: requests read with the types that they declare (the SDK takes any), answers in pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kagglesdk.kaggle_object import KaggleObject, ListSerializer, MapSerializer
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.wire import RpcError
 
 Item = TypeVar("Item")
@@ -25,23 +25,6 @@ def read_message(request_type: Any, body: Mapping[str, Any]) -> Any:
     ignored.
     """
     return request_type.from_dict(_checked_object(request_type, body))
-
-
-def message(kind: Any, /, **fields: Any) -> Any:
-    """A message of kagglesdk's class `kind` with these fields; None leaves one out.
-
-    Moments become the naive ones, in UTC, that kagglesdk writes with a `Z`. Raises TypeError for a field that
-    `kind` does not have, and for a value of another type.
-    """
-    unknown = fields.keys() - {field.field_name for field in kind._fields}
-    if unknown:
-        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
-    made = kind()
-    for name, value in fields.items():
-        if isinstance(value, datetime):
-            value = value.astimezone(UTC).replace(tzinfo=None)
-        setattr(made, name, list(value) if isinstance(value, tuple) else value)
-    return made
 
 
 def page_of(items: Sequence[Item], request: Any, usual: int = 20) -> tuple[list[Item], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from kaggle_runner.errors import KaggleError
@@ -58,13 +59,20 @@ class ClientBase:
     def credentials_kind(self) -> str:
         return "API token" if isinstance(self._credentials, str) else "user name and legacy key"
 
+    async def _ask(
+        self, what: str, call: str, request: Any, *, competition: str = "", write: bool = False
+    ) -> Any:
+        """What kagglesdk's method `call`, such as `kernels.get_kernel`, answers to the request.
+
+        Asked again after passing trouble, but what is to `write` once: KaggleError says `maybe_done` where the
+        answer did not come.
+        """
+        send = attrgetter(call)
+        return await self._in_thread(what, lambda wire: send(wire)(request), competition, write=write)
+
     async def _read(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
         """Repeated after passing trouble."""
         return await self._in_thread(what, call, competition, write=False)
-
-    async def _write(self, what: str, call: Callable[[Wire], Answer], *, competition: str = "") -> Answer:
-        """Done once. KaggleError says `maybe_done` where the answer did not come."""
-        return await self._in_thread(what, call, competition, write=True)
 
     async def _in_thread(
         self, what: str, call: Callable[[Wire], Answer], competition: str, *, write: bool
@@ -81,8 +89,8 @@ class ClientBase:
     async def _all_pages(
         self,
         what: str,
+        call: str,
         request: Any,
-        call: Callable[[Wire], Any],
         field: str,
         limit: int = 100_000,
         *,
@@ -91,20 +99,20 @@ class ClientBase:
     ) -> list[Any]:
         request.page_size = min(page_size, limit)
         rows: list[Any] = []
-        async for page in self._pages(what, request, call, competition=competition):
+        async for page in self._pages(what, call, request, competition=competition):
             rows += getattr(page, field) or []
             if len(rows) >= limit:
                 break
         return rows[:limit]
 
     async def _pages(
-        self, what: str, request: Any, call: Callable[[Wire], Any], *, competition: str = ""
+        self, what: str, call: str, request: Any, *, competition: str = ""
     ) -> AsyncIterator[Any]:
         """One answer after the other. Raises KaggleError for a list that does not end within the bounds."""
         until, size = self._clock.monotonic() + LONGEST_LIST, 0
 
         def measured(wire: Wire) -> tuple[Any, int]:
-            return call(wire), wire.http.bytes_read
+            return attrgetter(call)(wire)(request), wire.http.bytes_read
 
         for _ in range(MOST_PAGES):
             page, taken = await self._read(what, measured, competition=competition)

@@ -14,7 +14,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.calls import ClientBase, split_ref
 from kaggle_runner.kaggle.records import KernelInfo, KernelSource, Topic, TopicMessage
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.wire import flattened, http_error, kernel_info, utc
+from kaggle_runner.kaggle.wire import flattened, http_error, kernel_info, message, utc
 from kaggle_runner.notebook.text import notebook_to_text
 
 KernelSort = Literal["votes", "score", "date"]
@@ -34,17 +34,11 @@ class CommunityCalls(ClientBase):
         Kaggle orders by score but tells neither the score nor its direction. MLE-Live tells the direction;
         for kaggle.com give `higher_is_better`, or "score" takes the highest for the best.
         """
-        request = kernels.ApiListKernelsRequest()
-        request.competition, request.sort_by = slug, await self._kernel_order(slug, sort, higher_is_better)
-        found = await self._all_pages(
-            f"kernels of {slug}",
-            request,
-            lambda wire: wire.kernels.list_kernels(request),
-            "kernels",
-            limit,
-            competition=slug,
-            page_size=100,  # more are not given here
-        )
+        order = await self._kernel_order(slug, sort, higher_is_better)
+        request = message(kernels.ApiListKernelsRequest, competition=slug, sort_by=order)
+        what, call = f"kernels of {slug}", "kernels.list_kernels"
+        # more than a hundred on a page are not given here
+        found = await self._all_pages(what, call, request, "kernels", limit, competition=slug, page_size=100)
         return [kernel_info(item) for item in found]
 
     async def _kernel_order(self, slug: str, sort: KernelSort, higher: bool | None) -> Any:
@@ -60,9 +54,8 @@ class CommunityCalls(ClientBase):
     async def kernel_source(self, ref: str) -> KernelSource:
         """The code of the kernel `ref` (author/name). A notebook becomes `# %%` text."""
         author, name = split_ref(ref, "kernel")
-        request = kernels.ApiGetKernelRequest()
-        request.user_name, request.kernel_slug = author, name
-        found = await self._read(f"kernel {ref}", lambda wire: wire.kernels.get_kernel(request))
+        request = message(kernels.ApiGetKernelRequest, user_name=author, kernel_slug=name)
+        found = await self._ask(f"kernel {ref}", "kernels.get_kernel", request)
         text = found.blob.source
         if (found.blob.kernel_type or "").lower() == "notebook":
             try:
@@ -81,15 +74,13 @@ class CommunityCalls(ClientBase):
 
     async def topics(self, slug: str, limit: int = 100) -> list[Topic]:
         """Discussions of a competition, most votes first."""
-        request = competitions.ApiListCompetitionTopicsRequest()
-        request.competition_name = slug
-        request.sort_by = TopicListSortBy.TOPIC_LIST_SORT_BY_TOP
+        order = TopicListSortBy.TOPIC_LIST_SORT_BY_TOP
+        request = message(competitions.ApiListCompetitionTopicsRequest, competition_name=slug, sort_by=order)
         found: list[Any] = []
         while len(found) < limit:
             request.page = (request.page or 0) + 1
-            page = await self._read(
-                f"discussions of {slug}", lambda wire: wire.competitions.list_competition_topics(request)
-            )
+            call = "competitions.list_competition_topics"
+            page = await self._ask(f"discussions of {slug}", call, request)
             found += page.topics or []
             if not page.topics or len(found) >= page.total_count:
                 break
@@ -100,11 +91,9 @@ class CommunityCalls(ClientBase):
 
     async def topic_messages(self, slug: str, topic_id: int) -> list[TopicMessage]:
         """All posts of a discussion in reading order, the opening first; deleted ones are left out."""
-        request = competitions.ApiListTopicMessagesRequest()
-        request.competition_name, request.topic_id, request.page_size = slug, topic_id, -1
-        found = await self._read(
-            f"discussion {topic_id}", lambda wire: wire.competitions.list_topic_messages(request)
-        )
+        kind = competitions.ApiListTopicMessagesRequest
+        request = message(kind, competition_name=slug, topic_id=topic_id, page_size=-1)
+        found = await self._ask(f"discussion {topic_id}", "competitions.list_topic_messages", request)
         return flattened(found.messages or [])
 
     # -- what only MLE-Live tells --------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import tempfile
 from pathlib import Path
@@ -12,58 +11,43 @@ from kagglesdk.competitions.types import competition_api_service as competitions
 from kagglesdk.competitions.types.competition_enums import CompetitionListTab
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.kaggle.answers import room_for
 from kaggle_runner.kaggle.board import read_board
-from kaggle_runner.kaggle.calls import ClientBase, Progress
-from kaggle_runner.kaggle.downloads import Download, unpack
+from kaggle_runner.kaggle.calls import Progress
+from kaggle_runner.kaggle.downloads import MOST_UNPACKED_BYTES, ArchiveCalls
 from kaggle_runner.kaggle.records import BoardRow, BoardTeam, Competition, DataFile
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.wire import save_body, score_value, utc
+from kaggle_runner.kaggle.wire import message, save_body, score_value, utc
 
-_MOST_UNPACKED_BYTES = 200 * 2**30
 _MOST_BOARD_BYTES = 2**28
 
 
-class CompetitionCalls(ClientBase):
+class CompetitionCalls(ArchiveCalls):
     async def competitions(
         self, search: str = "", *, entered: bool = False, limit: int = 50
     ) -> list[Competition]:
         """Competitions with these words in their names, in Kaggle's order; `entered`: the user's own."""
-        request = competitions.ApiListCompetitionsRequest()
-        request.search = search or None
-        if entered:
-            request.group = CompetitionListTab.COMPETITION_LIST_TAB_ENTERED
-        found = await self._all_pages(
-            "competitions",
-            request,
-            lambda wire: wire.competitions.list_competitions(request),
-            "competitions",
-            limit,
-        )
+        group = CompetitionListTab.COMPETITION_LIST_TAB_ENTERED if entered else None
+        request = message(competitions.ApiListCompetitionsRequest, search=search or None, group=group)
+        call = "competitions.list_competitions"
+        found = await self._all_pages("competitions", call, request, "competitions", limit)
         return [_competition(item) for item in found]
 
     async def competition(self, slug: str) -> Competition:
         """One competition. For a name that does not exist Kaggle may answer 403, as for a closed one."""
-        request = competitions.ApiGetCompetitionRequest()
-        request.competition_name = slug
-        found = await self._read(
-            slug, lambda wire: wire.competitions.get_competition(request), competition=slug
-        )
+        request = message(competitions.ApiGetCompetitionRequest, competition_name=slug)
+        found = await self._ask(slug, "competitions.get_competition", request, competition=slug)
         return _competition(found, slug)
 
     async def pages(self, slug: str) -> dict[str, str]:
         """The competition's pages (description, evaluation, rules, …) by name, as Markdown or HTML."""
-        request = competitions.ApiListCompetitionPagesRequest()
-        request.competition_name = slug
-        found = await self._read(slug, lambda wire: wire.competitions.list_competition_pages(request))
+        request = message(competitions.ApiListCompetitionPagesRequest, competition_name=slug)
+        found = await self._ask(slug, "competitions.list_competition_pages", request)
         return {page.name: page.content for page in found.pages or []}
 
     async def files(self, slug: str) -> list[DataFile]:
-        request = competitions.ApiListDataFilesRequest()
-        request.competition_name = slug
-        found = await self._all_pages(
-            slug, request, lambda wire: wire.competitions.list_data_files(request), "files", competition=slug
-        )
+        request = message(competitions.ApiListDataFilesRequest, competition_name=slug)
+        call = "competitions.list_data_files"
+        found = await self._all_pages(slug, call, request, "files", competition=slug)
         return [DataFile(file.name, file.total_bytes, utc(file.creation_date)) for file in found]
 
     async def download_all(
@@ -72,22 +56,12 @@ class CompetitionCalls(ClientBase):
         dest: Path,
         progress: Progress | None = None,
         *,
-        most_bytes: int = _MOST_UNPACKED_BYTES,
+        most_bytes: int = MOST_UNPACKED_BYTES,
     ) -> None:
         """Replace the folder `dest` by all data files; it has its old content until everything is there."""
-        request = competitions.ApiDownloadDataFilesRequest()
-        request.competition_name = slug
-
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
-            archive = Path(folder) / "data.zip"
-            download = Download(archive, progress, most_bytes=room_for(dest.parent, most_bytes))
-            await self._read(
-                f"download of {slug}",
-                lambda wire: download.fetch(wire, lambda one: one.competitions.download_data_files(request)),
-                competition=slug,
-            )
-            await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
+        request = message(competitions.ApiDownloadDataFilesRequest, competition_name=slug)
+        call = "competitions.download_data_files"
+        await self._download(slug, call, request, dest, progress, most_bytes, competition=slug)
 
     async def may_download(self, slug: str) -> bool | None:
         """Whether the data can be had, which Kaggle grants to who has accepted the rules; None without data.
@@ -97,9 +71,8 @@ class CompetitionCalls(ClientBase):
         listed = await self.files(slug)
         if not listed:
             return None
-        request = competitions.ApiDownloadDataFileRequest()
-        request.competition_name = slug
-        request.file_name = min(listed, key=lambda file: file.size).name
+        smallest = min(listed, key=lambda file: file.size).name
+        request = message(competitions.ApiDownloadDataFileRequest, competition_name=slug, file_name=smallest)
 
         def probe(wire: Wire) -> None:
             # Answers to be streamed are left unread: only the status counts.
@@ -115,16 +88,9 @@ class CompetitionCalls(ClientBase):
 
     async def leaderboard(self, slug: str, limit: int = 20_000) -> list[BoardRow]:
         """The public leaderboard, best first; equal scores share a rank."""
-        request = competitions.ApiGetLeaderboardRequest()
-        request.competition_name, request.override_public = slug, True
-        found = await self._all_pages(
-            f"leaderboard of {slug}",
-            request,
-            lambda wire: wire.competitions.get_leaderboard(request),
-            "submissions",
-            limit,
-            competition=slug,
-        )
+        request = message(competitions.ApiGetLeaderboardRequest, competition_name=slug, override_public=True)
+        what, call = f"leaderboard of {slug}", "competitions.get_leaderboard"
+        found = await self._all_pages(what, call, request, "submissions", limit, competition=slug)
         rows: list[BoardRow] = []
         for position, row in enumerate(found, start=1):
             score = score_value(row.score)
@@ -135,8 +101,7 @@ class CompetitionCalls(ClientBase):
 
     async def leaderboard_table(self, slug: str) -> list[BoardTeam]:
         """The whole public leaderboard with its members in one call, in the board's own order."""
-        request = competitions.ApiDownloadLeaderboardRequest()
-        request.competition_name = slug
+        request = message(competitions.ApiDownloadLeaderboardRequest, competition_name=slug)
 
         def fetch(wire: Wire) -> list[BoardTeam]:
             with wire.competitions.download_leaderboard(request) as response:

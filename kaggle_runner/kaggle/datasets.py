@@ -11,21 +11,19 @@ from kagglesdk.blobs.types import blob_api_service as blobs
 from kagglesdk.datasets.types import dataset_api_service as datasets
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.kaggle.answers import room_for
 from kaggle_runner.kaggle.calls import Progress, split_ref
-from kaggle_runner.kaggle.downloads import Download, unpack
+from kaggle_runner.kaggle.downloads import MOST_UNPACKED_BYTES, ArchiveCalls
 from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.records import DatasetFacts, DatasetState
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.uploads import put_file, upload_pieces
-from kaggle_runner.kaggle.wire import utc
+from kaggle_runner.kaggle.uploads import announced, put_file, upload_pieces
+from kaggle_runner.kaggle.wire import message, utc
 
-_MOST_UNPACKED_BYTES = 200 * 2**30
 _STATES: dict[str, DatasetState] = {"READY": "ready", "FAILED": "failed", "DELETED": "missing"}
 
 
-class DatasetCalls(AccountCalls):
+class DatasetCalls(AccountCalls, ArchiveCalls):
     async def create_dataset(
         self,
         slug: str,
@@ -50,7 +48,7 @@ class DatasetCalls(AccountCalls):
                 f"there is a dataset {ref} already", hint="use it, or make a new version of it", status=409
             )
         request.files = await self._upload_folder(folder, progress)
-        created = await self._write(f"dataset {ref}", lambda wire: wire.datasets.create_dataset(request))
+        created = await self._ask(f"dataset {ref}", "datasets.create_dataset", request, write=True)
         _check(f"dataset {ref}", created)
         return "/".join((created.ref or ref).strip("/").split("/")[-2:])
 
@@ -58,21 +56,17 @@ class DatasetCalls(AccountCalls):
         self, ref: str, folder: Path, notes: str, *, progress: Progress | None = None
     ) -> None:
         """Replace the files of the user's dataset by those of `folder`, as a new version."""
-        request = datasets.ApiCreateDatasetVersionRequest()
-        request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
-        body = datasets.ApiCreateDatasetVersionRequestBody()
-        body.version_notes = notes
-        body.files = await self._upload_folder(folder, progress)
-        request.body = body
+        files = await self._upload_folder(folder, progress)
+        body = message(datasets.ApiCreateDatasetVersionRequestBody, version_notes=notes, files=files)
+        request = _of_dataset(datasets.ApiCreateDatasetVersionRequest, ref, body=body)
         what = f"new version of {ref}"
-        _check(what, await self._write(what, lambda wire: wire.datasets.create_dataset_version(request)))
+        _check(what, await self._ask(what, "datasets.create_dataset_version", request, write=True))
 
     async def dataset_status(self, ref: str) -> DatasetState:
         """Whether the dataset can be used. Others' private ones and those that do not exist are `missing`."""
-        request = datasets.ApiGetDatasetStatusRequest()
-        request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
         try:
-            found = await self._read(f"dataset {ref}", lambda wire: wire.datasets.get_dataset_status(request))
+            request = _of_dataset(datasets.ApiGetDatasetStatusRequest, ref)
+            found = await self._ask(f"dataset {ref}", "datasets.get_dataset_status", request)
         except KaggleError as error:
             if error.status in (403, 404):
                 return "missing"
@@ -81,9 +75,8 @@ class DatasetCalls(AccountCalls):
 
     async def dataset(self, ref: str) -> DatasetFacts:
         """A dataset's title, licence and size."""
-        request = datasets.ApiGetDatasetRequest()
-        request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
-        found = await self._read(f"dataset {ref}", lambda wire: wire.datasets.get_dataset(request))
+        request = _of_dataset(datasets.ApiGetDatasetRequest, ref)
+        found = await self._ask(f"dataset {ref}", "datasets.get_dataset", request)
         return DatasetFacts(
             ref=found.ref or ref,
             title=found.title or "",
@@ -99,28 +92,17 @@ class DatasetCalls(AccountCalls):
         ref: str,
         dest: Path,
         *,
-        most_bytes: int = _MOST_UNPACKED_BYTES,
+        most_bytes: int = MOST_UNPACKED_BYTES,
         progress: Progress | None = None,
     ) -> None:
         """Replace the folder `dest` by the dataset's newest files; it changes when all of them are there."""
-        request = datasets.ApiDownloadDatasetRequest()
-        request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
-
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
-            archive = Path(folder) / "dataset.zip"
-            download = Download(archive, progress, most_bytes=room_for(dest.parent, most_bytes))
-            await self._read(
-                f"download of {ref}",
-                lambda wire: download.fetch(wire, lambda one: one.datasets.download_dataset(request)),
-            )
-            await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
+        request = _of_dataset(datasets.ApiDownloadDatasetRequest, ref)
+        await self._download(ref, "datasets.download_dataset", request, dest, progress, most_bytes)
 
     async def delete_dataset(self, ref: str) -> None:
         """Remove the user's dataset with all its versions. There is no way back."""
-        request = datasets.ApiDeleteDatasetRequest()
-        request.owner_slug, request.dataset_slug = split_ref(ref, "dataset")
-        await self._write(f"removal of {ref}", lambda wire: wire.datasets.delete_dataset(request))
+        request = _of_dataset(datasets.ApiDeleteDatasetRequest, ref)
+        await self._ask(f"removal of {ref}", "datasets.delete_dataset", request, write=True)
 
     async def _upload_folder(self, folder: Path, progress: Progress | None) -> list[Any]:
         """Upload all of `folder`; the messages that name what was sent."""
@@ -135,12 +117,10 @@ class DatasetCalls(AccountCalls):
             return files
 
     async def _upload(self, file: Path, before: int, total: int, progress: Progress | None) -> Any:
-        start = blobs.ApiStartBlobUploadRequest()
+        start = announced(blobs.ApiStartBlobUploadRequest, file)
         start.type, start.name = blobs.ApiBlobType.DATASET, file.name
-        status = file.stat()
-        start.content_length, start.last_modified_epoch_seconds = status.st_size, int(status.st_mtime)
         what = f"upload of {file.name}"
-        begun = await self._read(what, lambda wire: wire.blobs.start_blob_upload(start))
+        begun = await self._ask(what, "blobs.start_blob_upload", start)
         tries = iter((False,))
 
         def send(wire: Wire) -> None:
@@ -153,9 +133,12 @@ class DatasetCalls(AccountCalls):
             )
 
         await self._read(what, send)
-        sent = datasets.ApiDatasetNewFile()
-        sent.token = begun.token
-        return sent
+        return message(datasets.ApiDatasetNewFile, token=begun.token)
+
+
+def _of_dataset(kind: Any, ref: str, **fields: Any) -> Any:
+    owner, slug = split_ref(ref, "dataset")
+    return message(kind, owner_slug=owner, dataset_slug=slug, **fields)
 
 
 def _check(what: str, created: Any) -> None:

@@ -5,6 +5,7 @@ No path of an archive leads out, no link is made, and no more is written than ha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -12,17 +13,21 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import requests
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.files import replace_folder
 from kaggle_runner.kaggle.answers import MOST_ENTRIES, MOST_FOLDERS, room_for, too_large
+from kaggle_runner.kaggle.calls import ClientBase, Progress
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.wire import http_error, save_body
 
 _CHUNK = 2**20
+MOST_UNPACKED_BYTES = 200 * 2**30
 _LONGEST_PART = 255
 _NOT_WHOLE = (
     zipfile.BadZipFile, zlib.error, EOFError,
@@ -33,7 +38,6 @@ _LEAST_RESUMED = 2**20
 """Less than this is fetched again: asking for the rest costs as much."""
 
 Ask = Callable[[Wire], requests.Response]
-Told = Callable[[int, int | None], None]
 
 
 class Download:
@@ -42,7 +46,7 @@ class Download:
     What has arrived is only gone on with while the server says that the file is the same (its ETag or date).
     """
 
-    def __init__(self, target: Path, told: Told | None = None, *, most_bytes: int) -> None:
+    def __init__(self, target: Path, told: Progress | None = None, *, most_bytes: int) -> None:
         self._target = target
         self._told = told
         self._most = most_bytes
@@ -93,6 +97,31 @@ class Download:
 
     def _save(self, response: requests.Response, start: int) -> None:
         save_body(response, self._target, self._told, most_bytes=self._most, start=start)
+
+
+class ArchiveCalls(ClientBase):
+    async def _download(
+        self,
+        name: str,
+        call: str,
+        request: Any,
+        dest: Path,
+        progress: Progress | None,
+        most_bytes: int,
+        *,
+        competition: str = "",
+    ) -> None:
+        """Replace the folder `dest` by what the archive holds that `call` leads to."""
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{dest.name}.download-", dir=dest.parent) as folder:
+            archive = Path(folder) / "archive.zip"
+            download = Download(archive, progress, most_bytes=room_for(dest.parent, most_bytes))
+            await self._read(
+                f"download of {name}",
+                lambda wire: download.fetch(wire, lambda one: attrgetter(call)(one)(request)),
+                competition=competition,
+            )
+            await asyncio.to_thread(unpack, archive, dest, most_bytes=most_bytes)
 
 
 def _no_page(response: requests.Response) -> None:

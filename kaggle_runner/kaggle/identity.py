@@ -7,6 +7,7 @@ from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.calls import ClientBase
 from kaggle_runner.kaggle.faults import SETTINGS_PAGE
+from kaggle_runner.kaggle.wire import message
 
 _NOT_A_TOKEN = (400, 401, 403, 404)
 """With these Kaggle says that a text is no token of anybody's."""
@@ -25,13 +26,10 @@ class AccountCalls(ClientBase):
         return self._name
 
     async def _introspect(self, token: str) -> str:
-        request = IntrospectTokenRequest()
-        request.token = token
         name = ""
         try:
-            found = await self._read(
-                "asking whose token it is", lambda wire: wire.oauth.introspect_token(request)
-            )
+            request = message(IntrospectTokenRequest, token=token)
+            found = await self._ask("asking whose token it is", "oauth.introspect_token", request)
             name = str(found.username or "") if found.active else ""
         except KaggleError as error:
             if error.status not in _NOT_A_TOKEN:
@@ -49,7 +47,7 @@ class AccountCalls(ClientBase):
     async def clock_offset(self) -> float:
         """The server's clock minus ours in seconds, by the newest answer's Date; whole seconds are told."""
         if self._transport.clock_offset is None:
-            request = IntrospectTokenRequest()
-            request.token = self._credentials if isinstance(self._credentials, str) else ""
-            await self._read("the server's clock", lambda wire: wire.oauth.introspect_token(request))
+            token = self._credentials if isinstance(self._credentials, str) else ""
+            request = message(IntrospectTokenRequest, token=token)
+            await self._ask("the server's clock", "oauth.introspect_token", request)
         return self._transport.clock_offset or 0.0

@@ -32,7 +32,7 @@ from kaggle_runner.kaggle.records import (
     Quota,
 )
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.wire import utc
+from kaggle_runner.kaggle.wire import message, utc
 from kaggle_runner.texts import whole_characters
 
 _STATES: dict[str, KernelState] = {
@@ -44,6 +44,7 @@ _STATES: dict[str, KernelState] = {
     "ERROR": "error",
     "CANCEL_ACKNOWLEDGED": "cancelled",
 }
+_LIST_OUTPUT = "kernels.list_kernel_session_output"
 _FULL = re.compile(r"maximum .*session count|session limit|quota|too many .*session", re.IGNORECASE)
 
 
@@ -55,10 +56,9 @@ class KernelCalls(AccountCalls):
         `maybe_done` when no answer came: look at `kernel_version` then.
         """
         owner = await self.username()
-        request = _push_request(owner, push)
         what = f"push of {owner}/{push.slug}"
         try:
-            saved = await self._write(what, lambda wire: wire.kernels.save_kernel(request))
+            saved = await self._ask(what, "kernels.save_kernel", _push_request(owner, push), write=True)
         except KaggleError as error:
             if error.maybe_done or error.status in (0, 401, 429):
                 raise
@@ -82,10 +82,9 @@ class KernelCalls(AccountCalls):
 
     async def kernel_facts(self, ref: str) -> KernelFacts | None:
         """The kernel as Kaggle keeps it; None when there is none that the user may see."""
-        request = kernels.ApiGetKernelRequest()
-        request.user_name, request.kernel_slug = split_ref(ref, "kernel")
         try:
-            found = await self._read(f"kernel {ref}", lambda wire: wire.kernels.get_kernel(request))
+            request = _of_kernel(kernels.ApiGetKernelRequest, ref)
+            found = await self._ask(f"kernel {ref}", "kernels.get_kernel", request)
         except KaggleError as error:
             if error.status in (403, 404):
                 return None
@@ -108,21 +107,13 @@ class KernelCalls(AccountCalls):
 
     async def kernel_status(self, ref: str, version: int) -> KernelStatus:
         """The state of this version's run; right after a push Kaggle may answer 404, or for an older one."""
-        request = kernels.ApiGetKernelSessionStatusRequest()
-        request.user_name, request.kernel_slug = split_ref(ref, "kernel")
-        request.version_label = f"v{version}"
-        found = await self._read(
-            f"state of {ref}", lambda wire: wire.kernels.get_kernel_session_status(request)
-        )
+        request = _of_kernel(kernels.ApiGetKernelSessionStatusRequest, ref, version_label=f"v{version}")
+        found = await self._ask(f"state of {ref}", "kernels.get_kernel_session_status", request)
         return KernelStatus(_STATES[found.status.name], whole_characters(found.failure_message or ""))
 
     async def kernel_log(self, ref: str, version: int) -> list[LogLine]:
         """What the run printed so far: the kept log, or while there is none what the live stream replays."""
-        request = _output_request(ref, version)
-        request.page_size = 1
-        found = await self._read(
-            f"log of {ref}", lambda wire: wire.kernels.list_kernel_session_output(request)
-        )
+        found = await self._ask(f"log of {ref}", _LIST_OUTPUT, _output_request(ref, version, 1))
         log = await asyncio.to_thread(read_log, found.log or "")  # it may be of a hundred megabytes
         return log or await self.live_log(ref, version)
 
@@ -158,13 +149,10 @@ class KernelCalls(AccountCalls):
         Names that lead out of `dest` are refused. A file that was saved before with the same size is kept, so
         that a harvest that was cut off goes on.
         """
-        request = _output_request(ref, version)
         listed: list[Any] = []
         log = ""
-        request.page_size = 200
-        async for page in self._pages(
-            f"output of {ref}", request, lambda wire: wire.kernels.list_kernel_session_output(request)
-        ):
+        request = _output_request(ref, version, 200)
+        async for page in self._pages(f"output of {ref}", _LIST_OUTPUT, request):
             listed += page.files or []
             log = log or page.log or ""
         folder = OutputFolder(dest, most_bytes)
@@ -202,17 +190,14 @@ class KernelCalls(AccountCalls):
 
     async def delete_kernel(self, ref: str) -> None:
         """Remove a kernel of the user's with all its versions; a running one ends. There is no way back."""
-        request = kernels.ApiDeleteKernelRequest()
-        request.user_name, request.kernel_slug = split_ref(ref, "kernel")
-        await self._write(f"removal of {ref}", lambda wire: wire.kernels.delete_kernel(request))
+        request = _of_kernel(kernels.ApiDeleteKernelRequest, ref)
+        await self._ask(f"removal of {ref}", "kernels.delete_kernel", request, write=True)
 
     async def quota(self) -> Quota | None:
         """The week's accelerator time; None where the server does not tell it."""
-        request = kernels.ApiGetAcceleratorQuotaStatisticsRequest()
         try:
-            found = await self._read(
-                "quota", lambda wire: wire.kernels.get_accelerator_quota_statistics(request)
-            )
+            request = message(kernels.ApiGetAcceleratorQuotaStatisticsRequest)
+            found = await self._ask("quota", "kernels.get_accelerator_quota_statistics", request)
         except KaggleError as error:
             if error.status in (403, 404, 501):
                 return None
@@ -261,19 +246,22 @@ def _ref_of(saved: Any, wished: str) -> str:
     return wished
 
 
-def _output_request(ref: str, version: int) -> Any:
-    request = kernels.ApiListKernelSessionOutputRequest()
-    request.user_name, request.kernel_slug = split_ref(ref, "kernel")
-    request.version_label = f"v{version}"
-    return request
+def _of_kernel(kind: Any, ref: str, **fields: Any) -> Any:
+    owner, slug = split_ref(ref, "kernel")
+    return message(kind, user_name=owner, kernel_slug=slug, **fields)
 
 
-def _quota(message: Any) -> AcceleratorQuota:
+def _output_request(ref: str, version: int, page_size: int) -> Any:
+    kind = kernels.ApiListKernelSessionOutputRequest
+    return _of_kernel(kind, ref, version_label=f"v{version}", page_size=page_size)
+
+
+def _quota(told: Any) -> AcceleratorQuota:
     def seconds(value: timedelta | None) -> float:
         return value.total_seconds() if value else 0.0
 
-    if message is None:
+    if told is None:
         return AcceleratorQuota(0.0, 0.0, 0.0)
     return AcceleratorQuota(
-        seconds(message.time_used), seconds(message.time_reserved), seconds(message.total_time_allowed)
+        seconds(told.time_used), seconds(told.time_reserved), seconds(told.total_time_allowed)
     )

@@ -14,12 +14,12 @@ from kaggle_runner.kaggle.calls import ClientBase, split_ref
 from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.records import Submission, SubmissionLimits
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.uploads import put_file
-from kaggle_runner.kaggle.wire import submission
+from kaggle_runner.kaggle.uploads import announced, put_file
+from kaggle_runner.kaggle.wire import message, submission
 
 
 class SubmissionCalls(ClientBase):
-    async def submit(self, slug: str, file: Path, message: str) -> int:
+    async def submit(self, slug: str, file: Path, told: str) -> int:
         """Upload `file` and submit it; returns the submission's reference.
 
         An upload that was cut off is repeated: nothing is submitted by it. The submission itself is made
@@ -28,49 +28,45 @@ class SubmissionCalls(ClientBase):
         if not file.is_file():
             raise KaggleError(f"there is no file {file} to submit", hint="write the submission first")
         what = f"submission to {slug}"
-        create = competitions.ApiCreateSubmissionRequest()
-        create.competition_name, create.submission_description = slug, message
-        create.blob_file_tokens = await self._read(
+        token = await self._read(
             f"upload for the {what}", lambda wire: _upload(wire, slug, file), competition=slug
         )
-        created = await self._write(
-            what, lambda wire: wire.competitions.create_submission(create), competition=slug
+        create = message(
+            competitions.ApiCreateSubmissionRequest,
+            competition_name=slug,
+            submission_description=told,
+            blob_file_tokens=token,
         )
-        return _reference(what, created)
+        call = "competitions.create_submission"
+        return _reference(what, await self._ask(what, call, create, competition=slug, write=True))
 
-    async def submit_kernel(self, slug: str, ref: str, version: int, file_name: str, message: str) -> int:
+    async def submit_kernel(self, slug: str, ref: str, version: int, file_name: str, told: str) -> int:
         """Submit a version of the user's own kernel `ref`, once; Kaggle takes its output file `file_name`.
 
         As with `submit`, a KaggleError may say `maybe_done`.
         """
-        request = competitions.ApiCreateCodeSubmissionRequest()
-        request.kernel_owner, request.kernel_slug = split_ref(ref, "kernel")
-        request.competition_name, request.kernel_version = slug, version
-        request.file_name, request.submission_description = file_name, message
-        what = f"submission of {ref} to {slug}"
-        created = await self._write(
-            what, lambda wire: wire.competitions.create_code_submission(request), competition=slug
+        owner, name = split_ref(ref, "kernel")
+        request = message(
+            competitions.ApiCreateCodeSubmissionRequest,
+            kernel_owner=owner,
+            kernel_slug=name,
+            kernel_version=version,
+            competition_name=slug,
+            file_name=file_name,
+            submission_description=told,
         )
-        return _reference(what, created)
+        what, call = f"submission of {ref} to {slug}", "competitions.create_code_submission"
+        return _reference(what, await self._ask(what, call, request, competition=slug, write=True))
 
     async def submission(self, ref: int) -> Submission:
-        request = competitions.ApiGetSubmissionRequest()
-        request.ref = ref
-        found = await self._read(f"submission {ref}", lambda wire: wire.competitions.get_submission(request))
-        return submission(found)
+        request = message(competitions.ApiGetSubmissionRequest, ref=ref)
+        return submission(await self._ask(f"submission {ref}", "competitions.get_submission", request))
 
     async def submissions(self, slug: str, limit: int = 1000) -> list[Submission]:
         """The user's submissions to a competition, newest first."""
-        request = competitions.ApiListSubmissionsRequest()
-        request.competition_name = slug
-        found = await self._all_pages(
-            f"submissions to {slug}",
-            request,
-            lambda wire: wire.competitions.list_submissions(request),
-            "submissions",
-            limit,
-            competition=slug,
-        )
+        request = message(competitions.ApiListSubmissionsRequest, competition_name=slug)
+        what, call = f"submissions to {slug}", "competitions.list_submissions"
+        found = await self._all_pages(what, call, request, "submissions", limit, competition=slug)
         return [submission(item) for item in found]
 
     async def wait_for_submission(self, ref: int, timeout: float, poll: float = 0.25) -> Submission:
@@ -92,8 +88,7 @@ class SubmissionCalls(ClientBase):
             poll = min(poll * 1.5, 10.0)
 
     async def submission_limits(self, slug: str) -> SubmissionLimits:
-        request = competitions.ApiGetSubmissionLimitsRequest()
-        request.competition_name = slug
+        request = message(competitions.ApiGetSubmissionLimitsRequest, competition_name=slug)
         return await self._read(
             slug, lambda wire: _limits(wire.competitions.get_submission_limits(request)), competition=slug
         )
@@ -109,10 +104,8 @@ def _limits(found: Any) -> SubmissionLimits:
 
 def _upload(wire: Wire, slug: str, file: Path) -> str:
     """Announce the file and send it whole; returns the token that stands for it."""
-    start = competitions.ApiStartSubmissionUploadRequest()
+    start = announced(competitions.ApiStartSubmissionUploadRequest, file)
     start.competition_name, start.file_name = slug, file.name
-    status = file.stat()
-    start.content_length, start.last_modified_epoch_seconds = status.st_size, int(status.st_mtime)
     upload = wire.competitions.start_submission_upload(start)
     put_file(wire, upload.create_url, file)
     return str(upload.token)

@@ -16,7 +16,7 @@ import requests
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.kaggle.transport import Wire
-from kaggle_runner.kaggle.wire import http_error
+from kaggle_runner.kaggle.wire import http_error, message
 
 _CHUNK = 2**18
 _ARRIVED = re.compile(r"bytes=0-(\d+)")
@@ -42,6 +42,12 @@ def put_file(
         answer = _send(wire, url, body if size > start else b"", headers)
     if answer.status_code not in (200, 201):
         raise http_error(answer)
+
+
+def announced(kind: Any, file: Path) -> Any:
+    """A message of kagglesdk's class `kind` that announces the file's size and age."""
+    status = file.stat()
+    return message(kind, content_length=status.st_size, last_modified_epoch_seconds=int(status.st_mtime))
 
 
 def _arrived(wire: Wire, url: str, size: int) -> int:

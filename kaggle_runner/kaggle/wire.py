@@ -1,4 +1,4 @@
-"""kagglesdk's messages as our records, and the byte transfers beside the RPCs. No policy, no retries."""
+"""kagglesdk's messages made, read as our records, and the byte transfers beside the RPCs. No policy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,23 @@ from kaggle_runner.kaggle.answers import too_large
 from kaggle_runner.kaggle.records import KernelInfo, Submission, SubmissionStatus, TopicMessage
 
 _CHUNK = 2**20
+
+
+def message(kind: Any, /, **fields: Any) -> Any:
+    """A message of kagglesdk's class `kind` with these fields; None leaves one out.
+
+    Moments become the naive ones, in UTC, that kagglesdk writes with a `Z`. Raises TypeError for a field that
+    `kind` does not have, and for a value of another type.
+    """
+    unknown = fields.keys() - {field.field_name for field in kind._fields}
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    made = kind()
+    for name, value in fields.items():
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        setattr(made, name, list(value) if isinstance(value, tuple) else value)
+    return made
 
 
 def utc(moment: datetime | None) -> datetime | None:

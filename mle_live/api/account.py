@@ -13,12 +13,13 @@ from kagglesdk.search.types.search_enums import ListSearchContentOrderBy
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 from starlette.responses import JSONResponse, Response
 
+from kaggle_runner.kaggle.wire import message
 from kaggle_runner.moments import stamp
 from mle_live.api.datasets import search_text
 from mle_live.api.kernels import KERNELS
 from mle_live.service import Api, Call
 from mle_live.wire import Rpc, number_of
-from mle_live.wire_types import message, page
+from mle_live.wire_types import page
 
 
 class _Entity(NamedTuple):

@@ -17,12 +17,13 @@ from kagglesdk.competitions.types.competition_enums import CompetitionListTab, C
 from kagglesdk.datasets.databundles.types import databundle_api_types as tree
 from starlette.responses import RedirectResponse, Response
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.competitions.board import Part, Team, ranked
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import CompetitionFile, archive, data_files, find_file
 from mle_live.service import Api, Call, best_of_users
 from mle_live.wire import Rpc, SignedFiles, not_found, number_of
-from mle_live.wire_types import message, page, page_of
+from mle_live.wire_types import page, page_of
 
 COMPETITIONS = "competitions.CompetitionApiService"
 

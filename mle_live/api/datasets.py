@@ -17,6 +17,7 @@ from kagglesdk.datasets.types.dataset_enums import (
 from kagglesdk.datasets.types.dataset_types import DatasetInfo, DatasetSettingsFile, SettingsLicense
 from starlette.responses import RedirectResponse, Response
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.service import Api, Call
 from mle_live.stores.dataset_files import BadUpload, NewFile, checked_name
 from mle_live.stores.datasets import (
@@ -27,7 +28,7 @@ from mle_live.stores.datasets import (
     find_dataset_file,
 )
 from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found
-from mle_live.wire_types import message, page
+from mle_live.wire_types import page
 
 DATASETS = "datasets.DatasetApiService"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,48}[a-z0-9])")

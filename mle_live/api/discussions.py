@@ -16,6 +16,7 @@ from kagglesdk.discussions.types.discussions_enums import (
     TopicListSortBy,
 )
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.api.competitions import COMPETITIONS
 from mle_live.competitions.community import (
     MESSAGES_A_TOPIC,
@@ -29,7 +30,7 @@ from mle_live.competitions.community import (
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.service import Api, Call, Service
 from mle_live.wire import Rpc, denied, not_found, number_of
-from mle_live.wire_types import message, page, page_of
+from mle_live.wire_types import page, page_of
 
 DISCUSSIONS = "discussions.DiscussionApiService"
 _TOPIC_ORDERS: dict[Any, TopicOrder] = {

@@ -12,13 +12,13 @@ from kagglesdk.kernels.types import kernels_api_service as messages
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 from slugify import slugify
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.api.kernels import KERNELS
 from mle_live.kernels.process import read_notebook
 from mle_live.kernels.runs import gpu_present
 from mle_live.service import Api, Call
 from mle_live.stores.kernels import KernelSettings, PushedKernel
 from mle_live.wire import Rpc
-from mle_live.wire_types import message
 
 _TITLE = range(5, 51)
 _MOST_SOURCES = 50

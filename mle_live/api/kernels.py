@@ -17,6 +17,7 @@ from kagglesdk.kernels.types.kernels_enums import (
 )
 from starlette.responses import RedirectResponse, Response
 
+from kaggle_runner.kaggle.wire import message
 from kaggle_runner.moments import stamp
 from kaggle_runner.notebook.text import text_to_notebook
 from mle_live.competitions.community import KernelOrder, PublishedKernel, sorted_kernels
@@ -24,7 +25,7 @@ from mle_live.kernels.files import OutputFile
 from mle_live.service import Api, Call, Service
 from mle_live.stores.kernels import KernelVersion, PushedKernel
 from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found, number_of
-from mle_live.wire_types import message, page
+from mle_live.wire_types import page
 
 KERNELS = "kernels.KernelsApiService"
 

@@ -10,13 +10,14 @@ from kagglesdk.competitions.types import competition_api_service as messages
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.api.competitions import COMPETITIONS
 from mle_live.api.kernels import find_kernel
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.service import Api, Call, Service
 from mle_live.stores.state import StoredSubmission, User
 from mle_live.wire import Rpc, RpcError, denied, not_found
-from mle_live.wire_types import message, page
+from mle_live.wire_types import page
 
 
 class SubmissionApi(Api):

@@ -18,9 +18,10 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.kernels.types.kernels_enums import KernelsListSortType
 
+from kaggle_runner.kaggle.wire import message
 from mle_live.server import apis_of
 from mle_live.wire import Rpc, handlers
-from mle_live.wire_types import message, read_message
+from mle_live.wire_types import read_message
 from tests.tiny_kaggle import SLUG, TOKEN, tiny_server
 
 ODD = (-1, float("inf"), "x", "\ud800", "\0", "../..", [1], {"a": [1]}, "9" * 5000)
