@@ -10,6 +10,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from comind_tui.commands.arguments import build_parser
@@ -40,66 +41,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
+_COMMANDS = {
+    None: "run.home",
+    "run": "run.run",
+    "attach": "run.attach",
+    "resume": "run.resume",
+    "runs": "listing.runs",
+    "competitions": "listing.competitions",
+    "show": "listing.show",
+    "ideas": "listing.ideas",
+    "reports": "listing.reports",
+    "leaderboard": "listing.leaderboard",
+    "recording": "recordings.write_recording",
+    "reproduce": "run.reproduce",
+    "export": "export.export",
+    "ranks": "ranks.ranks",
+    "submit": "submit.submit",
+    "submissions": "submit.submissions",
+    "doctor": "doctor.doctor",
+}
+"""Command → module and function in `comind_tui.commands`; only the one that runs is imported."""
+
+
 def _dispatch(arguments: Namespace) -> int:
-    from comind_tui.commands import listing, run
-
+    module, _, function = _COMMANDS[arguments.command].partition(".")
     arguments.state = _state(arguments)
-    commands: dict[str | None, Callable[[Namespace], int]] = {
-        None: run.home,
-        "run": run.run,
-        "attach": run.attach,
-        "resume": run.resume,
-        "runs": listing.runs,
-        "competitions": listing.competitions,
-        "show": listing.show,
-        "ideas": listing.ideas,
-        "reports": listing.reports,
-        "leaderboard": listing.leaderboard,
-        "recording": _recording,
-        "reproduce": run.reproduce,
-        "export": _export,
-        "ranks": _ranks,
-        "submit": _submit,
-        "submissions": _submissions,
-        "doctor": _doctor,
-    }
-    return commands[arguments.command](arguments)
-
-
-def _recording(arguments: Namespace) -> int:
-    from comind_tui.commands.recordings import write_recording
-
-    return write_recording(arguments)
-
-
-def _ranks(arguments: Namespace) -> int:
-    from comind_tui.commands.ranks import ranks
-
-    return ranks(arguments)
-
-
-def _submit(arguments: Namespace) -> int:
-    from comind_tui.commands.submit import submit
-
-    return submit(arguments)
-
-
-def _submissions(arguments: Namespace) -> int:
-    from comind_tui.commands.submit import submissions
-
-    return submissions(arguments)
-
-
-def _export(arguments: Namespace) -> int:
-    from comind_tui.commands.export import export
-
-    return export(arguments)
-
-
-def _doctor(arguments: Namespace) -> int:
-    from comind_tui.commands.doctor import doctor
-
-    return doctor(arguments)
+    command: Callable[[Namespace], int] = getattr(import_module(f"comind_tui.commands.{module}"), function)
+    return command(arguments)
 
 
 def _state(arguments: Namespace) -> Path:

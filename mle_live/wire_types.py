@@ -1,4 +1,4 @@
-"""kagglesdk's messages: requests read with the types that they declare (the SDK takes any), answers in pages."""
+"""kagglesdk's messages: requests read with the types they declare (the SDK takes any), answers in pages."""
 
 from __future__ import annotations
 

@@ -43,8 +43,10 @@ COMMANDS: dict[str, str] = {
     "export": "write a run as a Kaggle notebook, in which the whole of CoMind works",
     "doctor": "check what this machine has and lacks",
 }
-
-
+_STATE = "where runs live (default: state)"
+_RUN = "its id or a beginning of it; else the newest"
+_PAGE = "its slug, or the address of its page"
+_WHICH_KAGGLE = "which Kaggle (default: $COMIND_KAGGLE_URL, else kaggle.com)"
 _OF_RUNS = ("attach", "resume", "show", "ideas", "reports", "leaderboard", "recording", "reproduce")
 
 
@@ -79,155 +81,85 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--version",
-        action=_Version,
-        nargs=0,
-        default=argparse.SUPPRESS,
-        help="show program's version number and exit",
-    )
-    parser.add_argument(
-        "--kaggle-push",
-        metavar="COMPETITION",
-        default=argparse.SUPPRESS,
-        help="run on Kaggle's machines: short for run COMPETITION --executor kaggle --headless",
-    )
-    _state_option(parser)
+    version = "show program's version number and exit"
+    parser.add_argument("--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help=version)
+    told = "run on Kaggle's machines: short for run COMPETITION --executor kaggle --headless"
+    _option(parser, "--kaggle-push", "COMPETITION", told)
+    _option(parser, "--state", "DIR", _STATE)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     for command in made.values():
-        _state_option(command)
+        _option(command, "--state", "DIR", _STATE)
         command.add_argument("--json", action="store_true", help="data as JSON on stdout")
     _add_run_options(made["run"])
     _add_submit_options(made["submit"])
-    made["submissions"].add_argument(
-        "competition", metavar="COMPETITION", help="its slug, or the address of its page"
-    )
-    add_kaggle_url(made["submissions"])
-    for name in (*_OF_RUNS, "submit"):
-        made[name].add_argument(
-            "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
-        )
-    for name in ("ideas", "reports"):
-        made[name].add_argument("--search", metavar="TEXT", default="", help="only those with these words")
-    made["resume"].add_argument("--headless", action="store_true", help="in the foreground, plain lines")
-    made["recording"].add_argument(
-        "-o", "--output", metavar="FILE", help="default: RUN.jsonl.gz here; gzipped when it ends in .gz"
-    )
+    for name in ("submissions", "ranks"):
+        made[name].add_argument("competition", metavar="COMPETITION", help=_PAGE)
+    for name in (*_OF_RUNS, "submit", "export"):
+        made[name].add_argument("run_id", metavar="RUN", nargs="?", help=_RUN)
+    for name in ("ideas", "reports", "competitions"):
+        _option(made[name], "--search", "TEXT", "only those with these words", default="")
+    _switch(made["resume"], "--headless", "in the foreground, plain lines", default=False)
+    told = "default: RUN.jsonl.gz here; gzipped when it ends in .gz"
+    made["recording"].add_argument("-o", "--output", metavar="FILE", help=told)
     _add_ranks_options(made["ranks"])
-    made["competitions"].add_argument(
-        "--search", metavar="TEXT", default="", help="only those with these words"
-    )
-    made["competitions"].add_argument(
-        "--offline", action="store_true", help="ask no Kaggle; show what was listed last"
-    )
+    told = "ask no Kaggle; show what was listed last"
+    _switch(made["competitions"], "--offline", told, default=False)
     _add_export_options(made["export"])
-    made["doctor"].add_argument("--base-url", metavar="URL", help="also check this model endpoint")
-    made["doctor"].add_argument(
-        "--competition",
-        metavar="SLUG",
-        default="",
-        help="also check all that taking part in it at Kaggle needs",
-    )
-    add_kaggle_url(made["doctor"])
+    _option(made["doctor"], "--base-url", "URL", "also check this model endpoint", default=None)
+    told = "also check all that taking part in it at Kaggle needs"
+    _option(made["doctor"], "--competition", "SLUG", told, default="")
+    for name in ("run", "submit", "submissions", "ranks", "export", "doctor"):
+        _option(made[name], "--kaggle-url", "URL", _WHICH_KAGGLE)
     return parser
 
 
-def add_kaggle_url(parser: argparse.ArgumentParser) -> None:
-    """`--kaggle-url`, for every command that talks to a Kaggle; absent when it was not typed."""
-    parser.add_argument(
-        "--kaggle-url",
-        metavar="URL",
-        default=argparse.SUPPRESS,
-        help="which Kaggle (default: $COMIND_KAGGLE_URL, else kaggle.com)",
-    )
+def _option(parser: argparse._ActionsContainer, name: str, metavar: str, told: str, **more: Any) -> None:
+    """With a value; absent from the namespace when it was not typed, unless `more` has a default."""
+    parser.add_argument(name, metavar=metavar, help=told, **{"default": argparse.SUPPRESS, **more})
+
+
+def _switch(parser: argparse._ActionsContainer, name: str, told: str, **more: Any) -> None:
+    """Without a value; absent in the same way."""
+    parser.add_argument(name, action="store_true", help=told, **{"default": argparse.SUPPRESS, **more})
 
 
 def _add_submit_options(parser: Parser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
-    parser.add_argument(
-        "--yes", action="store_true", help="ask nobody, and send only what the governor finds worth it"
-    )
-    parser.add_argument(
-        "--message", metavar="TEXT", default="", help="stands in the submission's description too"
-    )
-    add_kaggle_url(parser)
+    _switch(parser, "--dry-run", "show what would be sent, and send nothing", default=False)
+    _switch(parser, "--yes", "ask nobody, and send only what the governor finds worth it", default=False)
+    _option(parser, "--message", "TEXT", "stands in the submission's description too", default="")
 
 
 def _add_export_options(parser: Parser) -> None:
-    parser.add_argument(
-        "run_id", metavar="RUN", nargs="?", help="its id or a beginning of it; else the newest"
-    )
-    parser.add_argument(
-        "--kaggle-notebook", action="store_true", help="as a notebook and a dataset that holds CoMind"
-    )
-    parser.add_argument("--out", metavar="DIR", default="", help="where to write (default: RUN-kaggle)")
-    parser.add_argument("--push", action="store_true", help="send both to Kaggle, which starts the notebook")
-    parser.add_argument("--user", metavar="NAME", default="", help="your name there (default: the token's)")
-    parser.add_argument(
-        "--accelerator",
-        metavar="NAME",
-        default="",
-        help="none, T4, L4, A100, H100 or a machine shape of Kaggle's (default: T4, none with --offline)",
-    )
-    parser.add_argument(
-        "--after", metavar="OWNER/SLUG", default="", help="go on from the output of this notebook's session"
-    )
-    parser.add_argument("--session-time", metavar="8h", default="", help="at most (default: Kaggle's own)")
-    parser.add_argument(
-        "--with-dependencies",
-        metavar="PYTHON",
-        nargs="?",
-        const=f"{sys.version_info.major}.{sys.version_info.minor}",
-        default="",
-        help="also upload all packages for this version of Python, for sessions without internet",
-    )
-    add_kaggle_url(parser)
+    told = "as a notebook and a dataset that holds CoMind"
+    _switch(parser, "--kaggle-notebook", told, default=False)
+    _option(parser, "--out", "DIR", "where to write (default: RUN-kaggle)", default="")
+    _switch(parser, "--push", "send both to Kaggle, which starts the notebook", default=False)
+    _option(parser, "--user", "NAME", "your name there (default: the token's)", default="")
+    told = "none, T4, L4, A100, H100 or a machine shape of Kaggle's (default: T4, none with --offline)"
+    _option(parser, "--accelerator", "NAME", told, default="")
+    _option(parser, "--after", "OWNER/SLUG", "go on from the output of this notebook's session", default="")
+    _option(parser, "--session-time", "8h", "at most (default: Kaggle's own)", default="")
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    told = "also upload all packages for this version of Python, for sessions without internet"
+    _option(parser, "--with-dependencies", "PYTHON", told, nargs="?", const=here, default="")
 
 
 def _add_ranks_options(parser: Parser) -> None:
-    parser.add_argument("competition", metavar="COMPETITION", help="its slug, or the address of its page")
-    parser.add_argument(
-        "--every", metavar="60s", default="60s", help="between two looks, at least 30s (default: 60s)"
-    )
-    parser.add_argument(
-        "--once", action="store_true", help="one look; exit code 1 when the team is not on the board yet"
-    )
-    parser.add_argument(
-        "--team", metavar="NAME", default="", help="a team by its name (default: the one you are in)"
-    )
-    add_kaggle_url(parser)
-
-
-def _state_option(parser: Parser) -> None:
-    parser.add_argument(
-        "--state", metavar="DIR", default=argparse.SUPPRESS, help="where runs live (default: state)"
-    )
+    _option(parser, "--every", "60s", "between two looks, at least 30s (default: 60s)", default="60s")
+    _switch(parser, "--once", "one look; exit code 1 when the team is not on the board yet", default=False)
+    _option(parser, "--team", "NAME", "a team by its name (default: the one you are in)", default="")
 
 
 def _add_run_options(parser: Parser) -> None:
-    parser.add_argument(
-        "competition",
-        metavar="COMPETITION|FOLDER",
-        nargs="?",
-        default=argparse.SUPPRESS,
-        help="a competition's slug, or a folder in Kaggle's shape (written with a /)",
-    )
-    parser.add_argument("--config", metavar="FILE", help="a YAML file of settings; typed options win over it")
-    parser.add_argument("--headless", action="store_true", help="in the foreground, plain lines, no screens")
-    parser.add_argument(
-        "--submit",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="submit to the leaderboard after each round what is worth it (default: nothing is submitted)",
-    )
-    add_kaggle_url(parser)
-    parser.add_argument(
-        "--refresh-community",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="read kernels and discussions anew, however young what was read before is",
-    )
+    told = "a competition's slug, or a folder in Kaggle's shape (written with a /)"
+    _option(parser, "competition", "COMPETITION|FOLDER", told, nargs="?")
+    _option(parser, "--config", "FILE", "a YAML file of settings; typed options win over it", default=None)
+    _switch(parser, "--headless", "in the foreground, plain lines, no screens", default=False)
+    told = "submit to the leaderboard after each round what is worth it (default: nothing is submitted)"
+    _switch(parser, "--submit", told)
+    told = "read kernels and discussions anew, however young what was read before is"
+    _switch(parser, "--refresh-community", told)
     _add_model_options(parser.add_argument_group("the language model"))
     size = parser.add_argument_group("the size of the run")
     _add_size_options(size)
@@ -236,152 +168,51 @@ def _add_run_options(parser: Parser) -> None:
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
-    absent = argparse.SUPPRESS
-    group.add_argument(
-        "--offline", action="store_true", default=absent, help="recipes instead of a language model"
-    )
-    group.add_argument(
-        "--replay", metavar="FILE|RUN", default=absent, help="replies of a recording instead of a model"
-    )
-    group.add_argument("--model", metavar="M", default=absent, help=f"name of the model{_default('model')}")
-    group.add_argument(
-        "--base-url", metavar="U", default=absent, help="OpenAI-compatible address (default: OpenAI's)"
-    )
-    group.add_argument(
-        "--role-model",
-        dest="role_models",
-        metavar="ROLE=MODEL[@URL]",
-        action="append",
-        default=absent,
-        help="another model for one role; may be repeated",
-    )
-    group.add_argument(
-        "--fallback-model",
-        dest="fallback_models",
-        metavar="MODEL[@URL]",
-        action="append",
-        default=absent,
-        help="answers when the model cannot any more; may be repeated, in order",
-    )
-    group.add_argument(
-        "--preset",
-        metavar="NAME",
-        default=absent,
-        help="paper or small-model (docs/settings.md)",
-    )
+    _switch(group, "--offline", "recipes instead of a language model")
+    _option(group, "--replay", "FILE|RUN", "replies of a recording instead of a model")
+    _option(group, "--model", "M", f"name of the model{_default('model')}")
+    _option(group, "--base-url", "U", "OpenAI-compatible address (default: OpenAI's)")
+    told = "another model for one role; may be repeated"
+    _option(group, "--role-model", "ROLE=MODEL[@URL]", told, dest="role_models", action="append")
+    told = "answers when the model cannot any more; may be repeated, in order"
+    _option(group, "--fallback-model", "MODEL[@URL]", told, dest="fallback_models", action="append")
+    _option(group, "--preset", "NAME", "paper or small-model (docs/settings.md)")
 
 
 def _add_size_options(group: argparse._ArgumentGroup) -> None:
-    absent = argparse.SUPPRESS
-    group.add_argument(
-        "--coders",
-        metavar="N",
-        type=int,
-        default=absent,
-        help=f"coding agents side by side{_default('coders')}",
-    )
-    group.add_argument(
-        "--rounds", metavar="R", type=int, default=absent, help=f"rounds at most{_default('rounds')}"
-    )
-    group.add_argument(
-        "--steps", metavar="N", type=int, default=absent, help=f"cells of one coding agent{_default('steps')}"
-    )
-    group.add_argument(
-        "--time-limit", metavar="2h", default=absent, help=f"for the whole run{_default('time_limit')}"
-    )
-    group.add_argument(
-        "--cell-time-limit", metavar="1h", default=absent, help=f"for one cell{_default('cell_time_limit')}"
-    )
-    group.add_argument(
-        "--seed", metavar="S", type=int, default=absent, help=f"of what is drawn by chance{_default('seed')}"
-    )
-    group.add_argument(
-        "--executor",
-        metavar="WHERE",
-        default=absent,
-        help="local or kaggle, where notebooks run (default: local)",
-    )
+    _option(group, "--coders", "N", f"coding agents side by side{_default('coders')}", type=int)
+    _option(group, "--rounds", "R", f"rounds at most{_default('rounds')}", type=int)
+    _option(group, "--steps", "N", f"cells of one coding agent{_default('steps')}", type=int)
+    _option(group, "--time-limit", "2h", f"for the whole run{_default('time_limit')}")
+    _option(group, "--cell-time-limit", "1h", f"for one cell{_default('cell_time_limit')}")
+    _option(group, "--seed", "S", f"of what is drawn by chance{_default('seed')}", type=int)
+    _option(group, "--executor", "WHERE", "local or kaggle, where notebooks run (default: local)")
 
 
 def _add_kaggle_options(group: argparse._ArgumentGroup) -> None:
-    absent = argparse.SUPPRESS
-    group.add_argument(
-        "--accelerator",
-        metavar="NAME",
-        default=absent,
-        help="auto, none, T4, L4, A100, H100, TPU or a machine shape of Kaggle's"
-        " (default: auto, a GPU where the notebook can use one)",
-    )
-    group.add_argument(
-        "--kernel-time-limit", metavar="2h", default=absent, help="for one session (default: Kaggle's own)"
-    )
-    group.add_argument(
-        "--internet", action="store_true", default=absent, help="kernels may use the internet (default: not)"
-    )
-    group.add_argument(
-        "--docker-image",
-        metavar="IMAGE",
-        default=absent,
-        help="pin kernels to an image (default: the newest)",
-    )
-    group.add_argument(
-        "--kaggle-dataset-limit",
-        metavar="GB",
-        type=float,
-        default=absent,
-        help=f"the largest split that is uploaded{_default('kaggle_dataset_limit')}",
-    )
-    group.add_argument(
-        "--attach-competition",
-        action="store_true",
-        default=absent,
-        help="attach the competition instead of uploading the split, where rules forbid that;"
-        " labels can be read then, and scores are marked",
-    )
-    group.add_argument(
-        "--kaggle-gpu-sessions",
-        metavar="N",
-        type=int,
-        default=absent,
-        help=f"kernels with an accelerator at once{_default('kaggle_gpu_sessions')}",
-    )
-    group.add_argument(
-        "--kaggle-cpu-sessions",
-        metavar="N",
-        type=int,
-        default=absent,
-        help=f"other kernels at once{_default('kaggle_cpu_sessions')}",
-    )
+    told = "auto, none, T4, L4, A100, H100, TPU or a machine shape of Kaggle's"
+    _option(group, "--accelerator", "NAME", f"{told} (default: auto, a GPU where the notebook can use one)")
+    _option(group, "--kernel-time-limit", "2h", "for one session (default: Kaggle's own)")
+    _switch(group, "--internet", "kernels may use the internet (default: not)")
+    _option(group, "--docker-image", "IMAGE", "pin kernels to an image (default: the newest)")
+    told = f"the largest split that is uploaded{_default('kaggle_dataset_limit')}"
+    _option(group, "--kaggle-dataset-limit", "GB", told, type=float)
+    told = "attach the competition instead of uploading the split, where rules forbid that;"
+    _switch(group, "--attach-competition", f"{told} labels can be read then, and scores are marked")
+    told = f"kernels with an accelerator at once{_default('kaggle_gpu_sessions')}"
+    _option(group, "--kaggle-gpu-sessions", "N", told, type=int)
+    told = f"other kernels at once{_default('kaggle_cpu_sessions')}"
+    _option(group, "--kaggle-cpu-sessions", "N", told, type=int)
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
-    absent = argparse.SUPPRESS
-    group.add_argument(
-        "--max-cost",
-        metavar="DOLLARS",
-        type=_money,
-        default=absent,
-        help=f"for model calls, or none (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)",
-    )
-    group.add_argument(
-        "--max-tokens",
-        metavar="N",
-        type=int,
-        default=absent,
-        help="prompt and completion tokens of the run (default: no limit)",
-    )
-    group.add_argument(
-        "--agent-max-cost", metavar="DOLLARS", type=float, default=absent, help="for one coding agent"
-    )
-    group.add_argument(
-        "--agent-max-tokens", metavar="N", type=int, default=absent, help="for one coding agent"
-    )
-    group.add_argument(
-        "--agent-time-limit",
-        metavar="30m",
-        default=absent,
-        help="for one coding agent (default: its share of the run's)",
-    )
+    told = f"for model calls, or none (default: {DEFAULT_MAX_DOLLARS:g} where the model's price is known)"
+    _option(group, "--max-cost", "DOLLARS", told, type=_money)
+    told = "prompt and completion tokens of the run (default: no limit)"
+    _option(group, "--max-tokens", "N", told, type=int)
+    _option(group, "--agent-max-cost", "DOLLARS", "for one coding agent", type=float)
+    _option(group, "--agent-max-tokens", "N", "for one coding agent", type=int)
+    _option(group, "--agent-time-limit", "30m", "for one coding agent (default: its share of the run's)")
 
 
 def _default(setting: str) -> str:

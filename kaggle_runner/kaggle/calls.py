@@ -64,8 +64,8 @@ class ClientBase:
     ) -> Any:
         """What kagglesdk's method `call`, such as `kernels.get_kernel`, answers to the request.
 
-        Asked again after passing trouble, but what is to `write` once: KaggleError says `maybe_done` where the
-        answer did not come.
+        Asked again after passing trouble, but once what is to `write`: KaggleError says `maybe_done` where
+        the answer did not come.
         """
         send = attrgetter(call)
         return await self._in_thread(what, lambda wire: send(wire)(request), competition, write=write)
