@@ -21,102 +21,90 @@ HIGHER, LOWER = True, False
 def _metric(
     title: str,
     higher: bool,
-    perfect: float,
     reader: Reader,
     formula: Formula,
     *,
     texts: bool = False,
+    perfect: float | None = None,
 ) -> Metric:
+    """`perfect` where it is neither 1 for the highest nor 0 for the lowest."""
     return Metric(
         name=formula.__name__,
         title=title,
         higher_is_better=higher,
-        perfect=perfect,
+        perfect=float(higher) if perfect is None else perfect,
         read=reader,
         formula=formula,
         texts=texts,
     )
 
 
-def _of_texts(title: str, higher: bool, perfect: float, reader: Reader, formula: Formula) -> Metric:
-    return _metric(title, higher, perfect, reader, formula, texts=True)
+def _of_texts(title: str, higher: bool, reader: Reader, formula: Formula) -> Metric:
+    return _metric(title, higher, reader, formula, texts=True)
 
 
 _BEST_LOG_MAE = math.log(distances.SMALLEST_GROUP_ERROR)
 _BEST_LIKELIHOOD = -math.log(math.sqrt(2) * distances.SMALLEST_CONFIDENCE)
 
 _COMMON = (
-    _metric("Area under the ROC curve", HIGHER, 1.0, read.ranks_of_positive, classes.roc_auc),
-    _metric("Mean column-wise ROC AUC", HIGHER, 1.0, read.ranks_of_positive, classes.mean_column_roc_auc),
-    _metric("Average precision", HIGHER, 1.0, read.ranks_of_positive, classes.average_precision),
-    _metric("Accuracy", HIGHER, 1.0, read.labels, classes.accuracy),
-    _metric("Balanced accuracy", HIGHER, 1.0, read.labels, classes.balanced_accuracy),
-    _metric("F1 of the positive class", HIGHER, 1.0, read.flags, classes.f1),
-    _metric("Macro-averaged F1", HIGHER, 1.0, read.labels, classes.macro_f1),
-    _metric("Weighted F1", HIGHER, 1.0, read.labels, classes.weighted_f1),
-    _metric("Log loss", LOWER, 0.0, read.probabilities, classes.binary_log_loss),
-    _metric("Multi-class log loss", LOWER, 0.0, read.class_probabilities, classes.multiclass_log_loss),
-    _metric("Quadratic weighted kappa", HIGHER, 1.0, read.ratings, classes.quadratic_weighted_kappa),
-    _metric("Matthews correlation coefficient", HIGHER, 1.0, read.labels, classes.matthews_corrcoef),
-    _metric("Mean squared error", LOWER, 0.0, read.numbers, regression.mse),
-    _metric("Root mean squared error", LOWER, 0.0, read.numbers, regression.rmse),
-    _metric("Mean column-wise RMSE", LOWER, 0.0, read.numbers, regression.mean_column_rmse),
-    _metric("Root mean squared logarithmic error", LOWER, 0.0, read.non_negative, regression.rmsle),
-    _metric("Mean column-wise RMSLE", LOWER, 0.0, read.non_negative, regression.mean_column_rmsle),
-    _metric("Mean absolute error", LOWER, 0.0, read.numbers, regression.mae),
-    _metric("Mean absolute percentage error", LOWER, 0.0, read.numbers, regression.mape),
-    _metric("R²", HIGHER, 1.0, read.numbers, regression.r2),
-    _metric("Pearson correlation", HIGHER, 1.0, read.varying, regression.pearson_r),
-    _metric("Spearman correlation", HIGHER, 1.0, read.varying, regression.spearman_r),
+    _metric("Area under the ROC curve", HIGHER, read.ranks_of_positive, classes.roc_auc),
+    _metric("Mean column-wise ROC AUC", HIGHER, read.ranks_of_positive, classes.mean_column_roc_auc),
+    _metric("Average precision", HIGHER, read.ranks_of_positive, classes.average_precision),
+    _metric("Accuracy", HIGHER, read.labels, classes.accuracy),
+    _metric("Balanced accuracy", HIGHER, read.labels, classes.balanced_accuracy),
+    _metric("F1 of the positive class", HIGHER, read.flags, classes.f1),
+    _metric("Macro-averaged F1", HIGHER, read.labels, classes.macro_f1),
+    _metric("Weighted F1", HIGHER, read.labels, classes.weighted_f1),
+    _metric("Log loss", LOWER, read.probabilities, classes.binary_log_loss),
+    _metric("Multi-class log loss", LOWER, read.class_probabilities, classes.multiclass_log_loss),
+    _metric("Quadratic weighted kappa", HIGHER, read.ratings, classes.quadratic_weighted_kappa),
+    _metric("Matthews correlation coefficient", HIGHER, read.labels, classes.matthews_corrcoef),
+    _metric("Mean squared error", LOWER, read.numbers, regression.mse),
+    _metric("Root mean squared error", LOWER, read.numbers, regression.rmse),
+    _metric("Mean column-wise RMSE", LOWER, read.numbers, regression.mean_column_rmse),
+    _metric("Root mean squared logarithmic error", LOWER, read.non_negative, regression.rmsle),
+    _metric("Mean column-wise RMSLE", LOWER, read.non_negative, regression.mean_column_rmsle),
+    _metric("Mean absolute error", LOWER, read.numbers, regression.mae),
+    _metric("Mean absolute percentage error", LOWER, read.numbers, regression.mape),
+    _metric("R²", HIGHER, read.numbers, regression.r2),
+    _metric("Pearson correlation", HIGHER, read.varying, regression.pearson_r),
+    _metric("Spearman correlation", HIGHER, read.varying, regression.spearman_r),
 )
 
 _OF_SINGLE_COMPETITIONS = (
-    _metric(
-        "Mean column-wise Spearman correlation", HIGHER, 1.0, read.varying, regression.mean_column_spearman
-    ),
-    _metric("Top-1 error", LOWER, 0.0, read.labels, classes.top1_error),
-    _metric("Probabilistic F1", HIGHER, 1.0, read.probabilities, chances.probabilistic_f1),
-    _metric("Kullback-Leibler divergence", LOWER, 0.0, chances.read_distributions, chances.kl_divergence),
-    _metric(
-        "Label-weighted label-ranking average precision", HIGHER, 1.0, read.ranks_of_positive, chances.lwlrap
-    ),
+    _metric("Mean column-wise Spearman correlation", HIGHER, read.varying, regression.mean_column_spearman),
+    _metric("Top-1 error", LOWER, read.labels, classes.top1_error),
+    _metric("Probabilistic F1", HIGHER, read.probabilities, chances.probabilistic_f1),
+    _metric("Kullback-Leibler divergence", LOWER, chances.read_distributions, chances.kl_divergence),
+    _metric("Label-weighted label-ranking average precision", HIGHER, read.ranks_of_positive, chances.lwlrap),
     _metric(
         "Weighted AUC by true positive rate",
         HIGHER,
-        1.0,
         read.ranks_of_positive,
         chances.weighted_roc_auc_tpr_bands,
     ),
-    _metric("Mean angular error", LOWER, 0.0, read.numbers, distances.mean_angular_error),
-    _of_texts("Mean Levenshtein distance", LOWER, 0.0, sequences.read_distances, sequences.mean_levenshtein),
+    _metric("Mean angular error", LOWER, read.numbers, distances.mean_angular_error),
+    _of_texts("Mean Levenshtein distance", LOWER, sequences.read_distances, sequences.mean_levenshtein),
     _of_texts(
         "Normalised Levenshtein distance of sequences",
         LOWER,
-        0.0,
         sequences.read_gesture_distances,
         sequences.normalised_levenshtein,
     ),
-    _of_texts("Word-level Jaccard score", HIGHER, 1.0, sequences.read_word_overlap, sequences.word_jaccard),
+    _of_texts("Word-level Jaccard score", HIGHER, sequences.read_word_overlap, sequences.word_jaccard),
     _of_texts(
-        "Micro-averaged F1 of label sets",
-        HIGHER,
-        1.0,
-        sequences.read_tag_counts,
-        sequences.micro_f1_multilabel,
+        "Micro-averaged F1 of label sets", HIGHER, sequences.read_tag_counts, sequences.micro_f1_multilabel
     ),
-    _of_texts("Mean F1 of label sets", HIGHER, 1.0, sequences.read_tag_counts, sequences.mean_f1_multilabel),
-    _of_texts("Mean average precision at 5", HIGHER, 1.0, sequences.ranked_hits(5), sequences.map_at_5),
-    _of_texts("Mean average precision at 12", HIGHER, 1.0, sequences.ranked_hits(12), sequences.map_at_12),
-    _of_texts(
-        "Kendall tau of orders", HIGHER, 1.0, sequences.read_inversions, sequences.kendall_tau_orderings
-    ),
-    _of_texts("Mean Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.mean_dice_rle),
-    _of_texts("Global Dice coefficient of masks", HIGHER, 1.0, masks.read_areas, masks.global_dice_rle),
-    _of_texts("Mean F0.5 of masks", HIGHER, 1.0, masks.read_areas, masks.fbeta_half_pixels),
+    _of_texts("Mean F1 of label sets", HIGHER, sequences.read_tag_counts, sequences.mean_f1_multilabel),
+    _of_texts("Mean average precision at 5", HIGHER, sequences.ranked_hits(5), sequences.map_at_5),
+    _of_texts("Mean average precision at 12", HIGHER, sequences.ranked_hits(12), sequences.map_at_12),
+    _of_texts("Kendall tau of orders", HIGHER, sequences.read_inversions, sequences.kendall_tau_orderings),
+    _of_texts("Mean Dice coefficient of masks", HIGHER, masks.read_areas, masks.mean_dice_rle),
+    _of_texts("Global Dice coefficient of masks", HIGHER, masks.read_areas, masks.global_dice_rle),
+    _of_texts("Mean F0.5 of masks", HIGHER, masks.read_areas, masks.fbeta_half_pixels),
     _of_texts(
         "Mean precision of masks over IoU thresholds",
         HIGHER,
-        1.0,
         masks.read_salt_areas,
         masks.mean_precision_iou_thresholds,
     ),
@@ -124,62 +112,47 @@ _OF_SINGLE_COMPETITIONS = (
 
 _OF_OWN_FORM = (
     _metric(
-        "Weighted multi-label log loss",
-        LOWER,
-        0.0,
-        chances.read_exam_levels,
-        chances.weighted_multilabel_log_loss,
+        "Weighted multi-label log loss", LOWER, chances.read_exam_levels, chances.weighted_multilabel_log_loss
     ),
-    _metric(
-        "AUC with bias penalties by identity", HIGHER, 1.0, chances.read_toxicity, chances.jigsaw_bias_auc
-    ),
+    _metric("AUC with bias penalties by identity", HIGHER, chances.read_toxicity, chances.jigsaw_bias_auc),
     _metric(
         "Log of mean absolute error, averaged over groups",
         LOWER,
-        _BEST_LOG_MAE,
         distances.read_by_type,
         distances.group_mean_log_mae,
+        perfect=_BEST_LOG_MAE,
     ),
     _metric(
         "Modified Laplace log likelihood",
         HIGHER,
-        _BEST_LIKELIHOOD,
         distances.read_measure_and_confidence,
         distances.laplace_log_likelihood,
+        perfect=_BEST_LIKELIHOOD,
     ),
     _metric(
         "Mean of median and 95th percentile of distances",
         LOWER,
-        0.0,
         distances.read_places,
         distances.haversine_p50_p95_mean,
     ),
-    _of_texts("Micro F1 of answer spans", HIGHER, 1.0, sequences.read_spans, sequences.micro_f1_qa_spans),
+    _of_texts("Micro F1 of answer spans", HIGHER, sequences.read_spans, sequences.micro_f1_qa_spans),
     _of_texts(
-        "Dice coefficient and 3D Hausdorff distance",
-        HIGHER,
-        1.0,
-        masks.read_volumes,
-        masks.dice_plus_3d_hausdorff,
+        "Dice coefficient and 3D Hausdorff distance", HIGHER, masks.read_volumes, masks.dice_plus_3d_hausdorff
     ),
     _of_texts(
         "PASCAL VOC mean average precision at IoU > 0.5",
         HIGHER,
-        1.0,
         boxes.read_detections(0.5),
         boxes.voc_map_iou_50,
     ),
     _of_texts(
         "PASCAL VOC mean average precision at IoU > 0.4",
         HIGHER,
-        1.0,
         boxes.read_detections(0.4),
         boxes.voc_map_iou_40,
     ),
-    _of_texts("F1 of points in boxes", HIGHER, 1.0, boxes.read_points, boxes.f1_point_in_box_detection),
-    _of_texts(
-        "Mean average precision of 3D boxes", HIGHER, 1.0, boxes3d.read_scenes, boxes3d.map_3d_iou_50_95
-    ),
+    _of_texts("F1 of points in boxes", HIGHER, boxes.read_points, boxes.f1_point_in_box_detection),
+    _of_texts("Mean average precision of 3D boxes", HIGHER, boxes3d.read_scenes, boxes3d.map_3d_iou_50_95),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
