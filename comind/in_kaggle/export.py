@@ -176,9 +176,10 @@ def _names(run: Run, after: str) -> _Names:
 def _download(wheel: Path, python: str, folder: Path) -> None:
     """All dependencies as wheels for Kaggle's machines, with pip as this machine is set up for it."""
     platforms = [
-        word for name in ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+        word
+        for name in ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
         for word in ("--platform", name)
-    ]  # fmt: skip
+    ]
     done = subprocess.run(
         [
             sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder),

@@ -36,9 +36,7 @@ SYSTEM_FILES = (
     "/opt/rocm", "/nix/store", "/run/opengl-driver",
 )  # fmt: skip
 
-_PYTHON_PARTS = (
-    "bin", "include", "lib", "lib64", "libexec", "nvvm", "pyvenv.cfg", "share", "targets",
-)  # fmt: skip
+_PYTHON_PARTS = ("bin", "include", "lib", "lib64", "libexec", "nvvm", "pyvenv.cfg", "share", "targets")
 """What belongs to Python in its prefix (nvvm and targets: CUDA in conda). A prefix may be a project's own
 folder, with other things in it, so it is never shown whole."""
 
