@@ -11,7 +11,7 @@ import fcntl
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,9 +79,7 @@ class AccountBook(Closed):
         return [from_row(record, row, self.path) for row in self.rows(query, values)]
 
     @contextmanager
-    def exclusively(
-        self, what: str, *, wait: float = 60.0, sleep: Callable[[float], None] = time.sleep
-    ) -> Iterator[None]:
+    def exclusively(self, what: str, *, wait: float = 60.0) -> Iterator[None]:
         """Hold the account's lock for `what` (submit, sessions, …) across all processes of the state folder.
 
         Raises AccountBusy after `wait` seconds.
@@ -103,7 +101,7 @@ class AccountBook(Closed):
                             f"Another process uses this Kaggle account ({what}) since {wait:g} s.",
                             hint="Wait for it, or end it; the lock ends with its process.",
                         ) from error
-                    sleep(_POLL_SECONDS)
+                    time.sleep(_POLL_SECONDS)
             yield
 
     def close(self) -> None:

@@ -58,13 +58,13 @@ class Machine:
         )
 
 
-def describe_machine(folder: Path | None = None) -> Machine:
-    """Ask the system; takes milliseconds, or what `nvidia-smi` takes. `folder`: whose disk is meant."""
+def describe_machine() -> Machine:
+    """Ask the system; takes milliseconds, or what `nvidia-smi` takes."""
     return Machine(
         cpus=_cpus(),
         memory_bytes=_memory(),
         gpus=_gpus(),
-        disk_free_bytes=shutil.disk_usage(folder or Path.cwd()).free,
+        disk_free_bytes=shutil.disk_usage(Path.cwd()).free,
         python=platform.python_version(),
         packages=_versions(NAMED_PACKAGES),
     )

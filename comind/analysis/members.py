@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REDUNDANT = 0.995
 """Correlation from which two solutions are one."""
+_MOST_MEMBERS = 6
 _READ_BYTES = 200_000_000
 
 Correlations = Mapping[tuple[str, str], float]
@@ -53,7 +54,7 @@ def prediction_correlations(files: Mapping[str, Path]) -> dict[tuple[str, str], 
 
 
 def complementary(
-    board: Sequence[Standing], correlations: Correlations, baseline: Score | None, *, limit: int = 6
+    board: Sequence[Standing], correlations: Correlations, baseline: Score | None
 ) -> list[Member]:
     """Members for an ensemble, best first: forward selection on score and correlation.
 
@@ -67,7 +68,7 @@ def complementary(
         return []
     best = left.pop(0)
     chosen = [Member(best.evaluation.agent, best.score, None)]
-    while left and len(chosen) < limit:
+    while left and len(chosen) < _MOST_MEMBERS:
         rated = []
         for one in left:
             alike = max(correlations.get((one.evaluation.agent, m.agent), 1.0) for m in chosen)

@@ -19,6 +19,7 @@ from kaggle_runner.errors import ComindError
 _FENCE: Final = re.compile(
     r"^[ \t]*(?P<mark>`{3,}|~{3,})[^\n`]*\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[ \t]*$|\Z)", re.M | re.S
 )
+_SEPARATOR: Final = re.compile(r"^[ \t#*`]*={2,}\s*SEPARATOR\s*={2,}[ \t*`]*$", re.M | re.I)
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.):]|[a-z][.)])\s+(?P<text>\S.*)$")
 _SCORED: Final = re.compile(
     r"^[\s>*_#|\-•+\d.)]*?(?P<name>[A-Za-z][A-Za-z /-]{0,40}?)[*_`\s]*"
@@ -191,10 +192,9 @@ def sections(text: str, marker: str = r"=== *(?P<title>[^ =].*?)===") -> list[Se
     return [Section(title.strip(), "\n".join(lines).strip()) for title, lines in parts]
 
 
-def separated_blocks(text: str, separator: str = "SEPARATOR") -> list[str]:
+def separated_blocks(text: str) -> list[str]:
     """The non-empty blocks between `===SEPARATOR===` lines."""
-    line = re.compile(rf"^[ \t#*`]*={{2,}}\s*{re.escape(separator)}\s*={{2,}}[ \t*`]*$", re.M | re.I)
-    return [block.strip() for block in line.split(text) if block.strip()]
+    return [block.strip() for block in _SEPARATOR.split(text) if block.strip()]
 
 
 def list_of_strings(text: str) -> list[str]:

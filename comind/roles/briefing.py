@@ -18,6 +18,8 @@ from kaggle_runner.machine import Machine
 from kaggle_runner.score import Score
 from kaggle_runner.texts import shortened
 
+_RANKED_SHOWN, _IDEAS_SHOWN = 20, 40
+
 
 @dataclass(frozen=True, slots=True)
 class KernelRun:
@@ -107,14 +109,12 @@ def kernel_heading(kernel: Kernel) -> str:
     return f"kernel {kernel.id}, {kernel.votes} votes{score}: {quote(kernel.title, 200)}"
 
 
-def leaderboard_text(
-    ranked: Sequence[Standing], titles: Mapping[str, str], baseline: Score | None, *, limit: int = 20
-) -> str:
+def leaderboard_text(ranked: Sequence[Standing], titles: Mapping[str, str], baseline: Score | None) -> str:
     """Community kernels that were run on our split stand among the agents, and are marked."""
     lines = [
         f'{place}. {one.evaluation.agent} "{_line(titles[one.evaluation.agent], 200)}" {one.score} '
         + (f"round {one.evaluation.round}" if one.evaluation.round else "verified community kernel")
-        for place, one in enumerate(ranked[:limit], start=1)
+        for place, one in enumerate(ranked[:_RANKED_SHOWN], start=1)
     ]
     if baseline is not None:
         lines.append(f"sample submission: {baseline}")
@@ -179,11 +179,11 @@ def report_heading(report: Report, run: KernelRun | None = None) -> str:
     return f"solution by {report.subject}, {score}"
 
 
-def ranked_ideas_text(ideas: Sequence[Idea], *, characters: int, limit: int = 40) -> str:
+def ranked_ideas_text(ideas: Sequence[Idea], *, characters: int) -> str:
     """This round's kept ideas, best first; a person's ideas lead."""
     people = [idea for idea in ideas if idea.origin == "person"]
     ranked = sorted((idea for idea in ideas if idea.rank > 0), key=lambda idea: (-idea.round, idea.rank))
-    chosen = [*people, *(idea for idea in ranked if idea.origin != "person")][:limit]
+    chosen = [*people, *(idea for idea in ranked if idea.origin != "person")][:_IDEAS_SHOWN]
     lines = [
         f"{n}. [{idea.id}] {quote(idea.text, 500)}" + (" (asked for by a person)" if idea in people else "")
         for n, idea in enumerate(chosen, start=1)

@@ -35,11 +35,11 @@ def prompts_folder() -> Path:
 
 
 class Prompts:
-    """Renders the parts of one folder's prompt files."""
+    """Renders the parts of the prompt files."""
 
-    def __init__(self, folder: Path | None = None, *, most_tokens: int | None = None) -> None:
+    def __init__(self, *, most_tokens: int | None = None) -> None:
         """`most_tokens`: what an opening may take of the model's window; None is without bound."""
-        self.folder = folder or prompts_folder()
+        self.folder = prompts_folder()
         self._most_tokens = most_tokens
         self._parts: dict[str, dict[str, str]] = {}
 

@@ -10,7 +10,6 @@ _SYMBOLS: dict[str, str] = {
 }  # fmt: skip
 
 BAD = frozenset({"failed", "error", "timeout", "died"})
-GOOD = frozenset({"finished", "ok"})
 
 
 def symbol(status: str) -> str:

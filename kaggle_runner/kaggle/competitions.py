@@ -55,13 +55,11 @@ class CompetitionCalls(ArchiveCalls):
         slug: str,
         dest: Path,
         progress: Progress | None = None,
-        *,
-        most_bytes: int = MOST_UNPACKED_BYTES,
     ) -> None:
         """Replace the folder `dest` by all data files; it has its old content until everything is there."""
         request = message(competitions.ApiDownloadDataFilesRequest, competition_name=slug)
         call = "competitions.download_data_files"
-        await self._download(slug, call, request, dest, progress, most_bytes, competition=slug)
+        await self._download(slug, call, request, dest, progress, MOST_UNPACKED_BYTES, competition=slug)
 
     async def may_download(self, slug: str) -> bool | None:
         """Whether the data can be had, which Kaggle grants to who has accepted the rules; None without data.

@@ -52,11 +52,9 @@ class DatasetCalls(AccountCalls, ArchiveCalls):
         _check(f"dataset {ref}", created)
         return "/".join((created.ref or ref).strip("/").split("/")[-2:])
 
-    async def new_dataset_version(
-        self, ref: str, folder: Path, notes: str, *, progress: Progress | None = None
-    ) -> None:
+    async def new_dataset_version(self, ref: str, folder: Path, notes: str) -> None:
         """Replace the files of the user's dataset by those of `folder`, as a new version."""
-        files = await self._upload_folder(folder, progress)
+        files = await self._upload_folder(folder, None)
         body = message(datasets.ApiCreateDatasetVersionRequestBody, version_notes=notes, files=files)
         request = _of_dataset(datasets.ApiCreateDatasetVersionRequest, ref, body=body)
         what = f"new version of {ref}"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from kagglesdk.kernels.types import kernels_api_service as kernels
 
 from kaggle_runner.errors import KaggleError, KernelRefused
-from kaggle_runner.kaggle.calls import Progress, split_ref
+from kaggle_runner.kaggle.calls import split_ref
 from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.outputs import OutputFolder, read_log, read_stream
@@ -142,7 +142,6 @@ class KernelCalls(AccountCalls):
         *,
         wanted: Callable[[str], bool] = lambda name: True,
         most_bytes: int,
-        progress: Progress | None = None,
     ) -> KernelOutput:
         """Save the wanted output files of a run under `dest`, `most_bytes` of them together at most.
 
@@ -158,7 +157,7 @@ class KernelCalls(AccountCalls):
         folder = OutputFolder(dest, most_bytes)
         for file in listed:
             if wanted(file.file_name):
-                await self._save_output(folder, ref, version, file, progress)
+                await self._save_output(folder, ref, version, file)
         return KernelOutput(
             names=tuple(whole_characters(file.file_name or "") for file in listed),
             saved=folder.saved,
@@ -166,20 +165,18 @@ class KernelCalls(AccountCalls):
             log=tuple(await asyncio.to_thread(read_log, log)),
         )
 
-    async def _save_output(
-        self, folder: OutputFolder, ref: str, version: int, file: Any, progress: Progress | None
-    ) -> None:
+    async def _save_output(self, folder: OutputFolder, ref: str, version: int, file: Any) -> None:
         request = kernels.ApiDownloadKernelOutputRequest()
         request.owner_slug, request.kernel_slug = split_ref(ref, "kernel")
         request.version_number, request.file_path = version, file.file_name
         what = f"output {file.file_name!r} of {ref}"
 
         def fetch(wire: Wire) -> None:
-            folder.fetch(wire, file.file_name, file.url, progress)
+            folder.fetch(wire, file.file_name, file.url)
 
         def fetch_anew(wire: Wire) -> None:
             with wire.kernels.download_kernel_output(request) as response:
-                folder.save(file.file_name, response, progress)
+                folder.save(file.file_name, response)
 
         try:
             await self._read(what, fetch)

@@ -15,7 +15,6 @@ from typing import Any
 import requests
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.kaggle.calls import Progress
 from kaggle_runner.kaggle.records import LogLine
 from kaggle_runner.kaggle.transport import Wire
 from kaggle_runner.kaggle.wire import http_error, save_body
@@ -105,7 +104,7 @@ class OutputFolder:
         self.saved: dict[str, Path] = {}
         self.left_out: dict[str, str] = {}
 
-    def fetch(self, wire: Wire, name: str, url: str, progress: Progress | None) -> None:
+    def fetch(self, wire: Wire, name: str, url: str) -> None:
         """Save the file at a signed address, which is called without credentials."""
         if self._place(name) is None:
             return
@@ -114,21 +113,21 @@ class OutputFolder:
         with wire.session.send(request, **settings) as response:
             if response.status_code >= 400:
                 raise http_error(response)
-            self.save(name, response, progress)
+            self.save(name, response)
 
-    def save(self, name: str, response: requests.Response, progress: Progress | None) -> None:
+    def save(self, name: str, response: requests.Response) -> None:
         """Save a response's body as `name`, unless that is more than there is room for."""
         place = self._place(name)
         if place is None:
             return
         try:
-            self._save(name, place, response, progress)
+            self._save(name, place, response)
         except OSError as error:
             if isinstance(error, requests.RequestException) or error.errno not in _BAD_PLACES:
                 raise
             self.left_out[name] = f"it cannot be written here: {error.strerror}"
 
-    def _save(self, name: str, place: Path, response: requests.Response, progress: Progress | None) -> None:
+    def _save(self, name: str, place: Path, response: requests.Response) -> None:
         length = response.headers.get("Content-Length", "")
         size = int(length) if length.isdecimal() else None
         room = self._most - self._taken
@@ -138,14 +137,8 @@ class OutputFolder:
         if size is None or not (place.is_file() and place.stat().st_size == size):
             place.parent.mkdir(parents=True, exist_ok=True)
             partial = place.with_name(f"{place.name}.partial")
-            before = self._taken
             try:
-                save_body(
-                    response,
-                    partial,
-                    None if progress is None else lambda done, _: progress(before + done, None),
-                    most_bytes=room,
-                )
+                save_body(response, partial, None, most_bytes=room)
                 partial.replace(place)
             except KaggleError as error:  # more bytes came than were announced
                 self.left_out[name] = error.message

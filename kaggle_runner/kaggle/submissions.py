@@ -69,12 +69,12 @@ class SubmissionCalls(ClientBase):
         found = await self._all_pages(what, call, request, "submissions", limit, competition=slug)
         return [submission(item) for item in found]
 
-    async def wait_for_submission(self, ref: int, timeout: float, poll: float = 0.25) -> Submission:
-        """Ask until the submission is scored or refused; waits grow from `poll` to 10 seconds.
+    async def wait_for_submission(self, ref: int, timeout: float) -> Submission:
+        """Ask until the submission is scored or refused; waits grow from a quarter to 10 seconds.
 
         Raises KaggleError when it is still pending after `timeout` seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline, poll = time.monotonic() + timeout, 0.25
         while True:
             found = await self.submission(ref)
             if found.status != "pending":

@@ -69,10 +69,10 @@ def _lead(own: float | None, line: float | None, higher_is_better: bool | None) 
     return own - line if higher_is_better else line - own
 
 
-def neighbours(rows: Sequence[Row], place: int | None, count: int = NEIGHBOURS) -> tuple[Row, ...]:
+def neighbours(rows: Sequence[Row], place: int | None) -> tuple[Row, ...]:
     """The teams around the own place; the first ones when there is none."""
-    wanted = 2 * count + 1
-    start = 0 if place is None else max(0, min(place - count, len(rows) - wanted))
+    wanted = 2 * NEIGHBOURS + 1
+    start = 0 if place is None else max(0, min(place - NEIGHBOURS, len(rows) - wanted))
     return tuple(rows[start : start + wanted])
 
 

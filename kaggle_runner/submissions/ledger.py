@@ -70,12 +70,7 @@ class Ledger:
     notes: tuple[str, ...]
 
 
-def read_ledger(
-    history: Sequence[SentSubmission],
-    *,
-    higher_is_better: bool | None = None,
-    public_fraction: float = PUBLIC_FRACTION,
-) -> Ledger:
+def read_ledger(history: Sequence[SentSubmission], *, higher_is_better: bool | None = None) -> Ledger:
     """The ledger of one competition's submissions. Local scores of several runs count as one scale.
 
     They are one where the runs split the data alike (the same seed and data); `notes` says when several runs
@@ -97,7 +92,7 @@ def read_ledger(
         pearson=correlation(local, public) if enough else None,
         spearman=correlation(ranks(local), ranks(public)) if enough else None,
         gap=_gap(local, public),
-        shakeup=None if higher is None else shakeup(scored, public_fraction, higher=higher),
+        shakeup=None if higher is None else shakeup(scored, PUBLIC_FRACTION, higher=higher),
         picks=() if higher is None else final_picks(scored, higher=higher),
         notes=_notes(scored, len(pairs), higher),
     )

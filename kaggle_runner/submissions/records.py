@@ -134,13 +134,6 @@ class Situation:
         """Past the deadline: scored perhaps, but counted no more."""
         return self.deadline is not None and self.now >= self.deadline
 
-    @property
-    def days_left(self) -> int | None:
-        """UTC days to the deadline, today and its own included; None without a deadline."""
-        if self.deadline is None:
-            return None
-        return max(0, (self.deadline.date() - self.now.date()).days + 1)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

@@ -160,7 +160,7 @@ async def test_the_deadline_is_read_on_the_servers_clock(
             await skewed.send(mine)
     straight = governor(book, server.url, clock=HandClock(deadline - timedelta(minutes=30)))
     assert not (await straight.look()).situation.late
-    assert (await governor(book, server.url, clock=SYSTEM_CLOCK).look()).situation.days_left is not None
+    assert (await governor(book, server.url, clock=SYSTEM_CLOCK).look()).situation.deadline is not None
 
 
 async def test_a_closed_competition_takes_nothing_from_anybody(
