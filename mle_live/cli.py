@@ -82,29 +82,15 @@ def _competitions(arguments: argparse.Namespace) -> int:
     from mle_live.shelf import list_shelf
 
     prepared = prepared_slugs(arguments.root)
+    shelf = list_shelf()
+    others = set(prepared) - {entry.slug for entry in shelf}
     rows: list[dict[str, Any]] = [
         {
-            "slug": entry.slug,
-            "title": entry.title,
-            "modality": entry.modality,
-            "metric": entry.metric,
-            "prepared": entry.slug in prepared,
+            **{name: getattr(one, name) for name in ("slug", "title", "modality", "metric")},
+            "prepared": one.slug in prepared,
         }
-        for entry in list_shelf()
+        for one in (*shelf, *(load_competition(arguments.root, slug) for slug in sorted(others)))
     ]
-    shelf = {row["slug"] for row in rows}
-    for slug in prepared:
-        if slug not in shelf:
-            competition = load_competition(arguments.root, slug)
-            rows.append(
-                {
-                    "slug": slug,
-                    "title": competition.title,
-                    "modality": competition.modality,
-                    "metric": competition.metric,
-                    "prepared": True,
-                }
-            )
     if arguments.json:
         put_json(rows)
         return 0

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
 from comind.state.reader import AgentWork
-from comind.state.records import Agent, Run
+from comind.state.records import CODING_AGENT, Agent, Run
 
 LEAST_STEPS = 2
 """Finished steps before anything is forecast."""
@@ -28,7 +27,6 @@ _DRAWN = 2
 """Mean steps that an agent's own pace is averaged with."""
 _KERNELS_AT_ONCE = 2
 """Community kernels are verified two at a time (comind.round.verification)."""
-_CODING_AGENT = re.compile(r"r\d+-a\d+")
 
 
 class Cost(NamedTuple):
@@ -195,7 +193,7 @@ def _overhead(work: Sequence[AgentWork], rounds: int) -> tuple[Cost, float]:
     for one in work:
         if one.agent in ("analyzer", "proposer", "coordinator"):
             by_round[one.step].append(one)
-        elif one.kind == "cell" and not _CODING_AGENT.fullmatch(one.agent):
+        elif one.kind == "cell" and not CODING_AGENT.fullmatch(one.agent):
             verified += one.seconds
     if not by_round:
         return Cost(seconds=verified / _KERNELS_AT_ONCE / max(rounds, 1)), _UNSEEN_SPREAD

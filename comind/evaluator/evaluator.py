@@ -24,7 +24,7 @@ from comind.state.grades import PartGrade, score_from
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError, Unusable
-from kaggle_runner.files import UnsafeFile, safe_copy, write_whole
+from kaggle_runner.files import UnsafeFile, safe_copy, sha256_of, write_whole
 from kaggle_runner.moments import Clock, stamp
 from kaggle_runner.rows import from_json, to_json
 from mle_live.competitions.tables import read_text
@@ -214,7 +214,7 @@ class Evaluator:
 
     async def _verdict(self, place: Path) -> _Verdict:
         """The verdict on the files in `place`: remembered for equal files, else graded, and written down."""
-        key = f"{_digest(place)} {_sha256(self.folder.private / 'evaluate.py')}"
+        key = f"{_digest(place)} {sha256_of(self.folder.private / 'evaluate.py')}"
         graded = self._remembered()
         if key not in graded:
             verdict = await self._grade(place)
@@ -327,10 +327,5 @@ def _score_part(part: object) -> PartGrade:
 
 def _digest(place: Path) -> str:
     """One digest for the pair of files: SHA-256 over the digests of both."""
-    pair = _sha256(place / _VALIDATION) + _sha256(place / _TEST)
+    pair = sha256_of(place / _VALIDATION) + sha256_of(place / _TEST)
     return hashlib.sha256(pair.encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from comind.llm.prices import Usage
-from comind.state.records import LlmCall
+from comind.state.records import CODING_AGENT, LlmCall
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
 
 DollarsOf = Callable[[Usage], float | None]
@@ -30,7 +29,6 @@ REPORTS_SHARE = 0.1
 """Of the run's limits, kept for reports."""
 AGENT_REPORT_SHARE = 0.25
 """Of one agent's limits, what is kept for its report at most."""
-_CODING_AGENT = re.compile(r"r\d+-a\d+")
 
 
 @dataclass(slots=True)
@@ -201,7 +199,7 @@ class Budget:
         return self.limits.spent(self.total, "the")
 
     def _own_limits(self, agent: str) -> Limits:
-        return self.agent_limits if _CODING_AGENT.fullmatch(agent) else Limits()
+        return self.agent_limits if CODING_AGENT.fullmatch(agent) else Limits()
 
     def _awaited(self, asked: _Asked, *, agent_only: bool) -> bool:
         """Whether an open call may still give back what this one lacks."""

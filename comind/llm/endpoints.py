@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from comind.config import ROLES
 from comind.llm.prices import Price
 from kaggle_runner.errors import ConfigError
 
-ROLES: Final = ("analyzer", "proposer", "coordinator", "coder", "monitor", "evaluator")
 HOSTED_URL: Final = "https://api.openai.com/v1"
 NO_KEY: Final = "unused"
 _KEY: Final = "COMIND_API_KEY_"
@@ -79,7 +79,7 @@ def endpoints_by_role(
         )
     url, shared_key = _base(base_url, env)
     default = Endpoint(model.strip(), url, shared_key or NO_KEY)
-    chosen = dict.fromkeys(ROLES, default)
+    chosen: dict[str, Endpoint] = dict.fromkeys(ROLES, default)
     for role, text in role_models.items():
         if role not in ROLES:
             raise ConfigError(f"{role!r} is not a role", hint=f"the roles are {', '.join(ROLES)}; {_FORM}")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from comind.offline.shelf import Variant
+from comind.state.records import CODING_AGENT
 
 _ROW = re.compile(r'^\s*(\d+)\.\s+(?P<agent>\S+)\s+"(?P<title>.*?)"\s+(?P<score>-?\d[\d.e+-]*)', re.M)
-_OWN = re.compile(r"r\d+-a\d+$")
-"""Ids of this run's coding agents; others on its leaderboard are community kernels."""
 _EFFECT = re.compile(
     r"^- \[(?P<id>idea-\d+)\] (?P<effect>[+-]\d[\d.e+-]*) ± \S+ in \d+ trials?: (?P<verdict>\w+)\.", re.M
 )
@@ -50,7 +49,7 @@ def standings(leaderboard: str) -> list[VariantStanding]:
     """This run's own agents, best first; only the best line of each title."""
     found: dict[str, VariantStanding] = {}
     for match in _ROW.finditer(leaderboard):
-        if not _OWN.match(match["agent"]):
+        if not CODING_AGENT.fullmatch(match["agent"]):
             continue
         title = match["title"].strip()
         found.setdefault(title, VariantStanding(match["agent"], title, float(match["score"])))

@@ -6,6 +6,7 @@ that does a step again writes the same row again. Times are UTC ISO 8601 strings
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -21,6 +22,10 @@ AgentStatus = Literal[
 ]
 CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "interrupted"]
 Origin = Literal["upstream", "run"]
+
+
+CODING_AGENT = re.compile(r"r\d+-a\d+")
+"""Ids of coding agents; other agents run community kernels."""
 
 
 class Record(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comind_tui.text.plain import labelled, table
+from comind_tui.text.plain import interval, labelled, table
 from kaggle_runner.moments import stamp
 from kaggle_runner.score import Score, written
 from kaggle_runner.submissions.governor import AccountStanding
@@ -36,15 +36,11 @@ def deadline_line(now: Situation) -> str:
     )
 
 
-def score_text(score: Score | None) -> str:
-    return "–" if score is None else str(score)
-
-
 def verdict_table(verdicts: Sequence[Verdict], *, width: int | None) -> str:
     rows = [
         (
             one.candidate.evaluation,
-            score_text(one.candidate.score),
+            interval(one.candidate.score),
             "–" if one.probability is None else f"{one.probability:.2f}",
             _WORDS[one.level],
             one.reasons[0],
@@ -61,7 +57,7 @@ def offer_text(verdict: Verdict, now: Situation, *, kaggle: str, slug: str, widt
         ("to", f"{slug} at {kaggle}"),
         ("what", _what(candidate)),
         ("checks", _checks(candidate)),
-        ("local score", f"{score_text(candidate.score)} on {candidate.score.rows} selection rows"),
+        ("local score", f"{interval(candidate.score)} on {candidate.score.rows} selection rows"),
         ("verdict", f"{_WORDS[verdict.level]}: {verdict.reason}"),
         ("submissions", limits_line(now)),
         ("deadline", deadline_line(now)),
@@ -119,8 +115,7 @@ def situation_document(now: Situation) -> dict[str, Any]:
 def score_document(score: Score | None) -> dict[str, Any] | None:
     if score is None or not math.isfinite(score.value):
         return None
-    interval = [score.low, score.high]
-    return {"score": score.value, "interval": interval, "rows": score.rows, "trusted": score.trusted}
+    return {**score.as_dict(), "trusted": score.trusted}
 
 
 def submission_document(row: SentSubmission) -> dict[str, Any]:

@@ -21,10 +21,11 @@ KAGGLE_URL = "https://api.kaggle.com"
 KAGGLE_NAME = "kaggle.com"
 URL_VARIABLE = "COMIND_KAGGLE_URL"
 TOKEN_VARIABLE = "COMIND_KAGGLE_TOKEN"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_PATH = 200
 
 Credentials = str | tuple[str, str]
+"""An API token, or a user name with a legacy key."""
 TokenKind = Literal["API token", "legacy key", "token of MLE-Live"]
 
 
@@ -106,14 +107,14 @@ def _address(url: str, asked_by: str) -> str:
     host = (parts.hostname or "").lower()
     if host == "kaggle.com" or host.endswith(".kaggle.com"):
         return KAGGLE_URL
-    if "//" not in url and host in _LOOPBACK:
+    if "//" not in url and host in LOOPBACK:
         parts = urlsplit(f"http://{url}")
     if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
         raise ConfigError(
             f"{asked_by}: {url!r} is not the address of a Kaggle.",
             hint="Write for instance http://127.0.0.1:8787, or leave it out for kaggle.com.",
         )
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         raise ConfigError(
             f"{asked_by}: {url!r} would send the token unencrypted.",
             hint="Use https, or an address of this machine.",

@@ -24,16 +24,12 @@ from requests.adapters import HTTPAdapter
 
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ConfigError
+from kaggle_runner.kaggle.addresses import KAGGLE_URL, LOOPBACK, Credentials
 from kaggle_runner.kaggle.answers import Answer, time_heads
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 Found = TypeVar("Found")
-Credentials = str | tuple[str, str]
-"""An API token, or a user name with a legacy key."""
-
-KAGGLE_URL = "https://api.kaggle.com"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_WAIT = 30.0
 _LONGEST_ASKED_WAIT = 120.0  # what a server may ask for with Retry-After
 _TRIES_OF_A_STRANGER = 3
@@ -91,7 +87,7 @@ class KaggleTransport:
             raise ConfigError(
                 f"{base_url!r} is not an address of Kaggle", hint=f"the real one is {KAGGLE_URL}"
             )
-        self.is_loopback = parts.hostname in _LOOPBACK
+        self.is_loopback = parts.hostname in LOOPBACK
         if parts.scheme == "http" and not self.is_loopback:
             raise ConfigError(
                 f"{base_url!r} would send the API token unencrypted", hint="use https, or a loopback address"
@@ -254,7 +250,7 @@ class _BoundAdapter(HTTPAdapter):
         self._clock = clock
         self._note = note
         self._home = urlsplit(base_url)
-        self.is_loopback = self._home.hostname in _LOOPBACK
+        self.is_loopback = self._home.hostname in LOOPBACK
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ensurepip
-import hashlib
 import importlib.util
 import io
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kaggle_runner.errors import MachineError, ServiceError
+from kaggle_runner.files import sha256_of
 from mle_live.shelf.entry import Package
 
 DOWNLOAD_SECONDS = 600
@@ -28,14 +28,14 @@ def fetch(package: Package, cache: Path, *, progress: Callable[[str], None] = pr
     without a pip, ServiceError when the registry cannot be reached or answers with another file.
     """
     target = cache / package.file_name
-    if target.is_file() and _sha256(target) == package.sha256:
+    if target.is_file() and sha256_of(target) == package.sha256:
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
         progress(f"downloading {package.name} {package.version}")
         _download(package, Path(scratch))
         arrived = Path(scratch) / package.file_name
-        if not arrived.is_file() or _sha256(arrived) != package.sha256:
+        if not arrived.is_file() or sha256_of(arrived) != package.sha256:
             raise ServiceError(
                 f"the registry's {package.name} {package.version} is not the file that was pinned",
                 hint="check the package index that pip is configured with (pip config list)",
@@ -105,7 +105,3 @@ def _pip() -> list[str]:
         "this Python has no pip, which the shelf needs to fetch its data",
         hint="install it (python -m ensurepip, or your system's python3-pip package)",
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from comind.config import ROLES
 from comind.llm.budget import Budget
-from comind.llm.endpoints import HOSTED_URL, NO_KEY, ROLES, Endpoint, endpoints_by_role, parse_model_at
+from comind.llm.endpoints import HOSTED_URL, NO_KEY, Endpoint, endpoints_by_role, parse_model_at
 from comind.llm.price_book import PriceBook
 from comind.llm.prices import FREE, Price, Usage, parse_prices
 from comind.llm.tokens import estimate_prompt_tokens, estimate_tokens

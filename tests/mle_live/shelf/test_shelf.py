@@ -18,13 +18,13 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.rescore import TOLERANCE, public_and_private_score, read_kernels, run_kernel
 from kaggle_runner.errors import ServiceError, UnknownCompetition
 from mle_live.metrics import get_metric, recognise
 from mle_live.shelf import find_entry, list_shelf, preparation, prepare
 from mle_live.shelf.archive import fetch
 from mle_live.shelf.entry import Package
 from mle_live.shelf.preparation import CONTENT
-from mle_live.shelf.rescore import TOLERANCE, public_and_private_score, read_kernels, run_kernel
 
 SLUGS = [entry.slug for entry in list_shelf()]
 QUICK_KERNELS = {

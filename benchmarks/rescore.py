@@ -1,6 +1,6 @@
 """Runs the shelf's kernels and compares (or, with --write, records) their public scores.
 
-    python -m mle_live.shelf.rescore [SLUG ...] [--root DIR] [--write]
+    python -m benchmarks.rescore [SLUG ...] [--root DIR] [--write]
 
 A kernel is run as a plain script in a temporary folder, with `/kaggle/input` in its text replaced by the
 place where the prepared data lie. These scripts are ours; anybody else's code belongs in the sandbox.
@@ -82,7 +82,7 @@ def read_kernels(slug: str) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m mle_live.shelf.rescore", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rescore", description=__doc__)
     parser.add_argument("slugs", nargs="*", metavar="SLUG", help="competitions (default: all)")
     parser.add_argument("--root", type=Path, default=Path("state/mle_live"), help="where data are prepared")
     parser.add_argument("--write", action="store_true", help="record the scores in kernels.jsonl")

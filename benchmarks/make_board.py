@@ -1,6 +1,6 @@
 """Makes the shelf's synthetic leaderboards: many seeded pipelines, really fitted and really graded.
 
-    python -m mle_live.shelf.make_board [SLUG ...] [--root DIR]
+    python -m benchmarks.make_board [SLUG ...] [--root DIR]
 
 Writes `content/<slug>/leaderboard.csv`. Teams are invented. Some submit a public kernel as it is (on Kaggle
 too, which gives ties), some fit a simple model on part of the rows and columns, some blend what others have.
@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.rescore import kernel_submission, public_and_private_score, read_kernels
 from mle_live.shelf.entry import ENABLED, ShelfEntry, find_entry, list_shelf
 from mle_live.shelf.preparation import CONTENT, prepare
-from mle_live.shelf.rescore import kernel_submission, public_and_private_score, read_kernels
 
 SEED = 411
 FITTED_TEAMS, COPYING_TEAMS, BLENDING_TEAMS = 46, 30, 28
@@ -217,7 +217,7 @@ def _team_names(generator: np.random.Generator) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m mle_live.shelf.make_board", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.make_board", description=__doc__)
     parser.add_argument("slugs", nargs="*", metavar="SLUG", help="competitions (default: all)")
     parser.add_argument("--root", type=Path, default=Path("state/mle_live"), help="where data are prepared")
     options = parser.parse_args(arguments)
