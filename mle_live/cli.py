@@ -84,12 +84,10 @@ def _competitions(arguments: argparse.Namespace) -> int:
     prepared = prepared_slugs(arguments.root)
     shelf = list_shelf()
     others = set(prepared) - {entry.slug for entry in shelf}
+    listed: list[Any] = [*shelf, *(load_competition(arguments.root, slug) for slug in sorted(others))]
+    told = ("slug", "title", "modality", "metric")
     rows: list[dict[str, Any]] = [
-        {
-            **{name: getattr(one, name) for name in ("slug", "title", "modality", "metric")},
-            "prepared": one.slug in prepared,
-        }
-        for one in (*shelf, *(load_competition(arguments.root, slug) for slug in sorted(others)))
+        {**{name: getattr(one, name) for name in told}, "prepared": one.slug in prepared} for one in listed
     ]
     if arguments.json:
         put_json(rows)

@@ -12,7 +12,8 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from comind.state.reader import AgentWork
-from comind.state.records import CODING_AGENT, Agent, Run
+from comind.state.records import Agent, Run
+from comind.state.runs import CODING_AGENT
 
 LEAST_STEPS = 2
 """Finished steps before anything is forecast."""

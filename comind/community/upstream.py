@@ -18,9 +18,10 @@ from typing import Any
 from comind.config import RunConfig, Settings
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import ConfigError, UnknownCompetition
-from kaggle_runner.kaggle.addresses import KAGGLE_URL, URL_VARIABLE, Kaggle, chosen, kaggle_credentials
+from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import insist, preflight
+from kaggle_runner.kaggle.records import KAGGLE_URL
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from comind.llm.prices import Usage
-from comind.state.records import CODING_AGENT, LlmCall
+from comind.state.records import LlmCall
+from comind.state.runs import CODING_AGENT
 from kaggle_runner.errors import AgentLimitReached, ConfigError, LimitReached
 
 DollarsOf = Callable[[Usage], float | None]

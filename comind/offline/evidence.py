@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from comind.offline.shelf import Variant
-from comind.state.records import CODING_AGENT
+from comind.state.runs import CODING_AGENT
 
 _ROW = re.compile(r'^\s*(\d+)\.\s+(?P<agent>\S+)\s+"(?P<title>.*?)"\s+(?P<score>-?\d[\d.e+-]*)', re.M)
 _EFFECT = re.compile(

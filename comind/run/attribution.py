@@ -18,7 +18,7 @@ from comind.state.reader import Reader
 from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, Idea, Kernel, Link, Report
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import Unusable
-from kaggle_runner.kaggle.addresses import KAGGLE_URL
+from kaggle_runner.kaggle.records import KAGGLE_URL
 from kaggle_runner.rows import from_json
 
 KERNEL_LICENSE = "Apache 2.0 by Kaggle's terms, where its author says nothing else"

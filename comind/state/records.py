@@ -6,7 +6,6 @@ that does a step again writes the same row again. Times are UTC ISO 8601 strings
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,10 +21,6 @@ AgentStatus = Literal[
 ]
 CellStatus = Literal["running", "ok", "error", "stopped", "timeout", "died", "interrupted"]
 Origin = Literal["upstream", "run"]
-
-
-CODING_AGENT = re.compile(r"r\d+-a\d+")
-"""Ids of coding agents; other agents run community kernels."""
 
 
 class Record(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from comind.state.reader import reading
 from comind.state.records import Run
 from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable, Unusable
 from kaggle_runner.inside_kaggle import STATE, is_session
+
+CODING_AGENT = re.compile(r"r\d+-a\d+")
+"""Ids of coding agents; other agents run community kernels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from kaggle_runner.errors import ConfigError
+from kaggle_runner.kaggle.records import KAGGLE_URL, LOOPBACK, Credentials
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient
 
-KAGGLE_URL = "https://api.kaggle.com"
 KAGGLE_NAME = "kaggle.com"
 URL_VARIABLE = "COMIND_KAGGLE_URL"
 TOKEN_VARIABLE = "COMIND_KAGGLE_TOKEN"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_PATH = 200
 
-Credentials = str | tuple[str, str]
-"""An API token, or a user name with a legacy key."""
 TokenKind = Literal["API token", "legacy key", "token of MLE-Live"]
 
 

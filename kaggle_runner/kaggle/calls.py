@@ -9,8 +9,8 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.kaggle.addresses import Credentials
 from kaggle_runner.kaggle.answers import LONGEST_LIST, MOST_OF_A_LIST, MOST_PAGES
+from kaggle_runner.kaggle.records import Credentials
 from kaggle_runner.kaggle.transport import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUTS,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook, account_name
 from kaggle_runner.errors import KaggleError, Unusable
-from kaggle_runner.kaggle.addresses import Credentials, Kaggle
-from kaggle_runner.kaggle.records import Competition, board_kind
+from kaggle_runner.kaggle.addresses import Kaggle
+from kaggle_runner.kaggle.records import Competition, Credentials, board_kind
 from kaggle_runner.moments import Clock
 from kaggle_runner.rows import Column, from_json, to_json
 

@@ -11,6 +11,10 @@ from typing import Any, Literal
 SubmissionStatus = Literal["pending", "complete", "error"]
 KernelState = Literal["queued", "running", "complete", "error", "cancelled"]
 DatasetState = Literal["ready", "processing", "failed", "missing"]
+KAGGLE_URL = "https://api.kaggle.com"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+Credentials = str | tuple[str, str]
+"""An API token, or a user name with a legacy key."""
 LIVE = "live"
 """The kind of kaggle.com's boards, on which people stand. MLE-Live names its own kind, mostly `synthetic`."""
 UNKNOWN = "unknown"

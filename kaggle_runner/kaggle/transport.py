@@ -24,9 +24,9 @@ from requests.adapters import HTTPAdapter
 
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ConfigError
-from kaggle_runner.kaggle.addresses import KAGGLE_URL, LOOPBACK, Credentials
 from kaggle_runner.kaggle.answers import Answer, time_heads
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
+from kaggle_runner.kaggle.records import KAGGLE_URL, LOOPBACK, Credentials
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 
 Found = TypeVar("Found")

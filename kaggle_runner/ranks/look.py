@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.kaggle.addresses import KAGGLE_URL
-from kaggle_runner.kaggle.records import LIVE, BoardTeam, Competition, SubmissionLimits, board_kind
+from kaggle_runner.kaggle.records import (
+    KAGGLE_URL,
+    LIVE,
+    BoardTeam,
+    Competition,
+    SubmissionLimits,
+    board_kind,
+)
 from kaggle_runner.moments import Clock
 from kaggle_runner.ranks.board import direction, neighbours, own_place, rows_of, zones
 from kaggle_runner.ranks.book import RankBook

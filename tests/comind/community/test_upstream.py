@@ -11,7 +11,7 @@ import pytest
 from comind.community.upstream import check_upstream, resolve_slug, settled, upstream_kaggle
 from comind.config import RunConfig
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError, UnknownCompetition
-from kaggle_runner.kaggle.addresses import KAGGLE_URL
+from kaggle_runner.kaggle.records import KAGGLE_URL
 from mle_live.service import ServerLimits
 from tests.tiny_kaggle import SLUG, TOKEN, tiny_server
 

@@ -11,7 +11,7 @@ from comind.run.attribution import KERNEL_LICENSE, attribute, duty, rule_sentenc
 from comind.state.records import Agent, Cell, Dataset, Draft, Evaluation, Idea, Kernel, Link, Report, Run
 from comind.state.runs import RunFolder
 from comind.state.store import Store
-from kaggle_runner.kaggle.addresses import KAGGLE_URL
+from kaggle_runner.kaggle.records import KAGGLE_URL
 
 RULES = """\
 <h2>7. External Data</h2> You may use data other than the Competition Data ("External Data") to develop and

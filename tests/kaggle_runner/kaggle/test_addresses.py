@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner.errors import ConfigError
-from kaggle_runner.kaggle.addresses import KAGGLE_URL, chosen, configured, kaggle_credentials
+from kaggle_runner.kaggle.addresses import chosen, configured, kaggle_credentials
+from kaggle_runner.kaggle.records import KAGGLE_URL
 
 LOCAL = "http://127.0.0.1:8787"
 
