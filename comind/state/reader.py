@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from comind.state import schema
-from comind.state.records import Event, Record, Run
+from comind.state.records import Event, Idea, Record, Run
 from kaggle_runner.databases import explained, opened
 from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.rows import from_row
@@ -106,6 +106,11 @@ class Reader:
         query += f" ORDER BY {order or 'rowid'}"
         query += f" LIMIT {int(limit)}" if limit is not None else ""
         return self._records(record, query, parameters) if self._has(record) else []
+
+    def newest(self, record: type[R], *, limit: int | None = None) -> list[R]:
+        """Ideas or reports for people: of the last round first, ideas by rank."""
+        order = "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
+        return self.all(record, order=order, limit=limit)
 
     def count(self, record: type[Record], where: str = "", parameters: Sequence[Any] = ()) -> int:
         query = f"SELECT COUNT(*) FROM {record.TABLE}"

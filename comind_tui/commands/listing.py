@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from comind.analysis.ranking import Standing, standings
+from comind.analysis.ranking import standings
 from comind.run.summary import summarize
 from comind.state.grades import score_from
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder, find_run
 from comind_tui.core.runs import RunRows
+from comind_tui.text.boards import BoardRow, board_rows, metric_text
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
@@ -40,7 +41,6 @@ from comind_tui.text.plain import (
 )
 from kaggle_runner.console import put, put_json, put_lines, say
 from kaggle_runner.moments import SYSTEM_CLOCK
-from kaggle_runner.score import Score, better_beyond_noise
 from kaggle_runner.texts import one_line, plain, shortened
 
 
@@ -201,10 +201,7 @@ def _cost_text(cost: dict[str, Any]) -> str:
 
 def ideas(arguments: Namespace) -> int:
     with open_run(arguments.state, arguments.run_id) as (reader, _):
-        if arguments.search:
-            found = reader.search(Idea, arguments.search)
-        else:
-            found = reader.all(Idea, order="round DESC, (rank = 0), rank, id")
+        found = reader.search(Idea, arguments.search) if arguments.search else reader.newest(Idea)
     if arguments.json:
         put_json([asdict(idea) for idea in found])
         return 0
@@ -217,10 +214,7 @@ def ideas(arguments: Namespace) -> int:
 
 def reports(arguments: Namespace) -> int:
     with open_run(arguments.state, arguments.run_id) as (reader, _):
-        if arguments.search:
-            found = reader.search(Report, arguments.search)
-        else:
-            found = reader.all(Report, order="round DESC, created_at DESC")
+        found = reader.search(Report, arguments.search) if arguments.search else reader.newest(Report)
     if arguments.json:
         put_json([asdict(report) for report in found])
         return 0
@@ -239,50 +233,42 @@ def leaderboard(arguments: Namespace) -> int:
         run = reader.run() or Run(id=folder.id, competition="")
         board = standings(reader.all(Evaluation, "success = 1"))
         titles = {agent.id: agent.title for agent in reader.all(Agent)}
+    rows = board_rows(board, run, titles)
     if arguments.json:
-        put_json(_board_entries(board, run, titles))
+        put_json(list(map(_board_entry, rows)))
         return 0
-    baseline = score_from(run.baseline, run.higher_is_better)
-    rows = [
+    cells = [
         (
-            str(place),
-            interval(one.score),
-            str(one.score.rows),
-            one.evaluation.agent,
-            str(one.evaluation.round),
-            str(one.evaluation.step),
-            "yes" if _beats(one.score, baseline) else "within noise",
-            titles.get(one.evaluation.agent, ""),
+            str(row.place),
+            interval(row.score),
+            str(row.score.rows),
+            row.evaluation.agent,
+            str(row.evaluation.round),
+            str(row.evaluation.step),
+            "yes" if row.beats else "within noise",
+            row.title,
         )
-        for place, one in enumerate(board, start=1)
+        for row in rows
     ]
-    metric = f"{run.metric} {arrow(run.higher_is_better)}{labels_mark(run.labels_readable)}"
+    metric = metric_text(run) + labels_mark(run.labels_readable)
     headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BEATS BASELINE", "TITLE")
-    return _print_or_say(rows, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
+    return _print_or_say(cells, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 
 
-def _board_entries(board: Sequence[Standing], run: Run, titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The leaderboard as JSON has it; a public kernel that was run as it is stands in round 0."""
-    baseline = score_from(run.baseline, run.higher_is_better)
-    return [
-        {
-            "place": place,
-            "evaluation": one.evaluation.id,
-            "agent": one.evaluation.agent,
-            "title": titles.get(one.evaluation.agent, ""),
-            "round": one.evaluation.round,
-            "step": one.evaluation.step,
-            **one.score.as_dict(),
-            "beats_baseline": _beats(one.score, baseline),
-            "submission": one.evaluation.submission,
-            "at": one.evaluation.at,
-        }
-        for place, one in enumerate(board, start=1)
-    ]
-
-
-def _beats(score: Score, baseline: Score | None) -> bool:
-    return baseline is not None and better_beyond_noise(score, baseline)
+def _board_entry(row: BoardRow) -> dict[str, Any]:
+    """As JSON has it; a public kernel that was run as it is stands in round 0."""
+    return {
+        "place": row.place,
+        "evaluation": row.evaluation.id,
+        "agent": row.evaluation.agent,
+        "title": row.title,
+        "round": row.evaluation.round,
+        "step": row.evaluation.step,
+        **row.score.as_dict(),
+        "beats_baseline": bool(row.beats),
+        "submission": row.evaluation.submission,
+        "at": row.evaluation.at,
+    }
 
 
 def _print_or_say(

@@ -8,14 +8,14 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from comind.analysis.ranking import Standing
-from comind.state.grades import score_from
 from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.plain import arrow, cell_width, fit, interval
-from kaggle_runner.score import better_beyond_noise
+from comind_tui.text.boards import board_rows, metric_text
+from comind_tui.text.plain import cell_width, fit, interval
 from kaggle_runner.texts import one_line
 
 SHOWN = 200
+_BEATS = {True: "✓ beats", False: "~ noise", None: "–"}
 LEAST_TITLE = 12
 """Columns below which a draft's title says too little to be shown."""
 
@@ -47,8 +47,7 @@ class Board(DataTable[Text]):
         self._shown = state
         at = self.cursor_row
         rows = _rows(snapshot, run)
-        metric = one_line(f"{run.metric} {arrow(run.higher_is_better)}" if run.metric else "score")
-        names = ["#", metric, "agent", "step", "baseline"]
+        names = ["#", one_line(metric_text(run)), "agent", "step", "baseline"]
         taken = [max(cell_width(line[i].plain) for line in [*rows, [*map(Text, names)]]) for i in range(5)]
         room = self.size.width - sum(taken) - 2 * self.cell_padding * 6 - 2  # the scroll bar's two
         self.clear(columns=True)
@@ -64,20 +63,18 @@ def _rows(snapshot: Snapshot, run: Run) -> list[list[Text]]:
     """Place, score, agent, step, gain over the baseline, and the draft's title, best first."""
     if not snapshot.board:
         return [[Text(""), Text("nothing has been scored yet"), *(Text("") for _ in range(4))]]
-    baseline = score_from(run.baseline, run.higher_is_better)
     best = snapshot.best.evaluation.id if snapshot.best else ""
     rows = []
-    for place, one in enumerate(without_repeats(snapshot.board[:SHOWN], best), start=1):
+    for one in board_rows(without_repeats(snapshot.board[:SHOWN], best), run, snapshot.titles):
         chosen = one.evaluation.id == best
-        beats = baseline is not None and better_beyond_noise(one.score, baseline)
         rows.append(
             [
-                Text(f"{'★' if chosen else ' '}{place:>3}"),
+                Text(f"{'★' if chosen else ' '}{one.place:>3}"),
                 Text(interval(one.score), style="bold" if chosen else ""),
                 Text(one_line(one.evaluation.agent)),
                 Text(str(one.evaluation.step), justify="right"),
-                Text("✓ beats" if beats else "~ noise" if baseline else "–"),
-                Text(one_line(snapshot.titles.get(one.evaluation.agent, ""))),
+                Text(_BEATS[one.beats]),
+                Text(one_line(one.title)),
             ]
         )
     return rows

@@ -106,10 +106,7 @@ def _read(folder: RunFolder, record: type[Idea] | type[Report], text: str) -> Se
             if text.strip():
                 documents = reader.search(record, text, limit=SHOWN)
             else:
-                order = (
-                    "round DESC, (rank = 0), rank, id" if record is Idea else "round DESC, created_at DESC"
-                )
-                documents = reader.all(record, order=order, limit=SHOWN)
+                documents = reader.newest(record, limit=SHOWN)
             return [Found(one, _headline(one, reader)) for one in documents]
     except (RunNotFound, Unusable):  # the run screen says it
         return []

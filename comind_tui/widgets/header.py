@@ -16,11 +16,11 @@ from textual.widget import Widget
 from comind.state.grades import TestGrade
 from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
+from comind_tui.text.boards import metric_text
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.invocation import program
 from comind_tui.text.kernels import kernels_fact
 from comind_tui.text.plain import (
-    arrow,
     cell_width,
     duration,
     fit,
@@ -80,7 +80,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
     cost, used = spending(snapshot.totals, run.settings)
     groups = (
         (
-            f"{run.competition} {run.metric} {arrow(run.higher_is_better)}",
+            f"{run.competition} {metric_text(run)}",
             f"round {run.round}/{run.rounds}",
             _status(snapshot),
             f"{duration(elapsed)} elapsed{ending}",

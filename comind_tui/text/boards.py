@@ -1,0 +1,41 @@
+"""The local leaderboard's rows, for the printed table, for JSON and for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from comind.analysis.ranking import Standing
+from comind.state.grades import score_from
+from comind.state.records import Evaluation, Run
+from comind_tui.text.plain import arrow
+from kaggle_runner.score import Score, better_beyond_noise
+
+
+class BoardRow(NamedTuple):
+    place: int
+    evaluation: Evaluation
+    score: Score
+    title: str
+    """Of the agent's draft."""
+    beats: bool | None
+    """Whether it beats the sample submission beyond noise; None where that has no score."""
+
+
+def board_rows(board: Iterable[Standing], run: Run, titles: Mapping[str, str]) -> list[BoardRow]:
+    baseline = score_from(run.baseline, run.higher_is_better)
+    return [
+        BoardRow(
+            place,
+            one.evaluation,
+            one.score,
+            titles.get(one.evaluation.agent, ""),
+            better_beyond_noise(one.score, baseline) if baseline else None,
+        )
+        for place, one in enumerate(board, start=1)
+    ]
+
+
+def metric_text(run: Run) -> str:
+    """`rmse ↓`; what a column of scores is headed by while no metric is known."""
+    return f"{run.metric} {arrow(run.higher_is_better)}" if run.metric else "score"
