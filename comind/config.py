@@ -31,6 +31,13 @@ ACCELERATORS: dict[str, str] = {
     "TPU": "TpuV5E8",
 }
 """Short names → Kaggle's machine shapes; other shapes are passed on as they are written."""
+
+
+def shape_named(name: str) -> str:
+    """The machine shape of a short name, in any case of letters; other names as they are."""
+    return {short.lower(): shape for short, shape in ACCELERATORS.items()}.get(name.lower(), name)
+
+
 DEFAULT_MODEL = "gpt-5.4-mini"
 DEFAULT_MAX_DOLLARS = 5.0
 
@@ -157,11 +164,9 @@ class Settings:
     @property
     def machine_shape(self) -> str:
         """Kaggle's word for `accelerator`; empty for a CPU, for `auto`, and for a name that is none."""
-        named = {name.lower(): shape for name, shape in ACCELERATORS.items()}
-        known = named.get(self.accelerator.lower())
-        if known is not None:
-            return known
-        return self.accelerator if re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", self.accelerator) else ""
+        shape = shape_named(self.accelerator)
+        known = shape in ACCELERATORS.values() or re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", shape)
+        return shape if known else ""
 
     def threads(self, cpus: int) -> int:
         """Threads of one agent's kernel on a machine with so many cores."""

@@ -10,7 +10,8 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +45,14 @@ class Machine:
     def sentence(self) -> str:
         """For prompts: `2 CPU cores, 24 GiB memory, no GPU`."""
         cores = "1 CPU core" if self.cpus == 1 else f"{self.cpus} CPU cores"
-        return f"{cores}, {_gib(self.memory_bytes)} memory, {self._gpu_words()}"
+        return f"{cores}, {_gib(self.memory_bytes)} memory, {gpu_words(self.gpus)}"
 
-    def _gpu_words(self) -> str:
-        if not self.gpus:
-            return "no GPU"
-        kinds: dict[str, int] = {}
-        for gpu in self.gpus:
-            words = f"{gpu.name} with {_gib(gpu.memory_bytes)}"
-            kinds[words] = kinds.get(words, 0) + 1
-        return ", ".join(
-            f"{count} × {words}" if count > 1 else f"one {words}" for words, count in kinds.items()
-        )
+
+def gpu_words(gpus: Sequence[Gpu]) -> str:
+    """`2 × NVIDIA L4 with 22 GiB`, or `no GPU`."""
+    kinds = Counter(f"{gpu.name} with {_gib(gpu.memory_bytes)}" for gpu in gpus)
+    told = (f"{count} × {words}" if count > 1 else f"one {words}" for words, count in kinds.items())
+    return ", ".join(told) or "no GPU"
 
 
 def describe_machine() -> Machine:
@@ -63,7 +60,7 @@ def describe_machine() -> Machine:
     return Machine(
         cpus=_cpus(),
         memory_bytes=_memory(),
-        gpus=_gpus(),
+        gpus=find_gpus(),
         disk_free_bytes=shutil.disk_usage(Path.cwd()).free,
         python=platform.python_version(),
         packages=_versions(NAMED_PACKAGES),
@@ -87,7 +84,7 @@ def _memory() -> int:
     return min([physical, *(limit for limit in granted if limit < _UNLIMITED)])
 
 
-def _gpus() -> tuple[Gpu, ...]:
+def find_gpus() -> tuple[Gpu, ...]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return ()

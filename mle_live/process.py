@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from kaggle_runner.errors import MachineError
@@ -76,9 +75,7 @@ class MleLiveProcess:
             ready.unlink(missing_ok=True)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stop()
 
     async def _start(self, ready: Path, log: IO[bytes]) -> asyncio.subprocess.Process:

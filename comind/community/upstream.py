@@ -22,6 +22,7 @@ from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.kaggle.records import KAGGLE_URL
+from mle_live.shelf.entry import is_on_shelf, list_shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def settled(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
         return config
     if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
         return replace(config, kaggle_url=chosen(environment, config.kaggle_url).url)
-    if not _is_on_shelf(config.competition) and kaggle_credentials(environment):
+    if not is_on_shelf(config.competition) and kaggle_credentials(environment):
         return replace(config, kaggle_url=KAGGLE_URL)
     return config
 
@@ -77,17 +78,15 @@ def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle 
 
     Raises ConfigError where credentials are missing, UnknownCompetition where only the shelf can be meant.
     """
-    from mle_live.shelf import list_shelf
-
     if config.is_folder:
         return None
     if config.kaggle_url or environment.get(URL_VARIABLE, "").strip():
         return chosen(environment, config.kaggle_url)
-    shelf = [entry.slug for entry in list_shelf()]
-    if config.competition in shelf:
+    if is_on_shelf(config.competition):
         return None
     if kaggle_credentials(environment):
         return chosen(environment)
+    shelf = [entry.slug for entry in list_shelf()]
     raise UnknownCompetition(
         f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
         hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
@@ -108,17 +107,11 @@ async def check_upstream(config: RunConfig, environment: Mapping[str, str], stat
 def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
     """A bare name that only a folder here can be meant by becomes that folder's path."""
     named = config.is_folder or config.kaggle_url or environment.get(URL_VARIABLE, "").strip()
-    if named or _is_on_shelf(config.competition):
+    if named or is_on_shelf(config.competition):
         return config
     if kaggle_credentials(environment) or not Path(config.competition).expanduser().is_dir():
         return config
     return replace(config, competition=f"./{config.competition}")
-
-
-def _is_on_shelf(slug: str) -> bool:
-    from mle_live.shelf import list_shelf
-
-    return slug in {entry.slug for entry in list_shelf()}
 
 
 @asynccontextmanager

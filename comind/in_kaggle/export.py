@@ -24,6 +24,7 @@ from comind.state.reader import reading
 from comind.state.records import Run
 from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import ConfigError, MachineError, UsageError
+from kaggle_runner.notebook.text import notebook_cell, notebook_of
 
 NOBODY = "YOUR-KAGGLE-NAME"
 DEFAULT_ACCELERATOR = "NvidiaTeslaT4"
@@ -242,24 +243,12 @@ def notebook_text(export: Export, plan: Plan, owner: str, session_seconds: int |
         dataset=f"{owner}/{export.dataset_slug}",
     )  # fmt: skip
     length = "" if session_seconds is None else _LENGTH.format(seconds=session_seconds)
-    cells = [
-        _cell("markdown", intro),
-        _cell("code", _PLACES.format(dataset=f"{owner}/{export.dataset_slug}", length=length)),
-        _cell("code", _INSTALL),
-        _cell("code", _RUN),
-        _cell("code", _REPORT),
-    ]
-    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": spec, "language_info": {"name": "python"}}
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
+    places = _PLACES.format(dataset=f"{owner}/{export.dataset_slug}", length=length)
+    cells = [notebook_cell("markdown", "cell-0", intro.strip("\n"))]
+    for number, code in enumerate((places, _INSTALL, _RUN, _REPORT), start=1):
+        cells.append(notebook_cell("code", f"cell-{number}", code.strip("\n")))
+    notebook = notebook_of(cells, language_info={"name": "python"})
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def _cell(kind: str, text: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {"cell_type": kind, "metadata": {}, "source": text.strip("\n")}
-    return cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []}
 
 
 _INTRO = """

@@ -24,6 +24,7 @@ from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
 from kaggle_runner.files import replace_folder, whole_file, write_whole
 from kaggle_runner.inside_kaggle import INPUT, attached, find_attached, is_session, read_secrets, seconds_left
 from kaggle_runner.moments import stamp
+from mle_live.shelf.entry import is_on_shelf
 
 PLAN = "comind-run.yaml"
 DESCRIPTION = "description.md"
@@ -127,12 +128,10 @@ def session_config(plan: Plan, state: Path, *, root: Path = INPUT) -> dict[str, 
 
     Raises UnknownCompetition where it is neither attached nor on the shelf.
     """
-    from mle_live.shelf import list_shelf
-
     folder = place_competition(plan.competition, state, plan, root=root)
     if folder is not None:
         return {**plan.settings, "competition": f"{folder}/"}
-    if plan.competition in {entry.slug for entry in list_shelf()}:
+    if is_on_shelf(plan.competition):
         return {**plan.settings, "competition": plan.competition}
     raise UnknownCompetition(
         f"The competition {plan.competition} is not attached to this notebook.",

@@ -9,7 +9,6 @@ import asyncio
 import os
 import re
 import shutil
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from comind_tui.text.plain import labelled, terminal_width
 from kaggle_runner.console import put, put_json
 from kaggle_runner.errors import ComindError
 from kaggle_runner.findings import Finding, Verdict
+from kaggle_runner.machine import find_gpus, gpu_words
 
 _MARKS: dict[Verdict, str] = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
 _LEAST_DISK_GB = 2.0
@@ -148,12 +148,8 @@ def _nearest_existing(path: Path) -> Path:
 
 def _gpu() -> Finding:
     hint = "Runs work on the CPU; for NVIDIA GPUs install the driver, which brings nvidia-smi."
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return Finding("gpu", "optional", "none found", hint)
-    return Finding("gpu", "ok", "; ".join(answer.stdout.strip().splitlines()))
+    found = find_gpus()
+    return Finding("gpu", "ok" if found else "optional", gpu_words(found), hint)
 
 
 def _torch() -> Finding:

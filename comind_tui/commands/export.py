@@ -7,7 +7,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from comind.config import ACCELERATORS, parse_duration
+from comind.config import parse_duration, shape_named
 from comind.in_kaggle.export import NOBODY, Export, export_run
 from comind.state.runs import find_run
 from comind_tui.text.invocation import from_here
@@ -32,21 +32,14 @@ def export(arguments: Namespace) -> int:
     client = chosen(os.environ, getattr(arguments, "kaggle_url", "")).client() if arguments.push else None
     owner = arguments.user or (asyncio.run(client.username()) if client else "")
     seconds = int(parse_duration(arguments.session_time)) if arguments.session_time else None
+    shape = shape_named(arguments.accelerator) if arguments.accelerator else None
     written = export_run(
-        folder, out, owner=owner, accelerator=_shape(arguments.accelerator), after=arguments.after,
+        folder, out, owner=owner, accelerator=shape, after=arguments.after,
         python=arguments.with_dependencies or "", session_seconds=seconds,
     )  # fmt: skip
     pushed = asyncio.run(push(client, written, seconds)) if client else None
     _tell(written, pushed, as_json=arguments.json)
     return 0
-
-
-def _shape(name: str) -> str | None:
-    """Kaggle's machine shape of a short name; None when nothing was typed."""
-    if not name:
-        return None
-    known = {short.lower(): shape for short, shape in ACCELERATORS.items()}
-    return known.get(name.lower(), name)
 
 
 async def push(client: KaggleClient, written: Export, seconds: int | None) -> PushedVersion:

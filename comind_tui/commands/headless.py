@@ -6,7 +6,6 @@ Lines go to one stream (stderr), so that stdout carries the result alone.
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Self, TextIO
 
 from comind.analysis.forecast import forecast
@@ -42,9 +41,7 @@ class Printer:
         self._heart.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._heart.join()
 

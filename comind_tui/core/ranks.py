@@ -12,6 +12,7 @@ from kaggle_runner.errors import UsageError
 from kaggle_runner.kaggle.addresses import Kaggle, chosen
 from kaggle_runner.moments import Clock
 from kaggle_runner.ranks.watch import RankWatch
+from mle_live.shelf.entry import is_on_shelf
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient
@@ -45,11 +46,8 @@ def ranks_of_run(settings: Settings, environment: Mapping[str, str]) -> Watched 
 
     Raises ConfigError when the credentials of its Kaggle are gone.
     """
-    from mle_live.shelf.entry import list_shelf
-
     competition, url = settings.competition, settings.kaggle_url
-    on_shelf = competition in {entry.slug for entry in list_shelf()}
-    if not competition or "/" in competition or (on_shelf and not url):
+    if not competition or "/" in competition or (is_on_shelf(competition) and not url):
         return None
     return Watched(chosen(environment, url), competition)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kaggle_runner.files import write_whole
 from kaggle_runner.notebook.file_outputs import bounded_outputs
+from kaggle_runner.notebook.text import notebook_cell, notebook_of
 
 _PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 """Cell magics around Python code; what follows another (`%%bash`) is something else."""
@@ -35,33 +36,15 @@ def write_notebook(path: Path, cells: Sequence[NotebookCell], *, title: str) -> 
 
     The same cells give the same bytes. Raises OSError when the folder cannot be written.
     """
-    blocks = [_markdown("title", f"# {title}")]
+    blocks = [notebook_cell("markdown", "title", [f"# {title}"])]
     for number, cell in enumerate(cells, start=1):
         if cell.goal:
-            blocks.append(_markdown(f"goal-{number}", cell.goal))
-        blocks.append(
-            {
-                "cell_type": "code",
-                "id": f"cell-{number}",
-                "metadata": {},
-                "execution_count": cell.execution_count,
-                "source": cell.source.splitlines(keepends=True),
-                "outputs": bounded_outputs(cell.outputs),
-            }
-        )
-    notebook = {
-        "cells": blocks,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {
-                "name": "python",
-                "version": platform.python_version(),
-                "file_extension": ".py",
-            },
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+            goal = cell.goal.splitlines(keepends=True)
+            blocks.append(notebook_cell("markdown", f"goal-{number}", goal))
+        ran = {"execution_count": cell.execution_count, "outputs": bounded_outputs(cell.outputs)}
+        blocks.append(notebook_cell("code", f"cell-{number}", cell.source.splitlines(keepends=True)) | ran)
+    language = {"name": "python", "version": platform.python_version(), "file_extension": ".py"}
+    notebook = notebook_of(blocks, language_info=language)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(path, text, durable=True)
@@ -114,12 +97,3 @@ def _is_python(source: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
-
-
-def _markdown(identifier: str, text: str) -> dict[str, Any]:
-    return {
-        "cell_type": "markdown",
-        "id": identifier,
-        "metadata": {},
-        "source": text.splitlines(keepends=True),
-    }

@@ -19,8 +19,6 @@ from kaggle_runner.sandbox.disk import DiskWatch
 from kaggle_runner.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from kaggle_runner.notebook.kernel import KernelProcess
 
 __all__ = ["CellLimits", "CellProgress", "CellResult", "NotebookSession"]
@@ -95,9 +93,7 @@ class NotebookSession:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def progress(self) -> CellProgress | None:

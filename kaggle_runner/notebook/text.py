@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 _MARK = re.compile(r"^# %%(.*)$")
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+)(?P<rest>[^\n]*)")
@@ -40,6 +40,18 @@ def _as_script(cell: str) -> str:
     return f"get_ipython().run_cell_magic({magic['name']!r}, {magic['rest'].strip()!r}, {body!r})"
 
 
+def notebook_cell(kind: Literal["code", "markdown"], id: str, source: str | list[str]) -> dict[str, Any]:
+    """A cell of a notebook that has not run."""
+    cell = {"cell_type": kind, "id": id, "metadata": {}, "source": source}
+    return cell | {"execution_count": None, "outputs": []} if kind == "code" else cell
+
+
+def notebook_of(cells: list[dict[str, Any]], *, language: str = "python", **about: Any) -> dict[str, Any]:
+    """A notebook (nbformat 4.5); `about` is what its metadata say beside the kernel."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": language}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel, **about}, "cells": cells}
+
+
 def text_to_notebook(text: str, language: str = "python") -> dict[str, Any]:
     """A notebook (nbformat 4.5) from `# %%` text; text before the first mark becomes a cell of its own."""
     blocks: list[tuple[bool, list[str]]] = [(False, [])]
@@ -54,12 +66,6 @@ def text_to_notebook(text: str, language: str = "python") -> dict[str, Any]:
         if markdown:
             lines = [re.sub(r"^# ?", "", line) for line in lines]
         source = "\n".join(lines).strip("\n")
-        if not source:
-            continue
-        cell: dict[str, Any] = {"id": f"cell-{len(cells)}", "metadata": {}, "source": source}
-        if markdown:
-            cells.append({"cell_type": "markdown", **cell})
-        else:
-            cells.append({"cell_type": "code", "execution_count": None, "outputs": [], **cell})
-    kernel = {"name": "python3", "display_name": "Python 3", "language": language}
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
+        if source:
+            cells.append(notebook_cell("markdown" if markdown else "code", f"cell-{len(cells)}", source))
+    return notebook_of(cells, language=language)

@@ -136,6 +136,10 @@ def list_shelf() -> list[ShelfEntry]:
     return list(_ENTRIES)
 
 
+def is_on_shelf(slug: str) -> bool:
+    return slug in {entry.slug for entry in _ENTRIES}
+
+
 def find_entry(slug: str) -> ShelfEntry:
     """The entry of that slug; UnknownCompetition with near names when there is none."""
     for entry in _ENTRIES:
