@@ -7,15 +7,13 @@ detection hits depends on its own image alone, so the reader settles it, and the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Reader, Table
+from mle_live.metrics.metric import Array, Columns, Frame, Reader, Table
 
 BOX = "label confidence xmin ymin xmax ymax"
 
@@ -78,7 +76,7 @@ def average_precision(confidences: Array, hit: npt.NDArray[Any], positives: floa
 def read_detections(threshold: float) -> Reader:
     """A reader for `voc_map`: true boxes of each class; detections as (confidence, hit, class) rows."""
 
-    def read(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Table, Table]:
+    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Table, Table]:
         expected, predicted = texts.parse_both(truth, prediction, columns, parse_boxes)
         classes = sorted({label for boxes in expected for label in boxes.labels})
         codes = {label: code for code, label in enumerate(classes)}
@@ -125,7 +123,7 @@ def voc_map_iou_40(counts: Array, detections: Table) -> float:
     return _voc_map(counts, detections)
 
 
-def read_points(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def read_points(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """True characters of each page; predicted characters and hits.
 
     The truth is `label x y width height …`, a prediction `label x y …` of centres.

@@ -6,15 +6,13 @@ by `yaw` around the vertical axis, its length along the direction of `yaw`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from mle_live.metrics import texts
 from mle_live.metrics.boxes import average_precision, hits
-from mle_live.metrics.metric import Array
+from mle_live.metrics.metric import Array, Columns, Frame
 
 BOX = "confidence x y z width length height yaw label"
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -81,7 +79,7 @@ def intersection_over_union(first: Array, second: Array) -> Array:
     return overlaps
 
 
-def read_scenes(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def read_scenes(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """True boxes of each scene; average precision, mean over thresholds and true classes."""
     expected, predicted = texts.parse_both(truth, prediction, columns, parse_boxes)
     scores = [_scene_score(a, b) for a, b in zip(expected, predicted, strict=True)]

@@ -5,15 +5,13 @@ The plain ones are in `regression`. Readers check values; formulas take arrays (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mle_live.metrics import reading as read
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array
+from mle_live.metrics.metric import Array, Columns, Frame
 
 SMALLEST_GROUP_ERROR = 1e-9
 """Floor of a group's mean absolute error in `group_mean_log_mae`."""
@@ -23,9 +21,7 @@ EARTH_RADIUS = 6_371_000.0
 """Metres."""
 
 
-def read_by_type(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_by_type(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Value and group (the truth's column `type`, or `group`); a number."""
     expected, predicted = read.numbers(truth, prediction, columns)
     codes, _ = pd.factorize(texts.truth_column(truth, "type", "group"))
@@ -41,9 +37,7 @@ def group_mean_log_mae(truth: Array, prediction: Array) -> float:
     return float(np.log(np.maximum(mean_errors, SMALLEST_GROUP_ERROR)).mean())
 
 
-def read_measure_and_confidence(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_measure_and_confidence(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """The value of the first column; predictions of it and, in the second, of its standard deviation."""
     if len(columns) != 2:
         raise ValueError("two target columns are needed: a value and its confidence")
@@ -73,7 +67,7 @@ def _unit_vectors(angles: Array) -> Array:
     return np.stack([across * np.cos(azimuth), across * np.sin(azimuth), np.cos(zenith)])
 
 
-def read_places(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def read_places(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Latitude, longitude and trip (the truth's column `tripId`, or `phone`); latitude and longitude."""
     expected, predicted = read.numbers(truth, prediction, columns)
     outside = np.abs(predicted) > np.array([90.0, 180.0])

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mle_live.metrics.metric import Metric
+from mle_live.metrics.metric import Columns, Frame, Metric
 
 Rows = npt.NDArray[np.intp]
 
 
 def bootstrap(
     metric: Metric,
-    truth: pd.DataFrame,
-    prediction: pd.DataFrame,
-    target_columns: Sequence[str],
+    truth: Frame,
+    prediction: Frame,
+    target_columns: Columns,
     *,
     samples: int,
     seed: int,

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Table
+from mle_live.metrics.metric import Array, Columns, Frame, Table
 from mle_live.metrics.reading import refuse
 
 Runs = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def overlap(first: Runs, second: Runs) -> int:
     return round(float((before[:, 1] - before[:, 0]).sum()))
 
 
-def read_areas(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def read_areas(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Pixels of the true mask; pixels of the predicted one and of both.
 
     Images' sizes come from the truth's columns `height` and `width`, where it has them, as bounds.
@@ -72,9 +72,7 @@ def read_areas(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[
     return _areas(expected, predicted)
 
 
-def read_salt_areas(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_salt_areas(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """As `read_areas`, for images of 101 × 101 pixels."""
     expected, predicted = texts.parse_both(truth, prediction, columns, parse_runs)
     _refuse_outside(predicted, [SALT_PIXELS] * len(predicted), columns[0])
@@ -88,7 +86,7 @@ def _areas(expected: Sequence[Runs], predicted: Sequence[Runs]) -> tuple[Array, 
     )
 
 
-def _pixels(truth: pd.DataFrame) -> list[int] | None:
+def _pixels(truth: Frame) -> list[int] | None:
     if not any(name in truth.columns for name in _HEIGHTS):
         return None
     heights, widths = texts.truth_column(truth, *_HEIGHTS), texts.truth_column(truth, *_WIDTHS)
@@ -137,9 +135,7 @@ def mean_precision_iou_thresholds(true_areas: Array, areas_and_shared: Array) ->
     return float(np.where(union > 0, passed, 1.0).mean())
 
 
-def read_volumes(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Table, Table]:
+def read_volumes(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Table, Table]:
     """One true and one predicted slice a row, for `dice_plus_3d_hausdorff`.
 
     The truth names `image_height` and `image_width`, and its ids read `CASE_DAY_slice_NUMBER`, with the class

@@ -17,7 +17,9 @@ Array = npt.NDArray[np.float64]
 """Shape (rows, columns); labels are held as whole numbers."""
 Table = npt.NDArray[Any]
 """An `Array`, or an object array whose rows hold parsed texts; either can be indexed by rows."""
-Reader = Callable[[pd.DataFrame, pd.DataFrame, Sequence[str]], tuple[Table, Table]]
+Frame = pd.DataFrame
+Columns = Sequence[str]
+Reader = Callable[[Frame, Frame, Columns], tuple[Table, Table]]
 Formula = Callable[[Any, Any], float]
 
 
@@ -51,13 +53,11 @@ class Metric:
     own_form: bool = False
     """The truth holds more than the target columns, or in another form (groups, sizes, listed answers)."""
 
-    def check(self, prediction: pd.DataFrame, truth: pd.DataFrame, target_columns: Sequence[str]) -> None:
+    def check(self, prediction: Frame, truth: Frame, target_columns: Columns) -> None:
         """Raise InvalidPredictions when `prediction` cannot be scored; row order must be the truth's."""
         self.arrays(truth, prediction, target_columns)
 
-    def arrays(
-        self, truth: pd.DataFrame, prediction: pd.DataFrame, target_columns: Sequence[str]
-    ) -> tuple[Table, Table]:
+    def arrays(self, truth: Frame, prediction: Frame, target_columns: Columns) -> tuple[Table, Table]:
         """Truth and prediction as checked tables, ready for `formula` (also on a selection of rows)."""
         if len(truth) == 0:
             raise ValueError("a score needs at least one row")
@@ -70,7 +70,7 @@ class Metric:
             raise InvalidPredictions("missing_column", f"the predictions lack the column {absent[0]!r}")
         return self.read(truth, prediction, target_columns)
 
-    def score(self, truth: pd.DataFrame, prediction: pd.DataFrame, target_columns: Sequence[str]) -> float:
+    def score(self, truth: Frame, prediction: Frame, target_columns: Columns) -> float:
         """The metric's value, always finite.
 
         Raises InvalidPredictions for a fault of the predictions, ValueError where the truth itself admits no

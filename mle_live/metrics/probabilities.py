@@ -5,8 +5,6 @@ The plain ones are in `classification`. Readers check values; formulas take arra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
@@ -14,7 +12,7 @@ from scipy.stats import rankdata
 from mle_live.metrics import reading as read
 from mle_live.metrics import texts
 from mle_live.metrics.classification import PROBABILITY_FLOOR, area_under_curve
-from mle_live.metrics.metric import Array
+from mle_live.metrics.metric import Array, Columns, Frame
 
 IDENTITIES = (
     "male",
@@ -43,9 +41,7 @@ def probabilistic_f1(truth: Array, prediction: Array) -> float:
     return float(2 * hits / total)
 
 
-def read_distributions(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_distributions(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Votes a class, scaled to shares of a row; probabilities that already sum to 1 a row."""
     votes, predicted = read.non_negative(truth, prediction, columns)
     read.within(predicted, 0.0, 1.0, "probabilities must lie between 0 and 1", columns)
@@ -65,9 +61,7 @@ def kl_divergence(truth: Array, prediction: Array) -> float:
     return float((shares * np.log(shares / p)).sum() / len(truth))
 
 
-def read_exam_levels(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_exam_levels(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Label, weight and exam of each row, from ids `EXAM_LEVEL`; a probability."""
     expected, predicted = read.probabilities(truth, prediction, columns)
     parts = [row.partition("_") for row in texts.row_ids(truth)]
@@ -128,9 +122,7 @@ def weighted_roc_auc_tpr_bands(truth: Array, prediction: Array) -> float:
     return float(weighted / (_LOW_BAND_WEIGHT * _BAND_EDGE + (1 - _BAND_EDGE)))
 
 
-def read_toxicity(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_toxicity(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Toxic or not, then a flag for each identity, shares cut at one half; any score of toxicity."""
     toxic = texts.truth_column(truth, columns[0], "toxicity").to_numpy(dtype=float) >= 0.5
     mentioned = [

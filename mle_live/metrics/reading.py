@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mle_live.metrics.metric import Array, InvalidPredictions
+from mle_live.metrics.metric import Array, Columns, Frame, InvalidPredictions
 
 SHOWN_ROWS = 1000
 """At most so many row positions travel with an error; a person needs the first few."""
 
 
-def numbers(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def numbers(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Real numbers on both sides."""
     return true_numbers(truth, columns), predicted_numbers(prediction, columns)
 
 
-def non_negative(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def non_negative(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Numbers ≥ 0 on both sides, as logarithmic errors need them."""
     expected, predicted = numbers(truth, prediction, columns)
     if expected.min() < 0:
@@ -30,7 +27,7 @@ def non_negative(
     return expected, predicted
 
 
-def varying(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def varying(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Numbers that are not all the same, as correlations need them."""
     expected, predicted = numbers(truth, prediction, columns)
     for index, column in enumerate(columns):
@@ -41,39 +38,33 @@ def varying(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str
     return expected, predicted
 
 
-def ratings(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def ratings(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Whole numbers on both sides."""
     expected, predicted = numbers(truth, prediction, columns)
     refuse(predicted != np.round(predicted), "unknown_label", "ratings must be whole numbers", columns)
     return expected, predicted
 
 
-def ranks_of_positive(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def ranks_of_positive(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Truth 0/1, prediction any number that is larger where the positive class is more likely."""
     return true_binary(truth, columns), predicted_numbers(prediction, columns)
 
 
-def probabilities(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def probabilities(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Truth 0/1, prediction a probability of 1."""
     expected, predicted = ranks_of_positive(truth, prediction, columns)
     within(predicted, 0.0, 1.0, "probabilities must lie between 0 and 1", columns)
     return expected, predicted
 
 
-def flags(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def flags(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """0/1 decisions on both sides."""
     expected, predicted = true_binary(truth, columns), _predicted_labels(truth, prediction, columns)
     refuse((predicted != 0) & (predicted != 1), "unknown_label", "decisions must be 0 or 1", columns)
     return expected, predicted
 
 
-def class_probabilities(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def class_probabilities(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """One column a class, predictions scaled to sum 1 a row.
 
     The truth is either one-hot in the same columns, or a single column whose labels are the columns' names.
@@ -93,7 +84,7 @@ def class_probabilities(
     return expected, predicted / totals
 
 
-def labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def labels(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Class labels of any type as whole codes that agree between the two sides.
 
     A label that is absent from these rows of the truth is only wrong (a rare class may be missing from a
@@ -129,7 +120,7 @@ def _numeric_labels(expected: pd.Series[Any], predicted: pd.Series[Any], column:
     return values
 
 
-def true_numbers(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
+def true_numbers(truth: Frame, columns: Columns) -> Array:
     values = _block(truth, columns)
     if values is None:
         values = truth[list(columns)].to_numpy(dtype=float)
@@ -144,7 +135,7 @@ def all_finite(values: Array) -> bool:
         return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
-def _block(frame: pd.DataFrame, columns: Sequence[str]) -> Array | None:
+def _block(frame: Frame, columns: Columns) -> Array | None:
     """The columns as one array without a copy where that is possible; None unless all are plain numbers."""
     if not all(isinstance(kind, np.dtype) and kind.kind in "iufb" for kind in frame.dtypes[list(columns)]):
         return None
@@ -154,7 +145,7 @@ def _block(frame: pd.DataFrame, columns: Sequence[str]) -> Array | None:
     return np.asarray(chosen.to_numpy(dtype=float))
 
 
-def true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
+def true_binary(truth: Frame, columns: Columns) -> Array:
     """0/1; of two other labels the one that sorts last is positive, as in scikit-learn."""
     result = []
     for column in columns:
@@ -169,7 +160,7 @@ def true_binary(truth: pd.DataFrame, columns: Sequence[str]) -> Array:
     return np.column_stack(result)
 
 
-def _predicted_labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
+def _predicted_labels(truth: Frame, prediction: Frame, columns: Columns) -> Array:
     """Predicted flags in the coding that `true_binary` uses."""
     result: list[Array] = []
     for column in columns:
@@ -185,7 +176,7 @@ def _predicted_labels(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Se
     return np.column_stack(result)
 
 
-def predicted_numbers(prediction: pd.DataFrame, columns: Sequence[str]) -> Array:
+def predicted_numbers(prediction: Frame, columns: Columns) -> Array:
     """Finite numbers, shape (rows, columns); refuses what is none, column by column."""
     values = _block(prediction, columns)
     if values is not None and all_finite(values):
@@ -197,7 +188,7 @@ def predicted_numbers(prediction: pd.DataFrame, columns: Sequence[str]) -> Array
     return np.column_stack(result)
 
 
-def within(values: Array, low: float, high: float, rule: str, columns: Sequence[str]) -> None:
+def within(values: Array, low: float, high: float, rule: str, columns: Columns) -> None:
     """Refuse rows with a value outside [low, high] as `out_of_range`."""
     if values.min() < low or values.max() > high:
         refuse((values < low) | (values > high), "out_of_range", rule, columns)
@@ -220,7 +211,7 @@ def _refuse_missing(values: pd.Series[Any], column: str) -> None:
     refuse(values.isna().to_numpy()[:, None], "nan", "predictions must not be empty or NaN", [column])
 
 
-def refuse(bad: np.ndarray[Any, Any], code: str, rule: str, columns: Sequence[str]) -> None:
+def refuse(bad: np.ndarray[Any, Any], code: str, rule: str, columns: Columns) -> None:
     """Raise for the rows in which any column of `bad` (rows, columns) is true."""
     if not bad.any():
         return

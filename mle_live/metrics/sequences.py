@@ -10,10 +10,9 @@ from bisect import bisect_right, insort
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-import pandas as pd
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Reader
+from mle_live.metrics.metric import Array, Columns, Frame, Reader
 
 
 def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
@@ -45,16 +44,12 @@ def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
     return distance
 
 
-def read_distances(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_distances(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Characters of the true text; edit distance to the predicted one."""
     return _distances(*texts.parse_both(truth, prediction, columns, str))
 
 
-def read_gesture_distances(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_gesture_distances(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Items of the true list of whole numbers; edit distance, in items, to the predicted list."""
     return _distances(*texts.parse_both(truth, prediction, columns, texts.whole_numbers))
 
@@ -76,9 +71,7 @@ def normalised_levenshtein(lengths: Array, distances: Array) -> float:
     return float(distances.sum() / lengths.sum()) if lengths.sum() else float("nan")
 
 
-def read_word_overlap(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_word_overlap(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Sizes of union and intersection of the lower-case words of each row."""
     expected, predicted = texts.parse_both(truth, prediction, columns, lambda text: set(text.lower().split()))
     common = [len(a & b) for a, b in zip(expected, predicted, strict=True)]
@@ -90,9 +83,7 @@ def word_jaccard(unions: Array, intersections: Array) -> float:
     return float(np.where(unions > 0, intersections / np.maximum(unions, 1), 1.0).mean())
 
 
-def read_tag_counts(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_tag_counts(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """True tags of each row; predicted tags and hits. A tag that no row of the truth has is still a miss."""
     expected, predicted = texts.parse_both(truth, prediction, columns, lambda text: set(text.split()))
     hits = [len(a & b) for a, b in zip(expected, predicted, strict=True)]
@@ -118,7 +109,7 @@ def mean_f1_multilabel(true_counts: Array, predicted_counts_and_hits: Array) -> 
 def ranked_hits(places: int) -> Reader:
     """A reader of ranked lists: true items of each row; average precision of its first `places` guesses."""
 
-    def read(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
         expected, predicted = texts.parse_both(truth, prediction, columns, texts.words)
         kept = [list(dict.fromkeys(row)) for row in expected]
         values = [_average_precision(set(a), b, places) for a, b in zip(kept, predicted, strict=True)]
@@ -149,9 +140,7 @@ def map_at_12(items: Array, precisions: Array) -> float:
     return float(precisions[bought].mean()) if bought.any() else float("nan")
 
 
-def read_inversions(
-    truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]
-) -> tuple[Array, Array]:
+def read_inversions(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """n (n - 1) of each true order; inversions of the predicted one, which must hold the same items."""
     expected, predicted = texts.parse_both(truth, prediction, columns, texts.words)
     odd = [sorted(a) != sorted(b) for a, b in zip(expected, predicted, strict=True)]
@@ -175,7 +164,7 @@ def kendall_tau_orderings(pairs: Array, inversions: Array) -> float:
     return float(1 - 4 * inversions.sum() / pairs.sum()) if pairs.sum() else float("nan")
 
 
-def read_spans(truth: pd.DataFrame, prediction: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, Array]:
+def read_spans(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """1 where the truth has an answer; (1 where one is predicted, 1 where it is one of the true ones).
 
     The truth lists the accepted answers of a row with blanks between; an answer is `start:end`, YES or NO.

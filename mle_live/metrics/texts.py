@@ -12,22 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mle_live.metrics.metric import Table
+from mle_live.metrics.metric import Columns, Frame, Table
 from mle_live.metrics.reading import refuse
 
 Parsed = TypeVar("Parsed")
 
 
-def plain(frame: pd.DataFrame, column: str) -> list[str]:
+def plain(frame: Frame, column: str) -> list[str]:
     """The column as texts; an empty field is the empty text."""
     values = frame[column].astype(object)
     return [value if isinstance(value, str) else "" if pd.isna(value) else str(value) for value in values]
 
 
 def parse_both(
-    truth: pd.DataFrame,
-    prediction: pd.DataFrame,
-    columns: Sequence[str],
+    truth: Frame,
+    prediction: Frame,
+    columns: Columns,
     parse_truth: Callable[[str], Parsed],
     parse_prediction: Callable[[str], Any] | None = None,
 ) -> tuple[list[Parsed], list[Any]]:
@@ -95,7 +95,7 @@ def finite(items: Sequence[str], what: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def truth_column(truth: pd.DataFrame, *names: str) -> pd.Series[Any]:
+def truth_column(truth: Frame, *names: str) -> pd.Series[Any]:
     """The first of these columns that the truth has; ValueError, the grader's fault, when it has none."""
     for name in names:
         if name in truth.columns:
@@ -103,7 +103,7 @@ def truth_column(truth: pd.DataFrame, *names: str) -> pd.Series[Any]:
     raise ValueError(f"the truth lacks the column {' or '.join(names)}")
 
 
-def row_ids(truth: pd.DataFrame) -> list[str]:
+def row_ids(truth: Frame) -> list[str]:
     """Ids of the rows, which the grader holds in the index."""
     return [str(row) for row in truth.index]
 
