@@ -375,12 +375,7 @@ class _Engine:
         self._save(seconds_used=self._control.seconds_used, used_at=stamp(SYSTEM_CLOCK.now()))
 
     def _end(self, status: RunStatus, detail: str) -> None:
-        self._save(
-            status=status,
-            status_detail=detail,
-            finished_at=stamp(SYSTEM_CLOCK.now()),
-            engine_pid=0,
-        )
+        self._save(status=status, status_detail=detail, finished_at=stamp(SYSTEM_CLOCK.now()), engine_pid=0)
         self._save_clock()
         self._store.event("ended", f"{status}" + (f": {detail}" if detail else ""))
 

@@ -53,11 +53,7 @@ def one_line(text: str) -> str:
 
 
 def clip(
-    text: str,
-    characters: int,
-    *,
-    front: int | None = None,
-    mark: str = "\n[… {} characters left out …]\n",
+    text: str, characters: int, *, front: int | None = None, mark: str = "\n[… {} characters left out …]\n"
 ) -> str:
     """`text`, or its first `front` and its last characters around a mark with the number left out.
 

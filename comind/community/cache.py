@@ -110,12 +110,7 @@ class CommunityCache:
         return self._clock.now() + timedelta(seconds=offset)
 
     async def _kept(
-        self,
-        name: str,
-        kind: Any,
-        read: Callable[[], Awaitable[Answer]],
-        *,
-        limit: timedelta | None = None,
+        self, name: str, kind: Any, read: Callable[[], Awaitable[Answer]], *, limit: timedelta | None = None
     ) -> Answer:
         """The kept answer while it is young enough, else a new one; an old one where none can be had."""
         if self.folder is None:

@@ -29,12 +29,7 @@ _LICENSE = re.compile(
 
 
 async def take_snapshot(
-    cache: CommunityCache,
-    store: Store,
-    *,
-    higher_is_better: bool,
-    top_kernels: int,
-    top_discussions: int,
+    cache: CommunityCache, store: Store, *, higher_is_better: bool, top_kernels: int, top_discussions: int
 ) -> None:
     """Top kernels by votes **and** by public score, top discussions, and the links among them.
 

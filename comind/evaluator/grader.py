@@ -170,11 +170,7 @@ class Grader:
 
 
 def feedback_rows(
-    ids: Iterable[object],
-    targets: pd.DataFrame,
-    groups: np.ndarray[Any, Any] | None,
-    *,
-    seed: int,
+    ids: Iterable[object], targets: pd.DataFrame, groups: np.ndarray[Any, Any] | None, *, seed: int
 ) -> np.ndarray[Any, Any]:
     """Mask of the rows whose score agents see; the others only select the winner.
 

@@ -13,11 +13,7 @@ from typing import Any, Final
 from comind.state.reader import Reader, Received
 from comind.state.records import EndpointFacts, ReplyFault
 
-_STEPS: Final = {
-    "asked again": "asked_again",
-    "smaller question": "smaller_question",
-    "given up": "given_up",
-}
+_STEPS: Final = {"asked again": "asked_again", "smaller question": "smaller_question", "given up": "given_up"}
 
 
 def summarize(reader: Reader) -> list[dict[str, Any]]:

@@ -14,12 +14,7 @@ from comind.offline.monitor import watch_reply
 from comind.offline.prompts import Messages, role_of, task_message
 from comind.offline.report import report_reply
 from comind.offline.scripter import change_reply
-from comind.offline.short import (
-    draft_short_reply,
-    filter_short_reply,
-    kernel_short_reply,
-    report_short_reply,
-)
+from comind.offline.short import draft_short_reply, filter_short_reply, kernel_short_reply, report_short_reply
 
 _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("analyzer", "kernel"): kernel_reply,

@@ -107,12 +107,7 @@ def _completed(pipeline: str, summary: str, ideas: list[str]) -> Analysis:
 
 
 def _values(brief: Brief, heading: str, source: str) -> dict[str, str]:
-    return {
-        "competition": brief.competition,
-        "metric": brief.metric,
-        "heading": heading,
-        "source": source,
-    }
+    return {"competition": brief.competition, "metric": brief.metric, "heading": heading, "source": source}
 
 
 def _blocks(text: str) -> tuple[str, str]:

@@ -159,12 +159,7 @@ def _endpoints(config: RunConfig, environment: Mapping[str, str]) -> dict[str, E
     if config.offline:
         from comind.offline.transport import OFFLINE_BASE_URL, OFFLINE_LABEL, OFFLINE_MODEL
 
-        recipes = Endpoint(
-            OFFLINE_MODEL,
-            OFFLINE_BASE_URL,
-            label=OFFLINE_LABEL,
-            price=FREE,
-        )
+        recipes = Endpoint(OFFLINE_MODEL, OFFLINE_BASE_URL, label=OFFLINE_LABEL, price=FREE)
         return dict.fromkeys(ROLES, recipes)
     return endpoints_by_role(config.model, config.base_url or None, config.role_models, environment)
 

@@ -146,7 +146,7 @@ class Reader:
         row = self._query(
             "SELECT COUNT(*) AS calls, TOTAL(prompt_tokens) AS prompt, TOTAL(cached_tokens) AS cached,"
             " TOTAL(completion_tokens) AS completion, TOTAL(dollars) AS dollars,"
-            " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls",
+            " SUM(dollars IS NULL) AS unpriced, TOTAL(seconds) AS seconds FROM llm_calls"
         )[0]
         return {
             "calls": row["calls"],

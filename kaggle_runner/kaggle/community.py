@@ -22,12 +22,7 @@ KernelSort = Literal["votes", "score", "date"]
 
 class CommunityCalls(ClientBase):
     async def kernels(
-        self,
-        slug: str,
-        sort: KernelSort = "votes",
-        limit: int = 100,
-        *,
-        higher_is_better: bool | None = None,
+        self, slug: str, sort: KernelSort = "votes", limit: int = 100, *, higher_is_better: bool | None = None
     ) -> list[KernelInfo]:
         """Public kernels of a competition: most votes, best score or latest run first.
 

@@ -50,12 +50,7 @@ class CompetitionCalls(ArchiveCalls):
         found = await self._all_pages(slug, call, request, "files", competition=slug)
         return [DataFile(file.name, file.total_bytes, utc(file.creation_date)) for file in found]
 
-    async def download_all(
-        self,
-        slug: str,
-        dest: Path,
-        progress: Progress | None = None,
-    ) -> None:
+    async def download_all(self, slug: str, dest: Path, progress: Progress | None = None) -> None:
         """Replace the folder `dest` by all data files; it has its old content until everything is there."""
         request = message(competitions.ApiDownloadDataFilesRequest, competition_name=slug)
         call = "competitions.download_data_files"

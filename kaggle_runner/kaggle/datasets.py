@@ -86,12 +86,7 @@ class DatasetCalls(AccountCalls, ArchiveCalls):
         )
 
     async def download_dataset(
-        self,
-        ref: str,
-        dest: Path,
-        *,
-        most_bytes: int = MOST_UNPACKED_BYTES,
-        progress: Progress | None = None,
+        self, ref: str, dest: Path, *, most_bytes: int = MOST_UNPACKED_BYTES, progress: Progress | None = None
     ) -> None:
         """Replace the folder `dest` by the dataset's newest files; it changes when all of them are there."""
         request = _of_dataset(datasets.ApiDownloadDatasetRequest, ref)

@@ -187,12 +187,7 @@ class KaggleTransport:
 class _BoundHttpClient(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk has no types
     """kagglesdk's client, bound to one address and one user whatever the environment says."""
 
-    def __init__(
-        self,
-        base_url: str,
-        credentials: Credentials,
-        adapter: _BoundAdapter,
-    ) -> None:
+    def __init__(self, base_url: str, credentials: Credentials, adapter: _BoundAdapter) -> None:
         env = KaggleEnv.PROD if base_url == KAGGLE_URL else KaggleEnv.LOCAL
         super().__init__(env=env, user_agent="comind")
         self._endpoint = base_url

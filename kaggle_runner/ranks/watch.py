@@ -185,9 +185,7 @@ class RankWatch:
         with AccountBook(self._database, self._account) as book:
             ranks = RankBook(book, self._slug, self._team)
             return View(
-                look=ranks.last(),
-                history=ranks.history(self._now() - _HISTORY),
-                moved=ranks.with_moves(),
+                look=ranks.last(), history=ranks.history(self._now() - _HISTORY), moved=ranks.with_moves()
             )
 
     def _now(self) -> float:

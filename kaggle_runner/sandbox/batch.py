@@ -68,11 +68,7 @@ class Completed:
 
 
 async def run_batch(
-    command: Sequence[str],
-    *,
-    limits: BatchLimits,
-    folders: Sequence[Path] = (),
-    log: Log | None = None,
+    command: Sequence[str], *, limits: BatchLimits, folders: Sequence[Path] = (), log: Log | None = None
 ) -> Completed:
     """Run the sandbox that `command` makes, which writes to `folders`.
 
@@ -110,11 +106,7 @@ async def run_batch(
 
 
 async def _first_fault(
-    pid: int,
-    ended: asyncio.Task[None],
-    started: float,
-    limits: BatchLimits,
-    disks: Sequence[DiskWatch],
+    pid: int, ended: asyncio.Task[None], started: float, limits: BatchLimits, disks: Sequence[DiskWatch]
 ) -> str:
     """Wait for the end, or for the first broken limit, and tell that."""
     deadline = started + limits.seconds

@@ -152,11 +152,7 @@ async def run_script(
 
 
 async def _run(
-    command: Sequence[str],
-    box: Path,
-    writable: Sequence[Path],
-    limits: BatchLimits,
-    log: Log | None = None,
+    command: Sequence[str], box: Path, writable: Sequence[Path], limits: BatchLimits, log: Log | None = None
 ) -> Completed:
     try:
         done = await run_batch(command, limits=limits, folders=writable, log=log)

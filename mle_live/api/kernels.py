@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kagglesdk.kernels.types import kernels_api_service as messages
-from kagglesdk.kernels.types.kernels_enums import (
-    KernelsListSortType,
-    KernelsListViewType,
-    KernelWorkerStatus,
-)
+from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType, KernelWorkerStatus
 from starlette.responses import RedirectResponse, Response
 
 from kaggle_runner.kaggle.wire import message

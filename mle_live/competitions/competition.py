@@ -80,8 +80,7 @@ def load_competition(root: Path, slug: str) -> HostedCompetition:
     settings_path = folder / "competition.yaml"
     if not settings_path.is_file():
         raise UnknownCompetition(
-            f"no competition {slug!r} is prepared under {root}",
-            hint=_how_to_prepare(slug),
+            f"no competition {slug!r} is prepared under {root}", hint=_how_to_prepare(slug)
         )
     settings = read_settings(settings_path)
     data_dir = folder / "data"

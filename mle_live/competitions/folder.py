@@ -130,11 +130,7 @@ def _check_targets(tables: Tables, profile: TableProfile) -> None:
 
 
 def _choose_metric(
-    settings: dict[str, object],
-    description: str,
-    tables: Tables,
-    profile: TableProfile,
-    labels: pd.DataFrame,
+    settings: dict[str, object], description: str, tables: Tables, profile: TableProfile, labels: pd.DataFrame
 ) -> tuple[Metric, str]:
     """The metric, and how it was found."""
     from mle_live.metrics import get_metric, recognise

@@ -104,11 +104,9 @@ def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
     modality = problem.data.modality
     classify = problem.kind != "numbers"
-    features = {
-        "tabular": _TABLE,
-        "text": _TEXT,
-        "image": _IMAGE.format(root=problem.files.competition),
-    }[modality]
+    features = {"tabular": _TABLE, "text": _TEXT, "image": _IMAGE.format(root=problem.files.competition)}[
+        modality
+    ]
     model = (
         (_LOGISTIC if classify else _RIDGE)
         if modality == "text"
@@ -147,7 +145,7 @@ def constant_cell(problem: Problem) -> RecipeCell:
                 if label_column in train.columns:
                     sample[column] = (train[label_column].astype(str) == str(column)).mean()
                 elif column in train.columns:
-        """,
+        """
     )
     if problem.kind == "classes" and problem.wants_labels:
         value = "train[column].mode()[0]"
