@@ -98,7 +98,7 @@ def competitions(arguments: Namespace) -> int:
     for line in lists.troubles(kaggles, found):
         say(line)
     if arguments.json:
-        put_json(lists.documents(rows, found, search=arguments.search))
+        put_json([row.document for row in rows])
         return 0
     cells = [
         (

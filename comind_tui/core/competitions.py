@@ -32,6 +32,8 @@ class Competition:
     slug: str
     metric: str
     about: str
+    document: Mapping[str, Any]
+    """As JSON has it."""
     kaggle: Kaggle | None = None
     deadline: float | None = None
     teams: int | None = None
@@ -105,23 +107,6 @@ def _time(listing: Listing) -> str:
     return f"list of {datetime.fromtimestamp(listing.at).astimezone():%m-%d %H:%M}"
 
 
-def documents(rows: Sequence[Competition], lists: Sequence[Listing], *, search: str) -> list[dict[str, Any]]:
-    """`--json`: the shelf's entries and the Kaggles' rows, each with its `source`, in the order of `rows`."""
-    shelf = {entry.slug: asdict(entry) for entry in found_on_shelf(search)}
-    listed = {(row.source, row.slug): row for listing in lists for row in listing.competitions}
-    return [
-        {"source": SHELF, **shelf[row.slug]}
-        if row.kaggle is None
-        else _document(listed[row.source, row.slug])
-        for row in rows
-    ]
-
-
-def _document(row: Listed) -> dict[str, Any]:
-    deadline = None if row.deadline is None else stamp(datetime.fromtimestamp(row.deadline, UTC))
-    return {**asdict(row), "deadline": deadline}
-
-
 def deadline_text(row: Competition, now: datetime) -> str:
     """`12d 04h`, `ended`, or a dash; far deadlines in years are no news."""
     if row.deadline is None:
@@ -144,16 +129,18 @@ def teams_text(row: Competition) -> str:
 
 def _of_shelf(entry: ShelfEntry) -> Competition:
     about = f"{entry.modality}, {entry.rows:,} rows: {entry.description_line}"
-    return Competition(SHELF, entry.slug, entry.metric, about)
+    return Competition(SHELF, entry.slug, entry.metric, about, {"source": SHELF, **asdict(entry)})
 
 
 def _of_kaggle(row: Listed, kaggle: Kaggle) -> Competition:
     about = "; ".join(part for part in (row.category, row.reward, row.title) if part)
+    deadline = None if row.deadline is None else stamp(datetime.fromtimestamp(row.deadline, UTC))
     return Competition(
         source=row.source,
         slug=row.slug,
         metric=row.metric,
         about=about,
+        document={**asdict(row), "deadline": deadline},
         kaggle=kaggle,
         deadline=row.deadline,
         teams=row.teams,

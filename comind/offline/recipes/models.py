@@ -9,43 +9,15 @@ from comind.offline.recipes.problem import Problem
 
 
 class Model(NamedTuple):
-    imports: str
-    build: str
-    """Expression over `params` and `seed`."""
+    module: str
+    """Of sklearn."""
+    name: str
+    """`{}` stands for Classifier or Regressor."""
+    settings: str
+    """Arguments over `params` and `seed`; `{features}` stands for the usual share of columns."""
 
 
-def model_of(family: str, classify: bool) -> Model:
-    """The model of a family; an unknown family is the linear one, which fits everything."""
-    makers = {
-        "boosting": _boosting,
-        "topics_boosting": _boosting,
-        "extra_trees": _extra_trees,
-        "image_forest": _extra_trees,
-        "mlp": _network,
-        "topics_mlp": _network,
-        "image_mlp": _network,
-        "neighbours": _neighbours,
-        "image_neighbours": _neighbours,
-        "tfidf_margin": _margin,
-        "image_kernel": _kernel,
-    }
-    return makers.get(family, _linear)(classify)
-
-
-def _linear(classify: bool) -> Model:
-    if classify:
-        return Model(
-            "from sklearn.linear_model import LogisticRegression",
-            'LogisticRegression(C=params.get("strength", 1.0), max_iter=150)',
-        )
-    return Model("from sklearn.linear_model import Ridge", 'Ridge(alpha=1.0 / params.get("strength", 1.0))')
-
-
-def _boosting(classify: bool) -> Model:
-    name = "HistGradientBoostingClassifier" if classify else "HistGradientBoostingRegressor"
-    return Model(
-        f"from sklearn.ensemble import {name}",
-        f"""{name}(
+_BOOSTING = """
         learning_rate=params.get("learning_rate", 0.1),
         max_iter=params.get("max_iter", 200),
         max_leaf_nodes=params.get("max_leaf_nodes", 31),
@@ -53,55 +25,45 @@ def _boosting(classify: bool) -> Model:
         max_features=params.get("max_features", 1.0),
         early_stopping=True, n_iter_no_change=15, validation_fraction=0.1,
         categorical_features=CATEGORICAL, random_state=seed,
-    )""",
-    )
-
-
-def _extra_trees(classify: bool) -> Model:
-    name = "ExtraTreesClassifier" if classify else "ExtraTreesRegressor"
-    return Model(
-        f"from sklearn.ensemble import {name}",
-        f"""{name}(
+    """
+_TREES = """
         n_estimators=params.get("n_estimators", 200),
         min_samples_leaf=params.get("min_samples_leaf", 1),
-        max_features=params.get("max_features", {'"sqrt"' if classify else "0.5"}),
+        max_features=params.get("max_features", {features}),
         n_jobs=-1, random_state=seed,
-    )""",
-    )
-
-
-def _network(classify: bool) -> Model:
-    name = "MLPClassifier" if classify else "MLPRegressor"
-    return Model(
-        f"from sklearn.neural_network import {name}",
-        f"""{name}(
+    """
+_NETWORK = """
         hidden_layer_sizes=params.get("hidden", (64,)),
         alpha=params.get("alpha", 1e-3),
         max_iter=params.get("max_iter", 25),
         batch_size=256, learning_rate_init=0.002,
         early_stopping=True, n_iter_no_change=4, random_state=seed,
-    )""",
-    )
+    """
+_NEIGHBOURS = 'params.get("n_neighbors", 15), weights="distance", n_jobs=-1'
+_KERNEL = 'C=params.get("strength", 1.0), cache_size=500'
 
 
-def _neighbours(classify: bool) -> Model:
-    name = "KNeighborsClassifier" if classify else "KNeighborsRegressor"
-    return Model(
-        f"from sklearn.neighbors import {name}",
-        f'{name}(params.get("n_neighbors", 15), weights="distance", n_jobs=-1)',
-    )
-
-
-def _margin(classify: bool) -> Model:
-    if classify:
-        return Model("from sklearn.svm import LinearSVC", 'LinearSVC(C=params.get("strength", 0.1))')
-    build = 'LinearSVR(C=params.get("strength", 0.1), epsilon=0.1, random_state=seed)'
-    return Model("from sklearn.svm import LinearSVR", build)
-
-
-def _kernel(classify: bool) -> Model:
-    name = "SVC" if classify else "SVR"
-    return Model(f"from sklearn.svm import {name}", f'{name}(C=params.get("strength", 1.0), cache_size=500)')
+def model_of(family: str, classify: bool) -> Model:
+    """The model of a family; an unknown family is the linear one, which fits everything."""
+    match family:
+        case "boosting" | "topics_boosting":
+            return Model("ensemble", "HistGradientBoosting{}", _BOOSTING)
+        case "extra_trees" | "image_forest":
+            return Model("ensemble", "ExtraTrees{}", _TREES)
+        case "mlp" | "topics_mlp" | "image_mlp":
+            return Model("neural_network", "MLP{}", _NETWORK)
+        case "neighbours" | "image_neighbours":
+            return Model("neighbors", "KNeighbors{}", _NEIGHBOURS)
+        case "image_kernel":
+            return Model("svm", "SVC" if classify else "SVR", _KERNEL)
+        case "tfidf_margin" if classify:
+            return Model("svm", "LinearSVC", 'C=params.get("strength", 0.1)')
+        case "tfidf_margin":
+            return Model("svm", "LinearSVR", 'C=params.get("strength", 0.1), epsilon=0.1, random_state=seed')
+        case _ if classify:
+            return Model("linear_model", "LogisticRegression", 'C=params.get("strength", 1.0), max_iter=150')
+        case _:
+            return Model("linear_model", "Ridge", 'alpha=1.0 / params.get("strength", 1.0)')
 
 
 def model_code(problem: Problem, family: str, *, prepare: str = "") -> str:
@@ -111,12 +73,14 @@ def model_code(problem: Problem, family: str, *, prepare: str = "") -> str:
     """
     classify = problem.kind != "numbers"
     model = model_of(family, classify)
+    name = model.name.format("Classifier" if classify else "Regressor")
+    settings = model.settings.replace("{features}", '"sqrt"' if classify else "0.5")
     final = prepare.format(model="model") if prepare else "model"
     return lines(
-        model.imports,
+        f"from sklearn.{model.module} import {name}",
         "import warnings\n\nfrom sklearn.exceptions import ConvergenceWarning\n\n"
         'warnings.filterwarnings("ignore", category=ConvergenceWarning)  # few iterations are on purpose',
-        f"def build(params, seed):\n    model = {model.build}\n    return {final}",
+        f"def build(params, seed):\n    model = {name}({settings})\n    return {final}",
         _TAKE,
         _PROBABILITIES if classify else "",
         {"classes": _FIT_CLASSES, "flags": _FIT_FLAGS, "numbers": _FIT_NUMBERS}[problem.kind],
