@@ -20,7 +20,7 @@ from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ModelUnavailable
 from kaggle_runner.moments import Clock
 
-Tell = Callable[[str, str], None]
+Tell = Callable[[str, str], object]
 """An event for people: kind and message."""
 
 RETRIES: Final[Mapping[FaultKind, int]] = {

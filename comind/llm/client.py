@@ -13,7 +13,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from comind.llm.attempt import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.llm.budget import Budget, Reservation
@@ -84,6 +84,12 @@ class Reply:
     """Found among the recorded calls: nothing was sent or paid."""
 
 
+class _Question(NamedTuple):
+    role: str
+    key: CallKey
+    messages: Sequence[dict[str, str]]
+
+
 class ModelClient:
     """Answers roles' questions through their endpoints. One event loop; close it with `aclose`.
 
@@ -141,7 +147,7 @@ class ModelClient:
         first: ModelError | None = None
         for line in self._lines.able(role, self._clock.monotonic()):
             try:
-                call = await self._ask_line(line, role, key, messages)
+                call = await self._ask_line(line, _Question(role, key, messages))
             except Fault as fault:
                 if fault.kind is FaultKind.OVERFLOW:
                     raise fault.error from None
@@ -246,54 +252,40 @@ class ModelClient:
             line.rests, line.rests_until = 0, -math.inf
             self._tell("model_switched", f"{line.where} answers again, for the {role}")
 
-    async def _ask_line(
-        self, line: OpenEndpoint, role: str, key: CallKey, messages: Sequence[dict[str, str]]
-    ) -> LlmCall:
+    async def _ask_line(self, line: OpenEndpoint, asked: _Question) -> LlmCall:
         """Raises Fault when one endpoint's tries are used up, LimitReached and ConfigError at once."""
         tries = Tries(RETRIES)
         while True:
             try:
-                return await self._exchange(line, role, key, messages, last=tries.counts)
+                return await self._exchange(line, asked, last=tries.counts)
             except Fault as fault:
-                able = self._lines.able(role, self._clock.monotonic())
+                able = self._lines.able(asked.role, self._clock.monotonic())
                 beside_others = any(one is not line for one in able)
                 await self._trier.overcome(fault, line, tries, beside_others=beside_others)
 
     # --- one request
 
-    async def _exchange(
-        self,
-        line: OpenEndpoint,
-        role: str,
-        key: CallKey,
-        messages: Sequence[dict[str, str]],
-        last: Mapping[FaultKind, int],
-    ) -> LlmCall:
+    async def _exchange(self, line: OpenEndpoint, asked: _Question, last: Mapping[FaultKind, int]) -> LlmCall:
         """One request: wait for its turn, reserve, send, record. Raises Fault for an unusable reply."""
-        prompt = estimate_prompt_tokens(messages)
+        prompt = estimate_prompt_tokens(asked.messages)
         wanted = self._wanted(line, prompt)
         async with line.pace.turn(prompt + wanted):
-            reservation = await self._reserve(line, key, prompt, wanted)
+            reservation = await self._reserve(line, asked.key, prompt, wanted)
             try:
                 started = self._clock.monotonic()
                 answer = await self._trier.send(
                     line,
-                    messages,
+                    asked.messages,
                     prompt,
                     reservation.completion_tokens,
                     self._settings.call_seconds,
-                    cache_key=f"{self._run}:{key.agent}"[-64:],
+                    cache_key=f"{self._run}:{asked.key.agent}"[-64:],
                 )
                 fault = answer.fault
-                if (
-                    fault is not None
-                    and fault.kind is FaultKind.CUT
-                    and answer.text
-                    and FaultKind.CUT in last
-                ):
+                if fault and fault.kind is FaultKind.CUT and answer.text and FaultKind.CUT in last:
                     fault = None  # twice cut off: the text there is goes to the caller, marked `length`
                 seconds = self._clock.monotonic() - started
-                call = self._call(line, role, key, messages, answer, seconds, self._call_id(key, fault))
+                call = self._call(line, asked, answer, seconds, self._call_id(asked.key, fault))
                 self.log.save(call)
                 self._budget.record(call)
             finally:
@@ -336,27 +328,18 @@ class ModelClient:
             number += 1
         return f"{key.id}/unusable-{number}"
 
-    def _call(
-        self,
-        line: OpenEndpoint,
-        role: str,
-        key: CallKey,
-        messages: Sequence[dict[str, str]],
-        answer: Answer,
-        seconds: float,
-        id: str,
-    ) -> LlmCall:
-        usage = answer.usage
+    def _call(self, line: OpenEndpoint, asked: _Question, answer: Answer, seconds: float, id: str) -> LlmCall:
+        usage, key = answer.usage, asked.key
         return LlmCall(
             id=id,
-            role=role,
+            role=asked.role,
             agent=key.agent,
             step=key.step,
             kind=key.kind,
             attempt=key.attempt,
             model=line.endpoint.name,
             base_url=line.endpoint.base_url,
-            messages=[dict(message) for message in messages],
+            messages=[dict(message) for message in asked.messages],
             reply=answer.text,
             finish_reason=answer.finish_reason,
             prompt_tokens=usage.prompt_tokens,

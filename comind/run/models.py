@@ -92,9 +92,7 @@ async def check_models(config: RunConfig, environment: Mapping[str, str], clock:
         agent_max_dollars=config.agent_max_cost,
     )
     remarks: list[str] = []
-    client = _client(
-        config, environment, NoLog(), budget, clock, tell=lambda kind, message: remarks.append(message)
-    )
+    client = _client(config, environment, NoLog(), budget, clock, tell=lambda _, told: remarks.append(told))
     try:
         facts = await client.check()
     finally:
@@ -147,7 +145,7 @@ async def open_models(
         clock,
         facts=store.all(EndpointFacts),
         run=store.path.parent.name,
-        tell=lambda kind, message: _tell(store, kind, message),
+        tell=store.event,
     )
     try:
         yield ModelDesk(client, budget)
@@ -182,14 +180,6 @@ def _fallbacks(config: RunConfig, environment: Mapping[str, str]) -> list[Endpoi
     return fallback_endpoints(config.fallback_models, config.base_url or None, environment)
 
 
-def _tell(store: Store, kind: str, message: str) -> None:
-    store.event(kind, message)
-
-
-def _untold(kind: str, message: str) -> None:
-    return None
-
-
 def _client(
     config: RunConfig,
     environment: Mapping[str, str],
@@ -197,9 +187,9 @@ def _client(
     budget: Budget,
     clock: Clock,
     *,
+    tell: Tell,
     facts: Iterable[EndpointFacts] = (),
     run: str = "",
-    tell: Tell = _untold,
 ) -> ModelClient:
     transport: httpx2.AsyncBaseTransport | None = None
     if config.offline:
