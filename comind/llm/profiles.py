@@ -30,13 +30,10 @@ class ModelSettings:
     call_seconds: float = 600.0
     """One request from sending to its last byte."""
     concurrency: int = 8
-    """Requests in flight at one address."""
     requests_per_minute: int | None = None
-    """At one address; None follows what the server asks for."""
     tokens_per_minute: int | None = None
-    """Prompt and reserved completion tokens at one address."""
     temperature: float | None = None
-    """None leaves it to the model; reasoning models take no other."""
+    """These four as in `comind.config.Settings`."""
     reasoning_effort: str | None = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from comind.offline.recipes import network
 from comind.offline.recipes.frame import lines
 from comind.offline.recipes.models import model_code
 from comind.offline.recipes.problem import Problem
@@ -121,8 +120,6 @@ def feature_code(problem: Problem, recipe: Recipe) -> str:
 
 
 def models(problem: Problem, recipe: Recipe) -> str:
-    if recipe.family == "torch_image":
-        return network.model_code(problem, recipe)
     shifts = _SHIFTED if "shifts" in recipe.features else ""
     return lines(model_code(problem, recipe.family), shifts)
 

@@ -81,13 +81,10 @@ def _counts(recipe: Recipe) -> dict[str, int]:
 
 
 def _features(problem: Problem, recipe: Recipe) -> str:
-    match recipe.modality:
-        case "text":
-            return lines(text.feature_code(problem, recipe), text.models(problem, recipe))
-        case "image":
-            return lines(image.feature_code(problem, recipe), image.models(problem, recipe))
-        case _:
-            return lines(tabular.feature_code(recipe), tabular.models(problem, recipe))
+    room = {"text": text, "image": image, "tabular": tabular}[recipe.modality]
+    is_network = recipe.family.startswith("torch_")
+    models = network.model_code(problem, recipe) if is_network else room.models(problem, recipe)
+    return lines(room.feature_code(problem, recipe), models)
 
 
 def _refine(recipe: Recipe) -> list[RecipeCell]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from comind.offline.recipes import network
 from comind.offline.recipes.frame import lines
 from comind.offline.recipes.models import model_code
 from comind.offline.recipes.problem import Problem
@@ -111,7 +110,7 @@ print("encoded by target inside the folds:", NAMED)
 """
 
 
-def feature_code(recipe: Recipe) -> str:
+def feature_code(problem: Problem, recipe: Recipe) -> str:
     """Code from the three tables to X_train, X_valid, X_test, with NUM and CAT naming their columns."""
     wanted = set(recipe.features)
     dense = recipe.family in _DENSE
@@ -151,8 +150,6 @@ def _as_categories() -> str:
 
 def models(problem: Problem, recipe: Recipe) -> str:
     """Definitions of the model for these features."""
-    if recipe.family == "torch_table":
-        return network.model_code(problem, recipe)
     if recipe.family in _DENSE:
         splines = "splines" in recipe.features
         number = "SplineTransformer(6)" if splines else "StandardScaler()"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from comind.offline.recipes import network
 from comind.offline.recipes.frame import lines
 from comind.offline.recipes.models import model_code
 from comind.offline.recipes.problem import Problem
@@ -122,8 +121,6 @@ def feature_code(problem: Problem, recipe: Recipe) -> str:
 
 
 def models(problem: Problem, recipe: Recipe) -> str:
-    if recipe.family == "torch_text":
-        return network.model_code(problem, recipe)
     boosting = "CATEGORICAL = None" if recipe.family == "topics_boosting" else ""
     if recipe.family == "evidence_linear":
         head = "from sklearn.pipeline import make_pipeline"
