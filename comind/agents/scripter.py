@@ -19,6 +19,7 @@ from comind.agents.executor import LocalExecutor, Predicted
 from comind.agents.work import AgentAtWork
 from comind.agents.workshop import Workbench, Workshop
 from comind.analysis.ranking import best_of_each_agent, standings
+from comind.evaluator.evaluator import most_bytes
 from comind.evaluator.view import TEST_FILE, VALIDATION_FILE, build_view, divide
 from comind.llm.client import CallKey
 from comind.llm.formats import MalformedReply
@@ -47,9 +48,6 @@ MENDING_TRIES = 2
 """Failures in a row of which the next turn is asked to mend the last; then it is asked for something else."""
 LOST_TURNS = 4
 """Turns in a row without a readable reply after which an agent gives up."""
-_BYTES_BESIDE = 1_000_000
-_TIMES_THE_SAMPLE = 40
-"""As the evaluator's own bound on prediction files."""
 _TRIED_SHOWN = 12
 _ERROR_CHARACTERS = 900
 _HINT_CHARACTERS = 280
@@ -85,8 +83,7 @@ def _divide(bench: Workbench, divided: Path) -> None:
     folder = bench.shop.folder
     divided.mkdir(parents=True, exist_ok=True)
     whole = divided / "whole.csv"
-    sample = (folder.view / "sample_submission.csv").stat().st_size
-    safe_copy(bench.workspace, SUBMISSION, whole, _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample)
+    safe_copy(bench.workspace, SUBMISSION, whole, most_bytes(folder.view / "sample_submission.csv"))
     divide(whole, folder.view_ids, divided, bench.shop.evaluator.profile.id_column)
     whole.unlink()
 

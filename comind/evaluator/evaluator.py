@@ -37,6 +37,11 @@ _AT_ONCE = 2
 _MEMORY = 8 << 30
 
 
+def most_bytes(sample: Path) -> int:
+    """Of a prediction file with this sample."""
+    return _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample.stat().st_size
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What is kept of a grading (result.json), apart from who asked and when."""
@@ -199,7 +204,7 @@ class Evaluator:
             (validation_name, _VALIDATION, "sample_validation_submission.csv", "validation"),
             (submission_name, _TEST, "sample_submission.csv", "test"),
         ):
-            limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * (self.folder.public / sample).stat().st_size
+            limit = most_bytes(self.folder.public / sample)
             try:
                 size = (workspace / name).lstat().st_size
             except (OSError, ValueError):
