@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from comind.analysis.likeness import Sketch, code_sketch, groups, likeness
+from comind.analysis.likeness import code_sketch, groups, likeness
 from comind.state.records import Kernel, Link
 
 FORK_LIKENESS = 0.8
@@ -68,7 +68,11 @@ def fork_groups(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
     by_id = {kernel.id: kernel for kernel in kernels}
     sketches = {kernel.id: code_sketch(kernel.source) for kernel in kernels}
     long_enough = [id for id, sketch in sketches.items() if sketch.total >= LEAST_RUNS]
-    alike = (pair for pair in combinations(long_enough, 2) if _are_forks(*(sketches[id] for id in pair)))
+    alike = (
+        pair
+        for pair in combinations(long_enough, 2)
+        if likeness(*(sketches[id] for id in pair)) >= FORK_LIKENESS
+    )
     return [sorted((by_id[id] for id in group), key=_first_of_forks) for group in groups(alike, list(by_id))]
 
 
@@ -102,10 +106,6 @@ def similarity_links(kernels: Sequence[Kernel]) -> list[Link]:
         for group in fork_groups(kernels)
         for copy in group[1:]
     ]
-
-
-def _are_forks(one: Sketch, other: Sketch) -> bool:
-    return likeness(one, other) >= FORK_LIKENESS
 
 
 def _first_of_forks(kernel: Kernel) -> tuple[bool, bool, str, int, str]:

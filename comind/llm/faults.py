@@ -151,7 +151,7 @@ def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> Fault:
 
 def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: str = "") -> Fault:
     """The fault behind an HTTP status (or the one inside an error object that came with status 200)."""
-    words = _clean(said)
+    words = shortened(one_line(said), _LONGEST_WORDS)
     where = f"{endpoint.model} at {endpoint.host}"
     if code in _QUOTA_CODES or status == 402:
         return Fault(FaultKind.FATAL, ModelRefused(
@@ -186,7 +186,7 @@ def from_code(status: int, code: str, said: str, endpoint: Endpoint, parameter: 
 
 def _bad_request(where: str, status: int, code: str, said: str, words: str, parameter: str) -> Fault:
     """A refused request; PARAMETER when it names one that can be left away, renamed or lowered."""
-    named = parameter or _named_parameter(said)
+    named = parameter or next((one for one in _ADAPTABLE if re.search(rf"\b{one}\b", said)), "")
     refused = ModelRefused(
         f"{where} does not accept the request ({status}): {words}",
         hint="the endpoint may not speak chat completions, or the model needs other settings",
@@ -242,18 +242,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds_until_room(headers, 1) or None
 
 
-def _named_parameter(said: str) -> str:
-    return next((name for name in _ADAPTABLE if re.search(rf"\b{name}\b", said)), "")
-
-
 def _first_number(pattern: str, text: str) -> int:
     match = re.search(pattern, text, re.I)
     return int(match[1]) if match else 0
-
-
-def _clean(said: str) -> str:
-    """One line of bounded length."""
-    return shortened(one_line(said), _LONGEST_WORDS)
 
 
 def _key_hint(endpoint: Endpoint) -> str:

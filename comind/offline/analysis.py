@@ -66,9 +66,8 @@ def inspect_source(source: str) -> Findings:
     try:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError):
-        return Findings(
-            pitfalls=("the code does not parse as Python",), abstract=tuple(_matching_lines(lines))[:60]
-        )
+        telling = (line for line in lines if any(p.search(line) for p in (_READS, _WRITES, _FITS)))
+        return Findings(pitfalls=("the code does not parse as Python",), abstract=tuple(telling)[:60])
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = [(name, call) for call in calls if (name := _name(call.func))]
     estimators = _unique(
@@ -215,10 +214,6 @@ def _abstract(tree: ast.Module) -> list[str]:
             kept.append(clip(text, 1200, front=1200, mark="\n# …"))
     joined = "\n".join(kept).splitlines()
     return joined[:120]
-
-
-def _matching_lines(lines: Sequence[str]) -> list[str]:
-    return [line for line in lines if any(p.search(line) for p in (_READS, _WRITES, _FITS))]
 
 
 def _modules(tree: ast.Module) -> list[str]:

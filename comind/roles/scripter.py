@@ -95,7 +95,8 @@ def _edited(script: str, failed: str, edits: Sequence[Edit]) -> str:
 
 def _whole_script(text: str, *, edits_expected: bool) -> tuple[str, str]:
     try:
-        turn = parse_turn(_without_copied_marks(text))
+        # without marks that were copied from the prompt
+        turn = parse_turn(re.sub(r"^[ \t]*(?:<<<|>>>)[ \t]*$\n?", "", text, flags=re.M))
     except MalformedReply as error:
         if edits_expected and "part is missing" in error.message:
             raise MalformedReply(
@@ -106,10 +107,6 @@ def _whole_script(text: str, *, edits_expected: bool) -> tuple[str, str]:
     if not turn.code.strip():
         raise MalformedReply("The <code> part is empty.")
     return turn.goal, turn.code
-
-
-def _without_copied_marks(text: str) -> str:
-    return re.sub(r"^[ \t]*(?:<<<|>>>)[ \t]*$\n?", "", text, flags=re.M)
 
 
 def meaning(script: str) -> str:

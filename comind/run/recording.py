@@ -13,7 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class Recording:
             "model": self.model, "seed": self.seed, "config": self.config, "packages": self.packages,
             "replies": len(self.replies),
         }  # fmt: skip
-        lines = [header, *map(_as_line, self.replies.values())]
+        lines = [header, *map(asdict, self.replies.values())]
         data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         try:
             # without the time of writing, so that the same run gives the same bytes
@@ -265,10 +265,6 @@ def _from_call(call: LlmCall, secrets: Sequence[str]) -> Recorded:
         key=call.id, role=call.role, kind=call.kind, messages=messages_digest(call.messages), reply=reply,
         finish_reason=call.finish_reason, usage=usage, model=call.model, seconds=call.seconds,
     )  # fmt: skip
-
-
-def _as_line(one: Recorded) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in Recorded.__dataclass_fields__}
 
 
 def _shareable(run: Run, facts: Sequence[EndpointFacts]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def compete(dataset: Path, *, working: Path = WORKING) -> int:
     say(restore(state))
     runs = list_runs(state)
     if runs:
-        _place_again(plan, state)
+        session_config(plan, state)  # the attached files may lie elsewhere in this session
         folder, is_new = runs[0], False
     else:
         folder, is_new = _begin(plan, state), True
@@ -73,11 +73,6 @@ def _begin(plan: Plan, state: Path) -> RunFolder:
         say(fault[:1].upper() + fault[1:] + ".")
     check_key(config)
     return prepare_run(config, state, clock=SYSTEM_CLOCK)
-
-
-def _place_again(plan: Plan, state: Path) -> None:
-    """The attached files may lie elsewhere in this session."""
-    session_config(plan, state)
 
 
 def _hand_over(folder: RunFolder, state: Path, working: Path) -> None:

@@ -163,7 +163,9 @@ def command(
         "landlock": bool(offered.landlock),
         "filter": offered.filter,
         "cwd": inner.place(cwd),
-        "environment": {**_own_variables(box), **{k: inner.text(v) for k, v in environment.items()}},
+        # libraries ask the system for a user's name, which a number without an account has not
+        "environment": {"TMPDIR": f"{box}/tmp", "USER": "kaggle", "LOGNAME": "kaggle"}
+        | {name: inner.text(value) for name, value in environment.items()},
         "argv": [inner.text(word) for word in argv],
     }
     return [sys.executable, "-I", "-S", str(BOOT_PROGRAM), json.dumps(spec)]
@@ -216,11 +218,6 @@ def close_to_others(state: Path) -> None:
 def _is_ours(path: Path) -> bool:
     status = path.lstat()
     return status.st_uid == os.getuid() and not stat.S_ISLNK(status.st_mode)
-
-
-def _own_variables(box: Path) -> dict[str, str]:
-    # libraries ask the system for a user's name, which a number without an account has not
-    return {"TMPDIR": f"{box}/tmp", "USER": "kaggle", "LOGNAME": "kaggle"}
 
 
 def _user_of(box: Path) -> int:

@@ -43,7 +43,7 @@ def judge(
     sent = [row for row in history if row.counts]
     verdicts: list[Verdict] = []
     leader: Candidate | None = None
-    for candidate in sorted(candidates, key=_by_score):
+    for candidate in sorted(candidates, key=lambda one: (sort_key(one.score), one.evaluation)):
         refusal = impossible(candidate, sent, now)
         if refusal:
             verdicts.append(Verdict(candidate=candidate, level="refuse", reasons=(refusal,)))
@@ -214,10 +214,6 @@ def _twin(candidate: Candidate, sent: Sequence[SentSubmission]) -> tuple[SentSub
     ]
     agreement, row = max(alike, key=lambda pair: pair[0], default=(0.0, None))
     return (row, agreement) if agreement >= NEARLY_THE_SAME else (None, agreement)
-
-
-def _by_score(candidate: Candidate) -> tuple[float, str]:
-    return sort_key(candidate.score), candidate.evaluation
 
 
 def _name(row: SentSubmission) -> str:

@@ -82,11 +82,12 @@ def place_files(files: list[NewFile], folder: Path, most_files: int, most_bytes:
     folder.mkdir(parents=True)
     try:
         for file in files:
-            if PurePosixPath(file.name).suffix.lower() in _ARCHIVES and _is_archive(file.blob.path):
+            path, suffix = file.blob.path, PurePosixPath(file.name).suffix.lower()
+            if suffix in _ARCHIVES and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
                 _unpack(file, folder, room)
             else:
                 room.take(files=1, size=file.blob.size)
-                with file.blob.path.open("rb") as source:
+                with path.open("rb") as source:
                     _write(source, _place(folder, file.name), None)
     except (BadUpload, OSError):
         shutil.rmtree(folder, ignore_errors=True)
@@ -127,10 +128,6 @@ def _write(source: IO[bytes], target: Path, room: _Allowance | None) -> None:
             if room is not None:
                 room.take(size=len(chunk))
             file.write(chunk)
-
-
-def _is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def _unpack(file: NewFile, folder: Path, room: _Allowance) -> None:
