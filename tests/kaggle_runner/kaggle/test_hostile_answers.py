@@ -88,7 +88,7 @@ def test_an_output_file_that_cannot_be_placed_is_left_out_and_the_others_come(
 ) -> None:
     folder = OutputFolder(tmp_path, 1000)
     for one in ("a.csv", name, "b.csv"):
-        folder.save(one, Body(b"1,2"), None)
+        folder.save(one, Body(b"1,2"))
     assert sorted(folder.saved) == ["a.csv", "b.csv"]
     assert list(folder.left_out) == [name]
 

@@ -16,8 +16,8 @@ import pytest
 from kaggle_runner.errors import ConfigError, KaggleError
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.downloads import unpack
+from kaggle_runner.kaggle.records import KAGGLE_URL
 from kaggle_runner.kaggle.transport import (
-    KAGGLE_URL,
     KaggleTransport,
     Retries,
     Timeouts,
