@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 
 from comind.analysis.likeness import code_sketch, likeness, shared_words
@@ -76,21 +76,7 @@ async def write_drafts(
     Drafts that overlap, do not fit the machine or lack a baseline are asked for once more, then taken. What
     two replies lack is asked for one draft at a time, and filled up with plain drafts where that fails too.
     """
-    values = {
-        "competition": brief.competition,
-        "metric": brief.metric,
-        "machine": brief.machine,
-        "time": material.time,
-        "data": brief.data,
-        "ideas": material.ideas,
-        "reports": material.reports,
-        "pipelines": material.pipelines,
-        "leaderboard": material.leaderboard,
-        "evidence": material.evidence,
-        "lineage": material.lineage,
-        "datasets": material.datasets,
-        "count": count,
-    }
+    values = {**asdict(brief), **asdict(material), "count": count}
     messages = desk.prompts.opening("coordinator", "drafts", values)
     reader = _DraftReader(count, material.seconds, material.gpu)
     asked = ask_parsed(

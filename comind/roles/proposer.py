@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 
 from comind.analysis.likeness import shared_words
@@ -41,10 +41,7 @@ async def brainstorm(
 ) -> list[SolutionPath]:
     """At least one path. Fewer than four, or two that are nearly one, are asked for again, then taken."""
     values = {
-        "competition": brief.competition,
-        "metric": brief.metric,
-        "machine": brief.machine,
-        "data": brief.data,
+        **asdict(brief),
         "reports": reports,
         "leaderboard": leaderboard,
         "evidence": evidence,

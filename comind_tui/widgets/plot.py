@@ -26,26 +26,32 @@ class Range(NamedTuple):
     high: float
 
 
-class ScorePlot(PlotextPlot):
+class CalmPlot(PlotextPlot):
+    """A redraw costs tens of milliseconds, so only a new state and a new size cause one."""
+
+    _shown: tuple[object, ...] = ()
+
+    def is_news(self, *state: object) -> bool:
+        """Whether this is to be drawn, on the empty plot that is there now."""
+        if (*state, self.size) == self._shown:
+            return False
+        self._shown = (*state, self.size)
+        self.plt.clear_figure()
+        self.refresh()
+        return True
+
+
+class ScorePlot(CalmPlot):
     """Minutes since the run's start against the selection score."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._shown: tuple[object, ...] | None = None
-
     def show(self, snapshot: Snapshot) -> None:
-        """A redraw costs tens of milliseconds, so only new evaluations and new sizes cause one."""
         run = snapshot.run or Run(id="", competition="")
-        state = (snapshot.board, run.baseline.get("score"), self.size)
-        if state == self._shown:
+        if not self.is_news(snapshot.board, run.baseline.get("score")):
             return
-        self._shown = state
-        self.plt.clear_figure()
         if snapshot.board:
             self._draw(list(snapshot.board), run)
         else:
             self.plt.title("nothing has been scored yet")
-        self.refresh()
 
     def _draw(self, board: list[Standing], run: Run) -> None:
         minutes, scores, best = series(board, run)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from textual_plotext import PlotextPlot
-
 from comind_tui.text.plain import arrow
 from comind_tui.text.ranks import board_kind
-from comind_tui.widgets.plot import label_ticks, round_ticks, steps
+from comind_tui.widgets.plot import CalmPlot, label_ticks, round_ticks, steps
 from kaggle_runner.ranks.records import Look, Point
 
 _MOST_POINTS = 240
@@ -17,23 +15,12 @@ _MOST_POINTS = 240
 _MARKS = {"gold": "g", "silver": "s", "bronze": "b"}
 
 
-class _HistoryPlot(PlotextPlot):
-    """A plot over time, redrawn only for new looks and new sizes."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._shown: tuple[object, ...] | None = None
+class _HistoryPlot(CalmPlot):
+    """A plot over time."""
 
     def show(self, history: Sequence[Point], look: Look) -> None:
-        if not self.display or not self.size:
-            return
-        state = (look.at, len(history), self.size)
-        if state == self._shown:
-            return
-        self._shown = state
-        self.plt.clear_figure()
-        self.draw(thinned(history), look)
-        self.refresh()
+        if self.display and self.size and self.is_news(look.at, len(history)):
+            self.draw(thinned(history), look)
 
     def draw(self, history: Sequence[Point], look: Look) -> None:
         raise NotImplementedError

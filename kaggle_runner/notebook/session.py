@@ -84,10 +84,7 @@ class NotebookSession:
     async def close(self) -> None:
         """End the kernel and everything that it started. Safe to call twice, and while a cell runs."""
         self._closed = True
-        self._end_guard()
-        if self._kernel is not None:
-            kernel, self._kernel = self._kernel, None
-            await kernel.close()
+        await self._drop_kernel()
 
     async def __aenter__(self) -> NotebookSession:
         await self.start()
