@@ -88,7 +88,8 @@ def told_of(outcome: Outcome, quota: Quota | None) -> str:
 def _machine(progress: NotebookProgress | None) -> str:
     if progress is None:
         return ""
-    return f" on {', '.join(progress.gpus) or progress.tpu or 'a machine without accelerator'}"
+    given = progress.machine
+    return f" on {', '.join(given.gpus) or given.tpu or 'a machine without accelerator'}"
 
 
 def _cells(outcome: Outcome) -> list[str]:

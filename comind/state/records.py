@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from comind.config import Settings, kept_settings
 from comind.state.grades import PartGrade, TestGrade, score_from
-from kaggle_runner.jobs.states import State
+from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.rows import Stamp
 from kaggle_runner.score import Score
 
@@ -303,7 +303,7 @@ class Push:
     agent: str
     round: int
     step: int
-    state: State = "rehearsing"
+    state: NotebookState = "rehearsing"
     ref: str = ""
     """The kernel at Kaggle, `owner/slug`; empty while there is none."""
     version: int = 0

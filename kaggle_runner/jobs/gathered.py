@@ -14,20 +14,24 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from kaggle_runner.jobs.comind_work import cell_hash
+from msgspec import Meta
+
+from kaggle_runner.errors import Unusable
+from kaggle_runner.jobs.comind_work import PROGRESS, cell_hash
 from kaggle_runner.kaggle.records import LogLine
+from kaggle_runner.rows import from_json
 from kaggle_runner.texts import whole_characters
 
 CellState = Literal["ok", "error", "carried", "not run", "out of time"]
 OURS = "comind_"
 """Begins the names of all files that gathered notebooks write on our behalf."""
+Text = Annotated[str, Meta(max_length=20_000)]
+"""What our cells write is cut well before."""
 
-_STATES = ("ok", "error", "carried", "not run", "out of time")
 _WORTH_SECONDS = 60.0
 _MOST_KEPT_BYTES = 4_000_000_000
-_LONGEST_TEXT = 20_000
 _END = "# CoMind: keep what is left, and close the notes.\n_comind.finish()"
 _LEAST_MARGIN, _LONGEST_MARGIN = 60.0, 300.0
 _CELL_MARK = re.compile(r"^\[comind\] cell (\d+) (begins|carried|not run|\w[\w ]* after .*)$")
@@ -63,8 +67,8 @@ class CellFailure:
     """The cell that ended the work, counted from 1."""
 
     number: int
-    error: str
-    traceback: str
+    error: Text
+    traceback: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +76,25 @@ class Kept:
     """The state that a session left for a later one: after its first `cells` cells, in bytes."""
 
     cells: int
-    chain: str
-    size: int
-    lost: dict[str, str]
+    chain: Text
+    bytes: int
+    lost: dict[Text, Text]
     """Variables that could not be kept, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMachine:
+    """What a session was really given."""
+
+    gpus: tuple[Text, ...]
+    tpu: Text
 
 
 @dataclass(frozen=True, slots=True)
 class NotebookProgress:
     """comind_progress.json: what a session said of itself. Its author's code could have written it."""
 
-    mark: str
+    mark: Text
     cells: tuple[CellRun, ...]
     failed: CellFailure | None
     out_of_time: bool
@@ -90,9 +102,8 @@ class NotebookProgress:
     finished: bool
     """The last cell, ours, was reached."""
     kept: Kept | None
-    not_kept: str
-    gpus: tuple[str, ...]
-    tpu: str
+    not_kept: Text
+    machine: SessionMachine
 
 
 def gather(
@@ -168,32 +179,11 @@ def carried_from(ref: str, progress: NotebookProgress) -> CarriedWork | None:
 
 
 def read_progress(text: str) -> NotebookProgress | None:
-    """The notes in comind_progress.json; None where they cannot be read."""
+    """The notes in comind_progress.json; None where they cannot be read, or are none of ours."""
     try:
-        note = json.loads(text)
-        cells = tuple(CellRun(_state(cell["state"]), float(cell["seconds"])) for cell in note["cells"])
-        failed, kept, machine = note["failed"], note["kept"], note["machine"]
-        return NotebookProgress(
-            mark=_text(note["mark"]),
-            cells=cells,
-            failed=None
-            if failed is None
-            else CellFailure(int(failed["number"]), _text(failed["error"]), _text(failed["traceback"])),
-            out_of_time=bool(note["out_of_time"]),
-            finished=bool(note["finished"]),
-            kept=None
-            if kept is None
-            else Kept(
-                int(kept["cells"]),
-                _text(kept["chain"]),
-                int(kept["bytes"]),
-                {_text(name): _text(why) for name, why in kept["lost"].items()},
-            ),
-            not_kept=_text(note["not_kept"]),
-            gpus=tuple(_text(name) for name in machine["gpus"]),
-            tpu=_text(machine["tpu"]),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        plain = whole_characters(json.dumps(json.loads(text), ensure_ascii=False))
+        return from_json(NotebookProgress, plain, PROGRESS)
+    except (ValueError, RecursionError, Unusable):
         return None
 
 
@@ -278,15 +268,3 @@ def _code(identifier: str, source: str) -> dict[str, Any]:
 
 def _markdown(identifier: str, text: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "id": identifier, "metadata": {}, "source": text}
-
-
-def _state(value: object) -> CellState:
-    if value not in _STATES:
-        raise ValueError(value)
-    return cast(CellState, value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return whole_characters(value[:_LONGEST_TEXT])

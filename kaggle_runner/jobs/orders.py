@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kaggle_runner.jobs.gathered import CarriedWork, NotebookProgress
-from kaggle_runner.jobs.states import UNFINISHED, State
+from kaggle_runner.jobs.states import UNFINISHED, NotebookState
 from kaggle_runner.kaggle.records import KernelPush, LogLine
 
 LONGEST_SECONDS = 12 * 3600.0
@@ -59,7 +59,7 @@ class Attempt:
     """The machine shape that was asked for; empty for the CPU."""
     reserved_seconds: float = 0.0
     charged_seconds: float = 0.0
-    state: State = "pushing"
+    state: NotebookState = "pushing"
     failure: str = ""
     abandoned: bool = False
     """Nobody waits for it any more; what it writes is ignored, what it uses is counted."""
@@ -79,7 +79,7 @@ class Outcome:
     """What came home. `complete` only when every cell of the author has run."""
 
     attempt: Attempt
-    state: State
+    state: NotebookState
     failure: str = ""
     log: tuple[LogLine, ...] = ()
     names: tuple[str, ...] = ()

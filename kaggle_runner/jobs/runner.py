@@ -20,7 +20,7 @@ from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.jobs.gathered import OURS, carried_from
 from kaggle_runner.jobs.looks import KernelClient, noted
 from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order, Outcome
-from kaggle_runner.jobs.states import State
+from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.jobs.verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus
 
@@ -353,10 +353,10 @@ class _Runner:
             await self.sleep(delay)
             delay = min(1.5 * delay, self.pace.most)
 
-    def outcome(self, state: State, failure: str) -> Outcome:
+    def outcome(self, state: NotebookState, failure: str) -> Outcome:
         return Outcome(attempt=self.attempt, state=state, failure=failure, notes=tuple(self.notes))
 
-    def tell(self, state: State, words: str = "") -> None:
+    def tell(self, state: NotebookState, words: str = "") -> None:
         self.watch(replace(self.attempt, state=state), words)
 
 

@@ -26,14 +26,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-State = Literal[
+NotebookState = Literal[
     "rehearsing", "waiting", "pushing", "queued", "running", "fetching",
     "complete", "failed", "cancelled", "timed out", "refused", "lost", "abandoned",
 ]  # fmt: skip
-ORDERED: tuple[State, ...] = ("waiting", "pushing", "queued", "running", "fetching")
+ORDERED: tuple[NotebookState, ...] = ("waiting", "pushing", "queued", "running", "fetching")
 """Under way to Kaggle, there, or on the way home."""
-UNFINISHED: tuple[State, ...] = ("rehearsing", *ORDERED)
-FROM_KAGGLE: Mapping[str, State] = {
+UNFINISHED: tuple[NotebookState, ...] = ("rehearsing", *ORDERED)
+FROM_KAGGLE: Mapping[str, NotebookState] = {
     "queued": "queued", "running": "running", "complete": "complete", "error": "failed",
     "cancelled": "cancelled",
 }  # fmt: skip

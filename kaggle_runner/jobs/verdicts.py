@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.jobs.gathered import NotebookProgress, read_progress
-from kaggle_runner.jobs.states import State
+from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus, LogLine
 
 _RAN_OUT = re.compile(r"longer than its limit|time.?limit|timed? ?out|timeout|exceeded", re.IGNORECASE)
@@ -42,7 +42,7 @@ def verdict(
     *,
     ran: float,
     allowed: float,
-) -> tuple[State, str]:
+) -> tuple[NotebookState, str]:
     """Its state and why it failed. It `ran` about so many of its `allowed` seconds."""
     if progress is not None and progress.failed is not None:
         return "failed", f"Cell {progress.failed.number} failed. {progress.failed.error}"
@@ -65,11 +65,12 @@ def substitute(accelerator: str, progress: NotebookProgress | None) -> str:
     """A sentence when the machine that ran was not the one that was asked for."""
     if not accelerator or progress is None:
         return ""
+    machine = progress.machine
     if accelerator.lower().startswith("tpu"):
-        given, right = progress.tpu or ", ".join(progress.gpus), bool(progress.tpu)
+        given, right = machine.tpu or ", ".join(machine.gpus), bool(machine.tpu)
     else:
-        given = ", ".join(progress.gpus)
-        right = bool(progress.gpus) and _CARDS.get(accelerator, "") in given
+        given = ", ".join(machine.gpus)
+        right = bool(machine.gpus) and _CARDS.get(accelerator, "") in given
     return (
         "" if right else f"It asked for {accelerator} and ran on {given or 'a machine without accelerator'}."
     )

@@ -28,14 +28,14 @@ _LOG_SECONDS = 0.1
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunEnd:
     """How a run ended: `failure` is empty for a success. `notebook` is the executed one."""
 
     failure: str = ""
     notebook: dict[str, Any] | None = None
 
 
-async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: BatchLimits) -> Outcome:
+async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: BatchLimits) -> RunEnd:
     """Run a Python file as Kaggle does: from /kaggle/src, in /kaggle/working. Raises SandboxUnavailable.
 
     Call it from an event loop's long-lived thread. When cancelled, nothing of the script is left.
@@ -43,14 +43,14 @@ async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: Bat
     argv = [sys.executable, "-u", SCRIPT_INSIDE]
     done = await sandbox.run(argv, limits=limits, read_only={SCRIPT_INSIDE: source}, log=log)
     if done.fault or done.returncode == 0:
-        return Outcome(done.fault and f"The kernel {done.fault}")
+        return RunEnd(done.fault and f"The kernel {done.fault}")
     error = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-    return Outcome(f"The script ended with exit code {done.returncode}. {error[:500]}".strip())
+    return RunEnd(f"The script ended with exit code {done.returncode}. {error[:500]}".strip())
 
 
 async def run_notebook(
     sandbox: Sandbox, notebook: dict[str, Any], log: KernelLog, limits: BatchLimits, folder: Path
-) -> Outcome:
+) -> RunEnd:
     """Run the cells one after another until one fails. Raises SandboxUnavailable.
 
     `folder` takes what the session writes while it runs. The outcome's notebook has the outputs.
@@ -65,7 +65,7 @@ async def run_notebook(
                 continue
             left = limits.seconds - (time.monotonic() - started)
             if left <= 0:
-                return Outcome(f"The kernel {limits.too_long}", executed)
+                return RunEnd(f"The kernel {limits.too_long}", executed)
             cell_log = folder / f"cell-{number}.log"
             cell_limits = CellLimits(
                 left, limits.memory_bytes, limits.workspace_bytes, limits.processes, log.most
@@ -74,12 +74,12 @@ async def run_notebook(
                 result = await session.execute(source, log_path=cell_log, limits=cell_limits)
             cell["outputs"], cell["execution_count"] = result.outputs, result.execution_count
             if result.status == "timeout":
-                return Outcome(f"The kernel {limits.too_long}", executed)
+                return RunEnd(f"The kernel {limits.too_long}", executed)
             if result.state_lost or (result.status != "ok" and not _may_fail(cell)):
                 named = result.error_name and not result.state_lost
                 error = f"{result.error_name}: {result.error_value}" if named else result.detail
-                return Outcome(f"Cell {number + 1} failed. {error[:500]}", executed)
-    return Outcome("", executed)
+                return RunEnd(f"Cell {number + 1} failed. {error[:500]}", executed)
+    return RunEnd("", executed)
 
 
 class _Follower:

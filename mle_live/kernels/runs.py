@@ -26,7 +26,7 @@ from kaggle_runner.sandbox.bubblewrap import gpu_mounts
 from kaggle_runner.sandbox.sandbox import Sandbox
 from mle_live.kernels.files import KernelLog, VersionFiles, keep_outputs, remove
 from mle_live.kernels.inputs import KernelInputs
-from mle_live.kernels.process import Outcome, read_notebook, run_notebook, run_script
+from mle_live.kernels.process import RunEnd, read_notebook, run_notebook, run_script
 from mle_live.stores.kernels import (
     RESTARTED,
     KernelSettings,
@@ -178,7 +178,7 @@ class KernelRuns:
         files = self.files(kernel.id, version)
         await asyncio.to_thread(_make_folders, files)
         log = KernelLog(files.log, self.limits.log_bytes)
-        outcome = Outcome()
+        outcome = RunEnd()
         try:
             try:
                 outcome = await self._execute(kernel, version, files, log)
@@ -196,7 +196,7 @@ class KernelRuns:
 
     async def _execute(
         self, kernel: PushedKernel, version: KernelVersion, files: VersionFiles, log: KernelLog
-    ) -> Outcome:
+    ) -> RunEnd:
         settings = version.settings
         owner = User(kernel.owner_id, kernel.owner)
         sources = await asyncio.to_thread(self.inputs.find, owner, settings)

@@ -11,7 +11,7 @@ from comind.at_kaggle.rehearsal import Rehearsed, code_cells, prediction_fault
 from comind.at_kaggle.words import fault_of, told_of
 from kaggle_runner.jobs.gathered import gather
 from kaggle_runner.jobs.orders import Attempt, Outcome
-from kaggle_runner.jobs.states import State
+from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.kaggle.records import AcceleratorQuota, LogLine, Quota
 from kaggle_runner.predictions import Form
 
@@ -83,7 +83,7 @@ def test_code_that_can_use_an_accelerator_is_told_from_code_that_cannot(code: st
     assert can_use_accelerator(["x = 1", code]) is expected
 
 
-def outcome(state: State, **more: object) -> Outcome:
+def outcome(state: NotebookState, **more: object) -> Outcome:
     attempt = Attempt(slug="k", content="c", ref="a/k", version=1, url="u")
     values = {"failure": "why", "seconds": 5.0, **more}
     return Outcome(attempt=attempt, state=state, **values)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def outcome(state: State, **more: object) -> Outcome:
     [("abandoned", "abandoned: why"), ("timed out", "time ended"), ("cancelled", "ended the kernel: why"),
      ("lost", "lost: why"), ("failed", "the notebook failed: why")],
 )  # fmt: skip
-def test_every_end_without_predictions_has_its_sentence(state: State, part: str) -> None:
+def test_every_end_without_predictions_has_its_sentence(state: NotebookState, part: str) -> None:
     assert part in fault_of(outcome(state), ("v.csv", "t.csv"))
 
 

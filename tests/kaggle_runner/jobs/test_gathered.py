@@ -122,7 +122,7 @@ def test_cells_that_only_look_like_it_do_not(later: str) -> None:
 
 def test_notes_are_read_with_what_can_be_carried() -> None:
     told = read_progress(json.dumps(note("m", gpus=("Tesla T4",), kept=kept(work_of(CELLS, 2, lost=("g",))))))
-    assert told is not None and told.gpus == ("Tesla T4",) and told.mark == "m"
+    assert told is not None and told.machine.gpus == ("Tesla T4",) and told.mark == "m"
     assert carried_from("ann/former", told) == work_of(CELLS, 2, lost=("g",))
     cut = read_progress(json.dumps(note(finished=False, kept=kept(work_of(CELLS, 2)))))
     assert cut is not None and carried_from("ann/former", cut) is None

@@ -16,9 +16,7 @@ import requests
 
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.jobs.comind_work import PROGRESS
-from kaggle_runner.jobs.gathered import (
-    read_progress,
-)
+from kaggle_runner.jobs.gathered import read_progress
 from kaggle_runner.jobs.verdicts import told, verdict
 from kaggle_runner.kaggle.board import read_board
 from kaggle_runner.kaggle.downloads import unpack
@@ -45,6 +43,11 @@ BOARD = "Rank,TeamId,TeamName,Score,SubmissionCount,TeamMemberUserNames\n"
 def test_forged_notes_of_a_session_are_no_notes(field: str, forged: object) -> None:
     assert read_progress(json.dumps({**NOTE, field: forged})) is None
     assert read_progress(json.dumps({**NOTE, field: None})) is not None
+
+
+def test_a_text_in_notes_that_ours_would_have_cut_is_forged() -> None:
+    assert read_progress(json.dumps({**NOTE, "not_kept": "x" * 20_000})) is not None
+    assert read_progress(json.dumps({**NOTE, "not_kept": "x" * 20_001})) is None
 
 
 def test_half_characters_in_notes_and_logs_become_text_that_can_be_stored() -> None:
