@@ -8,7 +8,7 @@ from typing import Any
 from comind.state.records import Event, Push
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.kernels import kernel_clock, kernel_lines, kernel_note, kernels_fact
-from kaggle_runner.jobs.states import State
+from kaggle_runner.jobs.states import NotebookState
 
 URL = "http://127.0.0.1:8787/code/me/comind-a"
 RUNS = Event(
@@ -19,7 +19,7 @@ RUNS = Event(
 )
 
 
-def pushed(cell: str, agent: str, state: State, **facts: Any) -> Push:
+def pushed(cell: str, agent: str, state: NotebookState, **facts: Any) -> Push:
     return Push(id=cell, agent=agent, round=1, step=1, state=state, **facts)
 
 
