@@ -1,27 +1,22 @@
-"""A user's folder in Kaggle's shape, small enough that a whole run takes seconds."""
+"""A competition in Kaggle's shape, so small that a run takes seconds: a user's folder, or a host's."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mle_live.competitions.competition import HostedCompetition
+from mle_live.competitions.folder import load_folder
+
+TEST_ROWS = 200
+
 
 def write_small_competition(folder: Path, *, rows: int = 600, seed: int = 0) -> Path:
     """Two numbers and a category decide a binary label, with some noise; 200 test rows without labels."""
-    rng = np.random.default_rng(seed)
-    total = rows + 200
-    table = pd.DataFrame(
-        {
-            "id": rng.permutation(total) + 1,
-            "height": rng.normal(size=total).round(4),
-            "weight": rng.normal(size=total).round(4),
-            "colour": rng.choice(["red", "green", "blue"], size=total),
-        }
-    )
-    signal = 2 * table["height"] - table["weight"] + (table["colour"] == "red")
-    table["ripe"] = (signal + rng.normal(scale=0.7, size=total) > 0).astype(int)
+    table = _table(rows + TEST_ROWS, seed)
     folder.mkdir(parents=True, exist_ok=True)
     table.iloc[:rows].to_csv(folder / "train.csv", index=False)
     test = table.iloc[rows:].drop(columns="ripe")
@@ -32,3 +27,27 @@ def write_small_competition(folder: Path, *, rows: int = 600, seed: int = 0) -> 
         "Submissions are evaluated on the area under the ROC curve.\n"
     )
     return folder
+
+
+def small_competition(root: Path, *, rows: int = 600, daily: int = 5) -> HostedCompetition:
+    """The same as `fruit`, with the host's answers: submissions are scored, `daily` of them a day."""
+    competition = load_folder(write_small_competition(root / "fruit", rows=rows))
+    usage = np.where(np.arange(TEST_ROWS) % 3, "Private", "Public")
+    answers = _table(rows + TEST_ROWS, 0).iloc[rows:][["id", "ripe"]].assign(Usage=usage)
+    answers.to_csv(root / "solution.csv", index=False)
+    return replace(competition, solution_path=root / "solution.csv", max_daily_submissions=daily)
+
+
+def _table(count: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "id": rng.permutation(count) + 1,
+            "height": rng.normal(size=count).round(4),
+            "weight": rng.normal(size=count).round(4),
+            "colour": rng.choice(["red", "green", "blue"], size=count),
+        }
+    )
+    signal = 2 * table["height"] - table["weight"] + (table["colour"] == "red")
+    table["ripe"] = (signal + rng.normal(scale=0.7, size=count) > 0).astype(int)
+    return table

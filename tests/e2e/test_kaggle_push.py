@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,11 @@ from comind.at_kaggle.split_dataset import known_split
 from comind.state.reader import reading
 from comind.state.records import Push
 from comind.state.runs import RunFolder, list_runs
-from mle_live.competitions.competition import load_competition
-from mle_live.competitions.folder import load_folder
 from tests.e2e.commands import COMMAND, comind, environment
-from tests.e2e.small_competition import write_small_competition
+from tests.e2e.small_competition import small_competition
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
-SLUG = "census-income"
 
 
 @dataclass
@@ -50,15 +47,13 @@ def access(server: RunningServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def journey(
-    prepared_root: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Journey]:
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     root = tmp_path_factory.mktemp("push")
-    competition = load_competition(prepared_root(SLUG), SLUG)
+    competition = small_competition(root, rows=6000)
     with running_server([competition], root / "server") as server:
         done = comind(
-            "--kaggle-push", SLUG, "--offline", "--json", "--config", str(settings(root)), "--kaggle-url",
-            server.url, state=root / "state", COMIND_KAGGLE_TOKEN=TOKEN,
+            "--kaggle-push", competition.slug, "--offline", "--json", "--config", str(settings(root)),
+            "--kaggle-url", server.url, state=root / "state", COMIND_KAGGLE_TOKEN=TOKEN,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         [folder] = list_runs(root / "state")
@@ -128,8 +123,7 @@ def uploaded(server: RunningServer, slug: str) -> dict[str, Path]:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[RunningServer]:
     """A small folder competition, served to alice."""
-    competition = load_folder(write_small_competition(tmp_path / "fruit"))
-    with running_server([competition], tmp_path / "server") as server:
+    with running_server([small_competition(tmp_path)], tmp_path / "server") as server:
         yield server
 
 

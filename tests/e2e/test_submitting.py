@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,20 @@ from comind.state.records import Event
 from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.board import ranked
-from mle_live.competitions.competition import load_competition
 from tests.e2e.commands import COMMAND, comind, environment
+from tests.e2e.small_competition import small_competition
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
 
-SLUG = "digits-5k"
+SLUG = "fruit"
 LIMIT = 3
 
 
 @pytest.fixture
-def server(prepared_root: Callable[[str], Path], tmp_path: Path) -> Iterator[RunningServer]:
-    competition = replace(load_competition(prepared_root(SLUG), SLUG), max_daily_submissions=LIMIT)
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    competition = small_competition(tmp_path, daily=LIMIT)
     with running_server([competition], tmp_path / "server", now=SYSTEM_CLOCK.now()) as running:
         yield running
 
@@ -65,15 +64,9 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
             "submissions", SLUG, "--kaggle-url", line.url, "--json", state=state, COMIND_KAGGLE_TOKEN=TOKEN
         )
         place = comind(
-            "ranks",
-            SLUG,
-            "--once",
-            "--json",
-            "--kaggle-url",
-            line.url,
-            state=state,
+            "ranks", SLUG, "--once", "--json", "--kaggle-url", line.url, state=state,
             COMIND_KAGGLE_TOKEN=TOKEN,
-        )
+        )  # fmt: skip
     assert told.returncode == 0, told.stderr
     document = json.loads(told.stdout)
     rows = server.service.state.submissions(SLUG)
