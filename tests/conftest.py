@@ -13,6 +13,9 @@ from hypothesis import settings
 from mle_live.shelf import prepare
 from tests.tiny_kaggle import RunningServer, tiny_server
 
+# Numerical libraries that are given all cores by several tests at once spin more than they work.
+os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
 pytest_plugins = ["tests.quick", "tests.order"]
 
 # How long one example takes says more about the machine's other work than about the code.

@@ -204,7 +204,7 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     state = tmp_path / "state"
     engine = subprocess.Popen(
         [COMMAND, "run", f"{data}/", "--offline", "--headless",
-         "--coders", "1", "--rounds", "3", "--time-limit", AMPLE, "--state", str(state)],
+         "--coders", "2", "--rounds", "2", "--time-limit", AMPLE, "--state", str(state)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     folder = wait_for_cells(state, 4)
@@ -232,10 +232,11 @@ def test_a_shelf_competition_is_won_against_its_sample_and_the_hidden_labels_agr
     state = tmp_path / "state"
     state.mkdir()
     (state / "mle_live").symlink_to(prepared_root(slug))
+    config = tmp_path / "run.yaml"
+    config.write_text("coders: 2\nrounds: 1\nsteps: 4\nsample_kernels: 2\n")
     done = comind(
-        "run", slug, "--offline", "--coders", "2", "--rounds", "1", "--time-limit", AMPLE, "--json",
-        state=state,
-    )  # fmt: skip
+        "run", slug, "--offline", "--config", str(config), "--time-limit", AMPLE, "--json", state=state
+    )
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     low, high = shown["best"]["interval"]

@@ -40,7 +40,7 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     how: str, rounds: int, server: RunningServer, tmp_path: Path
 ) -> None:
     state, config = tmp_path / "state", tmp_path / "run.yaml"
-    config.write_text(f"verify_kernels: false\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 10m\n")
+    config.write_text(f"verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 10m\n")
     with KaggleLine(server.url) as line:
         line.spoil("CreateSubmission", "held")
         words = [
