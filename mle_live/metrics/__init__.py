@@ -6,7 +6,7 @@
     low, high = bootstrap(metric, truth, prediction, ["target"], samples=200, seed=0, groups=None)
 
 Frames arrive with aligned rows: matching ids is the grader's business. The package needs numpy, pandas and
-scipy only, so that the grader's sandbox can import it from a read-only mount.
+scipy only (which one metric loads), so that the grader's sandbox can import it from a read-only mount.
 """
 
 from mle_live.metrics.intervals import bootstrap

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
-from mle_live.metrics.metric import Array
+from mle_live.metrics.metric import Array, ranks
 
 _FEW_CODES = 1000
 PROBABILITY_FLOOR = 1e-15
@@ -114,7 +113,7 @@ def area_under_curve(truth: Array, prediction: Array) -> float:
     negatives = len(truth) - positives
     if positives == 0 or negatives == 0:
         return float("nan")
-    rank_sum = rankdata(prediction)[truth == 1].sum()
+    rank_sum = ranks(prediction)[truth == 1].sum()
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
 

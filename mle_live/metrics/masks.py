@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from mle_live.metrics import texts
 from mle_live.metrics.metric import Array, Columns, Frame, Table
@@ -203,6 +202,8 @@ def _hausdorff(places: npt.NDArray[np.int64], expected: Table, predicted: Table)
     predicted_points = _points(depth, places[:, 1], predicted)
     if not len(true_points) or not len(predicted_points) or len(predicted_points) > 10 * len(true_points):
         return 1.0
+    from scipy.spatial import cKDTree  # it takes half a second to import, and one metric needs it
+
     a, b = true_points / shape, predicted_points / shape
     there, back = cKDTree(b).query(a)[0].max(), cKDTree(a).query(b)[0].max()
     return float(max(there, back) / np.sqrt(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,11 @@ Frame = pd.DataFrame
 Columns = Sequence[str]
 Reader = Callable[[Frame, Frame, Columns], tuple[Table, Table]]
 Formula = Callable[[Any, Any], float]
+
+
+def ranks(values: Array, *, method: Literal["average", "max"] = "average", axis: Literal[0, 1] = 0) -> Array:
+    """Ranks from 1 along `axis`, ties sharing theirs. scipy.stats.rankdata takes a second to import."""
+    return pd.DataFrame(values).rank(method=method, axis=axis).to_numpy().reshape(values.shape)
 
 
 class InvalidPredictions(ComindError):

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from mle_live.metrics import reading as read
 from mle_live.metrics import texts
 from mle_live.metrics.classification import PROBABILITY_FLOOR, area_under_curve
-from mle_live.metrics.metric import Array, Columns, Frame
+from mle_live.metrics.metric import Array, Columns, Frame, ranks
 
 IDENTITIES = (
     "male",
@@ -95,8 +94,8 @@ def lwlrap(truth: Array, prediction: Array) -> float:
     positive = truth > 0
     if not positive.any():
         return float("nan")
-    among_all = rankdata(-prediction, method="max", axis=1)
-    among_positive = rankdata(np.where(positive, -prediction, np.inf), method="max", axis=1)
+    among_all = ranks(-prediction, method="max", axis=1)
+    among_positive = ranks(np.where(positive, -prediction, np.inf), method="max", axis=1)
     return float((among_positive[positive] / among_all[positive]).mean())
 
 

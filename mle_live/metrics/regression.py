@@ -6,9 +6,8 @@ The tests hold each of them against scikit-learn's or scipy's function of the sa
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
-from mle_live.metrics.metric import Array
+from mle_live.metrics.metric import Array, ranks
 
 _PIECE = 8192
 """Numbers that are worked on at a time."""
@@ -72,7 +71,7 @@ def pearson_r(truth: Array, prediction: Array) -> float:
 
 def spearman_r(truth: Array, prediction: Array) -> float:
     """Pearson's correlation of ranks, ties sharing ranks, averaged over columns (scipy.stats.spearmanr)."""
-    return pearson_r(rankdata(truth, axis=0), rankdata(prediction, axis=0))
+    return pearson_r(ranks(truth), ranks(prediction))
 
 
 def mean_column_spearman(truth: Array, prediction: Array) -> float:

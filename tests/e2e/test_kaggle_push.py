@@ -38,7 +38,9 @@ class Journey:
 def settings(folder: Path) -> Path:
     """A small run: nothing of the community is verified, and one agent works for four cells."""
     file = folder / "run.yaml"
-    file.write_text("verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: 1\nsteps: 4\ntime_limit: 12m\n")
+    file.write_text(
+        "verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: 1\nsteps: 4\ntime_limit: 12m\n"
+    )
     return file
 
 

@@ -17,7 +17,7 @@ from comind.state.records import Event
 from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.board import ranked
-from tests.e2e.commands import COMMAND, comind, environment
+from tests.e2e.commands import AMPLE, COMMAND, comind, environment
 from tests.e2e.small_competition import small_competition
 from tests.fakes.kaggle_line import KaggleLine
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
@@ -40,12 +40,12 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     how: str, rounds: int, server: RunningServer, tmp_path: Path
 ) -> None:
     state, config = tmp_path / "state", tmp_path / "run.yaml"
-    config.write_text(f"verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: {rounds}\nsteps: 4\ntime_limit: 10m\n")
+    config.write_text(f"verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: {rounds}\nsteps: 4\n")
     with KaggleLine(server.url) as line:
         line.spoil("CreateSubmission", "held")
         words = [
             COMMAND, how, SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
-            "--config", str(config), "--state", str(state),
+            "--config", str(config), "--time-limit", AMPLE, "--state", str(state),
         ]  # fmt: skip
         with subprocess.Popen(
             words,
