@@ -27,7 +27,7 @@ from kaggle_runner.databases import (
     upsert,
 )
 from kaggle_runner.errors import AccountBusy, Unusable
-from kaggle_runner.rows import Column, from_row
+from kaggle_runner.rows import Field, from_row
 
 R = TypeVar("R")
 _POLL_SECONDS = 0.1
@@ -47,10 +47,10 @@ class AccountBook(Closed):
         self.account = account
         self._connection = open_for_writing(path)
 
-    def require(self, table: str, columns: Iterable[Column], key: tuple[str, ...]) -> None:
+    def require(self, table: str, columns: Iterable[Field], key: tuple[str, ...]) -> None:
         """Make the table, and columns that an older version did not know; `account` is the first."""
         with self.writing() as connection:
-            require(connection, table, (Column("account"), *columns), key)
+            require(connection, table, (Field("account"), *columns), key)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

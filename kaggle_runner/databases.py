@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kaggle_runner.errors import Unusable
-from kaggle_runner.rows import Column
+from kaggle_runner.rows import Field
 
 BUSY_SECONDS = 30.0
 """How long one process waits while another writes."""
@@ -147,7 +147,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def require(
-    connection: sqlite3.Connection, table: str, columns: Iterable[Column], key: tuple[str, ...]
+    connection: sqlite3.Connection, table: str, columns: Iterable[Field], key: tuple[str, ...]
 ) -> None:
     """Make the table, or those of its columns that an older version did not know."""
     known = {row["name"] for row in connection.execute(f"PRAGMA table_info({quoted(table)})")}

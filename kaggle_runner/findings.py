@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["ok", "missing", "optional"]
+Mark = Literal["ok", "missing", "optional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,6 @@ class Finding:
     """One line of a report. `missing` stops what was asked for; `optional` only what it names."""
 
     name: str
-    verdict: Verdict
+    verdict: Mark
     detail: str
     hint: str = ""

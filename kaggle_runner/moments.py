@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Seconds; `asyncio.sleep`, or a test's that ends at once."""
 
 
 class Clock(Protocol):

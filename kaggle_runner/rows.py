@@ -25,39 +25,39 @@ from kaggle_runner.texts import whole_characters
 T = TypeVar("T")
 Stamp = Annotated[str, "stamp"]
 """A moment that stays text in its record, as `moments.stamp` writes it, or empty."""
-Form = Literal["plain", "flag", "moment", "stamp", "json"]
+Storage = Literal["plain", "flag", "moment", "stamp", "json"]
 _PLAIN = {int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB", Path: "TEXT"}
 
 
-class Column(NamedTuple):
+class Field(NamedTuple):
     """How one field of a record is stored."""
 
     name: str
     kind: str = "TEXT"
     """SQLite's type."""
-    form: Form = "plain"
+    form: Storage = "plain"
     optional: bool = True
     """None is among the field's values."""
     default: Any = None
     """As it is stored; None where there is none."""
 
 
-def columns(record: type) -> tuple[Column, ...]:
+def columns(record: type) -> tuple[Field, ...]:
     """The columns of a dataclass, in the order of its fields."""
     return _columns(cast("Hashable", record))
 
 
 @cache
-def _columns(record: Any) -> tuple[Column, ...]:
+def _columns(record: Any) -> tuple[Field, ...]:
     hints = get_type_hints(record, include_extras=True)
     return tuple(_column(item.name, hints[item.name], item.default) for item in fields(record))
 
 
-def _column(name: str, hint: Any, default: Any) -> Column:
+def _column(name: str, hint: Any, default: Any) -> Field:
     union = get_args(hint) if NoneType in get_args(hint) else ()
     kinds = [kind for kind in union if kind is not NoneType] or [hint]
     kind = str if get_origin(kinds[0]) is Literal else kinds[0]
-    form: Form = "json"
+    form: Storage = "json"
     if kind is bool:
         form = "flag"
     elif kind is datetime:
@@ -67,7 +67,7 @@ def _column(name: str, hint: Any, default: Any) -> Column:
     elif kind in _PLAIN and len(kinds) == 1:
         form = "plain"
     sql = "INTEGER" if form == "flag" else _PLAIN[kind] if form == "plain" else "TEXT"
-    return Column(name, sql, form, bool(union), None if default is MISSING else _stored(default, form))
+    return Field(name, sql, form, bool(union), None if default is MISSING else _stored(default, form))
 
 
 def to_row(record: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _CONFLICT = 4.0
 _LEVEL_SPREAD = 30.0
 """Prior standard deviation of a round's level, in spreads of the scores: as good as unknown."""
 
-Verdict = Literal["helps", "hurts", "unclear"]
+Tendency = Literal["helps", "hurts", "unclear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Effect:
         return self.mean + _NORMAL * self.sd
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Tendency:
         return "helps" if self.low > 0 else "hurts" if self.high < 0 else "unclear"
 
 

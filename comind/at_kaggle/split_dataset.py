@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import re
 import stat
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +19,8 @@ from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError
 from kaggle_runner.files import write_whole
+from kaggle_runner.kaggle.calls import Progress
+from kaggle_runner.moments import Sleep
 from kaggle_runner.rows import from_json, to_json
 
 GIGABYTE = 10**9
@@ -28,8 +29,6 @@ _READY_SECONDS = 3600.0
 _POLL_SECONDS = (1.0, 20.0)
 _SLUG = 50
 """Characters that Kaggle allows."""
-
-Progress = Callable[[int, int | None], None]
 
 
 class DatasetKeeper(Protocol):
@@ -123,7 +122,7 @@ async def ensure_dataset(
     store: Store,
     *,
     title: str = "",
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sleep: Sleep = asyncio.sleep,
 ) -> str:
     """`owner/slug` of a private dataset with the files of `folder`: found or uploaded, and ready.
 
@@ -151,7 +150,7 @@ async def _create(keeper: DatasetKeeper, ref: str, title: str, folder: Path, pro
         raise
 
 
-async def _until_ready(keeper: DatasetKeeper, ref: str, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _until_ready(keeper: DatasetKeeper, ref: str, sleep: Sleep) -> None:
     waited, pause = 0.0, _POLL_SECONDS[0]
     while (status := await keeper.dataset_status(ref)) != "ready":
         if status == "failed":

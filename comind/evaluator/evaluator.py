@@ -43,7 +43,7 @@ def most_bytes(sample: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Graded:
     """What is kept of a grading (result.json), apart from who asked and when."""
 
     code: str
@@ -74,7 +74,7 @@ class Evaluator:
         self._memory = memory_bytes
         self._split_checks: tuple[Check, ...] = ()
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._graded: dict[str, _Verdict] | None = None
+        self._graded: dict[str, _Graded] | None = None
 
     @property
     def ready(self) -> bool:
@@ -195,7 +195,7 @@ class Evaluator:
 
     def _take(
         self, place: Path, workspace: Path, validation_name: str, submission_name: str
-    ) -> _Verdict | None:
+    ) -> _Graded | None:
         """Copy both files out of the workspace without following links; a verdict says why it cannot be."""
         if not validation_name or not submission_name:
             return _refusal("both_files")
@@ -217,7 +217,7 @@ class Evaluator:
                 return _refusal("unsafe_file", file)
         return None
 
-    async def _verdict(self, place: Path) -> _Verdict:
+    async def _verdict(self, place: Path) -> _Graded:
         """The verdict on the files in `place`: remembered for equal files, else graded, and written down."""
         key = f"{_digest(place)} {sha256_of(self.folder.private / 'evaluate.py')}"
         graded = self._remembered()
@@ -229,7 +229,7 @@ class Evaluator:
         write_whole(place / "result.json", to_json(replace(graded[key], key=key)), durable=True)
         return graded[key]
 
-    async def _grade(self, place: Path) -> _Verdict:
+    async def _grade(self, place: Path) -> _Graded:
         case = Case("files", _VALIDATION, _TEST)
         for _ in range(2):
             try:
@@ -247,11 +247,11 @@ class Evaluator:
                 whole=whole, memory_bytes=self._memory,
             )  # fmt: skip
 
-    def _read_verdict(self, result: dict[str, Any]) -> _Verdict:
+    def _read_verdict(self, result: dict[str, Any]) -> _Graded:
         """The grader's words as a verdict: known codes, public ids and finite numbers only."""
         parts = [_score_part(result.get(name)) for name in ("feedback", "selection")]
         if result.get("success") is True and all(parts):
-            return _Verdict("ok", "", [], parts[0], parts[1])
+            return _Graded("ok", "", [], parts[0], parts[1])
         code = known_code(result.get("code"))
         file = result.get("file")
         ids = result.get("ids")
@@ -266,18 +266,18 @@ class Evaluator:
             found |= ids.intersection(read_text(self.folder.public / name, columns=[column])[column])
         return found
 
-    def _remembered(self) -> dict[str, _Verdict]:
+    def _remembered(self) -> dict[str, _Graded]:
         """Verdicts by content, read once from the result files of earlier gradings."""
         if self._graded is None:
             self._graded = {}
             for path in sorted((self.folder.path / "evaluations").glob("*/result.json")):
                 with suppress(Unusable):  # a file cut short by a crash: its evaluation is graded again
-                    kept = from_json(_Verdict, path.read_bytes(), path)
+                    kept = from_json(_Graded, path.read_bytes(), path)
                     self._graded[kept.key] = kept
         return self._graded
 
     def _record(
-        self, id: str, verdict: _Verdict, *, agent: str, round: int, step: int, digest: str, seconds: float
+        self, id: str, verdict: _Graded, *, agent: str, round: int, step: int, digest: str, seconds: float
     ) -> Evaluation:
         higher = self.profile.higher_is_better
         score = score_from(verdict.feedback, higher)
@@ -313,8 +313,8 @@ def known_metric_source(metric: str) -> str:
     )
 
 
-def _refusal(code: str, file: str = "", ids: list[str] | None = None) -> _Verdict:
-    return _Verdict(code, file, ids or [], {}, {})
+def _refusal(code: str, file: str = "", ids: list[str] | None = None) -> _Graded:
+    return _Graded(code, file, ids or [], {}, {})
 
 
 def _score_part(part: object) -> PartGrade:

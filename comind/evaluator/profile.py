@@ -17,7 +17,7 @@ from comind.evaluator.groups import find_group_column
 from kaggle_runner.texts import one_line, shortened
 from mle_live.competitions.tables import (
     MISSING,
-    Column,
+    ColumnProfile,
     Stated,
     TableProfile,
     describe,
@@ -59,7 +59,7 @@ class CompetitionProfile(TableProfile):
     higher_is_better: bool
     train_rows: int
     test_rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnProfile, ...]
     """Those of train.csv."""
     classes: tuple[str, ...] = ()
     sample_head: tuple[str, ...] = ()
@@ -179,7 +179,7 @@ def _classes(labels: pd.DataFrame, task: Task) -> tuple[str, ...]:
     return tuple(str(value) for value in sorted(values)[:_CLASSES_KEPT])
 
 
-def _column_line(column: Column) -> str:
+def _column_line(column: ColumnProfile) -> str:
     missing = f", {column.missing:.1%} missing" if column.missing else ""
     place = "" if column.in_test else " (not in the test inputs)"
     examples = ", ".join(column.examples)

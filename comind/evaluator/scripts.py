@@ -57,7 +57,7 @@ class ScriptAnswer:
     results: dict[str, dict[str, Any]]
 
 
-class GraderFailed(MachineError):
+class GradingFailed(MachineError):
     """The grader gave no answer: a fault of the machine or of the metric's time, never of the predictions."""
 
 
@@ -121,7 +121,7 @@ async def run_grader(
     whole: bool,
     memory_bytes: int | None,
 ) -> ScriptAnswer:
-    """Grade `cases` under `predictions` against the run's labels; GraderFailed when no answer comes.
+    """Grade `cases` under `predictions` against the run's labels; GradingFailed when no answer comes.
 
     `whole` asks for the score on all rows besides the two parts.
     """
@@ -150,7 +150,7 @@ async def run_grader(
     try:
         return parse_answer(done.stdout)
     except ValueError as error:
-        raise GraderFailed(f"The grader gave no answer: {_why(done)}", hint="Grade it again.") from error
+        raise GradingFailed(f"The grader gave no answer: {_why(done)}", hint="Grade it again.") from error
 
 
 def grader_request(

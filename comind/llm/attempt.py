@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -18,7 +18,7 @@ from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ModelUnavailable
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, Sleep
 
 Tell = Callable[[str, str], object]
 """An event for people: kind and message."""
@@ -73,7 +73,7 @@ class Trier:
         budget: Budget,
         clock: Clock,
         rng: random.Random,
-        sleep: Callable[[float], Awaitable[None]],
+        sleep: Sleep,
         tell: Tell,
     ) -> None:
         self._settings = settings

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
@@ -28,7 +28,7 @@ from comind.llm.replies import Answer
 from comind.llm.tokens import estimate_prompt_tokens
 from comind.state.records import EndpointFacts, LlmCall, Record
 from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
-from kaggle_runner.moments import Clock, stamp
+from kaggle_runner.moments import Clock, Sleep, stamp
 
 if TYPE_CHECKING:
     import httpx2
@@ -112,7 +112,7 @@ class ModelClient:
         run: str = "",
         tell: Tell = _untold,
         transport: httpx2.AsyncBaseTransport | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
         prices: PriceBook | None = None,
         settings: ModelSettings | None = None,
     ) -> None:

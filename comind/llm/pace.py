@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, Sleep
 
 _MINUTE: Final = 60.0
 _SHORTEST_SLEEP: Final = 0.001
@@ -39,7 +39,7 @@ class AddressPace:
         requests_per_minute: int | None,
         tokens_per_minute: int | None,
         clock: Clock,
-        sleep: Callable[[float], Awaitable[None]],
+        sleep: Sleep,
     ) -> None:
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute

@@ -19,10 +19,10 @@ from pathlib import Path
 from comind_tui.text.plain import labelled, terminal_width
 from kaggle_runner.console import put, put_json
 from kaggle_runner.errors import ComindError
-from kaggle_runner.findings import Finding, Verdict
+from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.machine import find_gpus, gpu_words
 
-_MARKS: dict[Verdict, str] = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
+_MARKS: dict[Mark, str] = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
 _LEAST_DISK_GB = 2.0
 
 
@@ -85,7 +85,7 @@ def examine(state: Path, *, base_url: str) -> list[Finding]:
 
 def _python() -> Finding:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    verdict: Verdict = "ok" if sys.version_info >= (3, 11) else "missing"
+    verdict: Mark = "ok" if sys.version_info >= (3, 11) else "missing"
     return Finding("python", verdict, f"{found} at {sys.executable}", "Python 3.11 or newer is needed.")
 
 
@@ -138,7 +138,7 @@ def _state(state: Path) -> Finding:
 
 def _disk(state: Path) -> Finding:
     free = shutil.disk_usage(_nearest_existing(state)).free / 1e9
-    verdict: Verdict = "ok" if free >= _LEAST_DISK_GB else "missing"
+    verdict: Mark = "ok" if free >= _LEAST_DISK_GB else "missing"
     return Finding("disk", verdict, f"{free:.1f} GB free", f"At least {_LEAST_DISK_GB:g} GB are needed.")
 
 

@@ -20,7 +20,7 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder, find_run
 from comind_tui.core.runs import RunRows
-from comind_tui.text.boards import BoardRow, board_rows, metric_text
+from comind_tui.text.boards import RankedSolution, board_rows, metric_text
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
@@ -255,7 +255,7 @@ def leaderboard(arguments: Namespace) -> int:
     return _print_or_say(cells, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 
 
-def _board_entry(row: BoardRow) -> dict[str, Any]:
+def _board_entry(row: RankedSolution) -> dict[str, Any]:
     """As JSON has it; a public kernel that was run as it is stands in round 0."""
     return {
         "place": row.place,

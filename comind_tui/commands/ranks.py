@@ -75,10 +75,10 @@ async def _lines(watched: Watched, database: Path, *, as_json: bool) -> None:
         return look_line(look, SYSTEM_CLOCK.now())
 
     watch = polite_watch(watched, database, account, SYSTEM_CLOCK)
-    await watch.run(Lines(write, fresh=watched.seconds, clock=SYSTEM_CLOCK).show)
+    await watch.run(RankPrinter(write, fresh=watched.seconds, clock=SYSTEM_CLOCK).show)
 
 
-class Lines:
+class RankPrinter:
     """Prints a line for every look, and for trouble one on stderr."""
 
     def __init__(self, write: Callable[[Look], str], *, fresh: float, clock: Clock) -> None:

@@ -25,7 +25,7 @@ SHELF = "shelf"
 
 
 @dataclass(frozen=True, slots=True)
-class Competition:
+class Entry:
     """One row of the list. `kaggle` is None for the shelf."""
 
     source: str
@@ -68,7 +68,7 @@ async def asked_lists(kaggles: Kaggles, state: Path, clock: Clock, *, search: st
     return list(await asyncio.gather(*found))
 
 
-def joined(kaggles: Kaggles, lists: Sequence[Listing], *, search: str = "") -> list[Competition]:
+def joined(kaggles: Kaggles, lists: Sequence[Listing], *, search: str = "") -> list[Entry]:
     """Entered competitions first, then the shelf, then what else the Kaggles have."""
     by_name = {kaggle.name: kaggle for kaggle in kaggles.all}
     there = [_of_kaggle(row, by_name[row.source]) for listing in lists for row in listing.competitions]
@@ -107,7 +107,7 @@ def _time(listing: Listing) -> str:
     return f"list of {datetime.fromtimestamp(listing.at).astimezone():%m-%d %H:%M}"
 
 
-def deadline_text(row: Competition, now: datetime) -> str:
+def deadline_text(row: Entry, now: datetime) -> str:
     """`12d 04h`, `ended`, or a dash; far deadlines in years are no news."""
     if row.deadline is None:
         return "–"
@@ -115,7 +115,7 @@ def deadline_text(row: Competition, now: datetime) -> str:
     return "ended" if left < 0 else duration(left)
 
 
-def rank_text(row: Competition) -> str:
+def rank_text(row: Entry) -> str:
     """`812/14,203 (live)`, `entered`, or a dash; never a rank without the kind of its board."""
     if row.rank:
         of_teams = f"/{row.teams:,}" if row.teams else ""
@@ -123,19 +123,19 @@ def rank_text(row: Competition) -> str:
     return "entered" if row.entered else "–"
 
 
-def teams_text(row: Competition) -> str:
+def teams_text(row: Entry) -> str:
     return "–" if row.teams is None else f"{row.teams:,}"
 
 
-def _of_shelf(entry: ShelfEntry) -> Competition:
+def _of_shelf(entry: ShelfEntry) -> Entry:
     about = f"{entry.modality}, {entry.rows:,} rows: {entry.description_line}"
-    return Competition(SHELF, entry.slug, entry.metric, about, {"source": SHELF, **asdict(entry)})
+    return Entry(SHELF, entry.slug, entry.metric, about, {"source": SHELF, **asdict(entry)})
 
 
-def _of_kaggle(row: Listed, kaggle: Kaggle) -> Competition:
+def _of_kaggle(row: Listed, kaggle: Kaggle) -> Entry:
     about = "; ".join(part for part in (row.category, row.reward, row.title) if part)
     deadline = None if row.deadline is None else stamp(datetime.fromtimestamp(row.deadline, UTC))
-    return Competition(
+    return Entry(
         source=row.source,
         slug=row.slug,
         metric=row.metric,

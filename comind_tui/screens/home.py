@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Static
 from textual.worker import Worker
 
 from comind_tui.core.competitions import (
-    Competition,
+    Entry,
     Kaggles,
     asked_lists,
     joined,
@@ -184,7 +184,7 @@ class Home(Screen[None]):
             self.post_message(WatchRanks(Watched(chosen.kaggle, chosen.slug)))
 
     @work
-    async def _ask(self, chosen: Competition | None) -> None:
+    async def _ask(self, chosen: Entry | None) -> None:
         listed = self.query_one(Competitions).rows_shown
         slugs = list(dict.fromkeys(row.slug for row in listed))
         url = chosen.kaggle.url if chosen and chosen.kaggle else ""

@@ -12,7 +12,7 @@ from comind_tui.text.plain import arrow
 from kaggle_runner.score import Score, better_beyond_noise
 
 
-class BoardRow(NamedTuple):
+class RankedSolution(NamedTuple):
     place: int
     evaluation: Evaluation
     score: Score
@@ -22,10 +22,10 @@ class BoardRow(NamedTuple):
     """Whether it beats the sample submission beyond noise; None where that has no score."""
 
 
-def board_rows(board: Iterable[Standing], run: Run, titles: Mapping[str, str]) -> list[BoardRow]:
+def board_rows(board: Iterable[Standing], run: Run, titles: Mapping[str, str]) -> list[RankedSolution]:
     baseline = score_from(run.baseline, run.higher_is_better)
     return [
-        BoardRow(
+        RankedSolution(
             place,
             one.evaluation,
             one.score,

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 from textual.widgets import DataTable
 
-from comind_tui.core.competitions import Competition, deadline_text, rank_text, teams_text
+from comind_tui.core.competitions import Entry, deadline_text, rank_text, teams_text
 from comind_tui.text.plain import fit
 from kaggle_runner.texts import one_line
 
@@ -21,15 +21,15 @@ class Competitions(DataTable[Text]):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=True)
-        self.rows_shown: list[Competition] = []
+        self.rows_shown: list[Entry] = []
         self._cells: list[tuple[str, ...]] = []
 
     @property
-    def chosen(self) -> Competition | None:
+    def chosen(self) -> Entry | None:
         """The competition under the cursor."""
         return self.rows_shown[self.cursor_row] if self.cursor_row < len(self.rows_shown) else None
 
-    def show(self, rows: Sequence[Competition], now: datetime) -> None:
+    def show(self, rows: Sequence[Entry], now: datetime) -> None:
         cells = [_cells(row, now) for row in rows]
         if cells == self._cells:
             return
@@ -43,7 +43,7 @@ class Competitions(DataTable[Text]):
         self.move_cursor(row=places.get((chosen.source, chosen.slug), 0) if chosen else 0)
 
 
-def _cells(row: Competition, now: datetime) -> tuple[str, ...]:
+def _cells(row: Entry, now: datetime) -> tuple[str, ...]:
     slug = fit(one_line(row.slug), min(len(row.slug), _LONGEST_SLUG))
     texts = (row.source, row.metric, deadline_text(row, now), teams_text(row), rank_text(row), row.about)
     return (slug, *map(one_line, texts))

@@ -41,7 +41,7 @@ VIEWS: tuple[tuple[str, str], ...] = (
 SEPARATOR = " · "
 
 
-class Facts(NamedTuple):
+class HeadFacts(NamedTuple):
     """What the head says, as groups that keep their lines while their texts change."""
 
     state: tuple[str, ...]
@@ -52,7 +52,7 @@ class Facts(NamedTuple):
 class RunHeader(Widget):
     """Facts about the run: a line a group, or two lines where the terminal is wide."""
 
-    facts: reactive[Facts | None] = reactive(None)
+    facts: reactive[HeadFacts | None] = reactive(None)
 
     def show(self, snapshot: Snapshot, run_id: str, now: datetime) -> None:
         self.facts = header_facts(snapshot, run_id, now)
@@ -68,12 +68,12 @@ class RunHeader(Widget):
         return text
 
 
-def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
+def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> HeadFacts:
     """Most important first in every group; what does not fit goes on to the next line."""
     run = snapshot.run
     if run is None:
         waits = snapshot.fault or "waiting for the engine's first word"
-        return Facts((run_id, _status(snapshot)), (one_line(waits),), ())
+        return HeadFacts((run_id, _status(snapshot)), (one_line(waits),), ())
     elapsed, left = run_times(run, now, alive=snapshot.alive)
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
@@ -93,7 +93,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> Facts:
         ),
         (cost, used, foreseen(snapshot.forecast), run.model, _agents(snapshot), _why_ended(run)),
     )
-    return Facts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
+    return HeadFacts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
 
 
 def _status(snapshot: Snapshot) -> str:

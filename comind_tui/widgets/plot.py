@@ -21,7 +21,7 @@ TICKS = 5
 _AXIS_COLUMNS = 12
 
 
-class Range(NamedTuple):
+class Span(NamedTuple):
     low: float
     high: float
 
@@ -98,7 +98,7 @@ def steps(minutes: list[float], best: list[float], end: float) -> tuple[list[flo
     return [*x, end], [*y, best[-1]]
 
 
-def score_range(scores: list[Score], baseline: Score | None) -> Range:
+def score_range(scores: list[Score], baseline: Score | None) -> Span:
     """Around the finite scores, with room; with the baseline where it lies no further off than they spread.
 
     A single score has no spread of its own: then its interval stands in.
@@ -110,7 +110,7 @@ def score_range(scores: list[Score], baseline: Score | None) -> Range:
     if baseline and low - spread <= baseline.value <= high + spread:
         low, high = min(low, baseline.value), max(high, baseline.value)
     room = 0.1 * max(spread, high - low) if high > low else 0.5 * spread
-    return Range(low - room, high + room)
+    return Span(low - room, high + room)
 
 
 def round_ticks(low: float, high: float) -> list[float]:

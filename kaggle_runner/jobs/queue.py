@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.looks import KernelClient, find_again
 from kaggle_runner.jobs.tickets import Ticket, TicketBook
 from kaggle_runner.kaggle.records import AcceleratorQuota
+from kaggle_runner.moments import Sleep
 
 Place = Literal["local-cpu", "local-gpu", "kaggle-cpu", "kaggle-gpu"]
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -68,7 +69,7 @@ class SessionQueue:
         limits: Mapping[Place, int] = KAGGLE_LIMITS,
         run: str = "",
         poll_seconds: float = _POLL_SECONDS,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`limits`: slots by place, none where a place is not named. Without a client: this machine only."""
         self.attempts, self.client, self.limits, self.run = attempts, client, dict(limits), run

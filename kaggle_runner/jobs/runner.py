@@ -23,11 +23,11 @@ from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order
 from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.jobs.verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus
+from kaggle_runner.moments import Sleep
 
 Answer = TypeVar("Answer")
 Watch = Callable[[Attempt, str], None]
 """Is given the attempt with its state, and words: the log's end while it runs, why it waits for a session."""
-Sleep = Callable[[float], Awaitable[None]]
 
 _MOST_OUTPUT_BYTES = 2_000_000_000
 _TAIL = 4000

@@ -49,7 +49,7 @@ _ROOM_LEFT = 2**26
 _CHUNK = 2**16
 
 
-class Answer(requests.Response):
+class BoundedAnswer(requests.Response):
     """An answer whose body is read within bounds, and without the credentials that were `sent` for it."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Answer(requests.Response):
         self._unpacker = Unpacker()
         self._whole: bytes | None = None
 
-    def take(self, response: requests.Response) -> Answer:
+    def take(self, response: requests.Response) -> BoundedAnswer:
         """Everything of `response`, whose body nobody has begun to read. Raises BadAnswer."""
         vars(self).update(vars(response))
         self._unpacker = Unpacker(self.headers.get("Content-Encoding", ""))

@@ -17,7 +17,7 @@ from kaggle_runner.errors import KaggleError, Unusable
 from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.kaggle.records import Competition, Credentials, board_kind
 from kaggle_runner.moments import Clock
-from kaggle_runner.rows import Column, from_json, to_json
+from kaggle_runner.rows import Field, from_json, to_json
 
 if TYPE_CHECKING:
     from kaggle_runner.kaggle.client import KaggleClient
@@ -158,8 +158,8 @@ def _keep(kaggle: Kaggle, database: Path, listing: Listing) -> None:
 def _book(kaggle: Kaggle, database: Path) -> AccountBook:
     """Keyed by the credentials, since a token does not tell its user without network."""
     book = AccountBook(database, account_name(fingerprint(kaggle.credentials), kaggle.url))
-    book.require("catalogue", (Column("at", "REAL"), Column("document")), ("account",))
-    book.require("kaggle_users", (Column("username"),), ("account",))
+    book.require("catalogue", (Field("at", "REAL"), Field("document")), ("account",))
+    book.require("kaggle_users", (Field("username"),), ("account",))
     return book
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.findings import Finding, Verdict
+from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import Competition
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
@@ -76,7 +76,7 @@ async def reached(client: KaggleClient) -> list[Finding]:
     return [user, await _said("clock", lambda: _clock(client), "optional")]
 
 
-async def _said(name: str, look: Callable[[], Awaitable[Finding]], failed: Verdict = "missing") -> Finding:
+async def _said(name: str, look: Callable[[], Awaitable[Finding]], failed: Mark = "missing") -> Finding:
     """What `look` finds, or the trouble that it met."""
     try:
         return await look()
@@ -123,7 +123,7 @@ async def _unknown(client: KaggleClient, slug: str, error: KaggleError) -> Findi
 
 def _open(competition: Competition, moment: datetime, purpose: Purpose) -> Finding:
     """Whether it takes submissions still, and until when in both time zones."""
-    needed: Verdict = "missing" if purpose == "submit" else "optional"
+    needed: Mark = "missing" if purpose == "submit" else "optional"
     deadline = competition.deadline
     if competition.submissions_disabled:
         return Finding(
@@ -145,7 +145,7 @@ def _open(competition: Competition, moment: datetime, purpose: Purpose) -> Findi
 
 
 async def _rules(client: KaggleClient, competition: Competition, purpose: Purpose) -> Finding:
-    needed: Verdict = "optional" if purpose == "look" else "missing"
+    needed: Mark = "optional" if purpose == "look" else "missing"
     may = True if competition.entered else await client.may_download(competition.slug)
     if may is None:
         return Finding("rules", "optional", "cannot be told: the competition has no data to ask for")

@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ConfigError
-from kaggle_runner.kaggle.answers import Answer, time_heads
+from kaggle_runner.kaggle.answers import BoundedAnswer, time_heads
 from kaggle_runner.kaggle.faults import Failed, ForeignHost, explain
 from kaggle_runner.kaggle.records import KAGGLE_URL, LOOPBACK, Credentials
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
@@ -269,8 +269,8 @@ class _BoundAdapter(HTTPAdapter):
             self._note(response)
         return response
 
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> Answer:
-        answer = Answer(self._clock, self._timeouts.whole, self._secrets, self._count)
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> BoundedAnswer:
+        answer = BoundedAnswer(self._clock, self._timeouts.whole, self._secrets, self._count)
         return answer.take(super().build_response(req, resp))
 
     def _count(self, size: int) -> None:

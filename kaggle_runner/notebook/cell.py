@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from kaggle_runner.sandbox.batch import BatchLimits
 
-CellStatus = Literal["ok", "error", "stopped", "timeout", "died"]
+EndStatus = Literal["ok", "error", "stopped", "timeout", "died"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class CellProgress:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    status: CellStatus
+    status: EndStatus
     """`stopped`: by an interrupt that was asked for; `timeout`: by its limit; `died`: with its kernel."""
     text: str
     """For the agent: bounded, folded, without escape codes; the error's traceback stands last."""

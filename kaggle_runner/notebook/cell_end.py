@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from kaggle_runner.notebook.cell import CellLimits, CellResult, CellStatus
+from kaggle_runner.notebook.cell import CellLimits, CellResult, EndStatus
 from kaggle_runner.notebook.transcript import CellOutputs, printable_name
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class RunningCell:
 class CellEnd:
     """How a cell's run ended, before its outputs are read."""
 
-    status: CellStatus
+    status: EndStatus
     detail: str = ""
     kernel_lost: bool = False
     execution_count: int | None = None

@@ -15,7 +15,7 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import Unusable
 from kaggle_runner.ranks.board import movement, moves
 from kaggle_runner.ranks.records import Look, Point, Row, point, with_moves
-from kaggle_runner.rows import Column, columns, from_json, to_json
+from kaggle_runner.rows import Field, columns, from_json, to_json
 
 DAY = 86_400.0
 KEPT_WHOLE = 2 * DAY
@@ -36,9 +36,9 @@ class RankBook:
     def __init__(self, book: AccountBook, competition: str, watched: str = "") -> None:
         self._book = book
         self._key = (book.account, competition, watched.casefold())
-        key, whose = ("account", "competition", "watched"), (Column("competition"), Column("watched"))
-        book.require("rank_looks", (*whose, *columns(Point), Column("document")), (*key, "at"))
-        book.require("rank_boards", (*whose, Column("at", "REAL"), Column("rows", "BLOB")), key)
+        key, whose = ("account", "competition", "watched"), (Field("competition"), Field("watched"))
+        book.require("rank_looks", (*whose, *columns(Point), Field("document")), (*key, "at"))
+        book.require("rank_boards", (*whose, Field("at", "REAL"), Field("rows", "BLOB")), key)
 
     def record(self, look: Look, board: Sequence[Row]) -> Look:
         """Store a look with the board it was made of; returned with what changed since earlier ones.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import AccountBusy, KaggleError
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, Sleep
 from kaggle_runner.ranks.book import DAY, RankBook
 from kaggle_runner.ranks.look import Asked, Head, ask, ask_head, record
 from kaggle_runner.ranks.records import Look, Point
@@ -33,8 +33,6 @@ FOLLOW_SECONDS = 5.0
 """Between two readings of the book by those who do not ask themselves."""
 _HEAD_SECONDS = 900.0
 _HISTORY = 7 * DAY
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

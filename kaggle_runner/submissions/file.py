@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.prediction_columns import Values
 from kaggle_runner.predictions import Form, Predictions, judge_file
-from kaggle_runner.submissions.records import Column, FileFacts
+from kaggle_runner.submissions.records import FileFacts, SketchColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class Sample:
         return FileFacts(digest, digest, 0, size, problems=(problem,))
 
 
-def similarity(one: Sequence[Column], other: Sequence[Column]) -> float | None:
+def similarity(one: Sequence[SketchColumn], other: Sequence[SketchColumn]) -> float | None:
     """How much two sketches agree, at most 1: the mean over columns; None when they cannot be compared.
 
     For numbers this is Lin's concordance correlation (1989), 2·cov / (var₁ + var₂ + (mean₁ − mean₂)²), which
@@ -74,7 +74,7 @@ def similarity(one: Sequence[Column], other: Sequence[Column]) -> float | None:
     return sum(agreements) / len(agreements)
 
 
-def _agreement(one: Column, other: Column) -> float:
+def _agreement(one: SketchColumn, other: SketchColumn) -> float:
     left = [value for value in one if isinstance(value, float)]
     right = [value for value in other if isinstance(value, float)]
     if len(left) != len(one) or len(right) != len(other):
@@ -125,7 +125,7 @@ def _nine_digits(values: npt.NDArray[np.float64]) -> bytes:
     return mantissas.astype("<i8").tobytes() + exponents.astype("<i2").tobytes()
 
 
-def _sketch(predictions: Predictions) -> tuple[Column, ...]:
+def _sketch(predictions: Predictions) -> tuple[SketchColumn, ...]:
     """Evenly spaced rows: every file of a competition gives the same ones."""
     import numpy as np
 
@@ -136,7 +136,7 @@ def _sketch(predictions: Predictions) -> tuple[Column, ...]:
     return tuple(_chosen(values, places) for values in columns)
 
 
-def _chosen(values: Values, rows: Sequence[int]) -> Column:
+def _chosen(values: Values, rows: Sequence[int]) -> SketchColumn:
     if isinstance(values, list):
         return tuple(values[row] for row in rows)
     return tuple(float(f"{values[row]:.6g}") for row in rows)

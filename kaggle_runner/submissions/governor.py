@@ -9,7 +9,7 @@ The rules of what is worth a submission are `submission_policy`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import KaggleError, SubmissionRefused
 from kaggle_runner.kaggle.records import Competition, Submission, SubmissionLimits
-from kaggle_runner.moments import Clock, parse_moment
+from kaggle_runner.moments import Clock, Sleep, parse_moment
 from kaggle_runner.submissions.book import SubmissionBook, description
 from kaggle_runner.submissions.policy import judge
 from kaggle_runner.submissions.records import Candidate, SentSubmission, Situation, Verdict
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _LOCK_SECONDS = 300.0
 """Another process of this account may be waiting for a lost answer."""
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from kaggle_runner.score import Score
 
-Column = tuple[float | str, ...]
+SketchColumn = tuple[float | str, ...]
 State = Literal["intended", "sent", "scored", "failed", "unsent"]
 """intended: journaled, its fate unknown yet. sent: the server has it. scored and failed: the server's word.
 unsent: it never arrived, and does not count."""
@@ -35,7 +35,7 @@ class FileFacts:
     """SHA-256 of what it says: rows and columns as in the sample, numbers to nine digits."""
     rows: int
     bytes: int
-    sketch: tuple[Column, ...] = ()
+    sketch: tuple[SketchColumn, ...] = ()
     """A sample of the predictions, one tuple a target column; the same rows in each file of a competition."""
     problems: tuple[str, ...] = ()
     """Why it would not be scored; empty for a good file."""
@@ -88,7 +88,7 @@ class SentSubmission:
     content: str = ""
     rows: int = 0
     """Rows that it predicts."""
-    sketch: tuple[Column, ...] = ()
+    sketch: tuple[SketchColumn, ...] = ()
     score: Score | None = None
     """None for one that another state folder sent: only its description is known."""
     reason: str = ""

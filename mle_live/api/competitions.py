@@ -18,7 +18,7 @@ from kagglesdk.datasets.databundles.types import databundle_api_types as tree
 from starlette.responses import RedirectResponse, Response
 
 from kaggle_runner.kaggle.wire import message
-from mle_live.competitions.board import Part, Team, ranked
+from mle_live.competitions.board import BoardPart, Team, ranked
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import CompetitionFile, archive, data_files, find_file
 from mle_live.service import Api, Call, best_of_users
@@ -168,7 +168,7 @@ class CompetitionApi(Api):
             file.writestr(f"{competition.slug}-{part}leaderboard-{day}.csv", text.getvalue())
         return Response(packed.getvalue(), media_type="application/zip")
 
-    def _shown_part(self, call: Call, competition: HostedCompetition, *, public_wanted: bool) -> Part:
+    def _shown_part(self, call: Call, competition: HostedCompetition, *, public_wanted: bool) -> BoardPart:
         # `reveal_private` opens a user's own results only; the private board waits for the deadline.
         return "private" if call.now > competition.deadline and not public_wanted else "public"
 
@@ -233,7 +233,7 @@ def _file(kind: Any, file: CompetitionFile, name: str, **more: str) -> Any:
     return message(kind, name=name, total_bytes=file.size, creation_date=file.modified, **more)
 
 
-def _board_row(team: Team, part: Part) -> Any:
+def _board_row(team: Team, part: BoardPart) -> Any:
     return message(
         messages.ApiLeaderboardSubmission,
         team_id=team.id,

@@ -19,7 +19,7 @@ from mle_live.api.discussions import find_topic, topic_url
 from mle_live.service import Api, Call
 from mle_live.stores.datasets import StoredDataset
 from mle_live.stores.kernels import PushedKernel
-from mle_live.stores.posts import KINDS, Kind
+from mle_live.stores.posts import KINDS, PostKind
 from mle_live.wire import OwnAddress, RpcError, not_found
 
 _TITLE, _TEXT = 200, 100_000
@@ -60,7 +60,7 @@ class PostApi(Api):
         self._service.rules.accept(call.user, self._service.competition(slug).slug, call.now)
         return {"accepted": True}
 
-    def _voted_for(self, call: Call, body: dict[str, Any]) -> tuple[Kind, str]:
+    def _voted_for(self, call: Call, body: dict[str, Any]) -> tuple[PostKind, str]:
         """What a vote names, its reference as it is kept. RpcError 400 for nothing, and for one's own."""
         kind, given = body.get("kind"), body.get("ref")
         if kind not in KINDS or isinstance(given, bool) or not isinstance(given, (str, int)):
@@ -70,14 +70,14 @@ class PostApi(Api):
             raise RpcError(400, "Nobody can vote for their own")
         return kind, found.ref
 
-    def _find(self, call: Call, kind: Kind, ref: str) -> _Votable:
+    def _find(self, call: Call, kind: PostKind, ref: str) -> _Votable:
         """What the caller may see and vote for, with all votes that it has now. RpcError 404."""
         found = next((row for row in self._votables(call, kind) if row.ref.lower() == ref.lower()), None)
         if found is None:
             raise not_found(kind.capitalize(), ref)
         return found
 
-    def _votables(self, call: Call, kind: Kind) -> Iterator[_Votable]:
+    def _votables(self, call: Call, kind: PostKind) -> Iterator[_Votable]:
         service, given = self._service, self._service.posts.votes(kind, call.now)
         for _, community in service.communities(call):
             if kind == "kernel":

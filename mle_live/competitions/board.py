@@ -19,7 +19,7 @@ from kaggle_runner.errors import BadCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.competition import HostedCompetition
 
-Part = Literal["public", "private"]
+BoardPart = Literal["public", "private"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Team:
     private_score: float
     submitted_at: datetime
 
-    def score(self, part: Part) -> float:
+    def score(self, part: BoardPart) -> float:
         return self.public_score if part == "public" else self.private_score
 
 
@@ -61,7 +61,7 @@ def _team(row: dict[str, str], path: Path, competition: HostedCompetition) -> Te
         ) from error
 
 
-def ranked(teams: Iterable[Team], part: Part, higher_is_better: bool) -> list[tuple[int, Team]]:
+def ranked(teams: Iterable[Team], part: BoardPart, higher_is_better: bool) -> list[tuple[int, Team]]:
     """(rank, team) best first; equal scores share a rank, earliest first. Unscored rows are left out."""
     sign = -1.0 if higher_is_better else 1.0
     scored = [team for team in teams if not math.isnan(team.score(part))]

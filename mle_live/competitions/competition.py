@@ -19,7 +19,7 @@ from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
 
 Modality = Literal["tabular", "text", "image"]
-Board = Literal["synthetic", "real", "none"]
+BoardOrigin = Literal["synthetic", "real", "none"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _DEFAULT_ENABLED = parse_moment("2020-01-01")
@@ -44,7 +44,7 @@ class HostedCompetition:
     description: str
     data_dir: Path
     modality: Modality = "tabular"
-    board: Board = "none"
+    board: BoardOrigin = "none"
     deadline: datetime = _NO_DEADLINE
     enabled_date: datetime = _DEFAULT_ENABLED
     max_daily_submissions: int = 5
@@ -144,7 +144,7 @@ def competition_from_settings(settings: Mapping[str, Any], path: Path, **places:
         id_column=read.text("id_column"),
         target_columns=read.texts("target_columns", required=True),
         modality=cast(Modality, read.one_of("modality", ("tabular", "text", "image"), "tabular")),
-        board=cast(Board, read.one_of("board", ("synthetic", "real", "none"), "none")),
+        board=cast(BoardOrigin, read.one_of("board", ("synthetic", "real", "none"), "none")),
         deadline=read.moment("deadline", _NO_DEADLINE),
         enabled_date=read.moment("enabled_date", _DEFAULT_ENABLED),
         max_daily_submissions=int(read.number("max_daily_submissions", 5, 1, 100_000)),

@@ -29,7 +29,7 @@ from mle_live.metrics import (
 from mle_live.metrics import mle_bench_boxes as boxes
 from mle_live.metrics.boxes3d import read_scenes
 
-Grader = Callable[[DataFrame, DataFrame, HostedCompetition], float]
+GradeRule = Callable[[DataFrame, DataFrame, HostedCompetition], float]
 """Solution (with ids, without Usage), submission and competition; the score of all rows."""
 
 _COARSE_THRESHOLDS = np.arange(0.5, 1.0, 0.05)
@@ -272,7 +272,7 @@ def _same_length(solution: DataFrame, submission: DataFrame) -> None:
         raise InvalidSubmission("row_count", f"expected {len(solution)} rows, got {len(submission)}")
 
 
-_GRADERS: dict[str, Grader] = {
+_GRADERS: dict[str, GradeRule] = {
     "roc_auc": _probabilities_only,
     "multiclass_log_loss": _rows_sum_to_one,
     "mean_column_spearman": _sorted_apart,

@@ -24,7 +24,7 @@ from mle_live.competitions.files import holds_data
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["integer", "number", "boolean", "text", "prose"]
+ColumnKind = Literal["integer", "number", "boolean", "text", "prose"]
 """What a column holds; prose is free text, as against names and categories."""
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm"})
@@ -131,7 +131,7 @@ def table_file(folder: Path, name: str) -> Path:
 class Levels(NamedTuple):
     """The distinct values of a column that are there."""
 
-    kind: Kind
+    kind: ColumnKind
     counts: dict[str, int]
     """How often each occurs, as it stands in the file, in the order of the file."""
     values: list[Any]
@@ -169,20 +169,20 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnProfile:
     """One column; `missing` is a share of the rows looked at, `examples` are cut to fit a prompt."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     missing: float
     unique: int
     examples: tuple[str, ...]
     in_test: bool
 
 
-def describe(column: pd.Series[str], *, in_test: bool) -> Column:
+def describe(column: pd.Series[str], *, in_test: bool) -> ColumnProfile:
     found = levels(column)
-    return Column(
+    return ColumnProfile(
         name=str(column.name),
         kind="prose" if found.kind == "text" and _is_prose(column) else found.kind,
         missing=1 - sum(found.counts.values()) / max(len(column), 1),

@@ -33,7 +33,7 @@ from mle_live.stores.kernels import (
     KernelStore,
     KernelVersion,
     PushedKernel,
-    RunStatus,
+    WorkerStatus,
 )
 from mle_live.stores.state import User
 
@@ -105,7 +105,7 @@ class KernelRuns:
             if version.status == "QUEUED":
                 self.submit(version)
             else:
-                status: RunStatus = "ERROR" if version.status == "RUNNING" else "CANCEL_ACKNOWLEDGED"
+                status: WorkerStatus = "ERROR" if version.status == "RUNNING" else "CANCEL_ACKNOWLEDGED"
                 self.store.ended(
                     version.session, self.clock.now(), status, RESTARTED if status == "ERROR" else ""
                 )
@@ -119,7 +119,7 @@ class KernelRuns:
                 self._thread.start()
         self._loop.call_soon_threadsafe(self._begin, version)
 
-    def cancel(self, session: int) -> RunStatus | None:
+    def cancel(self, session: int) -> WorkerStatus | None:
         """Stop a run and wait for its end; what it is now, None when it had ended already."""
         status = self.store.cancel(session, self.clock.now())
         if status is not None and self._thread is not None:
@@ -170,7 +170,7 @@ class KernelRuns:
             except Exception:  # whatever breaks here, a version must not stay running for ever
                 logger.exception("running %s version %d", kernel.ref, version.number)
                 failure = _OWN_FAULT
-            status: RunStatus = "ERROR" if failure else "COMPLETE"
+            status: WorkerStatus = "ERROR" if failure else "COMPLETE"
             self.store.ended(version.session, self.clock.now(), status, failure)
 
     async def _run(self, kernel: PushedKernel, version: KernelVersion) -> str:

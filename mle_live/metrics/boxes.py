@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Columns, Frame, Reader, Table
+from mle_live.metrics.metric import AnyArray, Array, Columns, Frame, TableReader
 
 BOX = "label confidence xmin ymin xmax ymax"
 
@@ -73,10 +73,10 @@ def average_precision(confidences: Array, hit: npt.NDArray[Any], positives: floa
     return float((np.diff(true_positives, prepend=0.0) * envelope).sum() / positives)
 
 
-def read_detections(threshold: float) -> Reader:
+def read_detections(threshold: float) -> TableReader:
     """A reader for `voc_map`: true boxes of each class; detections as (confidence, hit, class) rows."""
 
-    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Table, Table]:
+    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[AnyArray, AnyArray]:
         expected, predicted = texts.parse_both(truth, prediction, columns, parse_boxes)
         classes = sorted({label for boxes in expected for label in boxes.labels})
         codes = {label: code for code, label in enumerate(classes)}
@@ -103,7 +103,7 @@ def _settle(expected: Boxes, predicted: Boxes, codes: dict[str, int], threshold:
     return np.concatenate(rows) if rows else np.zeros((0, 3))
 
 
-def _voc_map(counts: Array, detections: Table) -> float:
+def _voc_map(counts: Array, detections: AnyArray) -> float:
     """Mean over the true classes of average precision, detections of all images pooled."""
     pooled = np.concatenate(list(detections[:, 0]))
     scores = []
@@ -113,12 +113,12 @@ def _voc_map(counts: Array, detections: Table) -> float:
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def voc_map_iou_50(counts: Array, detections: Table) -> float:
+def voc_map_iou_50(counts: Array, detections: AnyArray) -> float:
     """PASCAL VOC 2010's mean average precision at IoU > 0.5 (siim-covid19-detection's rule)."""
     return _voc_map(counts, detections)
 
 
-def voc_map_iou_40(counts: Array, detections: Table) -> float:
+def voc_map_iou_40(counts: Array, detections: AnyArray) -> float:
     """PASCAL VOC 2010's mean average precision at IoU > 0.4 (vinbigdata-chest-xray's rule)."""
     return _voc_map(counts, detections)
 

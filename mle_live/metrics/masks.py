@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Columns, Frame, Table
+from mle_live.metrics.metric import AnyArray, Array, Columns, Frame
 from mle_live.metrics.reading import refuse
 
 Runs = npt.NDArray[np.int64]
@@ -134,7 +134,7 @@ def mean_precision_iou_thresholds(true_areas: Array, areas_and_shared: Array) ->
     return float(np.where(union > 0, passed, 1.0).mean())
 
 
-def read_volumes(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Table, Table]:
+def read_volumes(truth: Frame, prediction: Frame, columns: Columns) -> tuple[AnyArray, AnyArray]:
     """One true and one predicted slice a row, for `dice_plus_3d_hausdorff`.
 
     The truth names `image_height` and `image_width`, and its ids read `CASE_DAY_slice_NUMBER`, with the class
@@ -161,7 +161,7 @@ def _scan_and_slice(row_id: str) -> tuple[str, int]:
     return scan, int(digits)
 
 
-def dice_plus_3d_hausdorff(places: Array, masks: Table) -> float:
+def dice_plus_3d_hausdorff(places: Array, masks: AnyArray) -> float:
     """0.4 × mean Dice + 0.6 × (1 - mean 3D Hausdorff distance) (uw-madison-gi-tract-image-segmentation).
 
     Rows whose masks are both empty are left out of both means. A scan's volume is the union of its classes'
@@ -184,7 +184,7 @@ def mean_filled_dice(true_areas: Array, areas_and_shared: Array) -> float:
     return float(_dice(true_areas, areas_and_shared, 0.0)[filled].mean()) if filled.any() else float("nan")
 
 
-def mean_hausdorff(places: Array, masks: Table) -> float:
+def mean_hausdorff(places: Array, masks: AnyArray) -> float:
     """Mean 3D Hausdorff distance of the scans in which either volume has voxels; NaN without one."""
     filled = places[:, 4] + masks[:, 2].astype(float) > 0
     distances = []
@@ -194,7 +194,7 @@ def mean_hausdorff(places: Array, masks: Table) -> float:
     return float(np.mean(distances)) if distances else float("nan")
 
 
-def _hausdorff(places: npt.NDArray[np.int64], expected: Table, predicted: Table) -> float:
+def _hausdorff(places: npt.NDArray[np.int64], expected: AnyArray, predicted: AnyArray) -> float:
     """Symmetric Hausdorff distance of two volumes; `places`: slice, height and width of each row."""
     slices, depth = np.unique(places[:, 0], return_inverse=True)
     shape = np.array([len(slices), places[0, 1], places[0, 2]], dtype=float)
@@ -209,7 +209,7 @@ def _hausdorff(places: npt.NDArray[np.int64], expected: Table, predicted: Table)
     return float(max(there, back) / np.sqrt(3))
 
 
-def _points(depth: npt.NDArray[np.int64], heights: npt.NDArray[np.int64], masks: Table) -> Array:
+def _points(depth: npt.NDArray[np.int64], heights: npt.NDArray[np.int64], masks: AnyArray) -> Array:
     """Voxels (slice, row, column) of a volume, each once."""
     found = [np.zeros((0, 3), dtype=np.int64)]
     for level, height, runs in zip(depth, heights, masks, strict=True):

@@ -15,11 +15,11 @@ from kaggle_runner.errors import ComindError
 
 Array = npt.NDArray[np.float64]
 """Shape (rows, columns); labels are held as whole numbers."""
-Table = npt.NDArray[Any]
+AnyArray = npt.NDArray[Any]
 """An `Array`, or an object array whose rows hold parsed texts; either can be indexed by rows."""
 Frame = pd.DataFrame
 Columns = Sequence[str]
-Reader = Callable[[Frame, Frame, Columns], tuple[Table, Table]]
+TableReader = Callable[[Frame, Frame, Columns], tuple[AnyArray, AnyArray]]
 Formula = Callable[[Any, Any], float]
 
 
@@ -51,7 +51,7 @@ class Metric:
     higher_is_better: bool
     perfect: float
     """The value that the truth itself gets."""
-    read: Reader
+    read: TableReader
     formula: Formula
     texts: bool = False
     """Predictions are texts (lists, spans, masks, boxes): never parsed as numbers; empty is a prediction."""
@@ -62,7 +62,7 @@ class Metric:
         """Raise InvalidPredictions when `prediction` cannot be scored; row order must be the truth's."""
         self.arrays(truth, prediction, target_columns)
 
-    def arrays(self, truth: Frame, prediction: Frame, target_columns: Columns) -> tuple[Table, Table]:
+    def arrays(self, truth: Frame, prediction: Frame, target_columns: Columns) -> tuple[AnyArray, AnyArray]:
         """Truth and prediction as checked tables, ready for `formula` (also on a selection of rows)."""
         if len(truth) == 0:
             raise ValueError("a score needs at least one row")

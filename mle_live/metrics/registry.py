@@ -13,7 +13,7 @@ from mle_live.metrics import boxes, boxes3d, distances, masks, regression, seque
 from mle_live.metrics import classification as classes
 from mle_live.metrics import probabilities as chances
 from mle_live.metrics import reading as read
-from mle_live.metrics.metric import Formula, Metric, Reader
+from mle_live.metrics.metric import Formula, Metric, TableReader
 
 HIGHER, LOWER = True, False
 
@@ -21,7 +21,7 @@ HIGHER, LOWER = True, False
 def _metric(
     title: str,
     higher: bool,
-    reader: Reader,
+    reader: TableReader,
     formula: Formula,
     *,
     texts: bool = False,
@@ -39,7 +39,7 @@ def _metric(
     )
 
 
-def _of_texts(title: str, higher: bool, reader: Reader, formula: Formula) -> Metric:
+def _of_texts(title: str, higher: bool, reader: TableReader, formula: Formula) -> Metric:
     return _metric(title, higher, reader, formula, texts=True)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from mle_live.metrics import texts
-from mle_live.metrics.metric import Array, Columns, Frame, Reader
+from mle_live.metrics.metric import Array, Columns, Frame, TableReader
 
 
 def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
@@ -106,7 +106,7 @@ def mean_f1_multilabel(true_counts: Array, predicted_counts_and_hits: Array) -> 
     return float(np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0).mean())
 
 
-def ranked_hits(places: int) -> Reader:
+def ranked_hits(places: int) -> TableReader:
     """A reader of ranked lists: true items of each row; average precision of its first `places` guesses."""
 
     def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mle_live.metrics.metric import Columns, Frame, Table
+from mle_live.metrics.metric import AnyArray, Columns, Frame
 from mle_live.metrics.reading import refuse
 
 Parsed = TypeVar("Parsed")
@@ -54,7 +54,7 @@ def parse_rows(texts: Sequence[str], parse: Callable[[str], Parsed], column: str
     return parsed
 
 
-def one_column(values: Sequence[Any]) -> Table:
+def one_column(values: Sequence[Any]) -> AnyArray:
     """An object array of shape (rows, 1) whose cells are the values themselves, lists included."""
     table = np.empty((len(values), 1), dtype=object)
     for row, value in enumerate(values):

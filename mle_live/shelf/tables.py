@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Rows = npt.NDArray[np.intp]
+from mle_live.metrics.intervals import Rows
 
 
 @dataclass(frozen=True, slots=True)

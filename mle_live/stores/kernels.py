@@ -15,12 +15,12 @@ from kaggle_runner.moments import stamp
 from kaggle_runner.rows import to_json
 from mle_live.stores.state import ServerState, User
 
-RunStatus = Literal[
+WorkerStatus = Literal[
     "QUEUED", "RUNNING", "COMPLETE", "ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED", "NEW_SCRIPT"
 ]
 """Kaggle's names. NEW_SCRIPT is a version that was saved without a run."""
 
-ENDED: frozenset[RunStatus] = frozenset({"COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED", "NEW_SCRIPT"})
+ENDED: frozenset[WorkerStatus] = frozenset({"COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED", "NEW_SCRIPT"})
 RESTARTED = "The server was restarted while the kernel ran. Push it again."
 
 _SCHEMA = """
@@ -92,7 +92,7 @@ class KernelVersion:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    status: RunStatus
+    status: WorkerStatus
     failure: str
     settings: KernelSettings
 
@@ -136,7 +136,7 @@ class KernelStore:
         when another kernel of the owner has the slug.
         """
         values = (kernel.slug, kernel.title, kernel.is_private)
-        status: RunStatus = "QUEUED" if run else "NEW_SCRIPT"
+        status: WorkerStatus = "QUEUED" if run else "NEW_SCRIPT"
         try:
             with self._state.transaction() as database:
                 if kernel.id:
@@ -212,13 +212,13 @@ class KernelStore:
         )
         return bool(rows)
 
-    def ended(self, session: int, moment: datetime, status: RunStatus, failure: str = "") -> None:
+    def ended(self, session: int, moment: datetime, status: WorkerStatus, failure: str = "") -> None:
         self._state.run(
             "UPDATE kernel_versions SET status = ?, failure = ?, ended_at = ? WHERE session = ?",
             (status, failure, stamp(moment), session),
         )
 
-    def cancel(self, session: int, moment: datetime) -> RunStatus | None:
+    def cancel(self, session: int, moment: datetime) -> WorkerStatus | None:
         """Ask a run to stop: a queued one is cancelled at once. Its new status; None when it has ended."""
         with self._state.transaction() as database:
             cancelled = database.execute(

@@ -17,8 +17,8 @@ from mle_live.competitions.community import Comment, Community, PublishedKernel,
 from mle_live.stores.state import ServerState, User
 
 Item = TypeVar("Item", PublishedKernel, Comment)
-Kind = Literal["topic", "message", "kernel", "dataset"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+PostKind = Literal["topic", "message", "kernel", "dataset"]
+KINDS: tuple[PostKind, ...] = get_args(PostKind)
 
 FIRST_ID = 2_000_000_000
 """Above every id of a recorded topic or message."""
@@ -70,14 +70,14 @@ class PostStore:
             assert number is not None
             return FIRST_ID + number
 
-    def vote(self, user: User, kind: Kind, ref: str, now: datetime) -> None:
+    def vote(self, user: User, kind: PostKind, ref: str, now: datetime) -> None:
         """One vote a user; a second one changes nothing."""
         self._state.run("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?)", (kind, ref, user.id, stamp(now)))
 
-    def take_back(self, user: User, kind: Kind, ref: str) -> None:
+    def take_back(self, user: User, kind: PostKind, ref: str) -> None:
         self._state.run("DELETE FROM votes WHERE kind = ? AND ref = ? AND user_id = ?", (kind, ref, user.id))
 
-    def votes(self, kind: Kind, moment: datetime) -> Mapping[str, int]:
+    def votes(self, kind: PostKind, moment: datetime) -> Mapping[str, int]:
         """Votes that users of this server had given until `moment`, by reference."""
         rows = self._state.run(
             "SELECT ref, count(*) AS n FROM votes WHERE kind = ? AND created_at <= ? GROUP BY ref",
@@ -85,7 +85,7 @@ class PostStore:
         )
         return Counter({row["ref"]: row["n"] for row in rows})
 
-    def voted(self, user: User, kind: Kind) -> set[str]:
+    def voted(self, user: User, kind: PostKind) -> set[str]:
         """What the user has voted for."""
         rows = self._state.run("SELECT ref FROM votes WHERE kind = ? AND user_id = ?", (kind, user.id))
         return {row["ref"] for row in rows}

@@ -8,13 +8,13 @@ import pytest
 
 from kaggle_runner.account import AccountBook
 from kaggle_runner.errors import Unusable
-from kaggle_runner.rows import Column
+from kaggle_runner.rows import Field
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     with AccountBook(tmp_path / "kaggle.sqlite", "alice@here") as book:
-        book.require("notes", [Column("text")], ("account", "text"))
+        book.require("notes", [Field("text")], ("account", "text"))
         write(book, "kept")
     return tmp_path / "kaggle.sqlite"
 

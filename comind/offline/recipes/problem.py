@@ -17,7 +17,7 @@ from comind.offline.prompts import (
     read_packages,
 )
 
-Kind = Literal["classes", "flags", "numbers"]
+TargetKind = Literal["classes", "flags", "numbers"]
 """classes: one column of labels. flags: several 0/1 columns. numbers: one or more real columns."""
 
 _LABEL_METRICS = frozenset(
@@ -70,7 +70,7 @@ class Problem:
         )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TargetKind:
         name, task = self.metric.name, self.data.task
         if name in _NUMBER_METRICS or name == "quadratic_weighted_kappa" or task == "ordinal":
             return "numbers"

@@ -20,7 +20,7 @@ import pytest
 
 from comind.config import Settings
 from comind_tui.cli import main
-from comind_tui.commands.ranks import Lines
+from comind_tui.commands.ranks import RankPrinter
 from comind_tui.core.ranks import ranks_of_run, slug_of
 from comind_tui.text.ranks import (
     deadline_text,
@@ -214,7 +214,7 @@ def test_lines_of_trouble_go_to_stderr_with_the_age_of_what_is_known(
 ) -> None:
     teams = table({"Alice": 1.0})
     look = assess(asked(teams), rows_of(teams))
-    lines = Lines(lambda one: f"rank {one.own and one.own.rank}", fresh=60, clock=HandClock(NOON))
+    lines = RankPrinter(lambda one: f"rank {one.own and one.own.rank}", fresh=60, clock=HandClock(NOON))
     away = KaggleError("no connection", status=0)
     lines.show(View(look=look))
     lines.show(View(look=look, trouble=away))
