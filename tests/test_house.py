@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,28 @@ def test_a_name_that_leads_nowhere_is_found() -> None:
     assert not is_there("comind.engine.nowhere")
 
 
-MOST_MODULES, MOST_LINES, MOST_FUNCTION_LINES, MOST_SHARED_NAMES = 20, 400, 60, 10
+def drawn_rooms() -> dict[str, str]:
+    """The lines of the drawing about each package."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawing = next(block for block in page.split("```") if block.strip().startswith("comind_tui  "))
+    parts = re.split(rf"^({'|'.join(PACKAGES)})\b", drawing, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_room_of_the_contracts_is_in_the_drawing() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    drawn = drawn_rooms()
+    missing = [
+        f"{package}/{room}"
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        for package in contract.get("containers", ())
+        for room in re.findall(r"\w+", " ".join(contract["layers"]))
+        if not re.search(rf"\b{room}\b", drawn[package])
+    ]
+    assert set(drawn) == set(PACKAGES) and missing == []
+
+
+MOST_MODULES, MOST_LINES, MOST_FUNCTION_LINES, MOST_SHARED_NAMES, MOST_REPEATED_RUNS = 20, 400, 60, 1, 3
 
 
 def test_no_folder_holds_more_modules_than_one_finds_one_s_way_in() -> None:
@@ -81,11 +103,48 @@ def test_no_file_and_no_function_is_too_long_to_read() -> None:
     assert {name: count for name, count in functions.items() if count > MOST_FUNCTION_LINES} == {}
 
 
+def named_types(file: Path) -> Iterator[str]:
+    """The classes of a module, private ones too, and its names for types."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp | ast.Name):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            yield from (name for name in names if re.fullmatch(r"_?[A-Z]\w*[a-z]\w*", name))
+
+
 def test_a_class_name_stands_for_one_thing() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for file in sources(*PACKAGES):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].append(str(file.relative_to(ROOT)))
+        for name in named_types(file):
+            places[name].append(str(file.relative_to(ROOT)))
     shared = {name: files for name, files in places.items() if len(files) > 1}
     assert len(shared) <= MOST_SHARED_NAMES, shared
+
+
+RUN = 6
+"""Lines that two files share by copying; fewer look alike by chance."""
+
+
+def lines_that_say_something(file: Path) -> list[tuple[int, str]]:
+    """Number and text of each; blank lines, comments and imports are left out."""
+    text = file.read_text(encoding="utf-8")
+    imports = {
+        number
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    stripped = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [(n, line) for n, line in stripped if line and not line.startswith("#") and n not in imports]
+
+
+def test_what_is_said_is_said_once() -> None:
+    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for file in sources(*PACKAGES):
+        lines = lines_that_say_something(file)
+        for first in range(len(lines) - RUN + 1):
+            run = tuple(line for _, line in lines[first : first + RUN])
+            places[run].append(f"{file.relative_to(ROOT)}:{lines[first][0]}")
+    repeated = [files for files in places.values() if len(files) > 1]
+    assert len(repeated) <= MOST_REPEATED_RUNS, repeated

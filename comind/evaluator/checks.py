@@ -16,6 +16,7 @@ from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
+from kaggle_runner.score import best_first
 from mle_live.competitions.tables import read_text
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ def _truth_perfect(answer: ScriptAnswer, truth: float) -> str:
 
 
 def _worse(value: float, truth: float, higher: bool) -> bool:
-    return value < truth if higher else value > truth
+    return best_first(value, higher) > best_first(truth, higher)
 
 
 def _sample_worse(answer: ScriptAnswer, truth: float, higher: bool) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from kaggle_runner.kaggle.records import BoardTeam
 from kaggle_runner.ranks.medals import MEDALS, medal_positions
 from kaggle_runner.ranks.records import Climb, Group, Movement, Moves, Point, Row, Zone
+from kaggle_runner.score import best_first
 
 NEIGHBOURS = 4
 """Teams shown above and below the own place."""
@@ -135,4 +136,4 @@ def _climbs(old: Mapping[int, Row], now: Sequence[Row], higher_is_better: bool |
 def _better(now: float | None, before: float | None, higher_is_better: bool | None) -> bool:
     if now is None or before is None or higher_is_better is None:
         return now != before
-    return now > before if higher_is_better else now < before
+    return best_first(now, higher_is_better) < best_first(before, higher_is_better)
