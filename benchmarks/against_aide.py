@@ -36,7 +36,7 @@ from kaggle_runner.errors import ComindError
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.competition import HostedCompetition, load_competition
 from mle_live.competitions.grading import InvalidSubmission, grade_file
-from mle_live.shelf import prepare
+from mle_live.shelf.preparation import prepare
 
 PLACES = {"easy": 5, "medium": 3, "hard": 1}
 """Which public kernel's score is the target."""

@@ -32,7 +32,7 @@ from comind.community.upstream import mle_live_root
 from mle_live.competitions.competition import load_competition
 from mle_live.server import build_server, listen
 from mle_live.service import Service
-from mle_live.shelf import prepare
+from mle_live.shelf.preparation import prepare
 
 SLUG = "census-income"
 API = "api/v1/competitions.CompetitionApiService"

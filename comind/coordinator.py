@@ -17,7 +17,7 @@ from pathlib import Path
 from comind.agents.coder import CodingAgent
 from comind.agents.executor import Executor
 from comind.agents.scripter import ScriptAgent, hints_from, prepare_view, script_drafts
-from comind.agents.work import AgentAtWork
+from comind.agents.work import AgentAtWork, Assignment
 from comind.agents.workshop import Workshop
 from comind.analysis.ranking import select_best
 from comind.community.publication import publish
@@ -161,19 +161,14 @@ class Coordinator:
         return min(seconds, limit - used)
 
     def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
-        resources = self._resources(draft)
+        given = Assignment(self._shop, agent, draft, seconds, self._resources(draft))
         if self._config.coding == "notebook":
-            return CodingAgent(
-                self._shop, agent, draft, seconds=seconds, resources=resources, executor=self._executor
-            )
+            return CodingAgent(given, self._executor)
         base = next((one for one in self._known.board() if one.evaluation.agent == draft.parent), None)
         discussions = self._store.all(Discussion, order="votes DESC")
         titles = [one.title for one in self._store.all(Kernel, "origin = 'upstream'", order="votes DESC")]
         hints = hints_from(discussions, titles, self._config.context_tokens // 8)
-        return ScriptAgent(
-            self._shop, agent, draft, seconds=seconds, resources=resources,
-            start=base.score if base else None, hints=hints,
-        )  # fmt: skip
+        return ScriptAgent(given, start=base.score if base else None, hints=hints)
 
     def _resources(self, draft: Draft) -> dict[str, Path]:
         paths = {dataset.id.split("/")[-1]: dataset.path for dataset in self._store.all(Dataset)}

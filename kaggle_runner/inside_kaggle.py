@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_runner.errors import MachineError
+from kaggle_runner.machine import stat_fields
 
 MARK = "COMIND_INSIDE_KAGGLE"
 """Set to 1 by the notebooks that `export` writes: this container is a session's and is thrown away."""
@@ -82,8 +83,8 @@ def seconds_left(environment: Mapping[str, str], *, age: float | None = None) ->
 
 
 def _age() -> float:
-    """Seconds since the container's first process began (clock ticks since boot, in /proc/1/stat)."""
-    ticks = float(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19])
+    """Seconds since the container's first process began (clock ticks since boot, in its stat)."""
+    ticks = float(stat_fields(1)[19])
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 
 

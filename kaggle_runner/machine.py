@@ -126,3 +126,14 @@ def _first_words(path: str) -> list[str]:
 
 def _gib(count: int) -> str:
     return f"{count / 2**30:.0f} GiB"
+
+
+def stat_fields(pid: int) -> list[str]:
+    """What /proc/PID/stat says after the name: the state, the parent, … (proc(5), from field 3 on).
+
+    Empty where the process is gone or the system does not tell.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -51,6 +51,13 @@ def written(value: float, places: int | None = None) -> str:
     return f"{value:.4e}" if places < 0 else f"{value:.{places}f}"
 
 
+def finite(value: float | None, digits: int | None = None) -> float | None:
+    """What JSON can hold of a value, rounded to so many digits; None for NaN and infinity."""
+    if value is None or not math.isfinite(value):
+        return None
+    return value if digits is None else round(value, digits)
+
+
 def best_first(value: float | None, higher_is_better: bool) -> float:
     """Key for `sorted`: the best value first, NaN and None last.
 

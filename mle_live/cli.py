@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from mle_live.shelf import prepare
+    from mle_live.shelf.preparation import prepare
 
     for slug in arguments.slugs:
         prepare(slug, arguments.root, progress=say)
@@ -79,7 +79,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 def _competitions(arguments: argparse.Namespace) -> int:
     from mle_live.competitions.competition import load_competition, prepared_slugs
-    from mle_live.shelf import list_shelf
+    from mle_live.shelf.entry import list_shelf
 
     prepared = prepared_slugs(arguments.root)
     shelf = list_shelf()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mle_live.shelf import prepare
+from mle_live.shelf.preparation import prepare
 from tests.tiny_kaggle import RunningServer, tiny_server
 
 # Numerical libraries that are given all cores by several tests at once spin more than they work.

@@ -7,16 +7,12 @@ once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from comind.agents.conversation import Conversation
 from comind.agents.executor import Executor, Predicted
-from comind.agents.work import AgentAtWork
-from comind.agents.workshop import Workshop
+from comind.agents.work import AgentAtWork, Assignment
 from comind.llm.client import CallKey
-from comind.llm.formats import MalformedReply
 from comind.llm.question import ask_parsed
 from comind.roles.briefing import draft_text, files_text, limits_text
 from comind.roles.coder import (
@@ -27,13 +23,11 @@ from comind.roles.coder import (
     report_without_marks,
     short_report,
 )
-from comind.state.records import Agent, Cell, Draft, Evaluation
+from comind.state.records import Cell, Evaluation
 from kaggle_runner.notebook.session import CellLimits, CellResult, NotebookSession
 
 REPLAY_CELL_SECONDS = 60.0
 REPLAY_TOTAL_SECONDS = 600.0
-LOST_TURNS = 3
-"""Turns in a row without a readable reply after which an agent gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,48 +42,33 @@ class Step:
 class CodingAgent(AgentAtWork):
     """Implements one draft, a goal and a cell a turn."""
 
-    def __init__(
-        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path],
-        executor: Executor,
-    ) -> None:  # fmt: skip
-        super().__init__(shop, agent, draft, seconds=seconds, resources=resources, executor=executor)
+    def __init__(self, given: Assignment, executor: Executor) -> None:
+        super().__init__(given, executor)
         self._steps: list[Step] = []
         self._session_note = ""
         self._talk = self._opening()
 
     async def _work(self) -> str:
-        lost = 0
-        for step in range(1, self.agent.max_steps + 1):
-            await self._shop.control.wait_while_paused()
-            reason = self._bench.must_stop()
-            if reason:
-                return reason
-            self._bench.update(status="thinking", step=step)
-            try:
-                turn = await self._think(step)
-            except MalformedReply as error:
-                lost += 1
-                if lost == LOST_TURNS:
-                    raise
-                self._bench.event("turn_lost", f"step {step} was lost: {error.message}")
-                continue
-            lost = 0
-            if not turn.code.strip():
-                self._bench.update(step=step - 1)
-                return ""
-            cell = await self._run_cell(step, turn.goal, turn.code)
-            evaluation, predicted = None, Predicted(None)
-            if turn.submits:
-                names = (turn.validation_submission, turn.submission)
-                evaluation, predicted = await self._grade(cell, names)
-            self._steps.append(Step(turn, cell, evaluation))
-            self._write_notebook()
-            best = self._best.score("feedback") if self._best else None
-            self._talk.observed(
-                cell, evaluation, best, self._limits(step + 1),
-                fault=turn.fault or predicted.fault, kernel=predicted.kernel,
-            )  # fmt: skip
-        return ""
+        return await self._take_turns(self._think, self._act)
+
+    async def _act(self, step: int, turn: Turn) -> bool:
+        """Run the turn's cell and observe what came of it. False where it has none: the work is done."""
+        if not turn.code.strip():
+            self._bench.update(step=step - 1)
+            return False
+        cell = await self._run_cell(step, turn.goal, turn.code)
+        evaluation, predicted = None, Predicted(None)
+        if turn.submits:
+            names = (turn.validation_submission, turn.submission)
+            evaluation, predicted = await self._grade(cell, names)
+        self._steps.append(Step(turn, cell, evaluation))
+        self._write_notebook()
+        best = self._best.score("feedback") if self._best else None
+        self._talk.observed(
+            cell, evaluation, best, self._limits(step + 1),
+            fault=turn.fault or predicted.fault, kernel=predicted.kernel,
+        )  # fmt: skip
+        return True
 
     async def _think(self, step: int) -> Turn:
         key = CallKey(self.agent.id, step, "turn")

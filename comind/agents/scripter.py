@@ -9,25 +9,24 @@ on code that works. The effect of every change is measured, and told to the next
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from comind.agents.conversation import plain_name
 from comind.agents.executor import LocalExecutor, Predicted
-from comind.agents.work import AgentAtWork
+from comind.agents.work import AgentAtWork, Assignment
 from comind.agents.workshop import Workbench, Workshop
 from comind.analysis.ranking import best_of_each_agent, standings
 from comind.evaluator.evaluator import most_bytes
 from comind.evaluator.view import TEST_FILE, VALIDATION_FILE, build_view, divide
 from comind.llm.client import CallKey
-from comind.llm.formats import MalformedReply
 from comind.llm.tokens import estimate_tokens
 from comind.roles.briefing import limits_text
 from comind.roles.coder import SolutionReport
 from comind.roles.edits import example_edit
-from comind.roles.prompts import quote, shortened
+from comind.roles.prompts import fitted, quote
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.state.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
 from kaggle_runner.files import UnsafeFile, safe_copy
@@ -46,8 +45,6 @@ DIRECTIONS = (
 )
 MENDING_TRIES = 2
 """Failures in a row of which the next turn is asked to mend the last; then it is asked for something else."""
-LOST_TURNS = 4
-"""Turns in a row without a readable reply after which an agent gives up."""
 _TRIED_SHOWN = 12
 _ERROR_CHARACTERS = 900
 _HINT_CHARACTERS = 280
@@ -93,11 +90,8 @@ class ScriptAtWork(AgentAtWork):
 
     model_watches = False
 
-    def __init__(
-        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path]
-    ) -> None:
-        here = ViewExecutor(shop.slug, shop.folder.view)
-        super().__init__(shop, agent, draft, seconds=seconds, resources=resources, executor=here)
+    def __init__(self, given: Assignment) -> None:
+        super().__init__(given, ViewExecutor(given.shop.slug, given.shop.folder.view))
 
     async def _try(self, step: int, goal: str, script: str) -> tuple[Cell, Evaluation | None]:
         """Run the script in a fresh kernel and have its submission graded; None where it left none."""
@@ -129,43 +123,27 @@ class Tried:
 class ScriptAgent(ScriptAtWork):
     """Improves `draft.code`, which scored `start` on the feedback rows (None: it was never run here)."""
 
-    def __init__(
-        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path],
-        start: Score | None, hints: str,
-    ) -> None:  # fmt: skip
-        super().__init__(shop, agent, draft, seconds=seconds, resources=resources)
-        self._script = draft.code
+    lost_turns = 4
+
+    def __init__(self, given: Assignment, *, start: Score | None, hints: str) -> None:
+        super().__init__(given)
+        self._script = given.draft.code
         self._score = start
         self._hints = hints
         self._tried: list[Tried] = []
         self._known: set[str] = set()
-        self._lost = ""
 
     async def _work(self) -> str:
-        lost = 0
-        for step in range(1, self.agent.max_steps + 1):
-            await self._shop.control.wait_while_paused()
-            if reason := self._bench.must_stop():
-                return reason
-            self._bench.update(status="thinking", step=step)
-            key = CallKey(self.agent.id, step, "change")
-            try:
-                change = await propose_change(
-                    self._shop.desk, key, self._question(step), script=self._script,
-                    failed=self._broken.cell.code if self._broken else "", tried=self._known,
-                )  # fmt: skip
-            except MalformedReply as error:
-                lost += 1
-                if lost == LOST_TURNS:
-                    raise
-                self._lost = error.message
-                self._bench.event("turn_lost", f"step {step} was lost: {error.message}")
-                continue
-            lost, self._lost = 0, ""
-            await self._attempt(step, change)
-        return ""
+        return await self._take_turns(self._think, self._attempt)
 
-    async def _attempt(self, step: int, change: Change) -> None:
+    async def _think(self, step: int) -> Change:
+        key = CallKey(self.agent.id, step, "change")
+        return await propose_change(
+            self._shop.desk, key, self._question(step), script=self._script,
+            failed=self._broken.cell.code if self._broken else "", tried=self._known,
+        )  # fmt: skip
+
+    async def _attempt(self, step: int, change: Change) -> bool:
         """Run the change; keep its script when it is better, and remember what came of it."""
         self._known.add(meaning(change.script))
         cell, evaluation = await self._try(step, change.goal, change.script)
@@ -176,6 +154,7 @@ class ScriptAgent(ScriptAtWork):
         if score is not None and better(score, self._score):
             self._script, self._score = change.script, score
         self._write_notebook()
+        return True
 
     def _remember(self, step: int, goal: str, verdict: str) -> None:
         """Each change joins the run's idea memory, with what it did."""
@@ -197,7 +176,7 @@ class ScriptAgent(ScriptAtWork):
         scored = f"score on the feedback rows: {self._score}" if self._score else "it was not scored yet"
         root = f"/kaggle/input/{self._bench.data_name}"
         return {
-            "competition": shortened(brief.competition, room // 10),
+            "competition": fitted(brief.competition, room // 10),
             "metric": brief.metric,
             "machine": brief.machine,
             "files": f"competition folder: {root}\nworking folder: /kaggle/working",
@@ -268,7 +247,7 @@ def _verdict(score: Score | None, best: Score | None, cell: Cell, evaluation: Ev
             return f"not valid ({evaluation.code})"
         if cell.status == "ok":
             return f"it wrote no {SUBMISSION}"
-        return f"{cell.status} {re.sub(r'[^A-Za-z0-9_.]', '', cell.error_name)[:60]}".strip()
+        return f"{cell.status} {plain_name(cell.error_name)}".strip()
     if best is None:
         return f"{score}, the first score"
     if better_beyond_noise(score, best):

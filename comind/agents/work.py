@@ -11,10 +11,10 @@ evaluations come from the store.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from comind.agents.executor import Executor, Predicted
 from comind.agents.workshop import Workbench, Workshop
@@ -29,6 +29,19 @@ from kaggle_runner.score import better
 
 KILLS_OF_A_CELL = 2
 """A cell that was running when the engine was killed is run again until it was killed so often."""
+Asked = TypeVar("Asked")
+
+
+class Assignment(NamedTuple):
+    """What an agent is given to work on."""
+
+    shop: Workshop
+    agent: Agent
+    draft: Draft
+    seconds: float
+    """Its share of the run's time."""
+    resources: Mapping[str, Path]
+    """Datasets by name."""
 
 
 class AgentAtWork(ABC):
@@ -36,28 +49,28 @@ class AgentAtWork(ABC):
 
     model_watches = True
     """Whether the monitor may ask the model about a running cell, beside its rules."""
+    lost_turns = 3
+    """In a row, without a readable reply; then it gives up."""
 
-    def __init__(
-        self, shop: Workshop, agent: Agent, draft: Draft, *, seconds: float, resources: Mapping[str, Path],
-        executor: Executor,
-    ) -> None:  # fmt: skip
-        """`seconds` is this agent's share of the run's time; `resources` are datasets by name."""
-        self._shop = shop
-        self._draft = draft
+    def __init__(self, given: Assignment, executor: Executor) -> None:
+        self._shop = given.shop
+        self._draft = given.draft
         self._executor = executor
         self._bench = Workbench(
-            shop,
-            agent,
-            seconds=seconds,
+            given.shop,
+            given.agent,
+            seconds=given.seconds,
             data_name=executor.data_name,
             data=executor.data,
-            datasets={executor.dataset_name(name): folder for name, folder in resources.items()},
+            datasets={executor.dataset_name(name): folder for name, folder in given.resources.items()},
             model_watches=self.model_watches,
         )
         self._cells: list[Cell] = []
         self._evaluations: list[Evaluation] = []
         self._best: Evaluation | None = None
         self._outputs: dict[int, list[dict[str, Any]]] = {}
+        self._lost = ""
+        """What was wrong with the last reply, where it could not be read."""
         self._session: NotebookSession | None = None
 
     @property
@@ -95,6 +108,33 @@ class AgentAtWork(ABC):
     @abstractmethod
     async def _work(self) -> str:
         """The turns. Returns why they ended early, or nothing."""
+
+    async def _take_turns(
+        self, think: Callable[[int], Awaitable[Asked]], act: Callable[[int, Asked], Awaitable[bool]]
+    ) -> str:
+        """A turn a step, until `act` returns False. Returns why they ended early, or nothing.
+
+        A step whose reply cannot be read is lost; the last MalformedReply of `lost_turns` in a row is raised.
+        """
+        lost = 0
+        for step in range(1, self.agent.max_steps + 1):
+            await self._shop.control.wait_while_paused()
+            if reason := self._bench.must_stop():
+                return reason
+            self._bench.update(status="thinking", step=step)
+            try:
+                asked = await think(step)
+            except MalformedReply as error:
+                lost += 1
+                if lost == self.lost_turns:
+                    raise
+                self._lost = error.message
+                self._bench.event("turn_lost", f"step {step} was lost: {error.message}")
+                continue
+            lost, self._lost = 0, ""
+            if not await act(step, asked):
+                break
+        return ""
 
     @abstractmethod
     async def _written_report(self, evaluations: str) -> SolutionReport:

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
 from kaggle_runner.score import Score, sort_key
-
-BASELINE = "baseline"
-"""Id of the evaluation of the sample submission; it is nobody's entry."""
 
 Part = Literal["feedback", "selection"]
 

@@ -123,7 +123,7 @@ async def open_upstream(
     `tell` is given a line for each step of a preparation, on the event loop.
     """
     from mle_live.process import MleLiveProcess
-    from mle_live.shelf import prepare
+    from mle_live.shelf.preparation import prepare
 
     # Where it goes was settled when the run was made; a variable set since must not lead a resumed run away.
     environment = {name: value for name, value in os.environ.items() if name != URL_VARIABLE}

@@ -20,7 +20,7 @@ from comind.evaluator.messages import failure_message, known_code, public_ids, s
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Case, ScriptAnswer, run_grader, run_split
 from comind.evaluator.trials import write_trials
-from comind.state.grades import PartGrade, score_from
+from comind.state.grades import BASELINE, PartGrade, score_from
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import EvaluatorRejected, MachineError, Unusable
@@ -116,21 +116,21 @@ class Evaluator:
             shutil.rmtree(staging, ignore_errors=True)
 
     def _place(self, script: Path, public: Path, private: Path) -> None:
-        self._private_folder()
+        self._make_private()
         shutil.rmtree(self.folder.public, ignore_errors=True)
         self.folder.public.parent.mkdir(parents=True, exist_ok=True)
         (script / "split_dataset.py").replace(self.folder.private / "split_dataset.py")
         (private / "validation.csv").replace(self.labels)
         public.replace(self.folder.public)
 
-    def _private_folder(self) -> Path:
+    def _make_private(self) -> Path:
         self.folder.private.mkdir(parents=True, exist_ok=True)
         self.folder.private.chmod(0o700)
         return self.folder.private
 
     def install(self, evaluate_source: str) -> None:
         """Put an evaluate.py in place: `score(truth, submission)` and `HIGHER_IS_BETTER`."""
-        write_whole(self._private_folder() / "evaluate.py", evaluate_source, durable=True)
+        write_whole(self._make_private() / "evaluate.py", evaluate_source, durable=True)
 
     async def check(self) -> tuple[Check, ...]:
         """Every check of split and metric; EvaluatorRejected names those that failed, for their author."""
@@ -183,14 +183,14 @@ class Evaluator:
     async def baseline(self) -> Evaluation:
         """The sample submission, graded like any agent's files."""
         started = self._clock.monotonic()
-        place = self.folder.evaluation("baseline")
+        place = self.folder.evaluation(BASELINE)
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.folder.public / "sample_validation_submission.csv", place / _VALIDATION)
         shutil.copyfile(self.folder.public / "sample_submission.csv", place / _TEST)
         verdict = await self._verdict(place)
         seconds = self._clock.monotonic() - started
         return self._record(
-            "baseline", verdict, agent="", round=0, step=0, digest=_digest(place), seconds=seconds
+            BASELINE, verdict, agent="", round=0, step=0, digest=_digest(place), seconds=seconds
         )
 
     def _take(

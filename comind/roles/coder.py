@@ -66,8 +66,7 @@ def parse_turn(text: str) -> Turn:
     fault = check_python(code) if code.strip() else ""
     if fault:
         raise MalformedReply(f"The cell is not valid Python: {fault}")
-    goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()[:LONGEST_GOAL]
-    goal = goal or ("finished" if not code.strip() else "(no goal stated)")
+    goal = stated_goal(text, "(no goal stated)" if code.strip() else "finished")
     try:
         validation, test = _file(text, "validation_submission"), _file(text, "submission")
     except MalformedReply as error:
@@ -76,6 +75,11 @@ def parse_turn(text: str) -> Turn:
         fault = "only one prediction file was named. Name both in the turn that writes them, or None twice."
         return Turn(goal, code, "", "", fault, text)
     return Turn(goal, code, validation, test, "", text)
+
+
+def stated_goal(text: str, otherwise: str = "(no goal stated)") -> str:
+    """On one line, of at most LONGEST_GOAL characters."""
+    return re.sub(r"\s+", " ", tag(text, "goal") or "").strip()[:LONGEST_GOAL] or otherwise
 
 
 def parse_report(text: str) -> SolutionReport:

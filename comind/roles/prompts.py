@@ -87,7 +87,7 @@ class Prompts:
         room = most - estimate_prompt_tokens(self._written(role, part, bare)) - len(texts)
 
         def fits(longest: int) -> bool:
-            return sum(estimate_tokens(shortened(one, longest)) for one in texts) <= room
+            return sum(estimate_tokens(fitted(one, longest)) for one in texts) <= room
 
         low = high = _LEAST_CHARACTERS
         while fits(high):
@@ -120,7 +120,7 @@ class Prompts:
 
 
 def _cut(values: Mapping[str, Any], longest: int) -> dict[str, Any]:
-    return {name: shortened(one, longest) if isinstance(one, str) else one for name, one in values.items()}
+    return {name: fitted(one, longest) if isinstance(one, str) else one for name, one in values.items()}
 
 
 def quote(text: str, limit: int) -> str:
@@ -129,7 +129,7 @@ def quote(text: str, limit: int) -> str:
     return clip(text, limit, front=limit * 2 // 3)
 
 
-def shortened(text: str, characters: int) -> str:
+def fitted(text: str, characters: int) -> str:
     """A prompt's value in at most about so many characters. Quoted blocks within it stay closed.
 
     Text without blocks keeps both ends; lists of blocks are in order of importance and keep their beginning.

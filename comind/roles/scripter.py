@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from comind.llm.client import CallKey
-from comind.llm.formats import MalformedReply, check_python, tag
+from comind.llm.formats import MalformedReply, check_python
 from comind.llm.question import ask_parsed
-from comind.roles.coder import LONGEST_GOAL, parse_turn
+from comind.roles.coder import parse_turn, stated_goal
 from comind.roles.desk import Desk
 from comind.roles.edits import Edit, apply_edits, parse_edits
 from comind.roles.imports import with_missing_imports
@@ -58,7 +58,7 @@ def parse_change(text: str, script: str, failed: str = "", tried: Collection[str
     """
     edits = parse_edits(text) if script else []
     if edits:
-        goal = re.sub(r"\s+", " ", tag(text, "goal") or "").strip()[:LONGEST_GOAL] or "(no goal stated)"
+        goal = stated_goal(text)
         changed = _edited(script, failed, edits)
         if fault := check_python(changed):
             raise MalformedReply(f"With this change the script is not valid Python: {fault}")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from comind.agents.scripter import AS_IT_IS, SUBMISSION, ScriptAtWork, prepare_view
+from comind.agents.work import Assignment
 from comind.agents.workshop import Workshop
 from comind.community.publication import publish_outputs
 from comind.roles.coder import SolutionReport
@@ -80,7 +81,7 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
     if shop.control.stop_reason():
         return kernel
     agent, draft = _records(shop, kernel)
-    work = VerifiedRun(shop, agent, draft, seconds=seconds, resources=_read_by(shop, kernel))
+    work = VerifiedRun(Assignment(shop, agent, draft, seconds, _read_by(shop, kernel)))
     try:
         agent = agent if agent.finished_at else await work.run()
     except ComindError as error:

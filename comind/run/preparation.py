@@ -27,6 +27,7 @@ from comind.llm.tokens import estimate_tokens
 from comind.roles import evaluator as evaluator_role
 from comind.roles.briefing import Room, competition_text, machine_text, metric_text
 from comind.roles.desk import Brief, Desk
+from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
 from comind.state.store import Store
@@ -134,7 +135,7 @@ async def prepare_evaluation(
     if not marker.exists():
         await _split_and_check(evaluator, profile, brief, store, desk, config)
         marker.touch()
-    baseline = store.get(Evaluation, "baseline")
+    baseline = store.get(Evaluation, BASELINE)
     if baseline is None:
         baseline = replace(await evaluator.baseline(), agent="")
         store.save(baseline)

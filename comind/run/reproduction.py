@@ -48,9 +48,7 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
             f"Run {folder.id} has no best/solution.py.",
             hint="It is written when a run ends with a valid submission.",
         )
-    mounts, name, is_script = _mounts(folder)
-    with (folder.public / "sample_validation_submission.csv").open(encoding="utf-8") as file:
-        id_column = next(csv.reader(file))[0]  # the evaluator lets it be nowhere else
+    mounts, name, is_script, id_column = _mounts(folder)
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)
         done = await run_script(
@@ -77,9 +75,9 @@ async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproducti
     return Reproduction(rows, difference, done.seconds)
 
 
-def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool]:
-    """What the solution's agent saw, the name under which it wrote its submission, and whether it is a whole
-    script, whose submission is to be divided."""
+def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool, str]:
+    """What the solution's agent saw, the name under which it wrote its submission, whether it is a whole
+    script, whose submission is to be divided, and the id column."""
     with reading(folder.database) as reader:
         run = reader.run()
         best = reader.get(Evaluation, run.best_evaluation) if run else None
@@ -96,7 +94,13 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool]:
         mounts[f"/kaggle/input/{split.name}"] = folder.public
     is_script = agent is not None and agent.style == "script"
     mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
-    return mounts, best.submission_name or "submission.csv", is_script
+    return mounts, best.submission_name or "submission.csv", is_script, run.id_column or _first_column(folder)
+
+
+def _first_column(folder: RunFolder) -> str:
+    """The id column of a run of 0.3 or older, which did not record it and let it be nowhere else."""
+    with (folder.public / "sample_validation_submission.csv").open(encoding="utf-8") as file:
+        return next(csv.reader(file))[0]
 
 
 def compare(old: Path, new: Path, id_column: str) -> tuple[int, float]:

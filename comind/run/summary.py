@@ -10,9 +10,10 @@ import math
 from typing import Any
 
 from comind.analysis.forecast import dollar_limit, forecast
-from comind.analysis.ranking import BASELINE, Standing, standings
+from comind.analysis.ranking import Standing, standings
 from comind.llm import ladder
 from comind.run.attribution import attribute
+from comind.state.grades import BASELINE
 from comind.state.reader import Reader
 from comind.state.records import (
     Agent,

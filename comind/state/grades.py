@@ -6,6 +6,9 @@ from typing import TypedDict
 
 from kaggle_runner.score import Score
 
+BASELINE = "baseline"
+"""Id of the evaluation of the sample submission; it is nobody's entry."""
+
 
 class PartGrade(TypedDict, total=False):
     """A grade on one part of the validation rows; empty where the files were not valid."""

@@ -11,10 +11,10 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from kaggle_runner.account import AccountBook
+from kaggle_runner.machine import stat_fields
 from kaggle_runner.moments import Clock, apart, stamp
 from kaggle_runner.rows import columns, from_row
 
@@ -124,7 +124,4 @@ def _is_alive(pid: int) -> bool:
 
 def _begun(pid: int) -> str:
     """When the process began, since pids are used again. Empty where the system does not tell."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return next(iter(stat_fields(pid)[19:]), "")

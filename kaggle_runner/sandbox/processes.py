@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaggle_runner.machine import stat_fields
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TMPFS = ("tmp", "dev", "dev/shm")
 
@@ -136,10 +138,7 @@ def _alive(pid: int) -> bool:
 
 def _state(pid: int) -> str:
     """The system's letter for it: T when it is stopped, Z when it ended and was not reaped, X when gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
+    return next(iter(stat_fields(pid)), "X")
 
 
 def _threads(pid: int) -> int:

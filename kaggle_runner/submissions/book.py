@@ -6,7 +6,6 @@ server's list says about submissions is merged into it; nothing is ever deleted.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from kaggle_runner.account import AccountBook
 from kaggle_runner.kaggle.records import Submission
 from kaggle_runner.moments import stamp
 from kaggle_runner.rows import columns, from_row, to_row
-from kaggle_runner.score import Score
+from kaggle_runner.score import Score, finite
 from kaggle_runner.submissions.records import TOKEN_DIGITS, Candidate, SentSubmission, State
 
 TABLE = "submissions"
@@ -166,15 +165,11 @@ def _with_word(row: SentSubmission, submission: Submission, now: datetime) -> Se
         row,
         state=state,
         ref=submission.ref,
-        public_score=_finite(submission.public_score),
-        private_score=_finite(submission.private_score),
+        public_score=finite(submission.public_score),
+        private_score=finite(submission.private_score),
         error=submission.error,
         settled_at=settled if state != "sent" else "",
     )
-
-
-def _finite(score: float | None) -> float | None:
-    return score if score is not None and math.isfinite(score) else None
 
 
 def _stranger(competition: str, submission: Submission, mark: tuple[str, str, str] | None) -> SentSubmission:

@@ -104,7 +104,7 @@ def load_competition(root: Path, slug: str) -> HostedCompetition:
 
 
 def _how_to_prepare(slug: str) -> str:
-    from mle_live.shelf import list_shelf
+    from mle_live.shelf.entry import list_shelf
 
     names = [entry.slug for entry in list_shelf()]
     if slug in names:

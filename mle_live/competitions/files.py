@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -51,10 +51,7 @@ def find_file(competition: HostedCompetition, name: str) -> CompetitionFile | No
 def archive(competition: HostedCompetition, cache: Path) -> Path:
     """A zip of all data files, made once for each state of the data and kept under `cache`."""
     files = data_files(competition)
-    mark = hashlib.sha256()
-    for file in files:
-        mark.update(f"{file.name}\0{file.size}\0{file.modified.timestamp()}\n".encode())
-    target = cache / f"{competition.slug}-{mark.hexdigest()[:16]}.zip"
+    target = cache / f"{competition.slug}-{state_mark(files)}.zip"
     with _zip_lock:
         if target.is_file():
             return target
@@ -72,6 +69,14 @@ def archive(competition: HostedCompetition, cache: Path) -> Path:
                 stored = file.path.suffix.lower() in _PACKED
                 packed.write(file.path, file.name, zipfile.ZIP_STORED if stored else None)
     return target
+
+
+def state_mark(files: Iterable[CompetitionFile]) -> str:
+    """16 hex digits that change with the files' names, sizes and times."""
+    mark = hashlib.sha256()
+    for file in files:
+        mark.update(f"{file.name}\0{file.size}\0{file.modified.timestamp()}\n".encode())
+    return mark.hexdigest()[:16]
 
 
 def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, Literal
 
 from kaggle_runner.moments import stamp
+from kaggle_runner.score import finite
 from mle_live.competitions.board import load_board
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import Grade, InvalidSubmission, grade_file, read_solution, read_table
@@ -45,7 +46,7 @@ def grade_report(
     place = placement(score, board, higher) if score is not None else None
     report = {
         "competition_id": competition.slug,
-        "score": _finite(score, _DIGITS),
+        "score": finite(score, _DIGITS),
         **_thresholds(board, higher),
         **_medals(place),
         "submission_exists": path.is_file() and (compat is None or path.suffix.lower() == ".csv"),
@@ -56,8 +57,8 @@ def grade_report(
         "grader": compat or "mle-live",
         "metric": competition.metric,
         "higher_is_better": higher,
-        "public_score": _finite(grade.public_score),
-        "private_score": _finite(score),
+        "public_score": finite(grade.public_score),
+        "private_score": finite(score),
         "public_rows": grade.public_rows,
         "private_rows": grade.private_rows,
         "board": competition.board,
@@ -118,9 +119,3 @@ def _medals(place: Placement | None) -> dict[str, bool]:
         **{f"{name}_medal": medal == name for name in ("gold", "silver", "bronze")},
         "above_median": place.above_median if place else False,
     }
-
-
-def _finite(score: float | None, digits: int | None = None) -> float | None:
-    if score is None or not math.isfinite(score):
-        return None
-    return score if digits is None else round(score, digits)

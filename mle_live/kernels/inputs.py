@@ -5,7 +5,6 @@ A kernel sees of a competition exactly what a download gives, and only what its 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from kaggle_runner.files import link_or_copy
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.competitions.files import CompetitionFile, data_files
+from mle_live.competitions.files import CompetitionFile, data_files, state_mark
 from mle_live.kernels.files import VersionFiles, remove
 from mle_live.stores.kernels import KernelSettings, KernelStore, KernelVersion, PushedKernel
 from mle_live.stores.state import User
@@ -83,10 +82,7 @@ class KernelInputs:
         served = data_files(competition)
         if _names_in(competition.data_dir.resolve()) == {file.name for file in served}:
             return competition.data_dir.resolve()
-        mark = hashlib.sha256()
-        for file in served:
-            mark.update(f"{file.name}\0{file.size}\0{file.modified.timestamp()}\n".encode())
-        target = self.cache / f"{competition.slug}-{mark.hexdigest()[:16]}"
+        target = self.cache / f"{competition.slug}-{state_mark(served)}"
         with self._lock:
             if not target.is_dir():
                 _link_all(served, target)

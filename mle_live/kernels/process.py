@@ -35,7 +35,7 @@ class RunEnd:
     notebook: dict[str, Any] | None = None
 
 
-async def run_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: BatchLimits) -> RunEnd:
+async def run_pushed_script(sandbox: Sandbox, source: Path, log: KernelLog, limits: BatchLimits) -> RunEnd:
     """Run a Python file as Kaggle does: from /kaggle/src, in /kaggle/working. Raises SandboxUnavailable.
 
     Call it from an event loop's long-lived thread. When cancelled, nothing of the script is left.

@@ -26,7 +26,7 @@ from kaggle_runner.sandbox.bubblewrap import gpu_mounts
 from kaggle_runner.sandbox.sandbox import Sandbox
 from mle_live.kernels.files import KernelLog, VersionFiles, keep_outputs, remove
 from mle_live.kernels.inputs import KernelInputs
-from mle_live.kernels.process import RunEnd, read_notebook, run_notebook, run_script
+from mle_live.kernels.process import RunEnd, read_notebook, run_notebook, run_pushed_script
 from mle_live.stores.kernels import (
     RESTARTED,
     KernelSettings,
@@ -219,7 +219,7 @@ class KernelRuns:
             processes=self.limits.processes,
         )
         if settings.kernel_type == "script":
-            return await run_script(sandbox, files.source, log, limits)
+            return await run_pushed_script(sandbox, files.source, log, limits)
         notebook = read_notebook(files.source.read_text(encoding="utf-8"))
         scratch = files.folder / "cells"
         scratch.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comind.agents.work import AgentAtWork
+from comind.agents.work import AgentAtWork, Assignment
 from comind.config import RunConfig
 from comind.coordinator import Coordinator
 from comind.llm.formats import MalformedReply
@@ -110,9 +110,7 @@ class OneRound(Coordinator):
         return self._store.all(Draft, "round = ?", (round,), order="id")
 
     def _agent_at_work(self, agent: Agent, draft: Draft, seconds: float) -> AgentAtWork:
-        return Works(
-            self._shop, agent, draft, seconds=seconds, resources=self._resources(draft), executor=HERE
-        )
+        return Works(Assignment(self._shop, agent, draft, seconds, self._resources(draft)), HERE)
 
 
 async def test_what_worked_is_published_with_its_descent_and_a_broken_agent_ends_alone(

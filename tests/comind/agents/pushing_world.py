@@ -12,6 +12,7 @@ import pandas as pd
 
 from comind.agents.coder import CodingAgent
 from comind.agents.kaggle_executor import KaggleExecutor
+from comind.agents.work import Assignment
 from comind.agents.workshop import Workshop
 from comind.at_kaggle.backend import KaggleBackend
 from comind.at_kaggle.sample import SampleSizes
@@ -131,9 +132,7 @@ class World:
         model = InstantModel([load, *replies, *[FINISHED] * 9])
         record = Agent(id="r1-a1", round=1, index=1, title="A mean", max_steps=9)
         draft = Draft(id="r1-a1", round=1, title="A mean", description="d")
-        agent = CodingAgent(
-            self.shop(model), record, draft, seconds=seconds, resources=resources or {}, executor=executor
-        )
+        agent = CodingAgent(Assignment(self.shop(model), record, draft, seconds, resources or {}), executor)
         return agent, model
 
     @property

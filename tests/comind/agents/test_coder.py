@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from comind.agents.coder import CodingAgent
+from comind.agents.work import Assignment
 from comind.state.records import Agent, Cell, Event
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -32,7 +33,7 @@ async def code_with(model: InstantModel, store: Store, *, steps: int) -> Agent:
     echo = ToldSession.opener(lambda code: CellResult("ok", code))
     agent, draft = make_agent(steps=steps)
     shop = make_workshop(store, model, open_notebook=echo)
-    return await CodingAgent(shop, agent, draft, seconds=600, resources={}, executor=HERE).run()
+    return await CodingAgent(Assignment(shop, agent, draft, 600, {}), HERE).run()
 
 
 def turn(n: int, validation: str = "None") -> str:
@@ -82,5 +83,5 @@ async def test_a_dataset_of_the_competitions_name_does_not_hide_its_files(store:
     agent, draft = make_agent(steps=1)
     shop = make_workshop(store, InstantModel([turn(1)]), open_notebook=opener)
     resources = {"comp": Path("other"), "r0-a1": Path("earlier")}
-    await CodingAgent(shop, agent, draft, seconds=600, resources=resources, executor=HERE).run()
+    await CodingAgent(Assignment(shop, agent, draft, 600, resources), HERE).run()
     assert seen == {"comp": HERE.data, "r0-a1": Path("earlier")}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from comind.agents.coder import CodingAgent
+from comind.agents.work import Assignment
 from comind.state.records import Agent, Cell, Event
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -51,9 +52,8 @@ async def engine(
 
     shop = make_workshop(store, model or InstantModel(by_step), open_notebook=ToldSession.opener(run))
     agent, draft = make_agent(steps=3)
-    return await CodingAgent(
-        shop, store.get(Agent, "r1-a1") or agent, draft, seconds=600, resources={}, executor=HERE
-    ).run()
+    given = Assignment(shop, store.get(Agent, "r1-a1") or agent, draft, 600, {})
+    return await CodingAgent(given, HERE).run()
 
 
 def told(store: Store) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from comind.agents.scripter import ScriptAgent, _remove, prepare_view, script_drafts
+from comind.agents.work import Assignment
 from comind.agents.workshop import Workshop
 from comind.llm.formats import MalformedReply
 from comind.roles.edits import example_edit
@@ -84,9 +85,8 @@ async def improve(world: World, replies: Sequence[str], *, steps: int) -> Agent:
     world.model.will_say(*replies)
     agent = Agent(id=draft.id, round=1, index=1, style="script", title=draft.title, max_steps=steps)
     world.store.save(agent)
-    work = ScriptAgent(
-        world.shop, agent, draft, seconds=300, resources={}, start=base.score("feedback"), hints="try a line"
-    )
+    given = Assignment(world.shop, agent, draft, 300, {})
+    work = ScriptAgent(given, start=base.score("feedback"), hints="try a line")
     return await work.run()
 
 

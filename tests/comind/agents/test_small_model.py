@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from comind.agents.coder import CodingAgent
+from comind.agents.work import Assignment
 from comind.llm.client import CallKey
 from comind.llm.formats import MalformedReply
 from comind.roles import analyzer, coder, coordinator, evaluator, monitor, proposer, scripter
@@ -101,7 +102,7 @@ async def drive(recording: Recording, store: Store, *, steps: int) -> Agent:
     model = RecordedModel(recording, store, SYSTEM_CLOCK)
     agent, draft = make_agent(steps=steps)
     shop = make_workshop(store, model, open_notebook=ToldSession.opener(lambda code: failed))
-    return await CodingAgent(shop, agent, draft, seconds=600, resources={}, executor=HERE).run()
+    return await CodingAgent(Assignment(shop, agent, draft, 600, {}), HERE).run()
 
 
 async def test_an_agent_lives_through_a_recorded_sequence(store: Store) -> None:

@@ -19,7 +19,7 @@ from comind.in_kaggle.notebook import read_plan
 from comind.state.records import Discussion, Kernel
 from comind.state.store import Store
 from kaggle_runner.errors import ConfigError
-from mle_live.shelf import list_shelf
+from mle_live.shelf.entry import list_shelf
 from tests.comind.in_kaggle.exported_run import make_run
 
 

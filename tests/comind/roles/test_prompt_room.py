@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from comind.llm.tokens import estimate_prompt_tokens
 from comind.roles.briefing import Room, prompt_tokens
-from comind.roles.prompts import Prompts, prompts_folder, quote, shortened
+from comind.roles.prompts import Prompts, fitted, prompts_folder, quote
 from tests.comind.llm.token_texts import text
 
 FOLLOW_UPS = ("system", "observation", "fault", "report", "kaggle")
@@ -75,6 +75,6 @@ def test_room_grows_with_the_window_up_to_a_bound(window: int) -> None:
 @given(st.lists(st.text(max_size=80), max_size=8), st.integers(0, 900))
 def test_a_cut_never_leaves_a_quoted_block_open(bodies: list[str], characters: int) -> None:
     whole = "\n".join(f"### one\n<<<\n{quote(body, 100)}\n>>>" for body in bodies)
-    cut = shortened(whole, characters)
+    cut = fitted(whole, characters)
     assert cut.count("<<<") == cut.count(">>>")
     assert cut == whole or "characters left out" in cut

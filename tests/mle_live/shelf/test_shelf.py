@@ -21,10 +21,10 @@ import yaml
 from benchmarks.rescore import TOLERANCE, public_and_private_score, read_kernels, run_kernel
 from kaggle_runner.errors import ServiceError, UnknownCompetition
 from mle_live.metrics import get_metric, recognise
-from mle_live.shelf import find_entry, list_shelf, preparation, prepare
+from mle_live.shelf import preparation
 from mle_live.shelf.archive import fetch
-from mle_live.shelf.entry import Package
-from mle_live.shelf.preparation import CONTENT
+from mle_live.shelf.entry import Package, find_entry, list_shelf
+from mle_live.shelf.preparation import CONTENT, prepare
 
 SLUGS = [entry.slug for entry in list_shelf()]
 QUICK_KERNELS = {
@@ -273,7 +273,7 @@ def test_an_unknown_name_gets_near_names() -> None:
 
 def test_listing_the_shelf_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from mle_live.shelf import list_shelf; list_shelf();"
+        "import sys; from mle_live.shelf.entry import list_shelf; list_shelf();"
         "print([name for name in ('numpy', 'pandas', 'sklearn', 'yaml') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
