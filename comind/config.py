@@ -13,8 +13,11 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from kaggle_runner.errors import ConfigError
 
@@ -223,6 +226,8 @@ class RunConfig(Settings):
             ("cell_time_limit", 1, 60 * 86400),
             ("top_kernels", 0, 200),
             ("top_discussions", 0, 200),
+            ("community_hours", 0, 100_000),
+            ("community_limit", 0, 10_000),
             ("sample_kernels", 0, 100),
             ("sample_discussions", 0, 100),
             ("concurrency", 1, 1000),
@@ -277,12 +282,12 @@ def load_config(
 
 def from_mapping(values: Mapping[str, Any], *, where: str) -> RunConfig:
     """A checked RunConfig; unknown keys and wrong types name themselves."""
-    known = {item.name: str(item.type) for item in fields(RunConfig)}
+    known = _types()
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
             raise ConfigError(f"{where}: unknown setting {key!r}.{_near(key, known)}")
-        checked[key] = _coerce(key, value, known[key], where)
+        checked[key] = _coerce(key, value, where)
     return RunConfig(**checked)
 
 
@@ -292,7 +297,7 @@ def kept_settings(values: Mapping[str, Any]) -> Settings:
     for item in fields(Settings):
         if item.name in values:
             with suppress(ConfigError):
-                known[item.name] = _coerce(item.name, values[item.name], str(item.type), "the run's row")
+                known[item.name] = _coerce(item.name, values[item.name], "the run's row")
     return Settings(**known)
 
 
@@ -307,32 +312,24 @@ def parse_duration(text: str | float) -> float:
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
-def _coerce(key: str, value: Any, kind: str, where: str) -> Any:
-    if value is None and "None" in kind:
-        return None
+@cache
+def _types() -> Mapping[str, Any]:
+    """By setting. Words out of a few are texts here, whether one is known is RunConfig's question; what is
+    wrong in a price is told by `comind.llm.prices`."""
+    hints = get_type_hints(Settings) | {"prices": dict}
+    return {name: str if get_origin(hint) is Literal else hint for name, hint in hints.items()}
+
+
+def _coerce(key: str, value: Any, where: str) -> Any:
     if key.endswith("time_limit") and isinstance(value, str | int | float):
         return parse_duration(value)
-    if key == "max_cost" and str(value).lower() == "none":
+    if key == "max_cost" and isinstance(value, str) and value.lower() == "none":
         return math.inf
-    wanted: dict[str, Any] = {
-        "str": str, "ExecutorName": str, "Coding": str, "bool": bool, "list": list, "int": int,
-        "float": (int, float), "dict": dict
-    }  # fmt: skip
-    base = re.split(r"[\[ |]", kind)[0]
-    fits = isinstance(value, wanted[base]) and not (base in ("int", "float") and isinstance(value, bool))
-    if not fits:
-        raise ConfigError(f"{where}: {key} is {value!r}, but it must be of type {base}.")
-    if key in ("fallback_models", "role_models"):
-        _all_texts(key, value, where)
-    number: Any = value
-    return float(number) if base == "float" else number
-
-
-def _all_texts(key: str, value: Mapping[Any, Any] | list[Any], where: str) -> None:
-    parts = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
-    for part in parts:
-        if not isinstance(part, str):
-            raise ConfigError(f"{where}: {key} holds {part!r}, but it must be a text.")
+    try:
+        return msgspec.convert(value, _types()[key])
+    except msgspec.ValidationError as error:
+        wanted = Settings.__annotations__[key]
+        raise ConfigError(f"{where}: {key} is {value!r}, but it must be of type {wanted}.") from error
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
