@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from comind.llm.budget import Budget
 from comind.llm.faults import Fault, FaultKind, from_exception
-from comind.llm.lines import OpenEndpoint
+from comind.llm.open_endpoints import OpenEndpoint
 from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
 from kaggle_runner.bodies import BadAnswer
@@ -85,7 +85,7 @@ class Trier:
 
     async def send(
         self,
-        line: OpenEndpoint,
+        opened: OpenEndpoint,
         messages: Sequence[dict[str, str]],
         prompt: int,
         cap: int,
@@ -95,28 +95,28 @@ class Trier:
         """Sends once, within `seconds` and the run's deadline. Raises Fault."""
         import openai
 
-        parameters = line.profile.parameters(self._settings, cap, cache_key)
+        parameters = opened.profile.parameters(self._settings, cap, cache_key)
         try:
             # The SDK's time-out is per read: a reply that drips would never end.
             async with asyncio.timeout(min(seconds, self._budget.seconds_left())):
-                raw = await line.sdk.chat.completions.with_raw_response.create(
-                    model=line.endpoint.model, messages=cast("Any", list(messages)), **parameters
+                raw = await opened.sdk.chat.completions.with_raw_response.create(
+                    model=opened.endpoint.model, messages=cast("Any", list(messages)), **parameters
                 )
-            line.pace.heed(raw.headers, prompt + cap)
-            return read(raw.parse(), line.endpoint, prompt)
+            opened.pace.heed(raw.headers, prompt + cap)
+            return read(raw.parse(), opened.endpoint, prompt)
         except (openai.APIError, BadAnswer, TimeoutError, ValueError, RecursionError, MemoryError) as error:
             # The SDK lets JSON and Unicode errors of a broken body through, and a body nested beyond measure.
-            fault = from_exception(error, line.endpoint)
+            fault = from_exception(error, opened.endpoint)
             fault.sent_cap = cap
-            if fault.kind is FaultKind.PARAMETER and not line.profile.adapt(fault, parameters):
+            if fault.kind is FaultKind.PARAMETER and not opened.profile.adapt(fault, parameters):
                 fault.kind = FaultKind.FATAL
             raise fault from error
 
     async def overcome(
-        self, fault: Fault, line: OpenEndpoint, tries: Tries, *, beside_others: bool = False
+        self, fault: Fault, opened: OpenEndpoint, tries: Tries, *, beside_others: bool = False
     ) -> None:
         """Returns when the call may be sent again; raises the fault when it may not."""
-        if not tries.again(fault.kind) or not self._remedy(fault, line):
+        if not tries.again(fault.kind) or not self._remedy(fault, opened):
             raise fault
         is_away = fault.kind is FaultKind.TRANSIENT and not fault.throttled
         if beside_others and is_away and tries.counts[fault.kind] > _TRANSIENT_BESIDE_OTHERS:
@@ -126,7 +126,7 @@ class Trier:
         backoff = min(_LONGEST_BACKOFF, 2.0 ** (tries.waits - 1)) * self._rng.uniform(0.75, 1.25)
         asked = (fault.retry_after or 0.0) * self._rng.uniform(1.0, 1.1)  # agents that waited together part
         wait = max(backoff, asked)
-        if fault.kind is FaultKind.TIMEOUT and line.endpoint.is_loopback:
+        if fault.kind is FaultKind.TIMEOUT and opened.endpoint.is_loopback:
             wait = max(wait, min(_BUSY_SECONDS, self._settings.call_seconds / 4))
         longest = _LONGEST_WAIT_BESIDE_OTHERS if beside_others else _LONGEST_WAIT
         too_late = asked > self._budget.seconds_left()  # a backoff of our own ends with the run's time
@@ -136,40 +136,40 @@ class Trier:
             fault.error = ModelUnavailable(told, hint=fault.error.hint)
             raise fault
         if fault.throttled:
-            line.pace.pause(wait)
-        self._tell_wait(line, fault, wait)
+            opened.pace.pause(wait)
+        self._tell_wait(opened, fault, wait)
         await self._sleep(wait)
 
-    def _tell_wait(self, line: OpenEndpoint, fault: Fault, wait: float) -> None:
+    def _tell_wait(self, opened: OpenEndpoint, fault: Fault, wait: float) -> None:
         now = self._clock.monotonic()
-        if wait < _TOLD_WAIT or now < line.told_waiting:
+        if wait < _TOLD_WAIT or now < opened.told_waiting:
             return
-        line.told_waiting = now + wait
-        self._tell("model_waits", f"{line.where} is asked again in {wait:.0f} s: {fault.error.message}")
+        opened.told_waiting = now + wait
+        self._tell("model_waits", f"{opened.where} is asked again in {wait:.0f} s: {fault.error.message}")
 
-    def _remedy(self, fault: Fault, line: OpenEndpoint) -> bool:
+    def _remedy(self, fault: Fault, opened: OpenEndpoint) -> bool:
         """Changes what the next try sends, where the fault calls for it; False when nothing would change."""
-        profile, settings = line.profile, self._settings
+        profile, settings = opened.profile, self._settings
         if fault.kind is FaultKind.CUT:
             raised = max(settings.raised_completion_tokens, settings.max_completion_tokens)
             if profile.cap < raised:
                 profile.cap = raised
             return True
-        if fault.kind is FaultKind.TIMEOUT and line.endpoint.is_loopback:
+        if fault.kind is FaultKind.TIMEOUT and opened.endpoint.is_loopback:
             if profile.ask_for_less(fault.sent_cap):
                 now = f"replies of at most {profile.cap_limit} tokens"
                 self._tell("model_slow", f"{fault.error.message}: from now on it is asked for {now}")
             return True
         if fault.kind is FaultKind.OVERFLOW:
-            return self._learn_window(fault, line) and mentions_completion(fault.text)
+            return self._learn_window(fault, opened) and mentions_completion(fault.text)
         return True
 
-    def _learn_window(self, fault: Fault, line: OpenEndpoint) -> bool:
+    def _learn_window(self, fault: Fault, opened: OpenEndpoint) -> bool:
         """Takes the window that a refusal names; True when the same prompt fits beside a shorter reply."""
         limit, prompt = getattr(fault.error, "limit", 0), getattr(fault.error, "prompt_tokens", 0)
-        before = line.profile.context
-        fits = line.profile.learn_context(limit, prompt, self._settings.least_completion_tokens)
-        if line.profile.context != before:
-            told = f"{line.where} has a context window of {limit:,} tokens, as its refusal says"
+        before = opened.profile.context
+        fits = opened.profile.learn_context(limit, prompt, self._settings.least_completion_tokens)
+        if opened.profile.context != before:
+            told = f"{opened.where} has a context window of {limit:,} tokens, as its refusal says"
             self._tell("model_window", f"{told}: longer prompts are shortened from now on")
         return fits

@@ -19,7 +19,7 @@ from comind.llm.attempt import CHECK_RETRIES, RETRIES, Tell, Trier, Tries
 from comind.llm.budget import Budget, Reservation
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, overflow
-from comind.llm.lines import OpenEndpoint, OpenEndpoints
+from comind.llm.open_endpoints import OpenEndpoint, OpenEndpoints
 from comind.llm.pace import AddressPace
 from comind.llm.price_book import PriceBook
 from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
@@ -127,11 +127,11 @@ class ModelClient:
         self._trier = Trier(
             settings=self._settings, budget=budget, clock=clock, rng=rng, sleep=sleep, tell=tell
         )
-        self._lines = OpenEndpoints(endpoints, fallbacks, self._settings, transport, self._open_pace)
+        self._endpoints = OpenEndpoints(endpoints, fallbacks, self._settings, transport, self._open_pace)
         known = {one.id: one for one in facts}
-        for line in self._lines:
-            if line.endpoint.id in known:
-                recall(line.profile, known[line.endpoint.id])
+        for opened in self._endpoints:
+            if opened.endpoint.id in known:
+                recall(opened.profile, known[opened.endpoint.id])
 
     async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
         """The reply to `messages` (chat messages with `role` and `content`), recorded before it is returned.
@@ -145,20 +145,20 @@ class ModelClient:
         if recorded is not None:
             return Reply(recorded.reply, recorded.finish_reason, recorded, replayed=True)
         first: ModelError | None = None
-        for line in self._lines.able(role, self._clock.monotonic()):
+        for opened in self._endpoints.able(role, self._clock.monotonic()):
             try:
-                call = await self._ask_line(line, _Question(role, key, messages))
+                call = await self._ask_endpoint(opened, _Question(role, key, messages))
             except Fault as fault:
                 if fault.kind is FaultKind.OVERFLOW:
                     raise fault.error from None
                 first = first or fault.error
-                self._put_aside(line, role, fault)
+                self._put_aside(opened, role, fault)
             else:
-                self._answered(line, role)
+                self._answered(opened, role)
                 return Reply(call.reply, call.finish_reason, call, replayed=False)
         if first is None:
             # all refused for good earlier: the role's own endpoint says why
-            refusal = self._lines.chain(role)[0].refusal
+            refusal = self._endpoints.chain(role)[0].refusal
             first = refusal or ModelUnavailable(f"no endpoint answers for the {role}")
         # The SDK's exception is not shown as the cause: it may hold the key in the server's words.
         raise first from None
@@ -170,34 +170,34 @@ class ModelClient:
         a role has no other. Raises ModelRefused or ModelUnavailable, and ConfigError when dollars are limited
         and a price is not known. Its tokens count in the budget and are not recorded.
         """
-        for line in self._lines:
-            if self._budget.limits_dollars and not self._prices.knows(line.endpoint):
+        for opened in self._endpoints:
+            if self._budget.limits_dollars and not self._prices.knows(opened.endpoint):
                 raise ConfigError(
-                    f"the price of {line.endpoint.model} at {line.endpoint.host} is not known, "
+                    f"the price of {opened.endpoint.model} at {opened.endpoint.host} is not known, "
                     "so a dollar limit cannot be kept",
                     hint="give it in the config (prices: MODEL: {input: .., output: ..}, zeros for a server "
                     "of your own), or limit tokens in place of dollars: --max-cost none --max-tokens N",
                 )
         learned, failed = [], {}
-        for line in self._lines:
+        for opened in self._endpoints:
             try:
-                learned.append(await self._probe(line))
+                learned.append(await self._probe(opened))
             except Fault as fault:
-                failed[line.endpoint] = fault.error
+                failed[opened.endpoint] = fault.error
                 if fault.lasting:
-                    line.refusal = fault.error
-        for role in self._lines.roles:
-            if all(line.endpoint in failed for line in self._lines.chain(role)):
-                raise failed[self._lines.chain(role)[0].endpoint] from None
+                    opened.refusal = fault.error
+        for role in self._endpoints.roles:
+            if all(opened.endpoint in failed for opened in self._endpoints.chain(role)):
+                raise failed[self._endpoints.chain(role)[0].endpoint] from None
         for error in failed.values():
             self._tell("model_switched", f"Does not answer, so others stand in: {error.message}")
         return learned
 
     async def aclose(self) -> None:
-        for line in self._lines:
-            await line.sdk.close()
+        for opened in self._endpoints:
+            await opened.sdk.close()
 
-    async def _probe(self, line: OpenEndpoint) -> EndpointFacts:
+    async def _probe(self, opened: OpenEndpoint) -> EndpointFacts:
         """Raises Fault when the endpoint does not answer."""
         tries = Tries(CHECK_RETRIES)
         prompt = estimate_prompt_tokens(QUESTION)
@@ -205,76 +205,78 @@ class ModelClient:
         while True:
             started = self._clock.monotonic()
             try:
-                answer = await self._trier.send(line, QUESTION, prompt, CAP, _CHECK_SECONDS)
+                answer = await self._trier.send(opened, QUESTION, prompt, CAP, _CHECK_SECONDS)
                 break
             except Fault as fault:
                 if "output limit was reached" in fault.text:
                     break  # it answered: reasoning alone used the few tokens of a check
-                await self._trier.overcome(fault, line, tries)
+                await self._trier.overcome(fault, opened, tries)
         seconds = self._clock.monotonic() - started
         if answer is not None:
-            self._budget.spend("check", answer.usage, self._prices.dollars(line.endpoint, answer.usage))
+            self._budget.spend("check", answer.usage, self._prices.dollars(opened.endpoint, answer.usage))
         facts = facts_of(
-            line.endpoint,
-            line.profile,
+            opened.endpoint,
+            opened.profile,
             answer=answer,
             seconds=seconds,
-            roles=self._lines.roles_of(line),
-            window=await context_window(line.endpoint, line.sdk),
+            roles=self._endpoints.roles_of(opened),
+            window=await context_window(opened.endpoint, opened.sdk),
             temperature_wanted=self._settings.temperature is not None,
             at=stamp(self._clock.now()),
         )
-        recall(line.profile, facts)
+        recall(opened.profile, facts)
         return facts
 
     # --- who answers
 
-    def _put_aside(self, line: OpenEndpoint, role: str, fault: Fault) -> None:
+    def _put_aside(self, opened: OpenEndpoint, role: str, fault: Fault) -> None:
         """After the last try at one endpoint: whether it is asked again, and when; people are told once."""
         now = self._clock.monotonic()
-        others = [one for one in self._lines.able(role, now) if one is not line]
+        others = [one for one in self._endpoints.able(role, now) if one is not opened]
         if fault.lasting:
-            known, line.refusal = line.refusal, line.refusal or fault.error
+            known, opened.refusal = opened.refusal, opened.refusal or fault.error
             if others and known is None:
-                told = f"{line.where} is not asked again in this run: {fault.error.message}"
+                told = f"{opened.where} is not asked again in this run: {fault.error.message}"
                 self._tell("model_switched", f"{told}; {others[0].where} answers for the {role}")
         elif others and not isinstance(fault.error, ModelRefused) and fault.kind is not FaultKind.WITHHELD:
-            if not line.is_resting(now):
-                seconds = line.rest(now)
-                told = f"{line.where} rests for {seconds:.0f} s: {fault.error.message}"
+            if not opened.is_resting(now):
+                seconds = opened.rest(now)
+                told = f"{opened.where} rests for {seconds:.0f} s: {fault.error.message}"
                 self._tell("model_switched", f"{told}; {others[0].where} answers for the {role}")
         elif others:
-            told = f"{line.where} does not answer this question: {fault.error.message}"
+            told = f"{opened.where} does not answer this question: {fault.error.message}"
             self._tell("model_switched", f"{told}; {others[0].where} is asked")
 
-    def _answered(self, line: OpenEndpoint, role: str) -> None:
-        if line.rests:
-            line.rests, line.rests_until = 0, -math.inf
-            self._tell("model_switched", f"{line.where} answers again, for the {role}")
+    def _answered(self, opened: OpenEndpoint, role: str) -> None:
+        if opened.rests:
+            opened.rests, opened.rests_until = 0, -math.inf
+            self._tell("model_switched", f"{opened.where} answers again, for the {role}")
 
-    async def _ask_line(self, line: OpenEndpoint, asked: _Question) -> LlmCall:
+    async def _ask_endpoint(self, opened: OpenEndpoint, asked: _Question) -> LlmCall:
         """Raises Fault when one endpoint's tries are used up, LimitReached and ConfigError at once."""
         tries = Tries(RETRIES)
         while True:
             try:
-                return await self._exchange(line, asked, last=tries.counts)
+                return await self._exchange(opened, asked, last=tries.counts)
             except Fault as fault:
-                able = self._lines.able(asked.role, self._clock.monotonic())
-                beside_others = any(one is not line for one in able)
-                await self._trier.overcome(fault, line, tries, beside_others=beside_others)
+                able = self._endpoints.able(asked.role, self._clock.monotonic())
+                beside_others = any(one is not opened for one in able)
+                await self._trier.overcome(fault, opened, tries, beside_others=beside_others)
 
     # --- one request
 
-    async def _exchange(self, line: OpenEndpoint, asked: _Question, last: Mapping[FaultKind, int]) -> LlmCall:
+    async def _exchange(
+        self, opened: OpenEndpoint, asked: _Question, last: Mapping[FaultKind, int]
+    ) -> LlmCall:
         """One request: wait for its turn, reserve, send, record. Raises Fault for an unusable reply."""
         prompt = estimate_prompt_tokens(asked.messages)
-        wanted = self._wanted(line, prompt)
-        async with line.pace.turn(prompt + wanted):
-            reservation = await self._reserve(line, asked.key, prompt, wanted)
+        wanted = self._wanted(opened, prompt)
+        async with opened.pace.turn(prompt + wanted):
+            reservation = await self._reserve(opened, asked.key, prompt, wanted)
             try:
                 started = self._clock.monotonic()
                 answer = await self._trier.send(
-                    line,
+                    opened,
                     asked.messages,
                     prompt,
                     reservation.completion_tokens,
@@ -285,7 +287,7 @@ class ModelClient:
                 if fault and fault.kind is FaultKind.CUT and answer.text and FaultKind.CUT in last:
                     fault = None  # twice cut off: the text there is goes to the caller, marked `length`
                 seconds = self._clock.monotonic() - started
-                call = self._call(line, asked, answer, seconds, self._call_id(asked.key, fault))
+                call = self._call(opened, asked, answer, seconds, self._call_id(asked.key, fault))
                 self.log.save(call)
                 self._budget.record(call)
             finally:
@@ -294,26 +296,26 @@ class ModelClient:
             raise fault
         return call
 
-    def _wanted(self, line: OpenEndpoint, prompt: int) -> int:
+    def _wanted(self, opened: OpenEndpoint, prompt: int) -> int:
         """Completion tokens to ask for. Raises Fault when the window is too small for prompt and reply."""
-        wanted = line.profile.room(prompt)
-        least = min(self._settings.least_completion_tokens, line.profile.cap)
-        if wanted < min(least, line.profile.cap_limit or least):
+        wanted = opened.profile.room(prompt)
+        least = min(self._settings.least_completion_tokens, opened.profile.cap)
+        if wanted < min(least, opened.profile.cap_limit or least):
             raise overflow(
-                line.endpoint,
-                f"about {prompt} of its {line.profile.context} tokens leave no room for a reply",
-                limit=line.profile.context or 0,
+                opened.endpoint,
+                f"about {prompt} of its {opened.profile.context} tokens leave no room for a reply",
+                limit=opened.profile.context or 0,
                 prompt_tokens=prompt,
             )
         return wanted
 
-    async def _reserve(self, line: OpenEndpoint, key: CallKey, prompt: int, wanted: int) -> Reservation:
+    async def _reserve(self, opened: OpenEndpoint, key: CallKey, prompt: int, wanted: int) -> Reservation:
         return await self._budget.reserve(
             key.agent,
             prompt,
             wanted,
             min(self._settings.least_completion_tokens, wanted),
-            lambda usage: self._prices.dollars(line.endpoint, usage),
+            lambda usage: self._prices.dollars(opened.endpoint, usage),
             report=key.kind == "report",
         )
 
@@ -328,7 +330,9 @@ class ModelClient:
             number += 1
         return f"{key.id}/unusable-{number}"
 
-    def _call(self, line: OpenEndpoint, asked: _Question, answer: Answer, seconds: float, id: str) -> LlmCall:
+    def _call(
+        self, opened: OpenEndpoint, asked: _Question, answer: Answer, seconds: float, id: str
+    ) -> LlmCall:
         usage, key = answer.usage, asked.key
         return LlmCall(
             id=id,
@@ -337,8 +341,8 @@ class ModelClient:
             step=key.step,
             kind=key.kind,
             attempt=key.attempt,
-            model=line.endpoint.name,
-            base_url=line.endpoint.base_url,
+            model=opened.endpoint.name,
+            base_url=opened.endpoint.base_url,
             messages=[dict(message) for message in asked.messages],
             reply=answer.text,
             finish_reason=answer.finish_reason,
@@ -346,7 +350,7 @@ class ModelClient:
             cached_tokens=usage.cached_tokens,
             completion_tokens=usage.completion_tokens,
             reasoning_tokens=usage.reasoning_tokens,
-            dollars=self._prices.dollars(line.endpoint, usage),
+            dollars=self._prices.dollars(opened.endpoint, usage),
             seconds=round(seconds, 3),
             at=stamp(self._clock.now()),
         )

@@ -175,7 +175,7 @@ async def test_one_fault_costs_no_role_its_reply(desk: OpenDesk, name: str) -> N
         for number, kind in enumerate(roles_for(name, QUESTIONS), start=1):
             fresh = True
             # each role meets the fault as the first that ever does
-            d.client._lines.chain("coder")[0].profile.cap_limit = None
+            d.client._endpoints.chain("coder")[0].profile.cap_limit = None
             got = await outcome(d, kind, number)
             assert not isinstance(got, Exception), (kind, got)
 

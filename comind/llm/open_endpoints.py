@@ -58,7 +58,7 @@ class OpenEndpoint:
 
 
 class OpenEndpoints:
-    """Each role's own line, then the fallbacks. Iterating gives every distinct line once."""
+    """Each role's own endpoint, then the fallbacks. Iterating gives every distinct one once."""
 
     def __init__(
         self,
@@ -70,39 +70,39 @@ class OpenEndpoints:
     ) -> None:
         """Endpoints at one address share its pace, `open_pace` makes one."""
         paces: dict[str, AddressPace] = {}
-        self._lines: dict[Endpoint, OpenEndpoint] = {}
+        self._opened: dict[Endpoint, OpenEndpoint] = {}
         for endpoint in [*endpoints.values(), *fallbacks]:
-            if endpoint in self._lines:
+            if endpoint in self._opened:
                 continue
             if endpoint.base_url not in paces:
                 paces[endpoint.base_url] = open_pace()
             sdk = _open_sdk(endpoint, transport, settings)
             pace = paces[endpoint.base_url]
-            self._lines[endpoint] = OpenEndpoint(endpoint, sdk, pace, Profile.of(endpoint, settings))
+            self._opened[endpoint] = OpenEndpoint(endpoint, sdk, pace, Profile.of(endpoint, settings))
         self._chains = {
-            role: [self._lines[one] for one in dict.fromkeys([endpoint, *fallbacks])]
+            role: [self._opened[one] for one in dict.fromkeys([endpoint, *fallbacks])]
             for role, endpoint in endpoints.items()
         }
 
     def __iter__(self) -> Iterator[OpenEndpoint]:
-        return iter(self._lines.values())
+        return iter(self._opened.values())
 
     @property
     def roles(self) -> Iterable[str]:
         return self._chains
 
-    def roles_of(self, line: OpenEndpoint) -> list[str]:
+    def roles_of(self, opened: OpenEndpoint) -> list[str]:
         """The roles whose own endpoint it is; none for a fallback."""
-        return [role for role, chain in self._chains.items() if chain[0] is line]
+        return [role for role, chain in self._chains.items() if chain[0] is opened]
 
     def chain(self, role: str) -> list[OpenEndpoint]:
-        """The role's own line first."""
+        """The role's own endpoint first."""
         return self._chains[role]
 
     def able(self, role: str, now: float) -> list[OpenEndpoint]:
         """Who may be asked for this role, in order: those that rest only when there is nobody else."""
-        standing = [line for line in self._chains[role] if line.refusal is None]
-        return [line for line in standing if not line.is_resting(now)] or standing
+        standing = [one for one in self._chains[role] if one.refusal is None]
+        return [one for one in standing if not one.is_resting(now)] or standing
 
 
 def _open_sdk(
