@@ -19,7 +19,7 @@ from comind.agents.executor import Executor
 from comind.agents.scripter import ScriptAgent, hints_from, prepare_view, script_drafts
 from comind.agents.work import AgentAtWork, Assignment
 from comind.agents.workshop import Workshop
-from comind.analysis.ranking import select_best
+from comind.analysis.standings import select_best
 from comind.community.publication import publish
 from comind.config import RunConfig
 from comind.roles import briefing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comind.analysis.forecast import Forecast, forecast
-from comind.analysis.ranking import Standing, standings
+from comind.analysis.standings import Standing, standings
 from comind.run.summary import best_standing, shown_status
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDecision, Push, Report, Run

@@ -18,7 +18,7 @@ from comind.agents.conversation import plain_name
 from comind.agents.executor import LocalExecutor, Predicted
 from comind.agents.work import AgentAtWork, Assignment
 from comind.agents.workshop import Workbench, Workshop
-from comind.analysis.ranking import best_of_each_agent, standings
+from comind.analysis.standings import best_of_each_agent, standings
 from comind.evaluator.evaluator import most_bytes
 from comind.evaluator.view import TEST_FILE, VALIDATION_FILE, build_view, divide
 from comind.llm.client import CallKey

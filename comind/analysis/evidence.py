@@ -16,7 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from comind.analysis.likeness import words
-from comind.analysis.ranking import Standing, best_of_each_agent, standings
+from comind.analysis.standings import Standing, best_of_each_agent, standings
 from comind.llm.formats import scored_lines, sections
 from comind.state.reader import Reader
 from comind.state.records import Draft, Evaluation, Idea, Kernel, Report

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.score import Score
 from mle_live.competitions.tables import read_text, typed

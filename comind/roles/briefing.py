@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from comind.analysis.evidence import Evidence, WeakClaim
 from comind.analysis.graph import Graph
 from comind.analysis.members import Member
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.roles.prompts import quote
 from comind.state.records import Dataset, Draft, Evaluation, Idea, Kernel, Link, Report
 from kaggle_runner.machine import Machine

@@ -15,7 +15,7 @@ from comind.agents.workshop import Workshop
 from comind.analysis.evidence import Evidence, WeakClaim
 from comind.analysis.graph import build_graph
 from comind.analysis.members import complementary, prediction_correlations, redundant
-from comind.analysis.ranking import Standing, best_of_each_agent, standings
+from comind.analysis.standings import Standing, best_of_each_agent, standings
 from comind.config import RunConfig
 from comind.llm.formats import MalformedReply
 from comind.roles import briefing

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from comind.analysis.evidence import read_evidence
-from comind.analysis.ranking import best_of_each_agent, select_best, standings
+from comind.analysis.standings import best_of_each_agent, select_best, standings
 from comind.community.upstream import Upstream
 from comind.llm import ladder
 from comind.run.attribution import attribute

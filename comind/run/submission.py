@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comind.analysis.ranking import best_of_each_agent, standings
+from comind.analysis.standings import best_of_each_agent, standings
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder

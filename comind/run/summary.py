@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from comind.analysis.forecast import dollar_limit, forecast
-from comind.analysis.ranking import Standing, standings
+from comind.analysis.standings import Standing, standings
 from comind.llm import ladder
 from comind.run.attribution import attribute
 from comind.state.grades import BASELINE

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from comind.analysis.ranking import standings
+from comind.analysis.standings import standings
 from comind.run.summary import summarize
 from comind.state.grades import score_from
 from comind.state.reader import Reader, reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.run.summary import read_best, shown_status
 from comind.state.reader import reading
 from comind.state.records import Run

@@ -316,7 +316,7 @@ class RunScreen(Screen[None]):
             self.post_message(WatchRanks(watched))
 
     def action_submit(self) -> None:
-        from comind_tui.screens.submitting import SubmitDialog  # it brings the account's database
+        from comind_tui.screens.submit_dialog import SubmitDialog  # it brings the account's database
 
         self.app.push_screen(SubmitDialog(self.folder, self._clock))
 

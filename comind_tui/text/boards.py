@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.state.grades import score_from
 from comind.state.records import Evaluation, Run
 from comind_tui.text.plain import arrow

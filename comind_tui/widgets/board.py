@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widgets import DataTable
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.boards import board_rows, metric_text

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from textual_plotext import PlotextPlot
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.state.grades import score_from
 from comind.state.records import Run
 from comind_tui.snapshot import Snapshot

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mle_live.metrics import reading as read
+from mle_live.metrics import readers as read
 from mle_live.metrics import texts
 from mle_live.metrics.metric import Array, Columns, Frame
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mle_live.metrics import texts
 from mle_live.metrics.metric import AnyArray, Array, Columns, Frame
-from mle_live.metrics.reading import refuse
+from mle_live.metrics.readers import refuse
 
 Runs = npt.NDArray[np.int64]
 """Shape (runs, 2): 0-based first pixel and the pixel after the last one; sorted and apart."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mle_live.metrics import reading as read
+from mle_live.metrics import readers as read
 from mle_live.metrics import texts
 from mle_live.metrics.classification import PROBABILITY_FLOOR, area_under_curve
 from mle_live.metrics.metric import Array, Columns, Frame, ranks

@@ -12,7 +12,7 @@ from kaggle_runner.errors import UsageError
 from mle_live.metrics import boxes, boxes3d, distances, masks, regression, sequences
 from mle_live.metrics import classification as classes
 from mle_live.metrics import probabilities as chances
-from mle_live.metrics import reading as read
+from mle_live.metrics import readers as read
 from mle_live.metrics.metric import Formula, Metric, TableReader
 
 HIGHER, LOWER = True, False

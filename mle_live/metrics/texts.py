@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mle_live.metrics.metric import AnyArray, Columns, Frame
-from mle_live.metrics.reading import refuse
+from mle_live.metrics.readers import refuse
 
 Parsed = TypeVar("Parsed")
 

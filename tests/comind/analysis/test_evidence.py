@@ -15,7 +15,7 @@ from comind.analysis.evidence import (
     trials,
     weak_claims,
 )
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.run.results import write_report
 from comind.state.records import Agent, Draft, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from comind.analysis.members import complementary, prediction_correlations, redundant
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.state.records import Evaluation
 from kaggle_runner.score import Score
 

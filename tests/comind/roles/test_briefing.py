@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comind.analysis.evidence import Effect, Evidence, WeakClaim
-from comind.analysis.ranking import best_of_each_agent, select_best, standings
+from comind.analysis.standings import best_of_each_agent, select_best, standings
 from comind.llm.tokens import estimate_tokens
 from comind.roles import briefing
 from comind.roles.briefing import Room

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from comind.analysis.ranking import standings
+from comind.analysis.standings import standings
 from comind.run.summary import summarize
 from comind.state.grades import PartGrade
 from comind.state.reader import reading

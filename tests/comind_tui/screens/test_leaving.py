@@ -17,7 +17,7 @@ from comind_tui.screens.agent import AgentScreen
 from comind_tui.screens.home import Home
 from comind_tui.screens.ranks import RanksScreen
 from comind_tui.screens.run import RunScreen
-from comind_tui.screens.submitting import SubmitDialog
+from comind_tui.screens.submit_dialog import SubmitDialog
 from comind_tui.snapshot import read_snapshot
 from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.moments import SYSTEM_CLOCK

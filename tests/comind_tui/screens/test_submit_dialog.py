@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from comind.state.runs import RunFolder
 from comind_tui.screens.run import RunScreen
-from comind_tui.screens.submitting import SubmitDialog
+from comind_tui.screens.submit_dialog import SubmitDialog
 from tests.comind.run.run_to_submit import add_solution, make_run
 from tests.comind_tui.driving import app_of, both_sizes, shown, text_of, until
 from tests.fakes.kaggle_line import KaggleLine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comind.analysis.ranking import Standing
+from comind.analysis.standings import Standing
 from comind.state.records import Evaluation, Run
 from comind.state.runs import engine_lock
 from comind_tui.snapshot import read_snapshot
