@@ -120,6 +120,7 @@ class Transcript:
         self._head: list[str] = []
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._left_out = 0
+        self._was_cut = False
 
     def feed(self, stream: str, text: str) -> None:
         """Append what arrived; chunks may be cut anywhere, also within an escape code."""
@@ -146,15 +147,19 @@ class Transcript:
             self._erase(screen, "2")
         self.feed(stream, " ".join(text.split()))
 
-    def view(self, characters: int) -> str:
-        """The beginning (30 %) and the end (70 %) of everything, at most about `characters` long."""
+    def view(self, characters: int) -> tuple[str, bool]:
+        """The beginning (30 %) and the end (70 %) of everything, at most about `characters` long.
+
+        The second tells whether something was cut away.
+        """
         folded = self._folded.copy()
         settling = itertools.chain.from_iterable(folded.add(line.shown()) for line in self._open)
         recent = [*settling, *folded.finish()]
         room = HEAD_LINES - len(self._head)
         head = self._head + (recent[:room] if not self._tail else [])
         recent = recent[room:] if not self._tail and room > 0 else recent
-        return _both_ends(head, [*self._tail, *recent], self._left_out, characters)
+        text, was_cut = _both_ends(head, [*self._tail, *recent], self._left_out, characters)
+        return text, was_cut or self._was_cut or any(line.cut for line in self._open)
 
     def tail(self, characters: int) -> str:
         """The last lines, at most `characters` long."""
@@ -229,6 +234,7 @@ class Transcript:
         if len(self._open) > OPEN_LINES:
             oldest = self._open.popleft()
             oldest.settled = True
+            self._was_cut |= oldest.cut > 0
             for settled in self._folded.add(oldest.shown()):
                 self._keep(settled)
         return line
@@ -269,17 +275,17 @@ def as_seen(text: str) -> str:
     return "\n".join(lines)
 
 
-def _both_ends(head: list[str], tail: list[str], left_out: int, characters: int) -> str:
+def _both_ends(head: list[str], tail: list[str], left_out: int, characters: int) -> tuple[str, bool]:
     lines = head + tail
     if not left_out and sum(map(len, lines)) + len(lines) <= characters:
-        return "\n".join(lines)
+        return "\n".join(lines), False
     front = _take(head if left_out else lines, characters * 3 // 10)
     last = tail if left_out else lines[len(front) :]
     back = _take(reversed(last), characters - sum(map(len, front)) - len(front))[::-1]
     dropped = left_out + len(lines) - len(front) - len(back)
     if not dropped:
-        return "\n".join(lines)
-    return "\n".join([*front, f"[… {dropped} lines left out …]", *back])
+        return "\n".join(lines), False
+    return "\n".join([*front, f"[… {dropped} lines left out …]", *back]), True
 
 
 def _take(lines: Iterable[str], characters: int) -> list[str]:

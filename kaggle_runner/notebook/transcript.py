@@ -73,8 +73,9 @@ class CellOutputs:
 
     def text(self) -> str:
         """The agent's view: the folded output, then the traceback with the agent's own frames, up to 4 KB."""
-        output = self._transcript.view(TEXT_CHARACTERS).strip("\n")
-        if " left out …]" in output or " more characters]" in output:
+        seen, was_cut = self._transcript.view(TEXT_CHARACTERS)
+        output = seen.strip("\n")
+        if was_cut:
             output += f"\n[shortened; the whole output is in the log {self._log_path.name}]"
         return "\n".join(part for part in (output, clip(self._told_error, TRACEBACK_CHARACTERS)) if part)
 

@@ -16,7 +16,7 @@ def seen(*chunks: str, characters: int = 12_000) -> str:
     transcript = Transcript()
     for chunk in chunks:
         transcript.feed("stdout", chunk)
-    return transcript.view(characters)
+    return transcript.view(characters)[0]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,22 @@ def test_a_very_long_line_is_cut_with_a_count() -> None:
     assert seen("x" * 10_000).endswith("x […8000 more characters]")
 
 
+@pytest.mark.parametrize(
+    ("text", "was_cut"),
+    [
+        ("[… 7 lines left out …]\n[…8 more characters]\n", False),  # as a cell may print it
+        ("x" * 10_000, True),
+        ("x" * 10_000 + "\n" + "line\n" * 500, True),
+        ("x" * 10_000 + "\r\x1b[Kshort", False),
+        ("".join(f"line {i}\n" for i in range(5000)), True),
+    ],
+)
+def test_a_view_tells_whether_something_was_cut_away(text: str, was_cut: bool) -> None:
+    transcript = Transcript()
+    transcript.feed("stdout", text)
+    assert transcript.view(12_000)[1] is was_cut
+
+
 def test_memory_is_bounded_whatever_comes() -> None:
     transcript = Transcript()
     tracemalloc.start()
@@ -82,7 +98,7 @@ def test_a_bar_on_stderr_stays_one_line_among_prints() -> None:
     for epoch in range(5):
         transcript.feed("stderr", f"\r{epoch}/4")
         transcript.feed("stdout", f"epoch {epoch}\n")
-    assert transcript.view(1000) == "4/4\nepoch 0\nepoch 1\nepoch 2\nepoch 3\nepoch 4"
+    assert transcript.view(1000) == ("4/4\nepoch 0\nepoch 1\nepoch 2\nepoch 3\nepoch 4", False)
 
 
 def test_the_tail_is_the_end_of_what_is_seen() -> None:
