@@ -20,7 +20,6 @@ from comind.analysis.standings import Standing, best_of_each_agent, standings
 from comind.llm.formats import scored_lines, sections
 from comind.state.reader import Reader
 from comind.state.records import Draft, Evaluation, Idea, Kernel, Report
-from kaggle_runner.score import Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,11 +149,11 @@ def trials(
         fresh = tried[agent] - tried.get(parent, frozenset())
         if parent in good and parent != agent and fresh:
             base = good[parent]
-            sd = math.hypot(_deviation(score), _deviation(base))
-            found.append(Trial(agent, _oriented(score) - _oriented(base), sd, fresh))
+            sd = math.hypot(score.deviation, base.deviation)
+            found.append(Trial(agent, score.gain_over(base.value), sd, fresh))
         else:
             level = f"round {drafts[agent].round}"
-            found.append(Trial(agent, _oriented(score), _deviation(score), tried[agent], level))
+            found.append(Trial(agent, score.gain_over(0.0), score.deviation, tried[agent], level))
     return found
 
 
@@ -274,11 +273,3 @@ def _origin(parent: str, parents: Mapping[str, str]) -> str:
     for _ in range(2):
         parent = parents.get(parent, parent)
     return parent.removeprefix("comind/")
-
-
-def _oriented(score: Score) -> float:
-    return score.value if score.higher_is_better else -score.value
-
-
-def _deviation(score: Score) -> float:
-    return (score.high - score.low) / (2 * _NORMAL)

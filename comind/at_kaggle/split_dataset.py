@@ -18,7 +18,7 @@ from comind.community.transfers import transfer_events
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import BadCompetition, ConfigError, KaggleError
-from kaggle_runner.files import write_whole
+from kaggle_runner.files import sha256_of, write_whole
 from kaggle_runner.kaggle.calls import Progress
 from kaggle_runner.moments import Sleep
 from kaggle_runner.rows import from_json, to_json
@@ -182,7 +182,5 @@ def _digest(root: Path, paths: list[Path]) -> str:
     """Ten letters that stand for names and content."""
     whole = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
+        whole.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode())
     return whole.hexdigest()[:10]

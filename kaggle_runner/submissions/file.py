@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.files import sha256_of
 from kaggle_runner.prediction_columns import Values
 from kaggle_runner.predictions import Form, Predictions, judge_file
 from kaggle_runner.submissions.records import FileFacts, SketchColumn
@@ -44,7 +45,7 @@ class Sample:
         its bytes, so that it still has a name.
         """
         try:
-            size, digest = path.stat().st_size, _digest(path)
+            size, digest = path.stat().st_size, sha256_of(path)
         except OSError as error:
             return FileFacts("", "", 0, 0, problems=(f"{path} cannot be read: {error.strerror}",))
         if size > MOST_BYTES:
@@ -92,11 +93,6 @@ def _agreement(one: SketchColumn, other: SketchColumn) -> float:
     shared = math.fsum((a - mean_left) * (b - mean_right) for a, b in zip(left, right, strict=True)) / count
     spread = var_left + var_right + (mean_left - mean_right) ** 2
     return 2 * shared / spread if spread > 0 else 1.0
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _content(predictions: Predictions, id_column: str) -> str:
