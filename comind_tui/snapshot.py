@@ -14,7 +14,7 @@ from comind.state.records import Agent, Cell, Evaluation, Event, Idea, MonitorDe
 from comind.state.runs import RunFolder, engine_alive
 from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.jobs.states import ORDERED
-from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.moments import Clock
 
 EVENTS_KEPT = 300
 ENDED = frozenset({"finished", "stopped", "failed"})
@@ -100,7 +100,9 @@ class Snapshot:
         return next((agent for agent in self.agents if agent.id == id), None)
 
 
-def read_snapshot(folder: RunFolder, round: int | None, before: Snapshot | None = None) -> Snapshot:
+def read_snapshot(
+    folder: RunFolder, round: int | None, clock: Clock, before: Snapshot | None = None
+) -> Snapshot:
     """The run now, with the agents of `round` (None: of the newest). Blocks; call it from a thread.
 
     A run that cannot be read, or that is gone, is what it was `before`, with the fault.
@@ -109,7 +111,7 @@ def read_snapshot(folder: RunFolder, round: int | None, before: Snapshot | None 
     alive = engine_alive(folder)
     try:
         with reading(folder.database) as reader:
-            return _read(reader, round, alive) if reader.run() else Snapshot(alive=alive)
+            return _read(reader, round, alive, clock) if reader.run() else Snapshot(alive=alive)
     except Unusable as error:
         return replace(before, alive=alive, fault=error.why)
     except RunNotFound:
@@ -117,7 +119,7 @@ def read_snapshot(folder: RunFolder, round: int | None, before: Snapshot | None 
         return replace(before, alive=alive, fault="its folder was deleted, or emptied" if gone else "")
 
 
-def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
+def _read(reader: Reader, round: int | None, alive: bool, clock: Clock) -> Snapshot:
     everyone = reader.all(Agent)
     newest = max((agent.round for agent in everyone), default=0)
     oldest = min((agent.round for agent in everyone), default=0)
@@ -141,7 +143,7 @@ def _read(reader: Reader, round: int | None, alive: bool) -> Snapshot:
         reports=reader.count(Report),
         titles={agent.id: agent.title for agent in everyone},
         running_cells=reader.count(Cell, "status = 'running'") if alive else 0,
-        forecast=forecast(reader, SYSTEM_CLOCK) if alive else None,
+        forecast=forecast(reader, clock) if alive else None,
     )
 
 

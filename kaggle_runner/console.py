@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from typing import Any, TextIO
 
@@ -52,8 +53,16 @@ class Narrator(logging.Handler):
 
 
 def json_text(document: Any, *, indent: int | None = 2) -> str:
-    """A JSON document in printable ASCII."""
-    return json.dumps(document, indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
+    """A JSON document in printable ASCII, with null where a number is NaN or infinite: JSON has neither."""
+    return json.dumps(_finite(document), indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def put_json(document: Any, *, indent: int | None = 2) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
@@ -46,7 +46,8 @@ def stamp(moment: datetime) -> str:
 def parse_moment(value: object) -> datetime:
     """A date or date-time (ISO 8601, or YAML's own types) as an aware UTC moment; no zone means UTC.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for the first and the last year there are: their days may have no
+    local time.
     """
     if isinstance(value, datetime):
         moment = value
@@ -56,10 +57,9 @@ def parse_moment(value: object) -> datetime:
         moment = datetime.fromisoformat(value.strip())
     else:
         raise ValueError(f"{value!r} is not a date")
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{value!r} is before or after all time") from error
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError(f"{value!r} is before or after all time")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def apart(one: datetime, other: datetime) -> float:

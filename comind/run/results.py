@@ -133,7 +133,8 @@ def _rank(test: TestGrade) -> str:
     if not test.get("rank"):
         return ""
     medal = f", {test['medal']} medal" if test.get("medal") else ", no medal"
-    return f", rank {test['rank']} of {test['teams']} on a {test['board']} board{medal}"
+    of_teams = f" of {test['teams']}" if test.get("teams") else ""
+    return f", rank {test['rank']}{of_teams} on a {test.get('board') or 'unknown'} board{medal}"
 
 
 def _leaderboard(store: Store) -> str:

@@ -6,7 +6,6 @@ compared through `kaggle_runner.score`, costs from the stored calls.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from comind.analysis.forecast import dollar_limit, forecast
@@ -31,7 +30,7 @@ from comind.state.records import (
     RunStatus,
 )
 from comind.state.runs import RunFolder, engine_alive
-from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.moments import Clock
 
 _COUNTED: dict[str, type] = {
     "kernels": Kernel,
@@ -66,12 +65,12 @@ def shown_status(run: Run | None, alive: bool) -> RunStatus:
     return "stopped" if unfinished and not alive else run.status
 
 
-def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
-    """The document of `show --json`; unknown things are null, and no number is NaN or infinite."""
+def summarize(reader: Reader, folder: RunFolder, clock: Clock) -> dict[str, Any]:
+    """The document of `show --json`; unknown things are null."""
     run = reader.run() or Run(id=folder.id, competition="")
     board = standings(reader.all(Evaluation, "success = 1"))
     alive = engine_alive(folder)
-    document = {
+    return {
         "run": run.id,
         "competition": run.competition,
         "metric": run.metric,
@@ -90,17 +89,14 @@ def summarize(reader: Reader, folder: RunFolder) -> dict[str, Any]:
         "test": {key: run.test.get(key) for key in ("score", "rank", "teams", "medal", "board")}
         if run.test
         else None,
-        "cost": _cost(reader, run, alive),
+        "cost": _cost(reader, run, alive, clock),
         "attribution": attribute(reader, folder).as_dict() if run.best_evaluation else None,
         "models": ladder.summarize(reader),
         "labels_readable": run.labels_readable,
         "pushes": _pushes(reader, run),
-        "certificate": None,
         "started_at": run.started_at or None,
         "finished_at": run.finished_at or None,
     }
-    finite: dict[str, Any] = _finite(document)
-    return finite
 
 
 def _pushes(reader: Reader, run: Run) -> list[dict[str, Any]]:
@@ -114,10 +110,10 @@ def _pushes(reader: Reader, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _cost(reader: Reader, run: Run, alive: bool) -> dict[str, Any]:
+def _cost(reader: Reader, run: Run, alive: bool, clock: Clock) -> dict[str, Any]:
     """What was spent, the limits in force, and while an engine is at work what is foreseen."""
     totals = reader.totals()
-    foreseen = forecast(reader, SYSTEM_CLOCK) if alive else None
+    foreseen = forecast(reader, clock) if alive else None
     priced = totals["calls"] > 0 and totals["dollars"] is not None
     return {
         "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
@@ -152,12 +148,3 @@ def _best(standing: Standing | None, reader: Reader, folder: RunFolder, run: Run
         "title": agent.title if agent else "",
         "round": evaluation.round,
     }
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

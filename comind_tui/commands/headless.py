@@ -6,6 +6,7 @@ Lines go to one stream (stderr), so that stdout carries the result alone.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Self, TextIO
 
 from comind.analysis.forecast import forecast
@@ -17,6 +18,7 @@ from comind_tui.commands.listing import summary_text
 from comind_tui.text.events import event_line
 from comind_tui.text.plain import duration, foreseen, interval, labels_mark, run_times, spending
 from kaggle_runner.console import json_text, put, put_lines
+from kaggle_runner.errors import RunNotFound, Unusable
 from kaggle_runner.moments import Clock
 from kaggle_runner.texts import one_line
 
@@ -71,16 +73,21 @@ class Printer:
     def finish(self, stream: TextIO, *, as_json: bool) -> None:
         """The run's result: for people, or the `show --json` document."""
         with reading(self._folder.database) as reader:
-            document = summarize(reader, self._folder)
+            document = summarize(reader, self._folder, self._clock)
         put(json_text(document) if as_json else summary_text(document, self._folder, width=None), stream)
 
     def _beat(self) -> None:
         while not self._done.wait(1.0):
-            self.sign_of_life()
+            with suppress(OSError):  # a stream that nobody reads any more, or a full disk behind it
+                self.sign_of_life()
 
     def _progress(self) -> str:
-        with reading(self._folder.database) as reader:
-            return progress_line(reader, self._clock)
+        """A run that cannot be read just now is told as that: its engine may well be at work."""
+        try:
+            with reading(self._folder.database) as reader:
+                return progress_line(reader, self._clock)
+        except (RunNotFound, Unusable) as error:
+            return _line(self._clock, error.message)
 
     def _write(self, line: str) -> None:
         with self._lock:
@@ -91,8 +98,7 @@ class Printer:
 def progress_line(reader: Reader, clock: Clock) -> str:
     """Elapsed, left, working agents, best so far, cost and forecast, of a run that may not have begun."""
     run = reader.run() or Run(id="", competition="")
-    now = clock.now()
-    elapsed, left = run_times(run, now, alive=True)
+    elapsed, left = run_times(run, clock.now(), alive=True)
     working = [agent for agent in reader.all(Agent, "round = ?", (run.round,)) if not agent.finished_at]
     best = read_best(reader, run)
     cost, used = spending(reader.totals(), run.settings)
@@ -105,4 +111,8 @@ def progress_line(reader: Reader, clock: Clock) -> str:
         f"{used}, {cost}",
         foreseen(forecast(reader, clock)),
     ]
-    return f"{now.astimezone():%H:%M:%S}  {'run':<8}  " + "; ".join(one_line(part) for part in parts if part)
+    return _line(clock, "; ".join(one_line(part) for part in parts if part))
+
+
+def _line(clock: Clock, words: str) -> str:
+    return f"{clock.now().astimezone():%H:%M:%S}  {'run':<8}  {words}"

@@ -20,7 +20,7 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Idea, Report, Run
 from comind.state.runs import RunFolder, find_run
 from comind_tui.core.runs import RunRows
-from comind_tui.text.boards import RankedSolution, board_rows, metric_text
+from comind_tui.text.boards import BEATS, RankedSolution, board_rows, metric_text
 from comind_tui.text.invocation import from_here, program
 from comind_tui.text.plain import (
     LABELS_READABLE,
@@ -118,7 +118,7 @@ def competitions(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     with open_run(arguments.state, arguments.run_id) as (reader, folder):
-        document = summarize(reader, folder)
+        document = summarize(reader, folder, SYSTEM_CLOCK)
     if arguments.json:
         put_json(document)
     else:
@@ -150,7 +150,8 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
             ("submission", str(from_here(folder.path / best["submission"]))),
         ]
     if test:
-        place = f"rank {test['rank']} of {test['teams']}" if test["rank"] else "no rank"
+        of_teams = f" of {test['teams']}" if test["teams"] else ""
+        place = f"rank {test['rank']}{of_teams}" if test["rank"] else "no rank"
         place += f" on a {test['board']} board" if test["board"] else ""
         lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
     lines += [
@@ -245,13 +246,13 @@ def leaderboard(arguments: Namespace) -> int:
             row.evaluation.agent,
             str(row.evaluation.round),
             str(row.evaluation.step),
-            "yes" if row.beats else "within noise",
+            BEATS[row.beats],
             row.title,
         )
         for row in rows
     ]
     metric = metric_text(run) + labels_mark(run.labels_readable)
-    headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BEATS BASELINE", "TITLE")
+    headers = ("#", metric, "ROWS", "AGENT", "ROUND", "STEP", "BASELINE", "TITLE")
     return _print_or_say(cells, headers, "Nothing has been scored yet.", right=(0, 2, 4, 5))
 
 
@@ -265,7 +266,7 @@ def _board_entry(row: RankedSolution) -> dict[str, Any]:
         "round": row.evaluation.round,
         "step": row.evaluation.step,
         **row.score.as_dict(),
-        "beats_baseline": bool(row.beats),
+        "beats_baseline": row.beats,
         "submission": row.evaluation.submission,
         "at": row.evaluation.at,
     }

@@ -15,7 +15,7 @@ from comind.run.submission import open_governor, read_candidates
 from comind.state.runs import RunFolder, find_run
 from comind_tui.core.ranks import slug_of
 from comind_tui.core.submission import Target, after_score, governed, offered, outcome_line, target_of
-from comind_tui.text.plain import terminal_width
+from comind_tui.text.plain import can_ask, terminal_width
 from comind_tui.text.submissions import (
     ledger_document,
     offer_text,
@@ -40,7 +40,7 @@ def submit(arguments: Namespace) -> int:
     """0 when it was sent, shown by --dry-run, or declined; 3 when nothing may or should be sent."""
     folder = find_run(arguments.state, arguments.run_id)
     target = target_of(folder, getattr(arguments, "kaggle_url", ""))
-    if not (arguments.dry_run or arguments.yes or _has_terminal()):
+    if not (arguments.dry_run or arguments.yes or can_ask()):
         raise UsageError(
             "Submitting needs a person's yes, and there is no terminal to ask on.",
             hint="--dry-run shows what would be sent; --yes sends what is worth a submission.",
@@ -132,7 +132,3 @@ async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:
     }
     put_json(document)
     return 0
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()

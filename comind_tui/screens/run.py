@@ -141,7 +141,7 @@ class RunScreen(Screen[None]):
         round = self._round
         state = (await asyncio.to_thread(signature, self.folder), round)
         if state != self._read_state or self.snapshot.fault:
-            snapshot = await asyncio.to_thread(read_snapshot, self.folder, round, self.snapshot)
+            snapshot = await asyncio.to_thread(read_snapshot, self.folder, round, self._clock, self.snapshot)
             if round != self._round:  # the person has gone on to another round meanwhile
                 return
             self.snapshot, self._read_state = snapshot, state

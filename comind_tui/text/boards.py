@@ -11,6 +11,9 @@ from comind.state.records import Evaluation, Run
 from comind_tui.text.plain import arrow
 from kaggle_runner.score import Score, better_beyond_noise
 
+BEATS = {True: "✓ beats", False: "~ noise", None: "–"}
+"""Words for a row's `beats`."""
+
 
 class RankedSolution(NamedTuple):
     place: int

@@ -11,6 +11,7 @@ from comind_tui.text.glyphs import symbol
 from comind_tui.text.invocation import command_line, from_here
 from comind_tui.text.plain import arrow, interval, number, place
 from kaggle_runner.errors import RunNotFound, Unusable
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.texts import one_line
 
 
@@ -33,7 +34,7 @@ def farewell(folder: RunFolder) -> list[str]:
     try:
         run = read_run(folder)
         with reading(folder.database) as reader:
-            document = summarize(reader, folder)
+            document = summarize(reader, folder, SYSTEM_CLOCK)
     except RunNotFound:
         return [f"Run {folder.id} has not begun."]
     except Unusable as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from comind.state.records import Event
-from kaggle_runner.moments import parse_moment
+from comind_tui.text.plain import clock_time
 from kaggle_runner.texts import one_line
 
 
 def event_line(event: Event) -> str:
     """`12:03:45  r1-a2  cell 3 ran` in local time."""
-    at = parse_moment(event.at).astimezone().strftime("%H:%M:%S") if event.at else "--:--:--"
     who = event.agent or (f"round {event.round}" if event.round else "run")
-    return f"{at}  {one_line(who):<8}  {one_line(event.message)}"
+    return f"{clock_time(event.at)}  {one_line(who):<8}  {one_line(event.message)}"

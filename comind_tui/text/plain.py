@@ -26,9 +26,14 @@ _COUNT_SECONDS = 300.0
 """The engine counts its time far more often than this."""
 
 
+def can_ask() -> bool:
+    """Whether a person is here to answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def has_terminal() -> bool:
     """Whether screens can be shown here."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return can_ask() and os.environ.get("TERM") != "dumb"
 
 
 def terminal_width() -> int | None:
@@ -119,6 +124,11 @@ def since(stamp: str, now: datetime) -> float:
     return max(0.0, (now - parse_moment(stamp)).total_seconds()) if stamp else 0.0
 
 
+def clock_time(stamp: str) -> str:
+    """`12:03:45` in local time, of a stored time stamp; dashes for an empty one."""
+    return parse_moment(stamp).astimezone().strftime("%H:%M:%S") if stamp else "--:--:--"
+
+
 def run_times(run: Run, now: datetime, *, alive: bool) -> tuple[float, float | None]:
     """Seconds that count against the time limit so far, and those left (None while it has no settings).
 
@@ -207,7 +217,8 @@ def place(test: Mapping[str, Any]) -> str:
     """`7/111 (synthetic)`: a rank is never shown without the kind of its board."""
     if not test.get("rank"):
         return "–"
-    return f"{test['rank']}/{test['teams']} ({test.get('board') or 'unknown'})"
+    of_teams = f"/{test['teams']}" if test.get("teams") else ""
+    return f"{test['rank']}{of_teams} ({test.get('board') or 'unknown'})"
 
 
 LABELS_READABLE = "agents' code could read the validation labels: compare these scores with no other run's"

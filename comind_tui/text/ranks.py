@@ -5,7 +5,6 @@ A rank is never shown without the kind of its board.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -171,7 +170,7 @@ def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
         "since_last": _movement(look.since_last),
         "since_day": _movement(look.since_day),
         "zones": [
-            {"medal": z.medal, "last_rank": z.last_rank, "score": z.score, "lead": _finite(z.lead)}
+            {"medal": z.medal, "last_rank": z.last_rank, "score": z.score, "lead": _rounded(z.lead)}
             for z in look.zones
         ],
         "next_zone": zone.medal if zone else None,
@@ -182,8 +181,8 @@ def look_document(look: Look, kaggle: str, account: str) -> dict[str, Any]:
         "submissions_today": look.submissions_today,
         "submissions_left": look.submissions_left,
         "deadline": _stamp(look.deadline) if look.deadline is not None else None,
-        "seconds_left": _finite(look.seconds_left(look.at)),
-        "clock_offset": _finite(look.clock_offset),
+        "seconds_left": _rounded(look.seconds_left(look.at)),
+        "clock_offset": _rounded(look.clock_offset),
     }
 
 
@@ -191,7 +190,7 @@ def _needs(zone: Zone | None, look: Look) -> float | None:
     """The signed change of score that reaches the line."""
     if zone is None or zone.lead is None:
         return None
-    return _finite(-zone.lead if look.higher_is_better else zone.lead)
+    return _rounded(-zone.lead if look.higher_is_better else zone.lead)
 
 
 def _movement(movement: Movement | None) -> dict[str, Any] | None:
@@ -200,14 +199,14 @@ def _movement(movement: Movement | None) -> dict[str, Any] | None:
     return {
         "at": _stamp(movement.since),
         "places": movement.places,
-        "score_change": _finite(movement.score_change),
+        "score_change": _rounded(movement.score_change),
         "teams": movement.teams,
     }
 
 
-def _finite(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     """Differences without the last digits of a float."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.9g}")
+    return None if value is None else float(f"{value:.9g}")
 
 
 def _stamp(at: float) -> str:

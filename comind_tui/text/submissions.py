@@ -81,14 +81,14 @@ def _checks(candidate: Candidate) -> str:
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    candidate, gain = verdict.candidate, verdict.expected_gain
+    candidate = verdict.candidate
     return {
         "evaluation": candidate.evaluation,
         "title": candidate.title,
         "verdict": verdict.level,
         "reasons": list(verdict.reasons),
         "probability_better": verdict.probability,
-        "expected_gain": gain if math.isfinite(gain) else None,
+        "expected_gain": verdict.expected_gain,
         "local": score_document(candidate.score),
         "file": str(candidate.path),
         "sha256": candidate.facts.sha256,

@@ -10,12 +10,11 @@ from textual.widgets import DataTable
 from comind.analysis.standings import Standing
 from comind.state.records import Run
 from comind_tui.snapshot import Snapshot
-from comind_tui.text.boards import board_rows, metric_text
+from comind_tui.text.boards import BEATS, board_rows, metric_text
 from comind_tui.text.plain import cell_width, fit, interval
 from kaggle_runner.texts import one_line
 
 SHOWN = 200
-_BEATS = {True: "✓ beats", False: "~ noise", None: "–"}
 LEAST_TITLE = 12
 """Columns below which a draft's title says too little to be shown."""
 
@@ -73,7 +72,7 @@ def _rows(snapshot: Snapshot, run: Run) -> list[list[Text]]:
                 Text(interval(one.score), style="bold" if chosen else ""),
                 Text(one_line(one.evaluation.agent)),
                 Text(str(one.evaluation.step), justify="right"),
-                Text(_BEATS[one.beats]),
+                Text(BEATS[one.beats]),
                 Text(one_line(one.title)),
             ]
         )

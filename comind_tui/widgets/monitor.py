@@ -10,9 +10,8 @@ from comind.state.records import Event, MonitorDecision
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.events import event_line
 from comind_tui.text.lines import Line
-from comind_tui.text.plain import duration
+from comind_tui.text.plain import clock_time, duration
 from comind_tui.widgets.lines import Lines
-from kaggle_runner.moments import parse_moment
 from kaggle_runner.texts import one_line
 
 
@@ -36,10 +35,9 @@ def event_lines(snapshot: Snapshot) -> list[Line]:
 
 
 def _decision(decision: MonitorDecision) -> Line:
-    at = parse_moment(decision.at).astimezone().strftime("%H:%M:%S") if decision.at else "--:--:--"
     mark = "■" if decision.action == "STOP" else "▸"
     text = (
-        f"{at} {mark} {decision.action:<8} {decision.agent} step {decision.step}"
+        f"{clock_time(decision.at)} {mark} {decision.action:<8} {decision.agent} step {decision.step}"
         f" after {duration(decision.elapsed)} ({decision.rule or decision.source}): {decision.reason}"
     )
     return Line(one_line(text), "bad" if decision.action == "STOP" else "plain")

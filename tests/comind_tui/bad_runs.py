@@ -81,6 +81,11 @@ def be_newer(folder: RunFolder) -> None:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
+without_numbers = statement(
+    """UPDATE evaluations SET selection = '{"score": NaN, "interval": [-Infinity, Infinity], "rows": 1}'"""
+)
+"""Such a run can be read; JSON has no word for its scores."""
+
 BAD: dict[str, tuple[Harm, str]] = {
     "bad JSON in an evaluation": (statement("UPDATE evaluations SET selection = '{bad'"), "selection"),
     "bad JSON in the run": (statement("UPDATE run SET config = '{bad'"), "config"),
@@ -98,6 +103,9 @@ BAD: dict[str, tuple[Harm, str]] = {
     "text that is no UTF-8": (statement("UPDATE run SET competition = CAST(x'ff' AS TEXT)"), "UTF-8"),
     "an unknown status": (statement("UPDATE run SET status = 'dreaming'"), "status"),
     "a moment that is none": (statement("UPDATE run SET started_at = 'yesterday'"), "started_at"),
+    "a moment before all time": (
+        statement("UPDATE run SET started_at = '0001-01-01T00:00:00Z'"), "started_at"
+    ),
     "JSON without a floor": (
         statement("UPDATE run SET config = replace(hex(zeroblob(50000)), '0', '[')"), "too deeply"
     ),

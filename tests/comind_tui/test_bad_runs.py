@@ -14,7 +14,7 @@ from comind_tui.cli import main
 from comind_tui.core.runs import RunRows
 from comind_tui.screens.home import Home
 from tests.comind_tui import sample_run
-from tests.comind_tui.bad_runs import BAD, Harm, changed, deleted, spoil_pages, statement
+from tests.comind_tui.bad_runs import BAD, Harm, changed, deleted, spoil_pages, statement, without_numbers
 from tests.comind_tui.driving import app_of, shown, text_of, until
 
 cases = pytest.mark.parametrize(("harm", "words"), BAD.values(), ids=BAD)
@@ -60,6 +60,20 @@ def test_asking_for_it_is_one_message_and_for_the_newest_is_a_good_one(
     if words != "selection":  # the run itself can be read
         assert main(["show", "--json", "--state", str(tmp_path)]) == 0
         assert json.loads(capsys.readouterr().out)["run"] == "good"
+
+
+def test_scores_that_are_no_numbers_are_null_and_the_others_stand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good_and_bad(tmp_path, without_numbers)
+    assert main(["runs", "--json", "--state", str(tmp_path)]) == 0
+    scores = {row["run"]: row["best_score"] for row in json.loads(capsys.readouterr().out)}
+    assert scores["good"] == 0.956 and scores["bad"] is None
+    assert main(["leaderboard", "bad", "--json", "--state", str(tmp_path)]) == 0
+    entry = json.loads(capsys.readouterr().out)[0]
+    assert (entry["score"], entry["interval"], entry["rows"]) == (None, [None, None], 1)
+    for command in ("show", "leaderboard", "runs"):
+        assert main([command, *(["bad"] if command != "runs" else []), "--state", str(tmp_path)]) == 0
 
 
 async def test_home_shows_the_good_ones_and_the_reasons_of_the_others(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from comind_tui.commands.arguments import build_parser
 from comind_tui.commands.run import config_from
 from kaggle_runner.errors import UsageError
 from tests.comind_tui import sample_run
+from tests.comind_tui.bad_runs import changed
 
 HEAVY = (
     "pandas", "numpy", "openai", "pydantic", "yaml", "jupyter_client", "starlette", "requests", "kagglesdk",
@@ -202,7 +203,21 @@ def test_the_leaderboard_is_sorted_and_says_what_beats_the_baseline(
     assert scores == sorted(scores, reverse=True)
     assert all(entry["beats_baseline"] for entry in entries)
     assert main(["leaderboard", "--state", state]) == 0
-    assert "0.94400 [0.92600, 0.96000]" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "0.94400 [0.92600, 0.96000]" in out and "✓ beats" in out
+
+
+def test_without_a_baseline_nothing_is_said_to_beat_it_or_not(
+    live_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = str(live_run.path.parent.parent)
+    with changed(live_run) as connection:
+        connection.execute("UPDATE run SET baseline = '{}'")
+    assert main(["leaderboard", "--json", "--state", state]) == 0
+    assert {entry["beats_baseline"] for entry in json.loads(capsys.readouterr().out)} == {None}
+    assert main(["leaderboard", "--state", state]) == 0
+    out = capsys.readouterr().out
+    assert "beats" not in out and "noise" not in out
 
 
 @pytest.mark.parametrize("command", ["show", "ideas", "reports", "leaderboard", "runs"])

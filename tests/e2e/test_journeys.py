@@ -55,7 +55,7 @@ def test_the_json_document_keeps_its_contract(finished: Any) -> None:
     _, shown, _ = finished
     assert {
         "run", "competition", "metric", "higher_is_better", "status", "rounds", "coders", "counts", "best",
-        "baseline_score", "test", "cost", "models", "certificate", "started_at", "finished_at",
+        "baseline_score", "test", "cost", "models", "started_at", "finished_at",
     } <= shown.keys()  # fmt: skip
     assert {
         "kernels", "discussions", "ideas", "reports", "drafts", "cells", "monitor_decisions", "evaluations",

@@ -41,7 +41,11 @@ def test_no_zone_means_utc_on_a_machine_elsewhere_too(value: object, in_kolkata:
     assert abs(SYSTEM_CLOCK.now() - datetime.now().astimezone()) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("value", ["", "soon", "2026-13-01", 20261121, None, "0001-01-01T00:00:00+02:00"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "soon", "2026-13-01", 20261121, None, "0001-01-01T00:00:00+02:00", "0001-01-01T00:00:00Z",
+     date(9999, 12, 31)],
+)  # fmt: skip
 def test_what_is_no_moment_is_refused(value: object) -> None:
     with pytest.raises(ValueError):
         parse_moment(value)

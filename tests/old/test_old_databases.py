@@ -67,7 +67,7 @@ def test_a_run_of_the_first_version_can_be_shown(run: RunFolder, capsys: pytest.
         assert main([command, "--state", state]) == 0
     out = capsys.readouterr().out
     assert "old  finished" in out and "0.90000 [0.88000, 0.92000]" in out and "blend two models" in out
-    snapshot = read_snapshot(run, None)
+    snapshot = read_snapshot(run, None, SYSTEM_CLOCK)
     assert (snapshot.fault, snapshot.status, len(snapshot.board), len(snapshot.agents)) == (
         "",
         "finished",

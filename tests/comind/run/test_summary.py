@@ -15,11 +15,13 @@ from comind.state.reader import reading
 from comind.state.records import Evaluation, LlmCall, Run
 from comind.state.runs import RunFolder, engine_lock
 from comind.state.store import Store
+from kaggle_runner.console import json_text
+from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind_tui import sample_run
 
 KEYS = {
     "run", "competition", "metric", "higher_is_better", "status", "round", "rounds", "coders", "counts",
-    "status_detail", "best", "baseline_score", "test", "cost", "models", "certificate", "started_at",
+    "status_detail", "best", "baseline_score", "test", "cost", "models", "started_at",
     "finished_at", "labels_readable", "pushes", "attribution",
 }  # fmt: skip
 COUNTS = {
@@ -30,7 +32,7 @@ COUNTS = {
 
 def document(folder: RunFolder) -> dict[str, Any]:
     with reading(folder.database) as reader:
-        return summarize(reader, folder)
+        return summarize(reader, folder, SYSTEM_CLOCK)
 
 
 def test_a_running_run_has_every_key_of_the_contract(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_for_a_metric_to_minimise_the_lowest_score_is_best(tmp_path: Path) -> No
     assert document(folder)["best"]["score"] == min(one.score.value for one in board)
 
 
-def test_an_unknown_price_is_null_and_no_number_is_nan(tmp_path: Path) -> None:
+def test_an_unknown_price_is_null_and_as_json_no_number_is_nan(tmp_path: Path) -> None:
     folder = sample_run.build(tmp_path)
     with Store(folder.database) as store:
         store.save(
@@ -92,8 +94,7 @@ def test_an_unknown_price_is_null_and_no_number_is_nan(tmp_path: Path) -> None:
         store.save(replace(store.all(Run)[0], baseline={"score": math.nan, "interval": (0, 1), "rows": 5}))
     found = document(folder)
     assert found["cost"]["dollars"] is None
-    assert found["baseline_score"] is None
-    json.dumps(found, allow_nan=False)
+    assert json.loads(json_text(found))["baseline_score"] is None
 
 
 def test_the_sample_submission_is_not_on_the_board(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from comind.state.records import Event
 from comind.state.runs import RunFolder
 from comind_tui.commands.headless import Printer
 from tests.comind_tui import sample_run
+from tests.comind_tui.bad_runs import spoil_pages
 from tests.comind_tui.sample_run import HOSTILE, START
 from tests.fakes.clocks import HandClock
 
@@ -55,6 +57,39 @@ def test_a_run_without_a_first_word_still_gives_signs_of_life(tmp_path: Path) ->
     clock.advance(20)
     assert printer.sign_of_life()
     assert "best –" in out.getvalue()
+
+
+def test_a_run_that_cannot_be_read_is_told_and_the_printer_goes_on(live_run: RunFolder) -> None:
+    out, clock = io.StringIO(), HandClock(MOMENT)
+    printer = Printer(live_run, out, clock=clock)
+    spoil_pages(live_run)
+    clock.advance(15)
+    assert printer.sign_of_life()
+    printer.event(Event(kind="winding_down", message="no money", at="2026-11-21T09:00:00.000Z"))
+    live_run.database.unlink()
+    clock.advance(15)
+    assert printer.sign_of_life()
+    told = out.getvalue().splitlines()
+    assert "cannot be used" in told[0] and "no money" in told[1] and "cannot be used" in told[2]
+    assert "No run database" in told[3]
+
+
+def test_a_stream_that_nobody_reads_does_not_end_the_signs_of_life(live_run: RunFolder) -> None:
+    class Broken(io.StringIO):
+        failures = 0
+
+        def write(self, text: str) -> int:
+            if "elapsed" not in text:
+                return len(text)
+            self.failures += 1
+            if self.failures == 2:
+                twice.set()
+            raise BrokenPipeError
+
+    twice, clock = threading.Event(), HandClock(MOMENT)
+    with Printer(live_run, Broken(), clock=clock):
+        clock.advance(15)
+        assert twice.wait(60)
 
 
 def test_the_end_is_a_summary_for_people_or_the_document(finished_run: RunFolder) -> None:

@@ -95,7 +95,7 @@ def test_a_new_round_and_the_winding_down_come_with_a_line_on_cost(tmp_path: Pat
 def test_the_document_has_the_limits_and_the_forecast_of_a_living_run(tmp_path: Path) -> None:
     with at_work(tmp_path, 0.021, max_cost=0.7) as folder:
         with reading(folder.database) as reader:
-            document = summarize(reader, folder)
+            document = summarize(reader, folder, SYSTEM_CLOCK)
         cost = document["cost"]
         assert (cost["max_dollars"], cost["max_tokens"]) == (0.7, None)
         seen = cost["forecast"]
@@ -109,7 +109,7 @@ def test_the_document_has_the_limits_and_the_forecast_of_a_living_run(tmp_path: 
 
 def test_a_run_that_ended_has_limits_and_no_forecast(finished_run: RunFolder) -> None:
     with reading(finished_run.database) as reader:
-        cost = summarize(reader, finished_run)["cost"]
+        cost = summarize(reader, finished_run, SYSTEM_CLOCK)["cost"]
     assert (cost["forecast"], cost["max_dollars"]) == (None, None)
 
 

@@ -34,7 +34,7 @@ def run_screen(folder: RunFolder) -> RunScreen:
 
 def agent_screen(folder: RunFolder) -> AgentScreen:
     run = run_screen(folder)
-    run.snapshot = read_snapshot(folder, None, run.snapshot)
+    run.snapshot = read_snapshot(folder, None, SYSTEM_CLOCK, run.snapshot)
     return AgentScreen(run, "r1-a1")
 
 

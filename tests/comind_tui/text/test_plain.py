@@ -14,6 +14,7 @@ from comind_tui.text.plain import (
     interval,
     labelled,
     number,
+    place,
     run_times,
     table,
     tokens,
@@ -47,6 +48,12 @@ def test_hostile_cells_and_headers_stay_on_their_line() -> None:
 )
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_rank_names_its_board_and_as_many_teams_as_are_known() -> None:
+    assert place({"rank": 7, "teams": 111, "board": "live"}) == "7/111 (live)"
+    assert place({"rank": 1, "teams": None}) == "1 (unknown)"
+    assert place({"rank": None, "teams": 5}) == "–"
 
 
 def test_token_counts_read_well() -> None:

@@ -15,6 +15,7 @@ from comind_tui.widgets.board import without_repeats
 from comind_tui.widgets.header import fill, header_facts
 from comind_tui.widgets.mosaic import code_room, wrapped_end
 from comind_tui.widgets.plot import round_ticks, score_range, series, steps
+from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.score import Score
 from tests.comind_tui import sample_run
 
@@ -36,7 +37,7 @@ def test_facts_keep_their_lines_and_what_does_not_fit_begins_the_next() -> None:
 
 
 def test_the_cap_in_force_is_shown_with_the_cost(tmp_path: Path) -> None:
-    snapshot = read_snapshot(sample_run.build(tmp_path), None)
+    snapshot = read_snapshot(sample_run.build(tmp_path), None, SYSTEM_CLOCK)
     run = snapshot.run
     assert run is not None
 
@@ -52,8 +53,8 @@ def test_the_cap_in_force_is_shown_with_the_cost(tmp_path: Path) -> None:
 def test_nobody_is_at_work_without_an_engine(tmp_path: Path) -> None:
     folder = sample_run.build(tmp_path)
     with engine_lock(folder):
-        alive = read_snapshot(folder, None)
-    gone = read_snapshot(folder, None)
+        alive = read_snapshot(folder, None, SYSTEM_CLOCK)
+    gone = read_snapshot(folder, None, SYSTEM_CLOCK)
     assert [alive.state_of(agent) for agent in alive.agents] == ["running", "thinking", "grading", "running"]
     assert {gone.state_of(agent) for agent in gone.agents} == {"engine gone"}
     last = gone.cells["r2-a1"][-1]
