@@ -81,6 +81,21 @@ def test_every_room_of_the_contracts_is_in_the_drawing() -> None:
     assert set(drawn) == set(PACKAGES) and missing == []
 
 
+def test_a_module_that_a_docstring_names_by_its_file_lies_beside_it() -> None:
+    """In another room it is named with its way."""
+    named = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in sources(*PACKAGES)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for name in re.findall(r"`(\w+\.py)`", node.value.value)
+        if not file.with_name(name).is_file()
+    ]
+    assert named == []
+
+
 MOST_MODULES, MOST_LINES, MOST_FUNCTION_LINES, MOST_SHARED_NAMES, MOST_REPEATED_RUNS = 20, 400, 60, 1, 3
 
 

@@ -1,6 +1,6 @@
 """What the engine does otherwise inside a Kaggle session: agents are fenced in, and the session has an end.
 
-Everywhere else nothing here has an effect. How a session begins and what it hands on is `kaggle_session.py`.
+Everywhere else nothing here has an effect. How a session begins and what it hands on is `notebook.py`.
 """
 
 from __future__ import annotations

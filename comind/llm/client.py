@@ -1,7 +1,7 @@
 """The model client: one question, one reply, paid for once.
 
 Every reply is recorded before it is returned, under an id that a resumed run asks for again. Retries live in
-one loop (`trying.py`; the SDK's are off); when they are used up or cannot help, the next endpoint of the
+one loop (`attempt.py`; the SDK's are off); when they are used up or cannot help, the next endpoint of the
 role's chain is asked. Chat completions only, and never streamed: every compatible server has them, and a
 reply that was cut off cannot pass for a whole one.
 """

@@ -1,4 +1,4 @@
-"""What went wrong with one request, and what may be done about it. The waiting is `client.py`'s.
+"""What went wrong with one request, and what may be done about it. The waiting is `attempt.py`'s.
 
 The SDK's own retries are off: nested loops multiply. It also lets pass what is no answer at all (an HTML page
 with status 200, an error object with status 200, no choices); `replies.py` turns those into faults too.

@@ -1,4 +1,4 @@
-"""Tolerant readers for the reply formats of the agents' roles. They read; asking again is `asking.py`'s.
+"""Tolerant readers for the reply formats of the agents' roles. They read; asking again is `question.py`'s.
 
 Models wrap, forget to close, number, embolden and apologise. What is unambiguous is accepted; what is not
 raises MalformedReply with a complaint in words that can be shown to the model.

@@ -1,4 +1,4 @@
-"""How well each model keeps to the reply formats: the ladder of `asking.py`, measured over a run.
+"""How well each model keeps to the reply formats: the ladder of `question.py`, measured over a run.
 
 It only reads what the store holds.
 """

@@ -1,6 +1,6 @@
 """The notebook that a run leaves behind, as a Jupyter file and as a script.
 
-Sources are written as given, outputs within the bounds of `notebook_outputs.py`.
+Sources are written as given, outputs within the bounds of `file_outputs.py`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Live ranks: one look at a competition's board, and a polite watch that looks again and again.
+"""Live ranks: one look at a competition's board.
 
     look = await look_once(client, book, "titanic", clock)
 
-What a board says is worked out in `rank_movement`, kept in `rank_book`. Nothing is shown here.
+What a board says is worked out in `board.py`, kept in `book.py`. Nothing is shown here.
 """
 
 from __future__ import annotations

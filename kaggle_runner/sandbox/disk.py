@@ -1,6 +1,7 @@
 """What agent code holds on the disk: the real blocks of its workspace, and of files that have no name left.
 
-It measures and judges; the cell is ended in `session.py`. It never follows a link out of the workspace.
+It measures and judges; the cell is ended in `kaggle_runner.notebook.session`. It never follows a link out of
+the workspace.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Inside it looks like a Kaggle notebook: /kaggle/input/<name> read-only, /kaggle/working writable. There is
 no network, no other process, no file of the host beyond the system and Python, and no variable of the engine.
-The mechanics are in `bubblewrap.py`; live notebooks are in `session.py`. Inside a Kaggle session, where no
-namespaces can be had, `fence.py` serves instead.
+The mechanics are in `bubblewrap.py`; live notebooks are in `kaggle_runner.notebook.session`. Inside a Kaggle
+session, where no namespaces can be had, `fence.py` serves instead.
 """
 
 from __future__ import annotations

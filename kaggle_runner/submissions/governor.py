@@ -3,7 +3,7 @@
 Sending is journaled before it begins and done under the account's lock. Where an answer never came, the mark
 in the description is looked for in the server's list before anything else is sent, so that nothing is ever
 sent twice. Who may call `send` is not decided here: `--submit` or a person's yes is the caller's business.
-The rules of what is worth a submission are `submission_policy`.
+The rules of what is worth a submission are in `policy.py`.
 """
 
 from __future__ import annotations

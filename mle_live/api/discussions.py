@@ -1,6 +1,6 @@
 """Kaggle's calls for discussions, which only read: a competition's topics, forums, messages.
 
-Every competition has one forum; there are no others. Posting is MLE-Live's own (`api_posts.py`).
+Every competition has one forum; there are no others. Posting is MLE-Live's own (`posts.py`).
 """
 
 from __future__ import annotations

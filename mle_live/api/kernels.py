@@ -1,6 +1,6 @@
 """Kaggle's kernel calls that read, stop and delete: lists, sources, states, logs, outputs.
 
-Other people's private kernels answer as if they did not exist. Pushing is in `api_kernel_push.py`.
+Other people's private kernels answer as if they did not exist. Pushing is in `kernel_push.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One run of a pushed script or notebook in the sandbox, under its limits, with its log written as it comes.
 
-What a run may see is decided by its `Sandbox`; when it starts and what is kept of it, in `kernel_runs.py`.
+What a run may see is decided by its `Sandbox`; when it starts and what is kept of it, in `runs.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pushed kernels and their versions in the server's database: names, owners, settings, states of their runs.
 
-Sources, logs and outputs are files (`kernel_files.py`). Who may see a kernel is decided by the API.
+Sources, logs and outputs are files (`mle_live/kernels/files.py`). Who may see a kernel is decided by the API.
 """
 
 from __future__ import annotations
