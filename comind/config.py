@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from kaggle_runner.errors import ConfigError
+from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS
 
 Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -240,7 +241,7 @@ class RunConfig(Settings):
             ("max_tokens", 0, 10**12),
             ("seed", 0, 2**32 - 1),
             ("plateau_rounds", 0, 1000),
-            ("kernel_time_limit", 60, 12 * 3600),
+            ("kernel_time_limit", 60, CPU_SESSION_SECONDS),
             ("kaggle_dataset_limit", 0.001, 10_000),
             ("kaggle_gpu_sessions", 1, 20),
             ("kaggle_cpu_sessions", 1, 100),

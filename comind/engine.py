@@ -176,7 +176,7 @@ class _Engine:
         ):
             prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
             desk = Desk(Timely(models.client, self._control), prompts)
-            facts = await fetch_competition(upstream, self._folder, self._store, self._config)
+            facts = await fetch_competition(upstream, self._folder, self._store, self._config, SYSTEM_CLOCK)
             self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
             preparing = prepare_evaluation(facts, self._folder, self._store, desk, self._config, SYSTEM_CLOCK)
             # a limit that is reached leaves a begun split its time; a person's stop does not

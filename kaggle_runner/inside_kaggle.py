@@ -1,7 +1,7 @@
 """What is known of the Kaggle session that this process runs in: detection, Secrets, attached data, its end.
 
 Everything is asked of an environment that is passed in; nothing is stored, and no secret is ever put there.
-How agent code is confined in such a session is in `fence.py`.
+How agent code is confined in such a session is in `kaggle_runner.sandbox.fence`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ STATE = WORKING / "comind-state"
 SESSION_ENDED = "the Kaggle session ended"
 """Why a run stopped that the next session goes on with."""
 
-CPU_SECONDS = 12 * 3600.0
-GPU_SECONDS = 9 * 3600.0
+CPU_SESSION_SECONDS = 12 * 3600.0
+"""Kaggle's own limit of a session, the longest there is."""
+GPU_SESSION_SECONDS = 9 * 3600.0
+"""The same where there is an accelerator."""
 _RESERVE_SECONDS = 900.0
 _RESERVE_SHARE = 0.1
 _KAGGLES_OWN = ("KAGGLE_DATA_PROXY_URL", "KAGGLE_URL_BASE", "KAGGLE_USER_SECRETS_TOKEN")
@@ -69,7 +71,7 @@ def session_seconds(environment: Mapping[str, str], *, devices: Path = Path("/de
             raise MachineError(f"{LENGTH} is {given!r}.", hint="Write seconds, for instance 32400.")
         return float(given)
     accelerated = any(devices.glob("nvidia[0-9]*")) or any(devices.glob("accel*"))
-    return GPU_SECONDS if accelerated else CPU_SECONDS
+    return GPU_SESSION_SECONDS if accelerated else CPU_SESSION_SECONDS
 
 
 def seconds_left(environment: Mapping[str, str], *, age: float | None = None) -> float:

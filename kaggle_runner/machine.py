@@ -5,7 +5,6 @@ It asks the system only; it never imports torch, and it changes nothing.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -38,7 +37,6 @@ class Machine:
     """That this process may use, container limits included."""
     memory_bytes: int
     gpus: tuple[Gpu, ...]
-    disk_free_bytes: int
     python: str
     packages: dict[str, str]
 
@@ -61,7 +59,6 @@ def describe_machine() -> Machine:
         cpus=_cpus(),
         memory_bytes=_memory(),
         gpus=find_gpus(),
-        disk_free_bytes=shutil.disk_usage(Path.cwd()).free,
         python=platform.python_version(),
         packages=_versions(NAMED_PACKAGES),
     )
@@ -108,11 +105,13 @@ def parse_gpus(table: str) -> tuple[Gpu, ...]:
 
 
 def _versions(names: Iterable[str]) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and `--help` comes by here
+
     found = {}
     for name in names:
         try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            found[name] = version(name)
+        except PackageNotFoundError:
             continue
     return found
 

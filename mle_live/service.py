@@ -100,7 +100,7 @@ class Service:
         self._communities = {c.slug: load_community(c.artifacts_dir) for c in self.competitions}
         self._boards = {c.slug: load_board(c) for c in self.competitions}
         self.state = ServerState(self.state_dir / "state.sqlite")
-        self.blobs = BlobStore(self.state, self.state_dir / "blobs", self.limits.blob_bytes)
+        self.blobs = BlobStore(self.state, self.state_dir / "blobs", self.limits.blob_bytes, SYSTEM_CLOCK)
         self.datasets = DatasetStore(self.state, self.state_dir / "datasets", self.limits.datasets)
         self.posts = PostStore(self.state)
         self.rules = RulesStore(self.state, required=self.limits.rules_required)

@@ -136,9 +136,12 @@ class AgentAtWork(ABC):
                 break
         return ""
 
-    @abstractmethod
-    async def _written_report(self, evaluations: str) -> SolutionReport:
-        """The agent's own report. ModelError, MalformedReply or LimitReached when it cannot be had."""
+    async def _written_report(self, evaluations: str) -> SolutionReport | None:
+        """The agent's own report; None for work that ends without one.
+
+        Raises ModelError, MalformedReply or LimitReached when it cannot be had.
+        """
+        return None
 
     # --- cells
 
@@ -277,7 +280,7 @@ class AgentAtWork(ABC):
     # --- the end
 
     async def _report(self, reason: str) -> Report | None:
-        """The agent's own report, or one made from its records when it cannot be asked any more."""
+        """The agent's own report, or one made from its records when it cannot be asked any more; or none."""
         if not self._cells:
             return None
         self._bench.update(status="reporting", goal="writing the report")
@@ -287,6 +290,8 @@ class AgentAtWork(ABC):
         except (ModelError, MalformedReply, LimitReached) as error:
             self._bench.event("report_missing", f"The agent wrote no report: {error.message}")
             written = self._fallback_report(reason or error.message, lines)
+        if written is None:
+            return None
         score = self._best.score("feedback") if self._best else None
         return Report(
             id=report_id(self.agent.round, 800 + self.agent.index),

@@ -22,6 +22,7 @@ from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.files import write_whole
+from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS, GPU_SESSION_SECONDS
 from kaggle_runner.jobs.gathered import CarriedWork, gather, longest
 from kaggle_runner.jobs.orders import Attempt, Order, Outcome
 from kaggle_runner.jobs.queue import Needs, Place, SessionQueue
@@ -32,9 +33,6 @@ from kaggle_runner.predictions import Form
 from kaggle_runner.rows import from_json, to_json
 from mle_live.stores.kernels import RESTARTED
 
-GPU_SESSION_SECONDS = 9 * 3600.0
-"""Kaggle's limit where there is an accelerator; without one it is 12 hours."""
-CPU_SESSION_SECONDS = 12 * 3600.0
 _SMALL_SUFFIXES = frozenset({".csv", ".json", ".txt", ".md", ".npy", ".npz", ".parquet"})
 """Of output files that come home beside the predictions: tables and notes, not checkpoints."""
 _LEAST_SESSION = 3600.0
@@ -252,7 +250,7 @@ class KaggleBackend:
             docker_image=self.config.docker_image,
             seconds=seconds,
         )
-        order = Order(sent, mark, run=self.folder.id, agent=push.agent, purpose="predictions")
+        order = Order(sent, mark, run=self.folder.id, agent=push.agent)
         home.mkdir(parents=True, exist_ok=True)
         write_whole(kept, to_json(order))
         write_whole(home / _NOTEBOOK, text)

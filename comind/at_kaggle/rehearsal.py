@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from comind.evaluator.evaluator import most_bytes
 from kaggle_runner.files import UnsafeFile, safe_read_bytes
 from kaggle_runner.notebook.session import CellLimits, NotebookSession
 from kaggle_runner.predictions import Flaw, Form, judge
 
 _FIXED_SECONDS = 2.0
 """Of a cell's time, what is taken as independent of the number of rows: imports, first calls."""
-_BYTES_BESIDE = 1_000_000
-_TIMES_THE_SAMPLE = 40
-"""As the evaluator's own bound on prediction files."""
 _START_SECONDS = 15.0
 """A session's own start at Kaggle, apart from the queue."""
 
@@ -86,8 +84,7 @@ async def rehearse(
             return _failed(fault, result.text, spent)
     for name, sample in predictions:
         form = await asyncio.to_thread(form_of, sample)
-        limit = _BYTES_BESIDE + _TIMES_THE_SAMPLE * sample.stat().st_size
-        fault = await asyncio.to_thread(prediction_fault, workspace, name, form, limit=limit)
+        fault = await asyncio.to_thread(prediction_fault, workspace, name, form, limit=most_bytes(sample))
         if fault:
             return _failed(f"in the rehearsal {fault}", "", spent)
     return Rehearsed("", "", sum(spent), tuple(spent))

@@ -1,7 +1,7 @@
 """A run as something to take to Kaggle: a dataset with CoMind itself, and a notebook that competes with it.
 
 Two folders are written, as `kaggle datasets create -p` and `kaggle kernels push -p` take them. Nothing is
-pushed here. What the notebook does in its session is `kaggle_session.py`.
+pushed here. What the notebook does in its session is `notebook.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from comind.state.reader import reading
 from comind.state.records import Run
 from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import ConfigError, MachineError, UsageError
+from kaggle_runner.files import write_whole
 from kaggle_runner.notebook.text import notebook_cell, notebook_of
 
 NOBODY = "YOUR-KAGGLE-NAME"
@@ -97,7 +98,7 @@ def export_run(
     user = owner or NOBODY
     _write_json(dataset / "dataset-metadata.json", _dataset_metadata(export, user))
     text = notebook_text(export, plan, user, session_seconds)
-    (notebook / f"{names.slug}.ipynb").write_text(text, encoding="utf-8")
+    write_whole(notebook / f"{names.slug}.ipynb", text)
     _write_json(notebook / "kernel-metadata.json", _kernel_metadata(export, user))
     return export
 
@@ -228,7 +229,7 @@ def _kernel_metadata(export: Export, owner: str) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(value, indent=2) + "\n")
 
 
 # --- the notebook

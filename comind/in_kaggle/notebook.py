@@ -47,16 +47,16 @@ class Plan:
     """Of the competition, as in a folder's competition.yaml."""
     description: str = ""
     community: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """As `exported_community` gathers it; empty where there is none."""
+    """As `comind.in_kaggle.community` gathers it; empty where there is none."""
 
     def write(self, folder: Path) -> None:
         import yaml
 
         plan = {"competition": self.competition, "settings": self.settings, "about": self.about}
         text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
-        (folder / PLAN).write_text(text, encoding="utf-8")
-        (folder / DESCRIPTION).write_text(self.description, encoding="utf-8")
-        (folder / FILE).write_text(json.dumps(self.community), encoding="utf-8")
+        write_whole(folder / PLAN, text)
+        write_whole(folder / DESCRIPTION, self.description)
+        write_whole(folder / FILE, json.dumps(self.community))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -106,7 +106,7 @@ def place_competition(slug: str, state: Path, plan: Plan, *, root: Path = INPUT)
     folder = (state / "competitions" / slug).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if plan.description:
-        (folder / DESCRIPTION).write_text(plan.description, encoding="utf-8")
+        write_whole(folder / DESCRIPTION, plan.description)
     if not (folder / DESCRIPTION).is_file():
         raise BadCompetition(
             f"The attached files of {slug} come without the text of the competition.",
@@ -119,7 +119,7 @@ def place_competition(slug: str, state: Path, plan: Plan, *, root: Path = INPUT)
     settings_path = folder / "competition.yaml"
     known = yaml.safe_load(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
     settings = {**known, **plan.about, "slug": slug, "data": str(data)}
-    settings_path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    write_whole(settings_path, yaml.safe_dump(settings, sort_keys=False))
     return folder
 
 

@@ -17,8 +17,7 @@ from comind.agents.scripter import AS_IT_IS, SUBMISSION, ScriptAtWork, prepare_v
 from comind.agents.work import Assignment
 from comind.agents.workshop import Workshop
 from comind.community.publication import publish_outputs
-from comind.roles.coder import SolutionReport
-from comind.state.records import Agent, Cell, Dataset, Draft, Evaluation, Kernel, Link
+from comind.state.records import Agent, Dataset, Draft, Evaluation, Kernel, Link
 from kaggle_runner.errors import BadCompetition, ComindError
 
 GOAL = "Run this kernel as it is."
@@ -35,12 +34,6 @@ class VerifiedRun(ScriptAtWork):
         if evaluation is None:
             return f"its script ended with {cell.status} {cell.error_name}".strip()
         return "" if evaluation.success else evaluation.message
-
-    async def _written_report(self, evaluations: str) -> SolutionReport:
-        raise AssertionError("a kernel's run has no report")
-
-    async def _report(self, reason: str) -> None:
-        return None
 
 
 async def verify_kernels(
@@ -97,7 +90,6 @@ async def _verify(shop: Workshop, kernel: Kernel, seconds: float) -> Kernel:
         verified="ok" if score else "failed",
         verified_by=agent.id,
         local_score=score.value if score else None,
-        run_seconds=_seconds(shop, agent),
     )
     shop.store.save(verified)
     if evaluation is not None and score is not None:
@@ -126,11 +118,6 @@ def _records(shop: Workshop, kernel: Kernel) -> tuple[Agent, Draft]:
     )
     shop.store.save(agent, draft)
     return agent, draft
-
-
-def _seconds(shop: Workshop, agent: Agent) -> float:
-    cell = shop.store.get(Cell, f"{agent.id}-s01")
-    return cell.seconds if cell else 0.0
 
 
 def most_promising(kernels: Sequence[Kernel], *, higher: bool) -> list[Kernel]:

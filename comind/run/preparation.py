@@ -34,7 +34,7 @@ from comind.state.store import Store
 from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
-from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from kaggle_runner.moments import Clock
 from mle_live.competitions.tables import Stated
 
 _ATTEMPTS = 3
@@ -65,7 +65,9 @@ class Prepared:
     baseline: Evaluation
 
 
-async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store, config: RunConfig) -> Facts:
+async def fetch_competition(
+    upstream: Upstream, folder: RunFolder, store: Store, config: RunConfig, clock: Clock
+) -> Facts:
     """Pages, metric, files and the community's snapshot."""
     from mle_live.metrics import get_metric, recognise
 
@@ -91,7 +93,7 @@ async def fetch_competition(upstream: Upstream, folder: RunFolder, store: Store,
         upstream.client,
         upstream.slug,
         None if upstream.simulated else folder.state,  # the run's own child costs nothing to ask
-        clock=SYSTEM_CLOCK,
+        clock=clock,
         hours=config.community_hours,
         refresh=config.refresh_community,
         tell=lambda told: store.event("community", told),

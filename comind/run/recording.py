@@ -24,6 +24,7 @@ from comind.state.reader import reading
 from comind.state.records import EndpointFacts, LlmCall, Run
 from comind.state.runs import RunFolder, find_run, read_run
 from kaggle_runner.errors import ConfigError, RunNotFound, StateUnwritable
+from kaggle_runner.files import write_whole
 from kaggle_runner.redaction import without_secrets
 from kaggle_runner.texts import whole_characters
 
@@ -91,7 +92,7 @@ class Recording:
         data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         try:
             # without the time of writing, so that the same run gives the same bytes
-            path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+            write_whole(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
         except OSError as error:
             raise StateUnwritable(
                 f"The recording {path} cannot be written: {error.strerror or error}.",

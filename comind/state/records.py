@@ -90,7 +90,6 @@ class Kernel:
     """Whether it was run on our own split (comind.round.verification); empty: not yet."""
     verified_by: str = ""
     """Id of the agent record (`k01`) that holds the run: its cell, its output and its evaluation."""
-    run_seconds: float = 0.0
     created_at: str = ""
     origin: Origin = "upstream"
     round: int = 0

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS
 from kaggle_runner.jobs.gathered import CarriedWork, NotebookProgress
 from kaggle_runner.jobs.states import UNFINISHED, NotebookState
 from kaggle_runner.kaggle.records import KernelPush, LogLine
 
-LONGEST_SECONDS = 12 * 3600.0
-"""Kaggle's own limit of a batch session."""
 NO_KERNEL = -1
 
 
@@ -25,11 +24,10 @@ class Order:
     """What the gathered notebook prints; an output with another mark is that of another version."""
     run: str = ""
     agent: str = ""
-    purpose: str = ""
 
     @property
     def seconds(self) -> float:
-        return float(self.push.seconds or LONGEST_SECONDS)
+        return float(self.push.seconds or CPU_SESSION_SECONDS)
 
     @property
     def content(self) -> str:
@@ -54,7 +52,6 @@ class Attempt:
     url: str = ""
     run: str = ""
     agent: str = ""
-    purpose: str = ""
     accelerator: str = ""
     """The machine shape that was asked for; empty for the CPU."""
     reserved_seconds: float = 0.0

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from kaggle_runner.errors import KaggleError, KernelRefused
+from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS
 from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.comind_data import NOT_MOUNTED
 from kaggle_runner.jobs.comind_work import PROGRESS
 from kaggle_runner.jobs.gathered import OURS, carried_from
 from kaggle_runner.jobs.looks import KernelClient, noted
-from kaggle_runner.jobs.orders import LONGEST_SECONDS, NO_KERNEL, Attempt, Order, Outcome
+from kaggle_runner.jobs.orders import NO_KERNEL, Attempt, Order, Outcome
 from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.jobs.verdicts import substitute, told, verdict, words
 from kaggle_runner.kaggle.records import KernelOutput, KernelStatus
@@ -187,7 +188,6 @@ class _Runner:
             pushes=self.attempt.pushes + 1,
             run=self.order.run,
             agent=self.order.agent,
-            purpose=self.order.purpose,
             accelerator=push.accelerator,
             reserved_seconds=self.order.seconds,
             requested_at=self.book.clock.now(),
@@ -263,7 +263,7 @@ class _Runner:
                 return status
             if status.state == "running":
                 running_at = running_at or heard_at
-                if heard_at - running_at > min(self.order.seconds, LONGEST_SECONDS) + _CAP_SLACK:
+                if heard_at - running_at > min(self.order.seconds, CPU_SESSION_SECONDS) + _CAP_SLACK:
                     return KernelStatus("cancelled", "Kaggle told it as running long after its time-out.")
             self.tell("running" if status.state == "running" else "queued", await self.tail(status))
 
@@ -309,7 +309,7 @@ class _Runner:
             progress,
             output.log,
             ran=max(seconds, self.attempt.charged_seconds),
-            allowed=min(self.order.seconds, LONGEST_SECONDS),
+            allowed=min(self.order.seconds, CPU_SESSION_SECONDS),
         )
         if state in ("cancelled", "timed out") and not (progress and progress.finished):
             self.notes.append(

@@ -125,7 +125,6 @@ def _competition(found: Any, slug: str = "") -> Competition:
         tags=tuple(tag.name for tag in found.tags or []),
         max_team_size=found.max_team_size or 0,
         submissions_disabled=found.submissions_disabled,
-        team_merger_deadline=utc(found.merger_deadline),
         new_entrant_deadline=utc(found.new_entrant_deadline),
         license=str(getattr(found, "license_name", "") or ""),
     )

@@ -44,7 +44,6 @@ class Competition:
     max_team_size: int = 0
     """0 where Kaggle does not say."""
     submissions_disabled: bool = False
-    team_merger_deadline: datetime | None = None
     new_entrant_deadline: datetime | None = None
     """Nobody can join after it."""
     license: str = ""

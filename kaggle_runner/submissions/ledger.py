@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
+from kaggle_runner.prediction_columns import LARGEST
 from kaggle_runner.score import best_first, sort_key
 from kaggle_runner.submissions.file import similarity
 from kaggle_runner.submissions.records import SentSubmission
 
-_LARGEST = 1e100
-"""A score beyond it is none: its square is more than a float holds."""
 LEAST_POINTS = 4
 """Below this a correlation says nothing; four points in order still happen once in 24 times by chance."""
 PUBLIC_FRACTION = 0.3
@@ -165,7 +164,7 @@ def final_picks(scored: Sequence[SentSubmission], *, higher: bool) -> tuple[Pick
 
 
 def _is_score(value: float | None) -> bool:
-    return value is not None and abs(value) <= _LARGEST
+    return value is not None and abs(value) <= LARGEST
 
 
 def _place(row: SentSubmission, order: Sequence[SentSubmission]) -> int:

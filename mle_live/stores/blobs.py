@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from kaggle_runner.moments import SYSTEM_CLOCK, stamp
+from kaggle_runner.moments import Clock, stamp
 from mle_live.stores.state import ServerState, User
 from mle_live.wire import RpcError
 
@@ -52,12 +52,16 @@ class Blob:
 
 
 class BlobStore:
-    """Announced uploads in the server's database, their bytes under `folder`. Any thread may call."""
+    """Announced uploads in the server's database, their bytes under `folder`. Any thread may call.
 
-    def __init__(self, state: ServerState, folder: Path, most_bytes: int) -> None:
+    `clock` is the machine's, not the competition's: what it decides is about the disk.
+    """
+
+    def __init__(self, state: ServerState, folder: Path, most_bytes: int, clock: Clock) -> None:
         self._state = state
         self._folder = folder
         self._most = most_bytes
+        self._clock = clock
         self._receiving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         state.run(_SCHEMA, ())
         self._forget_old()
@@ -76,7 +80,7 @@ class BlobStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._state.run(
             "INSERT INTO blobs VALUES (?, ?, ?, ?, ?)",
-            (token, user.id, short, size, stamp(SYSTEM_CLOCK.now())),
+            (token, user.id, short, size, stamp(self._clock.now())),
         )
         return self._blob(token, user.id, short, size)
 
@@ -144,8 +148,7 @@ class BlobStore:
         return Blob(token, user_id, name, size, self._folder / token)
 
     def _forget_old(self) -> None:
-        # By the machine's time, not the competition's: this is about the disk.
-        before = stamp(SYSTEM_CLOCK.now() - _KEPT)
+        before = stamp(self._clock.now() - _KEPT)
         for row in self._state.run("SELECT * FROM blobs WHERE started_at < ?", (before,)):
             self.forget(self._blob(row["token"], row["user_id"], row["name"], row["size"]))
 

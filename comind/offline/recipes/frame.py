@@ -233,7 +233,7 @@ def validate_cell(problem: Problem, limit: float) -> RecipeCell:
     return RecipeCell("validate", "Cross-validate on the training part.", code)
 
 
-def predict_cell(problem: Problem, *, validated: bool) -> RecipeCell:
+def predict_cell(*, validated: bool) -> RecipeCell:
     code = lines(
         "" if validated else "oof, oof_score = None, None  # no time for cross-validation",
         """

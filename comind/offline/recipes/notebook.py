@@ -34,7 +34,7 @@ def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[R
         "features", f"Build the features and the model ({recipe.family}).", _features(problem, recipe)
     )
     validate = validate_cell(problem, problem.seconds * 0.4)
-    predict = predict_cell(problem, validated=validated)
+    predict = predict_cell(validated=validated)
     return [load, features, validate, predict, *_refine(recipe)]
 
 

@@ -135,7 +135,7 @@ def test_the_largest_prompt_fits_a_small_window() -> None:
 
 
 def test_known_breaks_are_told_for_the_versions_that_are_there() -> None:
-    machine = Machine(2, 24 << 30, (), 1, "3.11.7", {"pandas": "3.1.1"})
+    machine = Machine(2, 24 << 30, (), "3.11.7", {"pandas": "3.1.1"})
     text = briefing.machine_text(machine, 4, 1)
     assert "inplace" in text
     assert "OneHotEncoder" not in text

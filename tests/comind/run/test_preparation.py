@@ -69,7 +69,7 @@ async def test_what_the_competition_yaml_says_of_tables_reaches_the_evaluator(tm
     config = RunConfig(competition="fruit")
     with running_server([load_folder(local)], tmp_path / "server") as server, Store(folder.database) as store:
         upstream = Upstream(KaggleClient(server.url, TOKEN), "fruit", True)
-        facts = await fetch_competition(upstream, folder, store, config)
+        facts = await fetch_competition(upstream, folder, store, config, SYSTEM_CLOCK)
         prepared = await prepare_evaluation(
             facts, folder, store, Desk(InstantModel(writer), Prompts()), config, SYSTEM_CLOCK
         )

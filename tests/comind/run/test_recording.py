@@ -93,6 +93,16 @@ def test_what_was_written_is_read_again(tmp_path: Path, name: str) -> None:
     assert recording.packages["comind"]
 
 
+def test_an_earlier_recording_of_that_name_is_replaced_and_not_written_over(tmp_path: Path) -> None:
+    recording = record_run(make_run(tmp_path / "state"), {})
+    (tmp_path / "earlier").write_text("what was there")
+    (tmp_path / "r.jsonl").hardlink_to(tmp_path / "earlier")
+    recording.write(tmp_path / "r.jsonl")
+    assert read_recording(tmp_path / "r.jsonl") == recording
+    assert (tmp_path / "earlier").read_text() == "what was there", "a write that breaks off leaves it whole"
+    assert not list(tmp_path.glob("*.partial"))
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     recording = record_run(make_run(tmp_path / "state"), {})
     for name in ("one.gz", "two.gz"):

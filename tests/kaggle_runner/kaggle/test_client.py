@@ -148,7 +148,7 @@ async def test_competitions_are_listed_and_those_entered_alone(client: KaggleCli
     listed = await client.competitions()
     assert [competition.slug for competition in listed] == [SLUG]
     assert (listed[0].max_team_size, listed[0].submissions_disabled) == (1, False)
-    assert listed[0].team_merger_deadline == listed[0].new_entrant_deadline == DEADLINE
+    assert listed[0].new_entrant_deadline == DEADLINE
     assert await client.competitions("no such words") == []
     assert await client.competitions(entered=True) == []
     file = tmp_path / "submission.csv"

@@ -21,7 +21,10 @@ import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
 from mle_live.service import NOBODY, Call, ServerLimits
+from mle_live.stores.blobs import BlobStore
 from mle_live.stores.datasets import DatasetBounds
+from mle_live.stores.state import ServerState
+from tests.fakes.clocks import HandClock
 from tests.tiny_kaggle import NOW, TOKEN, RunningServer, make_root, running_server, tiny_server
 
 DATASETS = "datasets.DatasetApiService"
@@ -360,3 +363,16 @@ def test_downloads_resume_and_addresses_cannot_be_forged(server: RunningServer) 
         call = Call(NOBODY, NOW, server.url)
         forged = server.service.signed_address(call, "_dataset", f"file/1/1/{name}")
         assert requests.get(forged, timeout=30).status_code in (403, 404)
+
+
+def test_an_upload_that_was_never_used_is_forgotten_after_a_week(tmp_path: Path) -> None:
+    clock = HandClock()
+    state = ServerState(tmp_path / "state.sqlite")
+    blob = BlobStore(state, tmp_path, 100, clock).start(state.ensure_user("ada", "t"), "rows.csv", 3)
+    blob.path.write_bytes(b"abc")
+    clock.advance(days=6)
+    assert BlobStore(state, tmp_path, 100, clock).find(blob.token) == blob
+    clock.advance(days=2)
+    assert BlobStore(state, tmp_path, 100, clock).find(blob.token) is None
+    assert not blob.path.exists()
+    state.close()
