@@ -46,6 +46,7 @@ class KernelProcess:
         self._manager = manager
         self._report = report
         self._client: AsyncKernelClient | None = None
+        self._output_monitor: Any = None
         self._lifeline = -1
         self._killed: list[int] = []
         self.pid = 0
@@ -95,6 +96,7 @@ class KernelProcess:
         self.pid = process.pid
         client = self._client = self._manager.client()
         client.start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)
+        self._output_monitor = client.iopub_channel.socket.get_monitor_socket(_zmq().EVENT_DISCONNECTED)
         deadline = time.monotonic() + START_SECONDS
         while not await self._answers(client):
             if not await self.alive():
@@ -143,6 +145,21 @@ class KernelProcess:
         process = self._process()
         return None if process is None else process.poll()
 
+    async def hung_up(self) -> None:
+        """Return when the ended kernel's side of the output channel is closed: what it sent is here by then.
+
+        A process that it forked may hold that side open.
+        """
+        if self._output_monitor is not None:
+            await self._output_monitor.poll()
+
+    def unread(self) -> bool:
+        """Whether output that has come was not taken from the channel yet."""
+        zmq = _zmq()
+        return self._client is not None and bool(
+            self._client.iopub_channel.socket.get(zmq.EVENTS) & zmq.POLLIN
+        )
+
     def last_words(self) -> str:
         """The end of what was written past the notebook's streams: start failures, native crashes."""
         said = self._report.text(ended=self.exit_code() is not None)
@@ -163,6 +180,10 @@ class KernelProcess:
             await processes.end(process)
             await processes.gone(self._killed)
         if self._client is not None:
+            if self._output_monitor is not None:
+                self._client.iopub_channel.socket.disable_monitor()
+                self._output_monitor.close(linger=0)
+                self._output_monitor = None
             self._client.stop_channels()
             self._client = None
         if self._manager.provisioner is not None:

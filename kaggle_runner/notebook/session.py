@@ -30,6 +30,8 @@ OUTPUT_SECONDS = 1.0
 mark: the first may have been dropped, or a busy machine needs its time."""
 _ASKED_IN_VAIN = 60
 """A kernel that was asked so often and sent nothing will send nothing more."""
+LAST_SECONDS = 5.0
+"""The longest wait for what an ended kernel had sent: a process that it left may hold its channel open."""
 _LOOKS_FOR_REPLY = 80
 """After the end mark; ten a second at most."""
 LOOK_SECONDS = 0.25
@@ -208,8 +210,8 @@ class NotebookSession:
             end = await self._watch(cell, kernel, disk, reply, idle)
             if not end.kernel_lost:
                 await _rest_of_output(cell, kernel.client, ends, idle)
-            elif not idle.done():
-                await asyncio.wait({idle}, timeout=0.1)  # what had been sent before the kernel ended
+            else:
+                await _last_of_output(cell, kernel, idle)
             return end
         finally:
             disk.close()
@@ -295,6 +297,21 @@ async def _rest_of_output(cell: RunningCell, client: Any, ends: set[str], idle: 
             ends.add(client.kernel_info())
         else:
             in_vain = 0
+
+
+async def _last_of_output(cell: RunningCell, kernel: KernelProcess, idle: asyncio.Task[None]) -> None:
+    """Until the end mark, or until the ended kernel's side has hung up and all that it had sent is read."""
+    until = time.monotonic() + LAST_SECONDS
+    hung_up = asyncio.create_task(kernel.hung_up())
+    await asyncio.wait({idle, hung_up}, timeout=LAST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    hung_up.cancel()
+    await asyncio.gather(hung_up, return_exceptions=True)
+    taken = -1
+    while (
+        not idle.done() and (taken != cell.outputs.received or kernel.unread()) and time.monotonic() < until
+    ):
+        taken = cell.outputs.received
+        await asyncio.wait({idle}, timeout=0.05)  # a message is taken in slices, with others in between
 
 
 async def _await_reply(client: Any, message: str) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import os
 import resource
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from kaggle_runner.notebook import kernel, session
 from kaggle_runner.notebook.session import CellLimits
+from kaggle_runner.notebook.transcript import CellOutputs
 from kaggle_runner.sandbox import processes
 from kaggle_runner.sandbox.sandbox import Sandbox
 from tests.kaggle_runner.leftovers import cancelled_after, nothing_left
@@ -232,6 +234,26 @@ async def test_a_death_is_noticed_explained_and_survived(tmp_path: Path, code: s
     assert (result.status, result.state_lost) == ("died", True)
     assert said in result.detail
     assert after.status == "ok" and after.kernel_generation == 2
+
+
+async def test_what_a_kernel_said_before_it_died_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = CellOutputs.take
+
+    def late(self: CellOutputs, kind: str, content: dict[str, object]) -> None:
+        """The engine was busy until the kernel was gone, and is slow afterwards."""
+        while lab.notebook.alive:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        take(self, kind, content)
+
+    monkeypatch.setattr(CellOutputs, "take", late)
+    said = "import os, time\nfor row in range(15): print('row', row, flush=True)\ntime.sleep(1)\nos._exit(3)"
+    async with bench(tmp_path) as lab:
+        result = await lab.run(said)
+    assert result.status == "died" and "exit code 3" in result.detail
+    assert "row 0\n" in result.text and "row 14\n" in result.text
 
 
 @pytest.mark.parametrize(
