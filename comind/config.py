@@ -17,8 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import msgspec
-
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS
 
@@ -322,6 +320,8 @@ def _types() -> Mapping[str, Any]:
 
 
 def _coerce(key: str, value: Any, where: str) -> Any:
+    import msgspec  # settings are made for `--help` too, and it is slow to import
+
     if key.endswith("time_limit") and isinstance(value, str | int | float):
         return parse_duration(value)
     if key == "max_cost" and isinstance(value, str) and value.lower() == "none":

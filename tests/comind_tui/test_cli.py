@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from comind.run.results import write_report
 from comind.state.runs import RunFolder
+from comind.state.store import Store
 from comind_tui.cli import main
 from comind_tui.commands import doctor, listing
 from comind_tui.commands.arguments import build_parser
@@ -205,6 +207,20 @@ def test_the_leaderboard_is_sorted_and_says_what_beats_the_baseline(
     assert main(["leaderboard", "--state", state]) == 0
     out = capsys.readouterr().out
     assert "0.94400 [0.92600, 0.96000]" in out and "✓ beats" in out
+
+
+def test_a_rank_among_an_unknown_number_of_teams_is_a_rank_alone(
+    finished_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with changed(finished_run) as connection:
+        connection.execute("UPDATE run SET test = json_set(test, '$.teams', json('null'))")
+    state = str(finished_run.path.parent.parent)
+    assert main(["show", "--state", state]) == main(["runs", "--state", state]) == 0
+    out = capsys.readouterr().out
+    assert "rank 14 on a synthetic board" in out and " 14 (synthetic)" in out
+    with Store(finished_run.database) as store:
+        report = write_report(store, finished_run).read_text()
+    assert ", rank 14 on a synthetic board, silver medal" in report
 
 
 def test_without_a_baseline_nothing_is_said_to_beat_it_or_not(
