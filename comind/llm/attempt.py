@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -16,6 +16,7 @@ from comind.llm.faults import Fault, FaultKind, from_exception
 from comind.llm.open_endpoints import OpenEndpoint
 from comind.llm.profiles import ModelSettings, mentions_completion
 from comind.llm.replies import Answer, read
+from comind.llm.tokens import Messages
 from kaggle_runner.bodies import BadAnswer
 from kaggle_runner.errors import ModelUnavailable
 from kaggle_runner.moments import Clock, Sleep
@@ -86,7 +87,7 @@ class Trier:
     async def send(
         self,
         opened: OpenEndpoint,
-        messages: Sequence[dict[str, str]],
+        messages: Messages,
         prompt: int,
         cap: int,
         seconds: float,

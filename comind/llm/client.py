@@ -25,7 +25,7 @@ from comind.llm.price_book import PriceBook
 from comind.llm.probe import CAP, QUESTION, context_window, facts_of, recall
 from comind.llm.profiles import ModelSettings
 from comind.llm.replies import Answer
-from comind.llm.tokens import estimate_prompt_tokens
+from comind.llm.tokens import Messages, estimate_prompt_tokens
 from comind.state.records import EndpointFacts, LlmCall, Record
 from kaggle_runner.errors import ConfigError, ModelError, ModelRefused, ModelUnavailable
 from kaggle_runner.moments import Clock, Sleep, stamp
@@ -87,7 +87,7 @@ class Reply:
 class _Question(NamedTuple):
     role: str
     key: CallKey
-    messages: Sequence[dict[str, str]]
+    messages: Messages
 
 
 class ModelClient:
@@ -133,7 +133,7 @@ class ModelClient:
             if opened.endpoint.id in known:
                 recall(opened.profile, known[opened.endpoint.id])
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         """The reply to `messages` (chat messages with `role` and `content`), recorded before it is returned.
 
         A reply recorded under `key` is returned as it is, at no cost. Raises LimitReached (money, tokens,

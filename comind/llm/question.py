@@ -19,12 +19,11 @@ from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 from comind.llm.client import CallKey, CallLog, Reply
 from comind.llm.faults import ContextOverflow
 from comind.llm.formats import MalformedReply
-from comind.llm.tokens import estimate_prompt_tokens
+from comind.llm.tokens import Messages, estimate_prompt_tokens
 from comind.state.records import ReplyFault
 from kaggle_runner.texts import clip
 
 T = TypeVar("T")
-Messages = Sequence[dict[str, str]]
 Rung = Literal["asked again", "smaller question", "given up"]
 
 _QUOTED_CHARACTERS: Final = 12_000

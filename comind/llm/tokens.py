@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+Messages = Sequence[Mapping[str, str]]
+"""A conversation as a model is sent it: `role` and `content` of each turn."""
 TOKENS_A_MESSAGE: Final = 8
 """Role names and separators around one message of a conversation."""
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from comind.llm.formats import tag
-from comind.offline.prompts import Messages, number_after, sections
+from comind.llm.tokens import Messages
+from comind.offline.prompts import number_after, sections
 from comind.offline.recipes.fallback import constant_cell, simple_cell
 from comind.offline.recipes.notebook import cells, scaled, simpler
 from comind.offline.recipes.problem import Problem, RecipeCell

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from comind.llm.formats import tag
+from comind.llm.tokens import Messages
 from comind.offline.coder import recipe_of
-from comind.offline.prompts import Messages, quoted, sections, task_message
+from comind.offline.prompts import quoted, sections, task_message
 from comind.offline.recipes.problem import Problem
 from comind.offline.shelf import Recipe
 

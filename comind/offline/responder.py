@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from comind.llm.tokens import Messages
 from comind.offline.analysis import discussion_reply, kernel_reply
 from comind.offline.coder import next_turn
 from comind.offline.drafts import drafts_reply
 from comind.offline.evaluation import metric_reply, split_reply
 from comind.offline.ideas import brainstorm_reply, filter_reply
 from comind.offline.monitor import watch_reply
-from comind.offline.prompts import Messages, role_of, task_message
+from comind.offline.prompts import role_of, task_message
 from comind.offline.report import report_reply
 from comind.offline.scripter import change_reply
 from comind.offline.short import draft_short_reply, filter_short_reply, kernel_short_reply, report_short_reply

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from comind.llm.formats import scored_lines, separated_blocks, tag
+from comind.llm.tokens import Messages
 from comind.offline.analysis import kernel_reply
 from comind.offline.drafts import drafts_reply
 from comind.offline.ideas import filter_reply
-from comind.offline.prompts import Messages
 from comind.offline.report import report_reply
 
 _FENCED = re.compile(r"^```.*?^```[ \t]*$", re.M | re.S)

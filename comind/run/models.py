@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from comind.llm.prices import FREE, parse_prices
 from comind.llm.probe import told
 from comind.llm.profiles import ModelSettings
 from comind.llm.question import Asker
+from comind.llm.tokens import Messages
 from comind.run.recorded import RecordedModel
 from comind.run.recording import read_recording
 from comind.run.window import effective_context
@@ -45,11 +46,11 @@ class Timely:
         self.log = client.log
         self._control = control
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         """As the client's. Raises LimitReached with the reason when the reply is not waited for any more."""
         return await while_wanted(self._answer(role, key, messages), lambda: self._ended(key))
 
-    async def _answer(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def _answer(self, role: str, key: CallKey, messages: Messages) -> Reply:
         try:
             return await self._client.ask(role, key, messages)
         except AgentLimitReached:

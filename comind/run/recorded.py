@@ -6,9 +6,8 @@ file looks like is `comind.run.recording`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from comind.llm.client import CallKey, CallLog, Reply
+from comind.llm.tokens import Messages
 from comind.run.recording import Recorded, Recording, recorded_name
 from comind.state.records import LlmCall
 from kaggle_runner.errors import ModelUnavailable
@@ -23,7 +22,7 @@ class RecordedModel:
         self.log = log
         self._clock = clock
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         """The reply recorded under `key`, whatever the prompt. ModelUnavailable names a missing key."""
         stored = self.log.get(LlmCall, key.id)
         if stored is None:
@@ -41,9 +40,7 @@ class RecordedModel:
             )
         return recorded
 
-    def _call(
-        self, role: str, key: CallKey, messages: Sequence[dict[str, str]], recorded: Recorded
-    ) -> LlmCall:
+    def _call(self, role: str, key: CallKey, messages: Messages, recorded: Recorded) -> LlmCall:
         """Without tokens and seconds: none were spent here."""
         return LlmCall(
             id=key.id, role=role, agent=key.agent, step=key.step, kind=key.kind, attempt=key.attempt,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from comind.llm.client import CallKey, NoLog, Reply
+from comind.llm.tokens import Messages
 from comind.state.records import LlmCall
 
 REPORT = "<pipeline>p</pipeline><summary>=== model ===\neffectiveness: 2 - little was measured</summary>"
@@ -16,7 +17,7 @@ CONTENT = "<action>CONTINUE</action><explanation>fine</explanation>"
 class Question:
     role: str
     key: CallKey
-    messages: Sequence[dict[str, str]]
+    messages: Messages
 
     @property
     def text(self) -> str:
@@ -39,7 +40,7 @@ class InstantModel:
         """The latest message of every question, the monitor's left out."""
         return [question.text for question in self.questions if question.role != "monitor"]
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         question = Question(role, key, messages)
         self.questions.append(question)
         return reply_to(role, key, self._answer(question))

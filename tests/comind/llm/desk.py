@@ -19,6 +19,7 @@ from comind.llm.endpoints import Endpoint
 from comind.llm.price_book import PriceBook
 from comind.llm.prices import Price
 from comind.llm.profiles import ModelSettings
+from comind.llm.tokens import Messages
 from comind.llm.transport import open_http
 from comind.state.records import EndpointFacts, LlmCall
 from comind.state.store import Store
@@ -38,7 +39,7 @@ class Desk:
     room: HandClock
     told: list[tuple[str, str]]
 
-    async def ask(self, key: CallKey = KEY, messages: Sequence[dict[str, str]] = QUESTION) -> Reply:
+    async def ask(self, key: CallKey = KEY, messages: Messages = QUESTION) -> Reply:
         return await self.client.ask("coder", key, messages)
 
     def calls(self) -> list[LlmCall]:

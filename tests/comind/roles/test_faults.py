@@ -10,7 +10,8 @@ import pytest
 from comind.llm.client import CallKey, Reply
 from comind.llm.formats import MalformedReply
 from comind.llm.profiles import ModelSettings
-from comind.llm.question import Messages, ask_parsed
+from comind.llm.question import ask_parsed
+from comind.llm.tokens import Messages
 from comind.offline.responder import respond
 from comind.roles import analyzer, coordinator, evaluator, monitor, proposer
 from comind.roles.coder import parse_report, parse_turn, report_without_marks, short_report

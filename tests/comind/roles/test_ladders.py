@@ -6,7 +6,8 @@ import pytest
 
 from comind.llm.client import CallKey, Reply
 from comind.llm.formats import MalformedReply
-from comind.llm.question import Messages, ask_parsed
+from comind.llm.question import ask_parsed
+from comind.llm.tokens import Messages
 from comind.roles import analyzer, coordinator, proposer
 from comind.roles.coder import parse_report, report_without_marks, short_report
 from comind.roles.desk import Brief

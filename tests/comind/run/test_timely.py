@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from comind.control import Control
 from comind.llm.client import CallKey, NoLog, Reply
+from comind.llm.tokens import Messages
 from comind.run.models import Timely
 from kaggle_runner.errors import AgentLimitReached, LimitReached
 from tests.fakes.clocks import HandClock
@@ -25,7 +25,7 @@ class SlowModel:
         self.asked = asyncio.Event()
         self.cancelled = False
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         self.asked.set()
         try:
             await self.answer.wait()
@@ -83,7 +83,7 @@ class Refusing:
     def __init__(self, error: LimitReached) -> None:
         self._error = error
 
-    async def ask(self, role: str, key: CallKey, messages: Sequence[dict[str, str]]) -> Reply:
+    async def ask(self, role: str, key: CallKey, messages: Messages) -> Reply:
         raise self._error
 
 
