@@ -76,7 +76,7 @@ def test_predictions_of_kernels_are_graded_at_home(journey: Journey) -> None:
     assert {push["state"] for push in pushes} == {"complete"}
     assert journey.shown["status"] == "finished"
     assert journey.shown["best"]["interval"][0] > journey.shown["baseline_score"]
-    assert journey.shown["best"]["rows"] > 500  # of all validation inputs, not of the sample
+    assert journey.shown["best"]["rows"] > 400  # half of all validation inputs; of the sample, 250
 
 
 def test_each_push_is_one_private_kernel_with_one_version(journey: Journey) -> None:
