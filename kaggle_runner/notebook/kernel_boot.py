@@ -23,11 +23,15 @@ import warnings
 from collections import defaultdict, deque
 from typing import Any
 
-from ipykernel.iostream import OutStream
-from ipykernel.ipkernel import IPythonKernel
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.zmqshell import ZMQInteractiveShell
-from IPython.core.formatters import DisplayFormatter
+sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel's debugger is a third of a kernel's start
+
+from ipykernel.iostream import OutStream  # noqa: E402
+from ipykernel.ipkernel import IPythonKernel  # noqa: E402
+from ipykernel.kernelapp import IPKernelApp  # noqa: E402
+from ipykernel.zmqshell import ZMQInteractiveShell  # noqa: E402
+from IPython.core.formatters import DisplayFormatter  # noqa: E402
+
+del sys.modules["debugpy"]  # a cell may import it
 
 FLUSH_CHARACTERS = 1 << 20
 """At most this much text in one message: its beginning and its end are kept."""
