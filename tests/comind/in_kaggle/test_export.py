@@ -34,7 +34,7 @@ def test_the_wheel_installs_and_its_command_starts(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target"]
     subprocess.run([*pip, str(target), str(wheel)], check=True, capture_output=True)
     code = (
-        "import comind, comind.roles.prompts, mle_live.shelf as shelf, sys\n"
+        "import comind, comind.roles.prompts, mle_live.shelf.entry as shelf, sys\n"
         "print(comind.__file__)\n"
         "print(comind.roles.prompts.prompts_folder())\n"
         "print(len(shelf.list_shelf()))\n"
