@@ -83,3 +83,15 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - now).total_seconds())
     except (TypeError, ValueError):  # no dates, or one with and one without a zone
         return None
+
+
+def duration(seconds: float) -> str:
+    """`42s`, `3m 05s`, `2h 07m`, `3d 04h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"

@@ -169,10 +169,10 @@ def _within(text: str, characters: int, tokens: int) -> str:
 
 
 def _words(status: CellStatus, error_name: str) -> str:
-    name = plain_name(error_name)
+    name = error_word(error_name)
     return f"error ({name})" if status == "error" and name else status
 
 
-def plain_name(error_name: str) -> str:
+def error_word(error_name: str) -> str:
     """Of an error's class, for a prompt: a cell may raise one of any name."""
     return re.sub(r"[^\w.]", "", error_name)[:80]

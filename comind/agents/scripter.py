@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comind.agents.conversation import plain_name
+from comind.agents.conversation import error_word
 from comind.agents.executor import LocalExecutor, Predicted
 from comind.agents.work import AgentAtWork, Assignment
 from comind.agents.workshop import Workbench, Workshop
@@ -247,7 +247,7 @@ def _verdict(score: Score | None, best: Score | None, cell: Cell, evaluation: Ev
             return f"not valid ({evaluation.code})"
         if cell.status == "ok":
             return f"it wrote no {SUBMISSION}"
-        return f"{cell.status} {plain_name(cell.error_name)}".strip()
+        return f"{cell.status} {error_word(cell.error_name)}".strip()
     if best is None:
         return f"{score}, the first score"
     if better_beyond_noise(score, best):

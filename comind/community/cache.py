@@ -21,7 +21,7 @@ from kaggle_runner.files import write_whole
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.community import KernelSort
 from kaggle_runner.kaggle.records import DatasetFacts, KernelInfo, KernelSource, Topic, TopicMessage
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, duration
 from kaggle_runner.rows import from_json, to_json
 
 Answer = TypeVar("Answer")
@@ -125,7 +125,7 @@ class CommunityCache:
         except KaggleError as error:
             if kept is None or error.status in (401, 403, 404):
                 raise
-            self._tell(f"{error.message}; what was read {_age(age)} ago is used ({name})")
+            self._tell(f"{error.message}; what was read {duration(age.total_seconds())} ago is used ({name})")
             return kept
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, to_json((self._clock.now(), fresh)))
@@ -146,14 +146,3 @@ class CommunityCache:
 def plain_name(name: str) -> str:
     """A file's name for a reference; `/` becomes `~`."""
     return re.sub(r"[^\w.~-]", "_", name.replace("/", "~"))[:150]
-
-
-def _age(age: timedelta) -> str:
-    hours = age.total_seconds() / 3600
-    return (
-        f"{hours / 24:.0f} days"
-        if hours >= 48
-        else f"{hours:.0f} h"
-        if hours >= 1
-        else f"{hours * 60:.0f} min"
-    )

@@ -16,10 +16,10 @@ from comind.state.records import Agent, Event, Run
 from comind.state.runs import RunFolder
 from comind_tui.commands.listing import summary_text
 from comind_tui.text.events import event_line
-from comind_tui.text.plain import duration, foreseen, interval, labels_mark, run_times, spending
+from comind_tui.text.plain import foreseen, interval, labels_mark, run_times, spending
 from kaggle_runner.console import json_text, put, put_lines
 from kaggle_runner.errors import RunNotFound, Unusable
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, duration
 from kaggle_runner.texts import one_line
 
 QUIET_SECONDS = 15.0

@@ -26,7 +26,6 @@ from comind_tui.text.plain import (
     LABELS_READABLE,
     arrow,
     dollars,
-    duration,
     interval,
     labelled,
     labels_mark,
@@ -40,7 +39,7 @@ from comind_tui.text.plain import (
     tokens,
 )
 from kaggle_runner.console import put, put_json, put_lines, say
-from kaggle_runner.moments import SYSTEM_CLOCK
+from kaggle_runner.moments import SYSTEM_CLOCK, duration
 from kaggle_runner.texts import one_line, plain, shortened
 
 

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from comind_tui.text.plain import duration
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.kaggle.addresses import Kaggle, configured
 from kaggle_runner.kaggle.catalogue import Listed, Listing, database_of, kept, matching, refreshed
-from kaggle_runner.moments import Clock, stamp
+from kaggle_runner.moments import Clock, duration, stamp
 from kaggle_runner.texts import one_line
 from mle_live.shelf.entry import ShelfEntry, list_shelf
 

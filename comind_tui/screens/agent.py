@@ -23,9 +23,10 @@ from comind_tui.snapshot import Snapshot
 from comind_tui.text.glyphs import state, symbol
 from comind_tui.text.kernels import kernel_lines
 from comind_tui.text.lines import Line
-from comind_tui.text.plain import duration, number
+from comind_tui.text.plain import number
 from comind_tui.widgets.header import flow
 from comind_tui.widgets.lines import Lines
+from kaggle_runner.moments import duration
 from kaggle_runner.texts import one_line, plain
 
 REFRESH_SECONDS = 0.2

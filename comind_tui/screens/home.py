@@ -33,10 +33,10 @@ from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
 from comind_tui.screens.requests import WatchRanks, WatchRun
 from comind_tui.text.glyphs import state
-from comind_tui.text.plain import arrow, duration, labels_mark, number, place, since
+from comind_tui.text.plain import arrow, labels_mark, number, place, since
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.kaggle.catalogue import Listing
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, duration
 from kaggle_runner.texts import one_line, shortened
 
 REFRESH_SECONDS = 5.0

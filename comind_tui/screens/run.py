@@ -29,7 +29,7 @@ from comind_tui.screens.requests import WatchRanks
 from comind_tui.snapshot import Snapshot, read_snapshot
 from comind_tui.text.ending import ended_notice
 from comind_tui.text.kernels import kernel_clock, kernel_note
-from comind_tui.text.plain import duration, number, since
+from comind_tui.text.plain import number, since
 from comind_tui.widgets.documents import Documents
 from comind_tui.widgets.header import VIEWS, RunHeader, ViewBar
 from comind_tui.widgets.monitor import MonitorView
@@ -37,7 +37,7 @@ from comind_tui.widgets.mosaic import AgentMosaic, Tile
 from comind_tui.widgets.overview import Overview
 from comind_tui.widgets.plot import ScorePlot
 from kaggle_runner.errors import ConfigError
-from kaggle_runner.moments import Clock
+from kaggle_runner.moments import Clock, duration
 from kaggle_runner.texts import plain
 
 TICK_SECONDS = 0.2

@@ -8,8 +8,9 @@ from datetime import datetime
 from comind.state.records import Push
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.lines import Line
-from comind_tui.text.plain import duration, since
+from comind_tui.text.plain import since
 from kaggle_runner.jobs.states import ORDERED
+from kaggle_runner.moments import duration
 from kaggle_runner.texts import one_line, plain
 
 

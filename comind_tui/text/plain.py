@@ -107,18 +107,6 @@ def labelled(name: str, value: str, *, indent: int, width: int | None, whole: bo
     return "\n".join([first, *(" " * indent + piece for piece in pieces[1:])])
 
 
-def duration(seconds: float) -> str:
-    """`42s`, `3m 05s`, `2h 07m`, `3d 04h`."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
-
-
 def since(stamp: str, now: datetime) -> float:
     """Seconds from a stored time stamp until `now`; 0 for an empty one."""
     return max(0.0, (now - parse_moment(stamp)).total_seconds()) if stamp else 0.0

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from comind_tui.text.plain import arrow, duration, number
+from comind_tui.text.plain import arrow, number
 from kaggle_runner.errors import KaggleError
-from kaggle_runner.moments import stamp
+from kaggle_runner.moments import duration, stamp
 from kaggle_runner.ranks.records import GROUPS, Look, Movement, Moves, Zone
 from kaggle_runner.texts import one_line
 

@@ -22,7 +22,6 @@ from comind_tui.text.invocation import program
 from comind_tui.text.kernels import kernels_fact
 from comind_tui.text.plain import (
     cell_width,
-    duration,
     fit,
     foreseen,
     interval,
@@ -31,6 +30,7 @@ from comind_tui.text.plain import (
     run_times,
     spending,
 )
+from kaggle_runner.moments import duration
 from kaggle_runner.texts import one_line
 
 VIEWS: tuple[tuple[str, str], ...] = (

@@ -10,8 +10,9 @@ from comind.state.records import Event, MonitorDecision
 from comind_tui.snapshot import Snapshot
 from comind_tui.text.events import event_line
 from comind_tui.text.lines import Line
-from comind_tui.text.plain import clock_time, duration
+from comind_tui.text.plain import clock_time
 from comind_tui.widgets.lines import Lines
+from kaggle_runner.moments import duration
 from kaggle_runner.texts import one_line
 
 

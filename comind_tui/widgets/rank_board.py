@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from comind_tui.text.lines import Line
-from comind_tui.text.plain import duration, fit, number, table
+from comind_tui.text.plain import fit, number, table
 from comind_tui.text.ranks import (
     board_kind,
     deadline_text,
@@ -24,6 +24,7 @@ from comind_tui.text.ranks import (
     zone_lead,
 )
 from comind_tui.widgets.header import fill
+from kaggle_runner.moments import duration
 from kaggle_runner.ranks.records import Look, Row
 from kaggle_runner.ranks.watch import View
 from kaggle_runner.texts import one_line

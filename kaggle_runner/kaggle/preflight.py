@@ -17,7 +17,7 @@ from kaggle_runner.errors import KaggleError
 from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import Competition
-from kaggle_runner.moments import SYSTEM_CLOCK, Clock
+from kaggle_runner.moments import SYSTEM_CLOCK, Clock, duration
 
 Purpose = Literal["look", "push", "submit"]
 _CLOCK_TOLERANCE = 60.0
@@ -99,7 +99,7 @@ async def _clock(client: KaggleClient) -> Finding:
     return Finding(
         "clock",
         "optional",
-        f"this machine is {_duration(abs(offset))} {way} the server",
+        f"this machine is {duration(abs(offset))} {way} the server",
         "Deadlines and days are taken by the server's clock; set this machine's by the network's time.",
     )
 
@@ -140,7 +140,7 @@ def _open(competition: Competition, moment: datetime, purpose: Purpose) -> Findi
         return Finding(
             "deadline", needed, f"nobody could join after {_moments(joining)}", "Choose another competition."
         )
-    left = _duration((deadline - moment).total_seconds())
+    left = duration((deadline - moment).total_seconds())
     return Finding("deadline", "ok", f"open for {left}, until {_moments(deadline)}")
 
 
@@ -212,13 +212,6 @@ def _moments(moment: datetime) -> str:
     """In UTC, as Kaggle counts, and in the time zone of this machine."""
     here = moment.astimezone()
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({here:%Y-%m-%d %H:%M} {here.tzname()} here)"
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _bytes(size: float) -> str:

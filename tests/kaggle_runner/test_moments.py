@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.moments import SYSTEM_CLOCK, parse_moment, stamp
+from kaggle_runner.moments import SYSTEM_CLOCK, duration, parse_moment, stamp
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BERLIN = timezone(timedelta(hours=2))
@@ -66,3 +66,10 @@ def test_the_machines_clock_tells_utc_and_only_goes_on() -> None:
     assert SYSTEM_CLOCK.now().tzinfo is UTC
     assert abs(SYSTEM_CLOCK.now() - datetime.now(UTC)) < timedelta(minutes=1)
     assert SYSTEM_CLOCK.monotonic() <= SYSTEM_CLOCK.monotonic()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (65, "1m 05s"), (7500, "2h 05m"), (90000, "1d 01h"), (-3, "0s")]
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

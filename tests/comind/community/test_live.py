@@ -107,7 +107,7 @@ async def test_without_a_network_the_old_community_is_used_and_its_age_said(
     told: list[str] = []
     with await snapshot(cache_of(line, tmp_path, clock, told=told), tmp_path / "two") as store:
         assert store.count(Kernel) == 3
-    assert any("3 days ago" in sentence for sentence in told)
+    assert any("3d 00h ago" in sentence for sentence in told)
     fresh = cache_of(line, tmp_path / "elsewhere", clock)
     with pytest.raises(KaggleError):
         await snapshot(fresh, tmp_path / "three")

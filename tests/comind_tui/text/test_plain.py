@@ -7,18 +7,7 @@ from datetime import timedelta
 import pytest
 
 from comind.state.records import Run, RunStatus
-from comind_tui.text.plain import (
-    cell_width,
-    duration,
-    fit,
-    interval,
-    labelled,
-    number,
-    place,
-    run_times,
-    table,
-    tokens,
-)
+from comind_tui.text.plain import cell_width, fit, interval, labelled, number, place, run_times, table, tokens
 from kaggle_runner.moments import stamp
 from kaggle_runner.score import Score
 from tests.comind_tui.sample_run import HOSTILE, START
@@ -41,13 +30,6 @@ def test_hostile_cells_and_headers_stay_on_their_line() -> None:
     text = table(("A", f"metric\n{HOSTILE}"), [(f"1\n{HOSTILE}", "x")], width=None)
     assert len(text.splitlines()) == 2
     assert text.replace("\n", "").isprintable()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (65, "1m 05s"), (7500, "2h 05m"), (90000, "1d 01h"), (-3, "0s")]
-)
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_rank_names_its_board_and_as_many_teams_as_are_known() -> None:
