@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.score import Score, better, better_beyond_noise, sort_key
+from kaggle_runner.score import Score, better, better_beyond_noise, finite, sort_key, written
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -81,3 +81,37 @@ def test_the_last_digits_of_a_float_are_no_gain() -> None:
 def test_an_unknown_interval_proves_nothing() -> None:
     unknown = Score(0.1, math.nan, math.nan, 9, True)
     assert not better_beyond_noise(score(0.9), unknown) and not better_beyond_noise(unknown, score(0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.0, "0.00000"), (0.927094, "0.92709"), (-0.5, "-0.50000"), (0.01, "0.01000"), (0.005, "0.0050000"),
+        (0.0001, "0.00010000"), (0.00009999, "9.9990e-05"), (1.0, "1.0000"), (1.5, "1.5000"),
+        (12.34567, "12.346"),
+        (12345.6, "12346"), (123456.7, "123457"), (9_999_999.0, "9999999"), (1e7, "1.0000e+07"),
+        (1e7 + 0.5, "1.0000e+07"),
+        (math.inf, "inf"), (math.nan, "nan"),
+    ],
+)  # fmt: skip
+def test_a_score_is_written_to_five_significant_digits(value: float, said: str) -> None:
+    assert written(value) == said
+
+
+def test_an_interval_is_written_with_the_places_of_its_score() -> None:
+    assert str(Score(0.927094, 0.91, 0.9381234, 100, True)) == "0.92709 [0.91000, 0.93812]"
+    assert str(Score(12.5, 9.0, 101.25, 100, False)) == "12.500 [9.000, 101.250]"
+
+
+def test_a_deviation_is_that_of_a_normal_distribution_with_the_interval() -> None:
+    assert score(0.5, 1.96).deviation == pytest.approx(1.0)
+    assert Score(-3.0, -3.5, -2.5, 9, False).deviation == pytest.approx(0.5 / 1.96)
+
+
+def test_what_json_cannot_hold_is_nothing() -> None:
+    assert [finite(one) for one in (None, math.nan, math.inf, -math.inf)] == [None] * 4
+    assert (finite(0.123456), finite(0.123456, 3), finite(7.0, 0)) == (0.123456, 0.123, 7.0)
+
+
+def test_a_score_travels_as_value_interval_and_rows() -> None:
+    assert Score(0.5, 0.4, 0.6, 9, True).as_dict() == {"score": 0.5, "interval": [0.4, 0.6], "rows": 9}
