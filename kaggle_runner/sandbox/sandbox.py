@@ -224,7 +224,7 @@ def _environment(python: Path, cpu_threads: int, *, has_gpu: bool) -> dict[str, 
         "PIP_NO_INPUT": "1",
         "PIP_RETRIES": "0",
         "OMP_NUM_THREADS": threads,
-        # Threads that spin while they wait took 20 s of CPU for 3 s of work beside other agents on two cores.
+        # Spinning while they wait, threads took 14 to 20 s of CPU for 3 s of work on two busy cores.
         "OMP_WAIT_POLICY": "PASSIVE",
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,

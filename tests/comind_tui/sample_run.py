@@ -207,15 +207,7 @@ class Sample:
         if not live:
             self._report(id, round, index, title)
 
-    def _cell(
-        self,
-        agent: str,
-        round: int,
-        index: int,
-        step: int,
-        *,
-        running: bool,
-    ) -> None:
+    def _cell(self, agent: str, round: int, index: int, step: int, *, running: bool) -> None:
         log = self.folder.cell_log(agent, step)
         log.parent.mkdir(parents=True, exist_ok=True)
         bar = "".join(f"\rfit {done:3d}%" for done in range(0, 101, 20))

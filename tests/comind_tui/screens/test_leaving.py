@@ -70,3 +70,4 @@ async def test_the_application_is_left_at_any_moment_after_a_run_was_opened(
         for _ in range(turns):
             await asyncio.sleep(0)
         app.exit()
+    assert app.return_code == 0  # a fault in a handler makes it 1
