@@ -16,7 +16,7 @@ WORKERS ?= 4
 help:
 	@echo "make demo   set up, then two rounds of four agents on census-income, offline (recipes, no language model)"
 	@echo "make test   set up, then lint, types, import contract and every test"
-	@echo "make quick  the same with only the tests that need no kernel, server or sandbox: about 90 seconds"
+	@echo "make quick  the same with only the tests that need no kernel, server or sandbox: about two minutes"
 	@echo "make mutants  how many small wrong changes the tests notice (MODULES=\"medals budget\" for some)"
 	@echo "make coverage  every test once more, with the lines that ran here and in child processes"
 	@echo "make soak   kill one run's engine 200 times and see that nothing is lost or paid for twice"
