@@ -64,8 +64,12 @@ _FIXED: Final = {
 }
 
 
+@lru_cache(maxsize=256)
 def estimate_tokens(text: str) -> int:
-    """Tokens of `text`, rounded up; what current vocabularies of 100k+ entries need, or more."""
+    """Tokens of `text`, rounded up; what current vocabularies of 100k+ entries need, or more.
+
+    The last texts are remembered: a conversation is estimated anew with each message that joins it.
+    """
     return math.ceil(sum(_weight(match.lastgroup or "", match.group()) for match in _PIECES.finditer(text)))
 
 
