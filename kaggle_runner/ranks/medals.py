@@ -25,7 +25,7 @@ def medal_positions(teams: int) -> dict[Medal, int]:
     gold = 10 + teams // 500
     if teams < 1000:
         return {"gold": gold, "silver": 50, "bronze": 100}
-    return {"gold": gold, "silver": max(1, teams // 20), "bronze": max(1, teams // 10)}
+    return {"gold": gold, "silver": teams // 20, "bronze": teams // 10}
 
 
 def medal_of(rank: int, teams: int) -> Medal | None:

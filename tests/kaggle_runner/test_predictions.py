@@ -21,7 +21,7 @@ from comind.evaluator.evaluator import known_metric_source
 from comind.evaluator.grader import Grader
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.prediction_columns import ValueFault
-from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, judge, judge_file
+from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, find_ids, judge, judge_file
 from kaggle_runner.submissions.file import Sample
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import InvalidSubmission, grade_file
@@ -347,3 +347,18 @@ def test_numbers_survive_any_way_and_order_of_writing_them(
     random.shuffle(rows)  # type: ignore[attr-defined]
     found = said("\n".join(["id,a", *rows]), Form("id", tuple(ids), {"a": "number"}))
     assert found.frame()["a"].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected", "places"),
+    [
+        (["1", "02", "3.0", "x"], ["1", "2", "3"], [0, 1, 2, None]),
+        (["007"], ["7", "07"], [None]),  # which of the two is meant cannot be known
+        (["01"], ["a", "1"], [None]),  # not all are numbers, so none is read as one
+        (["1", "a"], ["a", "1"], [1, 0]),
+    ],
+)
+def test_an_id_in_another_spelling_is_found_where_only_one_can_be_meant(
+    ids: list[str], expected: list[str], places: list[int | None]
+) -> None:
+    assert find_ids(ids, expected) == places

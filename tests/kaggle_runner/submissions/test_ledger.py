@@ -68,6 +68,12 @@ def test_ranks_share_ties_as_scipy_does(pairs: list[tuple[int, int]]) -> None:
     assert found == pytest.approx(1.0) if len(set(one)) > 1 else found is None
 
 
+def test_a_correlation_is_never_beyond_one_by_rounding() -> None:
+    one = [0.1, 0.2, 0.5, 0.7]  # with 3 times these the quotient is 1.0000000000000002
+    assert correlation(one, [3 * value for value in one]) == 1.0
+    assert correlation(one, [-3 * value for value in one]) == -1.0
+
+
 def test_the_shakeup_risk_is_one_half_for_equal_scores_and_falls_with_distance() -> None:
     near = read_ledger([scored("a", 0.8, 0.80), scored("b", 0.8, 0.80)]).shakeup
     far = read_ledger([scored("a", 0.8, 0.80), scored("b", 0.8, 0.95)]).shakeup
@@ -110,6 +116,13 @@ def test_the_picks_are_the_best_of_each_order() -> None:
     assert [pick.submission.token for pick in read_ledger(lower).picks] == ["c", "b"]
 
 
+def test_a_submission_that_is_best_by_both_orders_is_called_so() -> None:
+    rows = [scored("a", 0.85, 0.80), scored("best", 0.90, 0.88), scored("c", 0.80, 0.70)]
+    first, second = read_ledger(rows).picks
+    assert (first.submission.token, first.reason) == ("best", "best by local and by public score")
+    assert second.submission.token == "a"
+
+
 def test_a_second_pick_that_says_the_same_gives_way_to_one_that_differs() -> None:
     line, other = [float(n) for n in range(50)], [float(n % 7) for n in range(50)]
     rows = [
@@ -119,6 +132,7 @@ def test_a_second_pick_that_says_the_same_gives_way_to_one_that_differs() -> Non
     ]
     first, second = read_ledger(rows).picks
     assert (first.submission.token, second.submission.token) == ("a", "b")
+    assert first.reason == "best by local score"
     assert "whose predictions differ" in second.reason
     assert len(read_ledger(rows[:2]).picks) == 1
 

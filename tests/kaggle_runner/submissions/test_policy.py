@@ -83,7 +83,8 @@ def test_the_last_one_of_all_is_kept_for_the_last_day() -> None:
         "hold",
         "the last submission of all is kept for the competition's last day",
     )
-    assert level(new, [before], replace(last, now=NOON + timedelta(days=8, hours=1)))[0] == "send"
+    for moment, expected in ((timedelta(days=8), "send"), (timedelta(days=8, seconds=-1), "hold")):
+        assert level(new, [before], replace(last, now=NOON + moment))[0] == expected
     assert level(new, [before], replace(last, allowed_now=2))[0] == "send"
     near = imagined("near", 0.805, 0.01)
     assert "kept for gains beyond noise" in level(near, [before], replace(last, allowed_now=2))[1]
@@ -101,6 +102,19 @@ def test_the_last_one_of_all_is_kept_for_the_last_day() -> None:
 def test_what_cannot_be_is_refused_with_its_reason(changes: dict[str, Any], why: str) -> None:
     told = level(imagined("new", 0.9, 0.01), [], situation(**changes))
     assert told[0] == "refuse" and why in told[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", "COMPETITION"),
+        ("https://www.kaggle.com/competitions/titanic", "titanic"),
+        ("http://127.0.0.1:8123/competitions/iris/", "iris"),
+    ],
+)
+def test_the_command_for_a_kernel_names_the_competition(url: str, told: str) -> None:
+    (verdict,) = judge([imagined("new", 0.9, 0.01)], [], situation(kernels_only=True, url=url))
+    assert verdict.reason.endswith(f"comind-tui --kaggle-push {told}")
 
 
 def test_a_bad_file_and_a_repeated_kernel_version_are_refused() -> None:
@@ -240,7 +254,10 @@ def test_probability_and_expected_gain_follow_the_normal_distribution() -> None:
     assert expected_gain(one, other) == pytest.approx(1.19964, abs=1e-4)
     exact = Score(0.5, 0.5, 0.5, 9, False)
     assert probability_better(exact, exact) == 0.5
-    assert expected_gain(exact, replace(exact, value=0.7, low=0.7, high=0.7)) == pytest.approx(0.2)
+    worse = replace(exact, value=0.7, low=0.7, high=0.7)
+    assert (probability_better(exact, worse), probability_better(worse, exact)) == (1.0, 0.0)
+    assert expected_gain(exact, worse) == pytest.approx(0.2)
+    assert expected_gain(worse, exact) == 0.0
 
 
 contents = st.integers(0, 9)
