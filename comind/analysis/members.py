@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from comind.analysis.standings import Standing
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.score import Score
-from mle_live.competitions.tables import read_text, typed
+from mle_live.layout.tables import read_text, typed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mle_live.competitions.tables import Tables, levels
+from mle_live.layout.tables import Tables, levels
 
 if TYPE_CHECKING:
     import pandas as pd

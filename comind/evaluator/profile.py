@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from comind.evaluator.groups import find_group_column
 from kaggle_runner.texts import one_line, shortened
-from mle_live.competitions.tables import (
+from mle_live.layout.tables import (
     MISSING,
     ColumnProfile,
     Stated,

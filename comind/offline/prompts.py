@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from comind.llm.tokens import Messages
-from mle_live.competitions.competition import Modality
+from mle_live.layout.tables import Modality
 
 _ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
 _TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mle_live.competitions.competition import Modality
+from mle_live.layout.tables import Modality
 
 Params = Mapping[str, object]
 

@@ -35,7 +35,7 @@ from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.moments import Clock
-from mle_live.competitions.tables import Stated
+from mle_live.layout.tables import Stated
 
 _ATTEMPTS = 3
 

@@ -17,8 +17,8 @@ import yaml
 
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
+from mle_live.layout.tables import Modality
 
-Modality = Literal["tabular", "text", "image"]
 BoardOrigin = Literal["synthetic", "real", "none"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")

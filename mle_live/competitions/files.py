@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from kaggle_runner.files import whole_file
 from mle_live.competitions.competition import HostedCompetition
+from mle_live.layout.folders import holds_data, is_tellable
 
 _PACKED = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".gz", ".parquet", ".npz", ".mp3", ".flac", ".ogg")
 _zip_lock = threading.Lock()
@@ -88,7 +89,7 @@ def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:
         prefix = "" if folder == str(base) else f"{Path(folder).relative_to(base).as_posix()}/"
         for name in names:
             path = os.path.join(folder, name)  # noqa: PTH118 (text: a folder may hold 100,000 images)
-            if name.startswith(".") or path in hidden_names or not _is_tellable(name):
+            if name.startswith(".") or path in hidden_names or not is_tellable(name):
                 continue
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode):
@@ -98,19 +99,6 @@ def _walk(competition: HostedCompetition) -> Iterator[CompetitionFile]:
                 linked = _checked(competition, Path(path))
                 if linked is not None:
                     yield linked
-
-
-def holds_data(folder: Path, hidden: set[Path]) -> bool:
-    if folder.name.startswith(".") or folder.name == "__pycache__" or folder.resolve() in hidden:
-        return False
-    if not _is_tellable(folder.name):
-        return False
-    return not (folder / "pyvenv.cfg").exists()  # a virtual environment in a user's own folder
-
-
-def _is_tellable(name: str) -> bool:
-    """False for names in another encoding than UTF-8: no answer could carry them."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _checked(competition: HostedCompetition, path: Path) -> CompetitionFile | None:

@@ -18,7 +18,7 @@ from mle_live.competitions.competition import (
     read_settings,
 )
 from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
-from mle_live.competitions.tables import (
+from mle_live.layout.tables import (
     Stated,
     TableProfile,
     Tables,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import shortened
-from mle_live.competitions.tables import Tables
+from mle_live.layout.tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.evaluator.split import standard_split_source
 from comind.state.runs import RunFolder
-from mle_live.competitions.tables import Stated
+from mle_live.layout.tables import Stated
 from tests.fakes.clocks import HandClock
 
 METRIC_WRITTEN = """

@@ -11,7 +11,7 @@ import pytest
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from mle_live.competitions.competition import read_settings
 from mle_live.competitions.folder import load_folder
-from mle_live.competitions.tables import Stated
+from mle_live.layout.tables import Stated
 
 CHINESE = "那部电影的情节很长而且演员们都很努力我们都喜欢它"
 REMARK = "this is what somebody once wrote about house number {} after a long walk"

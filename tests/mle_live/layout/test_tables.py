@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.competitions.tables import describe, read_tables, read_text, typed
+from mle_live.layout.tables import describe, read_tables, read_text, typed
 
 
 @pytest.mark.parametrize(

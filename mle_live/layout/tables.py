@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
-from mle_live.competitions.competition import Modality
-from mle_live.competitions.files import holds_data
+from mle_live.layout.folders import holds_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Modality = Literal["tabular", "text", "image"]
 ColumnKind = Literal["integer", "number", "boolean", "text", "prose"]
 """What a column holds; prose is free text, as against names and categories."""
 
