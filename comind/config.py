@@ -68,6 +68,10 @@ class Settings:
 
     competition: str
     """A competition's slug, or a path to a folder in Kaggle's shape (it then holds a `/` or is `.`)."""
+    metric: str = ""
+    """A name of docs/metrics.md; empty: what the competition says."""
+    metric_file: str = ""
+    """A file with a metric of one's own, in the form of an evaluate.py (comind.evaluator.metric_file)."""
     offline: bool = False
     """Use the recipes instead of a language model."""
     replay: str = ""
@@ -195,6 +199,10 @@ class RunConfig(Settings):
             raise ConfigError(f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle.")
         if self.coding not in get_args(Coding):
             raise ConfigError(f"coding is {self.coding!r}; it is either notebook or script.")
+        if self.metric and self.metric_file:
+            raise ConfigError(
+                "--metric and --metric-file exclude each other.", hint="Leave one of them away."
+            )
         self._check_kaggle()
         for role in self.role_models:
             if role not in ROLES:
@@ -260,9 +268,13 @@ class RunConfig(Settings):
             )
 
     def anchored(self) -> RunConfig:
-        """The same with the folder's whole path, which an engine finds wherever it is started."""
-        whole = f"{Path(self.competition).expanduser().resolve()}/"
-        return replace(self, competition=whole) if self.is_folder else self
+        """The same with whole paths, which an engine finds wherever it is started."""
+        competition, metric_file = self.competition, self.metric_file
+        if self.is_folder:
+            competition = f"{Path(competition).expanduser().resolve()}/"
+        if metric_file:
+            metric_file = str(Path(metric_file).expanduser().resolve())
+        return replace(self, competition=competition, metric_file=metric_file)
 
 
 def load_config(
@@ -274,6 +286,8 @@ def load_config(
     if preset and preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
     merged = {**(recorded or {}), **PRESETS.get(preset, {}), **from_file, **typed}
+    if named := {"metric", "metric_file"} & typed.keys():  # what is typed beats either of the two below it
+        merged |= {"metric": "", "metric_file": ""} | {name: typed[name] for name in named}
     if not merged.get("competition"):
         raise ConfigError("No competition was named.", hint="`comind-tui competitions` lists what there is.")
     return from_mapping(merged, where=str(file) if file else "the command line")

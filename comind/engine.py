@@ -177,7 +177,8 @@ class _Engine:
             prompts = Prompts(most_tokens=prompt_tokens(self._config.context_tokens))
             desk = Desk(Timely(models.client, self._control), prompts)
             facts = await fetch_competition(upstream, self._folder, self._store, self._config, SYSTEM_CLOCK)
-            self._save(title=facts.title, metric=facts.metric, higher_is_better=facts.higher_is_better)
+            stated = facts.metric.recorded(facts.metric_name)
+            self._save(title=facts.title, higher_is_better=facts.higher_is_better, **stated)
             preparing = prepare_evaluation(facts, self._folder, self._store, desk, self._config, SYSTEM_CLOCK)
             # a limit that is reached leaves a begun split its time; a person's stop does not
             prepared = await while_wanted(
@@ -189,6 +190,7 @@ class _Engine:
                 baseline=prepared.baseline.selection,
                 higher_is_better=profile.higher_is_better,
                 id_column=profile.id_column,
+                **prepared.metric.recorded(),
             )
             shop = self._workshop(upstream, desk, prepared.brief, prepared.evaluator)
             executor = await self._executor(upstream, prepared.evaluator)

@@ -61,6 +61,7 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="no data of a --folder; repeatable",
     )
+    add("--metric", metavar="NAME", help="of the folders, whatever they say; empty: none that is known here")
     add("--state", type=Path, metavar="DIR", help="users and submissions; default: the root")
     add("--username", default=DEFAULT_USER, help="the user that the token belongs to")
     add("--at", metavar="DATE", help="the clock stands at this moment (UTC) instead of today")
@@ -103,7 +104,7 @@ def serve(arguments: argparse.Namespace) -> int:
     logging.basicConfig(handlers=[Narrator()], format="%(message)s")
     state_dir: Path = arguments.state or arguments.root
     hidden = (arguments.root, state_dir, *arguments.hide)
-    competitions = _served_competitions(arguments.root, arguments.competition, arguments.folder, hidden)
+    competitions = _served_competitions(arguments, hidden)
     username = checked_username(arguments.username)
     clock = _clock(arguments, competitions, state_dir)
     given = os.environ.pop(TOKEN_VARIABLE, "")
@@ -226,15 +227,17 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _served_competitions(
-    root: Path, slugs: Sequence[str], folders: Sequence[Path], hidden: tuple[Path, ...]
-) -> list[HostedCompetition]:
+def _served_competitions(arguments: argparse.Namespace, hidden: tuple[Path, ...]) -> list[HostedCompetition]:
     from mle_live.competitions.competition import load_competition, prepared_slugs
     from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.metric_choice import MetricChoice, named_metric
 
+    root, slugs, folders = arguments.root, arguments.competition, arguments.folder
+    named: str | None = arguments.metric
+    metric = None if named is None else named_metric(named) if named else MetricChoice(source="option")
     chosen = list(slugs) or ([] if folders else prepared_slugs(root))
     competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
-    competitions += [load_folder(folder, hidden=hidden) for folder in folders]
+    competitions += [load_folder(folder, hidden=hidden, metric=metric) for folder in folders]
     if not competitions:
         raise UsageError(
             f"there is nothing to serve: no competition is prepared under {root}",

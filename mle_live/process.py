@@ -23,8 +23,9 @@ class MleLiveProcess:
     """`async with MleLiveProcess(root, slug="census-income", log_path=…, token=…) as server: server.url`.
 
     Either `slug` (a prepared competition) or `folder` (a user's own) is served, to one user who owns
-    `token`; `hidden` are paths inside the folder that are not its data (a state folder). The child reads
-    its standard input and stops at its end, so it cannot outlive this process.
+    `token`; `hidden` are paths inside the folder that are not its data (a state folder), `metric` is one
+    that a person named in place of what the folder says (empty: one that the server does not know). The child
+    reads its standard input and stops at its end, so it cannot outlive this process.
     Raises MachineError with the end of its log when it does not come up within `timeout` seconds.
     """
 
@@ -38,6 +39,7 @@ class MleLiveProcess:
         folder: Path | None = None,
         state_dir: Path | None = None,
         hidden: Sequence[Path] = (),
+        metric: str | None = None,
         reveal_private: bool = False,
         username: str = "comind",
         timeout: float = 60.0,
@@ -50,6 +52,8 @@ class MleLiveProcess:
             self._arguments += ["--state", str(state_dir)]
         for path in hidden:
             self._arguments += ["--hide", str(path)]
+        if metric is not None:
+            self._arguments += ["--metric", metric]
         if reveal_private:
             self._arguments.append("--reveal-private")
         self._log_path = log_path

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from comind.config import RunConfig, Settings
+from comind.evaluator.metric_file import asked_metric
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import ConfigError, UnknownCompetition
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
@@ -64,11 +65,16 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     Raises UnknownCompetition, BadCompetition or ConfigError with what to do; touches nothing on disk.
     """
     from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.metric_choice import require_metric
 
     config = settled(config, environment)
+    asked = asked_metric(config)
     if config.is_folder:
         local = Path(config.competition).expanduser().resolve()
-        return load_folder(local, hidden=(state.resolve(),)).slug
+        found = load_folder(local, hidden=(state.resolve(),), metric=asked)
+        if config.offline:
+            require_metric(found.metric_choice, found.slug)
+        return found.slug
     upstream_kaggle(config, environment)
     return config.competition
 
@@ -136,6 +142,8 @@ async def open_upstream(
         # a state folder inside the user's folder is not part of the data
         local = Path(config.competition).expanduser().resolve()
         source: dict[str, Any] = {"folder": local, "hidden": (state.resolve(),)}
+        if config.metric or config.metric_file:
+            source["metric"] = config.metric  # one of a file is not known to the server, nor needed there
         slug = resolve_slug(config, state, environment)
     else:
         loop = asyncio.get_running_loop()

@@ -19,6 +19,7 @@ from kaggle_runner.score import Score
 from kaggle_runner.texts import shortened
 
 _RANKED_SHOWN, _IDEAS_SHOWN = 20, 40
+_SENTENCE_SHOWN = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,20 @@ def machine_text(machine: Machine, agents: int, threads: int) -> str:
     return "\n".join([*lines, *(f"- in these versions {text}" for text in breaks)])
 
 
-def metric_text(name: str, title: str, higher_is_better: bool) -> str:
+def metric_text(name: str, title: str, higher_is_better: bool, sentence: str | None = None) -> str:
+    """A metric that is certain, with the host's sentence that it was read from."""
     direction = "higher is better" if higher_is_better else "lower is better"
-    return f"name: {name}\ntitle: {title}\ndirection: {direction}"
+    return f"name: {name}\ntitle: {title}\ndirection: {direction}" + _host_says(sentence)
+
+
+def open_metric_text(doubt: str, sentence: str | None) -> str:
+    """Where no metric is certain: no name that might be wrong stands in the prompt, only what is open."""
+    open_question = quote(shortened(doubt, _SENTENCE_SHOWN), _SENTENCE_SHOWN)
+    return f"not one of the known metrics, as far as is certain: {open_question}" + _host_says(sentence)
+
+
+def _host_says(sentence: str | None) -> str:
+    return f"\nthe host's words:\n<<<\n{quote(sentence.strip(), _SENTENCE_SHOWN)}\n>>>" if sentence else ""
 
 
 def kernel_heading(kernel: Kernel) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from comind.evaluator.metric_file import direction_of
 from comind.llm.client import CallKey
 from comind.llm.formats import MalformedReply, check_python, required_tag, strip_fences
 from comind.llm.question import ask_parsed
@@ -47,12 +46,12 @@ async def write_metric(desk: Desk, brief: Brief, key: CallKey, *, fault: str) ->
 
 def declared_direction(source: str) -> bool:
     """The file's HIGHER_IS_BETTER; MalformedReply when it does not say."""
-    declared = re.search(r"^HIGHER_IS_BETTER\b[^=\n]*=\s*(True|False)\b", source, re.M)
+    declared = direction_of(source)
     if declared is None:
         raise MalformedReply(
             "The file does not set `HIGHER_IS_BETTER = True` or `= False` on a line of its own."
         )
-    return declared[1] == "True"
+    return declared
 
 
 class _FileReader:

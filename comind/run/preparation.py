@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from comind.community.cache import CommunityCache
 from comind.community.offer import offer_downloads
@@ -18,6 +18,7 @@ from comind.community.transfers import transfer_events
 from comind.community.upstream import Upstream
 from comind.config import RunConfig
 from comind.evaluator.evaluator import Evaluator, known_metric_source
+from comind.evaluator.metric_file import asked_metric, read_metric_file
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.evaluator.split import standard_split_source, validation_fraction
 from comind.llm.client import CallKey
@@ -25,7 +26,7 @@ from comind.llm.faults import ContextOverflow
 from comind.llm.formats import MalformedReply
 from comind.llm.tokens import estimate_tokens
 from comind.roles import evaluator as evaluator_role
-from comind.roles.briefing import Room, competition_text, machine_text, metric_text
+from comind.roles.briefing import Room, competition_text, machine_text, metric_text, open_metric_text
 from comind.roles.desk import Brief, Desk
 from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
@@ -35,6 +36,14 @@ from kaggle_runner.errors import EvaluatorRejected
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.moments import Clock
+from kaggle_runner.texts import one_line
+from mle_live.competitions.metric_choice import (
+    NAMED_NOWHERE,
+    MetricChoice,
+    known_name,
+    read_metric,
+    require_metric,
+)
 from mle_live.layout.tables import Stated
 
 _ATTEMPTS = 3
@@ -46,16 +55,24 @@ class Facts:
 
     title: str
     description: str
-    metric: str
-    metric_title: str
-    higher_is_better: bool
-    """Not to be relied on while the metric is known in words only."""
-    in_words_only: bool = False
-    """mle_live.metrics does not know the metric: the evaluator's model writes it, with its direction."""
+    metric: MetricChoice
+    """Without a name where none is certain: the evaluator's model writes it, with its direction."""
+    words: str = ""
+    """What Kaggle calls the metric."""
     began: datetime | None = None
     """When the competition opened; None where Kaggle does not say."""
     stated: Stated = field(default_factory=Stated)
     """What the competition.yaml says of its tables, where there is one."""
+
+    @property
+    def metric_name(self) -> str:
+        """As people read it; of one that is written by a model, the host's words."""
+        return self.metric.name or one_line(self.words) or "the description's own metric"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Not to be relied on while no metric is certain."""
+        return self.metric.higher_is_better is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +80,27 @@ class Prepared:
     brief: Brief
     evaluator: Evaluator
     baseline: Evaluation
+    metric: MetricChoice
 
 
 async def fetch_competition(
     upstream: Upstream, folder: RunFolder, store: Store, config: RunConfig, clock: Clock
 ) -> Facts:
-    """Pages, metric, files and the community's snapshot."""
-    from mle_live.metrics import get_metric, recognise
+    """Pages, metric, files and the community's snapshot.
 
+    Raises BadCompetition, before files are fetched, where no metric is certain and no model can write one.
+    """
     competition = await upstream.client.competition(upstream.slug)
     pages = await upstream.client.pages(upstream.slug)
     description = "\n\n".join(pages.values()) or competition.summary
     known = await upstream.client.extension_competition(upstream.slug)
-    metric = get_metric(str(known["metric"])) if known else None
-    if metric is None:
-        # kaggle.com names its metric in words only
-        metric = recognise(competition.metric, plain=True) or recognise(description, plain=True)
-    higher = bool(known["higher_is_better"]) if known else metric is None or metric.higher_is_better
+    facts = Facts(
+        competition.title, description, _choose(config, known, competition.metric, description),
+        words=competition.metric, began=competition.enabled_date, stated=Stated.of(known or {}),
+    )  # fmt: skip
+    store.event("metric", f"The metric: {facts.metric.told}")
+    if config.offline:
+        require_metric(facts.metric, upstream.slug)
     folder.description.parent.mkdir(parents=True, exist_ok=True)
     write_whole(folder.description, description)
     marker = folder.path / "data" / "downloaded"
@@ -102,18 +123,21 @@ async def fetch_competition(
     await take_snapshot(
         cache,
         store,
-        higher_is_better=higher,
+        higher_is_better=facts.higher_is_better,
         top_kernels=config.top_kernels,
         top_discussions=config.top_discussions,
     )
     if not upstream.simulated:
         await fetch_downloads(cache, folder, store, most_bytes=int(config.community_limit * 1e9))
-    if metric is None:
-        words = competition.metric or "the metric of the competition's evaluation page"
-        facts = Facts(competition.title, description, words, words, higher, in_words_only=True)
-    else:
-        facts = Facts(competition.title, description, metric.name, metric.title, higher)
-    return replace(facts, began=competition.enabled_date, stated=Stated.of(known or {}))
+    return facts
+
+
+def _choose(config: RunConfig, known: dict[str, Any] | None, words: str, description: str) -> MetricChoice:
+    """What was asked for, else what an MLE-Live server tells, else what Kaggle says, which is in words."""
+    asked = asked_metric(config)
+    if asked is not None:
+        return asked
+    return MetricChoice.from_mapping(known) if known else read_metric(words, description)
 
 
 async def prepare_evaluation(
@@ -124,13 +148,18 @@ async def prepare_evaluation(
     Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
     """
     profile, brief = _describe(facts, folder, config)
-    if facts.in_words_only:
+    if facts.metric.name is None:
         key = CallKey("evaluator", 0, "metric")
         source = await evaluator_role.write_metric(desk, brief, key, fault="")
-        facts = replace(facts, higher_is_better=evaluator_role.declared_direction(source))
+        direction = evaluator_role.declared_direction(source)
+        written = replace(facts.metric, name=facts.metric_name, higher_is_better=direction, source="model")
+        facts = replace(facts, metric=written)
+        store.event("metric", f"The metric: {written.told}")
         profile, brief = _describe(facts, folder, config)
+    elif config.metric_file:
+        source = read_metric_file(folder.metric_file)
     else:
-        source = known_metric_source(facts.metric)
+        source = known_metric_source(facts.metric.name)
     evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
     marker = folder.private / "checked"
     evaluator.install(source)
@@ -144,7 +173,7 @@ async def prepare_evaluation(
         store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
     if folder.downloads.exists():
         await offer_downloads(read_downloads(folder), folder, store, evaluator, began=facts.began)
-    return Prepared(brief, evaluator, baseline)
+    return Prepared(brief, evaluator, baseline, facts.metric)
 
 
 def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[CompetitionProfile, Brief]:
@@ -152,19 +181,29 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
     profile = profile_competition(
         folder.original,
         description=facts.description,
-        metric=facts.metric,
+        metric=facts.metric_name,
         higher_is_better=facts.higher_is_better,
         stated=facts.stated,
     )
     machine = describe_machine()
     brief = Brief(
         competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
-        metric=metric_text(facts.metric, facts.metric_title, facts.higher_is_better),
+        metric=_metric_text(facts.metric),
         machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
         data=profile.text,
         gpu=bool(machine.gpus),
     )
     return profile, brief
+
+
+def _metric_text(choice: MetricChoice) -> str:
+    from mle_live.metrics import get_metric
+
+    if choice.name is None:
+        return open_metric_text(choice.doubt or NAMED_NOWHERE, choice.sentence)
+    known = known_name(choice)
+    title = get_metric(known).title if known else "as evaluate.py computes it"
+    return metric_text(choice.name, title, choice.higher_is_better is not False, choice.sentence)
 
 
 async def _split_and_check(

@@ -12,6 +12,7 @@ from pathlib import Path
 from comind.at_kaggle.setup import check_push
 from comind.community.upstream import check_upstream, resolve_slug, settled
 from comind.config import RunConfig
+from comind.evaluator.metric_file import keep_metric_file
 from comind.roles.prompts import Prompts
 from comind.run.models import Checked, check_models, record_check
 from comind.run.recording import recording_of
@@ -49,6 +50,7 @@ def prepare_run(
     label = recording.label if recording else checked.label if checked else ""
     Prompts().parts("coder")
     folder = create_run(state, new_run_id(state, slug, clock.now()))
+    keep_metric_file(config, folder)
     if recording is not None:
         recording.write(folder.recording)
     run = Run(

@@ -74,6 +74,8 @@ def summarize(reader: Reader, folder: RunFolder, clock: Clock) -> dict[str, Any]
         "run": run.id,
         "competition": run.competition,
         "metric": run.metric,
+        "metric_source": run.metric_source or None,
+        "metric_sentence": run.metric_sentence or None,
         "higher_is_better": run.higher_is_better,
         "status": shown_status(run, alive),
         "status_detail": run.status_detail or None,

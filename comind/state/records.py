@@ -38,6 +38,8 @@ class Run:
     competition: str
     title: str = ""
     metric: str = ""
+    metric_source: str = ""  # of mle_live.competitions.metric_choice; empty in runs of 0.1 to 0.3
+    metric_sentence: str = ""
     id_column: str = ""
     """Of the sample submission; empty before it is known, and in runs of 0.1 to 0.3: its first column."""
     higher_is_better: bool = True

@@ -98,6 +98,11 @@ class RunFolder:
         return self.path / "data" / "rehearsal"
 
     @property
+    def metric_file(self) -> Path:
+        """A person's own metric, copied when the run was made (comind.evaluator.metric_file)."""
+        return self.path / "metric.py"
+
+    @property
     def private(self) -> Path:
         """Validation labels and the evaluator's scripts. Never mounted where agent code runs."""
         return self.path / "private"

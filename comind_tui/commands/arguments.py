@@ -154,6 +154,9 @@ def _add_ranks_options(parser: Parser) -> None:
 def _add_run_options(parser: Parser) -> None:
     told = "a competition's slug, or a folder in Kaggle's shape (written with a /)"
     _option(parser, "competition", "COMPETITION|FOLDER", told, nargs="?")
+    _option(parser, "--metric", "NAME", "score by this metric (docs/metrics.md), whatever the pages say")
+    told = "score by a file of your own: HIGHER_IS_BETTER and score(truth, submission)"
+    _option(parser, "--metric-file", "FILE.py", told)
     _option(parser, "--config", "FILE", "a YAML file of settings; typed options win over it", default=None)
     _switch(parser, "--headless", "in the foreground, plain lines, no screens", default=False)
     told = "submit to the leaderboard after each round what is worth it (default: nothing is submitted)"

@@ -41,6 +41,7 @@ from comind_tui.text.plain import (
 from kaggle_runner.console import put, put_json, put_lines, say
 from kaggle_runner.moments import SYSTEM_CLOCK, duration
 from kaggle_runner.texts import one_line, plain, shortened
+from mle_live.competitions.metric_choice import MetricChoice
 
 
 @contextmanager
@@ -136,6 +137,7 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
             "competition",
             f"{document['competition']}  {document['metric']} {arrow(document['higher_is_better'])}",
         ),
+        *([("metric", _metric_origin(document))] if document["metric_source"] else []),
         (
             "best score",
             f"{interval(score)}  95 % interval on {best['rows']} selection rows" if best else "none",
@@ -177,6 +179,12 @@ def pushes_text(pushes: Sequence[Mapping[str, Any]]) -> str:
     if kept:
         parts.append(f"{kept} {'notebook was' if kept == 1 else 'notebooks were'} not pushed")
     return f"{'; '.join(parts)} (report.md lists them)"
+
+
+def _metric_origin(document: dict[str, Any]) -> str:
+    """Where the metric comes from, with the host's words."""
+    choice = MetricChoice.from_mapping(document)
+    return choice.origin
 
 
 def _finder(best: dict[str, Any]) -> str:

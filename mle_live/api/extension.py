@@ -19,11 +19,14 @@ class FactsApi(Api):
     def competition_facts(self, call: Call, slug: str) -> dict[str, Any]:
         """Metric, direction, columns and kind of board of a competition."""
         competition = self._service.competition(slug)
+        choice = competition.metric_choice
         return {
             "slug": competition.slug,
             "title": competition.title,
-            "metric": competition.metric,
-            "metric_source": competition.metric_source,
+            "metric": competition.metric or None,
+            "metric_source": choice.source,
+            "metric_sentence": choice.sentence,
+            "metric_doubt": choice.doubt,
             "higher_is_better": competition.higher_is_better,
             "id_column": competition.id_column,
             "target_columns": list(competition.target_columns),

@@ -17,6 +17,7 @@ import yaml
 
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
+from mle_live.competitions.metric_choice import MetricChoice
 from mle_live.layout.tables import Modality
 
 BoardOrigin = Literal["synthetic", "real", "none"]
@@ -38,6 +39,7 @@ class HostedCompetition:
     slug: str
     title: str
     metric: str
+    """Empty where it is not certain: nothing is scored then."""
     higher_is_better: bool
     id_column: str
     target_columns: tuple[str, ...]
@@ -53,7 +55,8 @@ class HostedCompetition:
     license: str = ""
     source: str = ""
     group_column: str | None = None
-    metric_source: str = "competition.yaml"
+    metric_choice: MetricChoice = field(default_factory=lambda: MetricChoice(source="settings"))
+    """Where `metric` was read; of a user's folder also why none is certain."""
     metric_options: Mapping[str, Any] = field(default_factory=dict)
     leaderboard_path: Path | None = None
     artifacts_dir: Path | None = None
@@ -139,7 +142,7 @@ def competition_from_settings(settings: Mapping[str, Any], path: Path, **places:
         raise read.refusal("slug", f"the folder's name, {slug!r},")
     return HostedCompetition(
         title=read.text("title", slug),
-        metric=read.text("metric"),
+        metric=read.text("metric", "" if "metric_choice" in places else None),
         higher_is_better=read.truth("higher_is_better"),
         id_column=read.text("id_column"),
         target_columns=read.texts("target_columns", required=True),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from mle_live.competitions.competition import (
@@ -18,6 +17,7 @@ from mle_live.competitions.competition import (
     read_settings,
 )
 from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
+from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
 from mle_live.layout.tables import (
     Stated,
     TableProfile,
@@ -28,11 +28,6 @@ from mle_live.layout.tables import (
     typed,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mle_live.metrics import Metric
-
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
 SETTINGS = "competition.yaml"
 ARTIFACTS = "artifacts"
@@ -40,11 +35,14 @@ ARTIFACTS = "artifacts"
 _LABEL_FILES = ("solution.csv",)  # a host's answers: never served
 
 
-def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> HostedCompetition:
+def load_folder(
+    folder: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
+) -> HostedCompetition:
     """The competition that `folder` describes.
 
-    `hidden` are paths inside it that are not data (a state folder). Raises BadCompetition with one sentence
-    that names what is missing or does not fit.
+    `hidden` are paths inside it that are not data (a state folder); `metric` is one that a person named,
+    which wins over what the folder says. Raises BadCompetition with one sentence that names what is missing
+    or does not fit.
     """
     folder = folder.resolve()
     if not folder.is_dir():
@@ -62,16 +60,18 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> HostedCompeti
     text = description.read_text(encoding="utf-8", errors="replace")
     _check_targets(tables, profile)
     labels = typed(tables.train.read(profile.labels))
-    metric, found = _choose_metric(settings, text, tables, profile, labels)
-    check_labels(tables, labels, None if profile.label_column else metric.name)
+    choice = metric or choose_metric(
+        text, settings=settings, where=str(folder / SETTINGS), targets=profile.target_columns
+    )
+    check_labels(tables, labels, None if profile.label_column else known_name(choice))
     slug = _slug(folder.name, settings)
     filled = {
         "title": _title(text) or folder.name,
         "tags": [],
         **settings,
         "slug": slug,
-        "metric": metric.name,
-        "higher_is_better": metric.higher_is_better,
+        "metric": choice.name or "",
+        "higher_is_better": choice.higher_is_better is not False,
         "id_column": profile.id_column,
         "target_columns": list(profile.target_columns),
         "modality": profile.modality,
@@ -84,7 +84,7 @@ def load_folder(folder: Path, *, hidden: tuple[Path, ...] = ()) -> HostedCompeti
         description=text,
         data_dir=data,
         artifacts_dir=folder / ARTIFACTS if data != folder else None,
-        metric_source=found,
+        metric_choice=choice,
         hidden=(description, folder / SETTINGS, *(data / name for name in _LABEL_FILES), *inside),
     )
 
@@ -127,64 +127,6 @@ def _check_targets(tables: Tables, profile: TableProfile) -> None:
             f"{tables.train.path} has no column {absent[0]!r}, the target in sample_submission.csv",
             hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
         )
-
-
-def _choose_metric(
-    settings: dict[str, object], description: str, tables: Tables, profile: TableProfile, labels: pd.DataFrame
-) -> tuple[Metric, str]:
-    """The metric, and how it was found."""
-    from mle_live.metrics import get_metric, recognise
-
-    named = settings.get("metric")
-    if named is not None:
-        metric = get_metric(str(named))
-        direction = settings.get("higher_is_better", metric.higher_is_better)
-        if direction != metric.higher_is_better:
-            word = "higher" if metric.higher_is_better else "lower"
-            raise BadCompetition(
-                f"{tables.folder}/{SETTINGS}: {metric.name} is a metric where {word} is better",
-                hint="remove `higher_is_better`, or name another metric",
-            )
-        return metric, SETTINGS
-    section = evaluation_section(description)
-    recognised = recognise(section or description, plain=True)
-    if recognised is not None:
-        return recognised, f"the description names {recognised.title}"
-    if profile.label_column:
-        name, reason = "multiclass_log_loss", "the sample has one probability a class"
-    else:
-        name, reason = _guess_metric(labels, typed(tables.sample.read(profile.target_columns)))
-    return get_metric(name), f"a guess: the description names no known metric, and {reason}"
-
-
-def _guess_metric(labels: pd.DataFrame, sample: pd.DataFrame) -> tuple[str, str]:
-    targets = list(labels)
-    binary = all(set(labels[name].dropna().unique()) <= {0, 1} for name in targets)
-    # A constant 0 or 1 in the sample says nothing; a fraction says that probabilities are wanted.
-    fractions = all(
-        sample[name].dtype.kind == "f" and sample[name].between(0, 1).all() and (sample[name] % 1 > 0).any()
-        for name in targets
-    )
-    if binary and fractions:
-        name = "roc_auc" if len(targets) == 1 else "mean_column_roc_auc"
-        return name, "the target is 0 or 1 while the sample holds probabilities"
-    if len(targets) == 1:
-        column = labels[targets[0]].dropna()
-        whole = column.dtype.kind in "iub" or (column.dtype.kind == "f" and (column % 1 == 0).all())
-        if column.dtype.kind not in "iufb" or (whole and column.nunique() <= 20):
-            return "accuracy", f"the target {targets[0]!r} has {column.nunique()} classes"
-        return "rmse", f"the target {targets[0]!r} is a number"
-    return "mean_column_rmse", "the targets are numbers"
-
-
-def evaluation_section(description: str) -> str:
-    """The text under the first heading that speaks of evaluation or of the metric; empty without one."""
-    match = re.search(
-        r"^(#{1,6})[ \t]*[^\n]*\b(?:evaluation|metric|scoring)\b[^\n]*\n(.*?)(?=^#{1,6}[ \t]|\Z)",
-        description,
-        re.IGNORECASE | re.MULTILINE | re.DOTALL,
-    )
-    return match.group(2).strip() if match else ""
 
 
 def _title(description: str) -> str:

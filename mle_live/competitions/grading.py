@@ -58,11 +58,11 @@ def read_table(path: Path, competition: HostedCompetition) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from mle_live.metrics import get_metric
+    from mle_live.metrics import reads_texts
 
     id_column = competition.id_column
     parts = id_column.split("+")
-    texts = competition.target_columns if get_metric(competition.metric).texts else ()
+    texts = competition.target_columns if reads_texts(competition.metric) else ()
     as_text = dict.fromkeys([id_column, *parts, *texts], str)
     try:
         table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=[""])
@@ -132,12 +132,12 @@ def grade_predictions(
 
 def grade_file(competition: HostedCompetition, path: Path) -> Grade:
     """Score a submission file. Without labels the file is checked against the sample, and no score given."""
-    from mle_live.metrics import get_metric
+    from mle_live.metrics import reads_texts
 
     solution = read_solution(competition) if competition.solution_path else None
     form = Form.of_sample(
         competition.sample_submission, competition.solution_path,
-        id_column=competition.id_column, texts=get_metric(competition.metric).texts,
+        id_column=competition.id_column, texts=reads_texts(competition.metric),
     )  # fmt: skip
     if solution is not None:
         form = replace(form, ids=tuple(solution[competition.id_column]))

@@ -11,7 +11,17 @@ scipy only (which one metric loads), so that the grader's sandbox can import it 
 
 from mle_live.metrics.intervals import bootstrap
 from mle_live.metrics.metric import InvalidPredictions, Metric
-from mle_live.metrics.recognition import recognise
-from mle_live.metrics.registry import METRICS, get_metric, reads_texts
+from mle_live.metrics.recognition import MetricReading, recognise
+from mle_live.metrics.registry import METRICS, get_metric, is_known, reads_texts
 
-__all__ = ["METRICS", "InvalidPredictions", "Metric", "bootstrap", "get_metric", "reads_texts", "recognise"]
+__all__ = [
+    "METRICS",
+    "InvalidPredictions",
+    "Metric",
+    "MetricReading",
+    "bootstrap",
+    "get_metric",
+    "is_known",
+    "reads_texts",
+    "recognise",
+]

@@ -113,14 +113,23 @@ _SHORT = 160
 """A text no longer than this is taken for the name of a metric even without a word of evaluation."""
 
 
+class MetricReading(NamedTuple):
+    """What a text says of its metric: the metric with the sentence it was read from, or why not."""
+
+    metric: Metric | None = None
+    sentence: str | None = None
+    doubt: str | None = None
+    """Why `metric` is None; None where the text says nothing of one."""
+
+
 class _Mention(NamedTuple):
     start: int
     end: int
     name: str
 
 
-def recognise(text: str, *, plain: bool = False) -> Metric | None:
-    """The metric that the text says is used, or None.
+def recognise(text: str, *, plain: bool = False) -> MetricReading:
+    """The metric that the text says is used, with its sentence, or why none is certain.
 
     Looks in the section headed "Evaluation" (or "Metric") first, then in the whole text; there, the first
     sentence that speaks of evaluating and names a metric decides, and in it the first name that is not
@@ -135,8 +144,11 @@ def recognise(text: str, *, plain: bool = False) -> Metric | None:
             name = _first_metric(sentence)
             if name:
                 metric = get_metric(_settle(name, text))
-                return None if plain and metric.own_form else metric
-    return None
+                if plain and metric.own_form:
+                    doubt = f"{metric.name} needs more than the target columns"
+                    return MetricReading(None, sentence, doubt)
+                return MetricReading(metric, sentence)
+    return MetricReading()
 
 
 def _evaluation_section(text: str) -> str:

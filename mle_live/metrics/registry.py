@@ -161,9 +161,14 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 
 
+def is_known(name: str) -> bool:
+    """Whether `get_metric` has it."""
+    return name in METRICS
+
+
 def reads_texts(name: str) -> bool:
     """Whether predictions are texts to this metric; False for one that is known in words only."""
-    return name in METRICS and METRICS[name].texts
+    return is_known(name) and get_metric(name).texts
 
 
 def get_metric(name: str) -> Metric:

@@ -21,6 +21,7 @@ from comind.state.store import Store
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.folder import load_folder
+from mle_live.competitions.metric_choice import MetricChoice
 from mle_live.layout.tables import read_text
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.models import InstantModel, Question
@@ -44,7 +45,7 @@ async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> 
     folder = RunFolder(tmp_path / "state" / "runs" / "run")
     folder.original.mkdir(parents=True)
     shutil.copytree(write_small_competition(tmp_path / "fruit"), folder.original, dirs_exist_ok=True)
-    facts = Facts("Fruit", "Ripe or not.", "Mean distance", "Mean distance", True, in_words_only=True)
+    facts = Facts("Fruit", "Ripe or not.", MetricChoice(doubt="no known name"), words="Mean distance")
     with Store(folder.database) as store:
         prepared = await prepare_evaluation(
             facts,
@@ -56,6 +57,8 @@ async def test_a_metric_in_words_is_written_checked_and_used(tmp_path: Path) -> 
         )
     assert prepared.evaluator.profile.higher_is_better is False
     assert "lower is better" in prepared.brief.metric
+    choice = prepared.metric
+    assert (choice.name, choice.higher_is_better, choice.source) == ("Mean distance", False, "model")
     assert prepared.baseline.feedback["score"] == pytest.approx(0.5)
 
 

@@ -22,7 +22,8 @@ from tests.comind_tui import sample_run
 KEYS = {
     "run", "competition", "metric", "higher_is_better", "status", "round", "rounds", "coders", "counts",
     "status_detail", "best", "baseline_score", "test", "cost", "models", "started_at",
-    "finished_at", "labels_readable", "pushes", "attribution",
+    "finished_at", "labels_readable", "pushes", "attribution", "metric_source",
+    "metric_sentence",
 }  # fmt: skip
 COUNTS = {
     "kernels", "discussions", "ideas", "reports", "drafts", "cells", "monitor_decisions", "evaluations",

@@ -11,7 +11,8 @@ import pytest
 from kaggle_runner.errors import BadCompetition, UsageError
 from kaggle_runner.kaggle.client import KaggleClient
 from mle_live.competitions.files import data_files
-from mle_live.competitions.folder import evaluation_section, load_folder
+from mle_live.competitions.folder import load_folder
+from mle_live.competitions.metric_choice import named_metric, require_metric
 from tests.tiny_kaggle import TOKEN, running_server
 
 FILES = {
@@ -38,7 +39,8 @@ def test_an_ordinary_folder_becomes_a_competition_without_labels_or_board(tmp_pa
     assert (competition.slug, competition.title) == ("house-prices", "House Prices")
     assert (competition.id_column, competition.target_columns) == ("id", ("price",))
     assert (competition.metric, competition.higher_is_better) == ("rmsle", False)
-    assert "the description names" in competition.metric_source
+    assert competition.metric_choice.source == "description"
+    assert competition.metric_choice.sentence == "The metric is RMSLE."
     assert competition.solution_path is None and competition.board == "none"
     assert competition.data_dir == folder
 
@@ -82,41 +84,57 @@ async def test_a_read_only_folder_is_served_and_its_submissions_are_checked(tmp_
         folder.chmod(0o700)
 
 
+LABELS = "id,x,price\n1,2,{}\n2,3,{}\n"
+
+
 @pytest.mark.parametrize(
-    ("changes", "metric", "reason"),
+    "changes",
     [
-        ({"competition__yaml": "metric: mae\n"}, "mae", "competition.yaml"),
-        ({"description__md": "# A\n\nNo word on scoring.\n"}, "rmse", "'price' is a number"),
-        (
-            {"description__md": "words", "train__csv": "id,x,price\n1,2,low\n2,3,high\n"},
-            "accuracy",
-            "2 classes",
-        ),
-        (
-            {
-                "description__md": "words",
-                "train__csv": "id,x,price\n1,2,0\n2,3,1\n",
-                "sample_submission__csv": "id,price\n102,0.5\n100,0.5\n101,0.5\n",
-            },
-            "roc_auc",
-            "probabilities",
-        ),
-        (
-            {
-                "description__md": "words",
-                "train__csv": "id,x,kind\n1,2,cat\n2,3,dog\n",
-                "sample_submission__csv": "id,cat,dog\n102,.5,.5\n100,.5,.5\n101,.5,.5\n",
-            },
-            "multiclass_log_loss",
-            "one probability a class",
-        ),
+        {},
+        {"train__csv": LABELS.format("low", "high")},
+        {
+            "train__csv": LABELS.format(0, 1),
+            "sample_submission__csv": "id,price\n102,0.5\n100,0.5\n101,0.5\n",
+        },
+        {
+            "train__csv": "id,x,kind\n1,2,cat\n2,3,dog\n",
+            "sample_submission__csv": "id,cat,dog\n102,.5,.5\n100,.5,.5\n101,.5,.5\n",
+        },
     ],
+    ids=["numbers", "names", "probabilities", "one column a class"],
 )
-def test_the_metric_is_found_and_its_source_stated(
-    tmp_path: Path, changes: dict[str, str], metric: str, reason: str
+def test_a_metric_that_is_named_nowhere_is_not_guessed_from_the_data(
+    tmp_path: Path, changes: dict[str, str]
 ) -> None:
-    competition = load_folder(make_folder(tmp_path, **changes))
-    assert competition.metric == metric and reason in competition.metric_source
+    words: dict[str, str | None] = {"description__md": "# A\n\nNo word on scoring.\n", **changes}
+    competition = load_folder(make_folder(tmp_path, **words))
+    choice = competition.metric_choice
+    assert (competition.metric, choice.name, choice.source) == ("", None, "none")
+    with pytest.raises(BadCompetition, match=r"--metric NAME.* --metric-file FILE\.py") as refused:
+        require_metric(choice, competition.slug)
+    assert "\n" not in str(refused.value), "one sentence"
+
+
+def test_settings_win_over_the_description_and_a_person_over_both(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, competition__yaml="metric: mae\n")
+    choice = load_folder(folder).metric_choice
+    assert (choice.name, choice.higher_is_better, choice.source) == ("mae", False, "settings")
+    competition = load_folder(folder, metric=named_metric("r2"))
+    choice = competition.metric_choice
+    assert (choice.name, choice.higher_is_better, choice.source) == ("r2", True, "option")
+    assert (competition.metric, competition.higher_is_better) == ("r2", True)
+
+
+async def test_a_server_tells_where_the_metric_was_read_and_checks_files_without_one(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, description__md="We score by a secret formula.")
+    with running_server([load_folder(folder)], tmp_path / "state") as server:
+        client = KaggleClient(server.url, TOKEN)
+        facts = await client.extension_competition("house-prices")
+        assert facts is not None and facts["metric"] is None and facts["metric_source"] == "none"
+        good = tmp_path / "s.csv"
+        good.write_text(FILES["sample_submission.csv"])
+        done = await client.wait_for_submission(await client.submit("house-prices", good, ""), 30)
+        assert done.status == "complete"
 
 
 @pytest.mark.parametrize(
@@ -208,18 +226,6 @@ def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCompetition, match="is not a folder"):
         load_folder(tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize(
-    ("text", "section"),
-    [
-        ("# T\nRMSE\n## Evaluation metric\nAUC here\n## Data\nmore", "AUC here"),
-        ("# T\n### How is scoring done?\naccuracy\n", "accuracy"),
-        ("no headings at all", ""),
-    ],
-)
-def test_the_evaluation_section_is_found(text: str, section: str) -> None:
-    assert evaluation_section(text) == section
 
 
 def test_modality_is_seen_from_files_and_texts(tmp_path: Path) -> None:

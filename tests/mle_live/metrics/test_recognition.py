@@ -68,7 +68,7 @@ from mle_live.metrics import recognise
     ],
 )  # fmt: skip
 def test_recognises_the_usual_sentences(text: str, name: str) -> None:
-    metric = recognise(text)
+    metric = recognise(text).metric
     assert metric is not None
     assert metric.name == name
 
@@ -83,7 +83,7 @@ Some people prefer MAE. Submissions are evaluated by RMSLE; RMSE is shown for co
 ## Data
 `rmse.csv` holds accuracy figures.
 """
-    metric = recognise(text)
+    metric = recognise(text).metric
     assert metric is not None
     assert metric.name == "rmsle"
 
@@ -100,20 +100,20 @@ Some people prefer MAE. Submissions are evaluated by RMSLE; RMSE is shown for co
     ],
 )
 def test_denied_and_loose_mentions_do_not_count(text: str, name: str) -> None:
-    metric = recognise(text)
+    metric = recognise(text).metric
     assert metric is not None
     assert metric.name == name
 
 
 def test_says_nothing_when_no_evaluation_is_spoken_of() -> None:
     story = "Our hospital data come from many places. " * 8
-    assert recognise(story + "A colleague once mentioned accuracy in passing. " + story) is None
-    assert recognise("") is None
-    assert recognise("Submissions are evaluated by our jury.") is None
+    assert recognise(story + "A colleague once mentioned accuracy in passing. " + story).metric is None
+    assert recognise("").metric is None
+    assert recognise("Submissions are evaluated by our jury.").metric is None
 
 
 def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain() -> None:
     boxes = "Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5."
-    assert recognise(boxes) is not None and recognise(boxes, plain=True) is None
-    metric = recognise("Evaluated by MAP@5.", plain=True)
+    assert recognise(boxes).metric is not None and recognise(boxes, plain=True).metric is None
+    metric = recognise("Evaluated by MAP@5.", plain=True).metric
     assert metric is not None and metric.name == "map_at_5"

@@ -114,7 +114,7 @@ def test_public_part_is_about_forty_percent(prepared: Prepared) -> None:
 
 
 def test_description_names_the_metric_that_grades(prepared: Prepared) -> None:
-    found = recognise((prepared.folder / "description.md").read_text())
+    found = recognise((prepared.folder / "description.md").read_text()).metric
     assert found is not None
     assert found.name == prepared.entry.metric
 
