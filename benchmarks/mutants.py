@@ -82,7 +82,7 @@ def passes(checkout: Path, tests: list[str], keep_compiled: bool = False) -> boo
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=60", "--hypothesis-seed=0"]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=30", "--hypothesis-seed=0"]
     return int(pytest.main([*options, *tests])) == 0
 
 

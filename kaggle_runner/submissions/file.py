@@ -69,7 +69,7 @@ def similarity(one: Sequence[SketchColumn], other: Sequence[SketchColumn]) -> fl
     For numbers this is Lin's concordance correlation (1989), 2·cov / (var₁ + var₂ + (mean₁ − mean₂)²), which
     unlike Pearson's is 1 for equal predictions only; for labels, the share of equal ones.
     """
-    if not one or len(one) != len(other) or any(len(a) != len(b) for a, b in zip(one, other, strict=True)):
+    if not one or not all(one) or [len(column) for column in one] != [len(column) for column in other]:
         return None
     agreements = [_agreement(a, b) for a, b in zip(one, other, strict=True)]
     return sum(agreements) / len(agreements)
@@ -79,8 +79,8 @@ def _agreement(one: SketchColumn, other: SketchColumn) -> float:
     left = [value for value in one if isinstance(value, float)]
     right = [value for value in other if isinstance(value, float)]
     if len(left) != len(one) or len(right) != len(other):
-        return sum(a == b for a, b in zip(one, other, strict=True)) / max(1, len(one))
-    largest = max(map(abs, (*left, *right)), default=0.0)
+        return sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+    largest = max(map(abs, (*left, *right)))
     if not math.isfinite(largest):
         return sum(a == b for a, b in zip(left, right, strict=True)) / len(left)
     # Brought near one by a power of two: squares of predictions may be more than a float holds.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaggle_runner.moments import SYSTEM_CLOCK, duration, parse_moment, stamp
+from kaggle_runner.moments import SYSTEM_CLOCK, apart, asked_wait, duration, parse_moment, stamp
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BERLIN = timezone(timedelta(hours=2))
@@ -68,8 +68,44 @@ def test_the_machines_clock_tells_utc_and_only_goes_on() -> None:
     assert SYSTEM_CLOCK.monotonic() <= SYSTEM_CLOCK.monotonic()
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 86_400.0])
+def test_moments_are_apart_whichever_was_first(seconds: float) -> None:
+    later = NOON + timedelta(seconds=seconds)
+    assert apart(later, NOON) == apart(NOON, later) == seconds
+
+
+DATE, LATER, EARLIER = (f"Sat, 21 Nov 2026 12:00:{second:02} GMT" for second in (30, 50, 10))
+
+
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (65, "1m 05s"), (7500, "2h 05m"), (90000, "1d 01h"), (-3, "0s")]
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": " 2.5 ", "Date": DATE}, 2.5),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": LATER, "Date": DATE}, 20.0),
+        ({"Retry-After": EARLIER, "Date": DATE}, 0.0),
+        ({"Retry-After": LATER}, None),
+        ({"Retry-After": "soon", "Date": DATE}, None),
+        ({"Retry-After": "-7", "Date": DATE}, None),
+        ({"Retry-After": "1" * 10}, None),
+        ({"Date": DATE}, None),
+        ({}, None),
+    ],
 )
+def test_a_wait_that_is_asked_for_is_seconds_or_a_date_by_the_answers_own(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert asked_wait(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m 00s"), (65, "1m 05s"), (3540, "59m 00s"),
+        (3599, "59m 59s"), (3600, "1h 00m"), (7500, "2h 05m"), (82_800, "23h 00m"), (86_399, "23h 59m"),
+        (86_400, "1d 00h"), (90_000, "1d 01h"), (864_000, "10d 00h"),
+    ],
+)  # fmt: skip
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -225,7 +225,19 @@ def test_a_running_clock_stops_before_the_calendar_ends(tmp_path: Path) -> None:
     machine = HandClock()
     clock = RunningClock(START, 1e6, tmp_path / "clock.json", machine)
     machine.advance(days=5)
-    assert clock.now() == clock.now() == LAST_MOMENT
+    assert clock.now() == clock.now() == LAST_MOMENT == datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def test_a_running_clock_is_kept_every_two_seconds_in_a_folder_that_it_makes(tmp_path: Path) -> None:
+    machine, kept = HandClock(), tmp_path / "state" / "live" / "clock.json"
+    clock = RunningClock(START, 1, kept, machine)
+    reached = []
+    for _ in range(6):
+        machine.advance(seconds=1)
+        clock.now()
+        reached.append(json.loads(kept.read_text())["reached"] if kept.exists() else "")
+    after = [parse_moment(one) - START if one else None for one in reached]
+    assert after == [None, *(timedelta(seconds=n) for n in (2, 2, 4, 4, 6))]
 
 
 def test_a_running_clock_goes_on_when_its_time_cannot_be_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaggle_runner.submissions.file import similarity
+from kaggle_runner.submissions.records import SketchColumn
 from tests.kaggle_runner.submissions.governors import inspect
 
 SAMPLE = "id,a,label\n01,0.5,x\n02,0.5,x\n03,0.5,x\n"
@@ -94,10 +96,67 @@ def test_predictions_agree_with_themselves_and_not_with_their_opposite(column: l
     assert agreement is not None and agreement <= 1 + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "agreement"),
+    [
+        ((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), 1.0),
+        ((1.0, 2.0, 3.0), (2.0, 3.0, 4.0), 4 / 7),  # 2 · ⅔ / (⅔ + ⅔ + 1²)
+        ((1.0, 2.0, 3.0), (2.0, 4.0, 6.0), 4 / 11),  # 2 · 4/3 / (⅔ + 8/3 + 2²)
+        ((1.0, 2.0, 3.0), (3.0, 2.0, 1.0), -1.0),
+        ((1.0, 2.0, 3.0), (2.0, 2.0, 2.0), 0.0),
+        ((5.0, 5.0), (5.0, 5.0), 1.0),
+        ((0.0, 0.0), (0.0, 0.0), 1.0),
+        ((5.0, 5.0), (6.0, 6.0), 0.0),
+        ((1e200, 2e200), (1e200, 2e200), 1.0),
+        ((math.inf, 1.0, 2.0), (math.inf, 1.0, 3.0), 2 / 3),
+        ((1.0, "a"), (1.0, "b"), 0.5),
+        (("1",), (1.0,), 0.0),
+    ],
+)
+def test_numbers_agree_by_lins_concordance(one: SketchColumn, other: SketchColumn, agreement: float) -> None:
+    assert similarity([one], [other]) == pytest.approx(agreement)
+    assert similarity([other], [one]) == pytest.approx(agreement)
+    assert similarity([one, one], [one, other]) == pytest.approx((1 + agreement) / 2)
+
+
 def test_labels_agree_by_their_share_and_other_shapes_not_at_all() -> None:
     assert similarity([("a", "b", "c", "d")], [("a", "b", "x", "d")]) == 0.75
     assert similarity([(1.0, 2.0)], [(1.0, 2.0, 3.0)]) is None
-    assert similarity([], []) is None
+    assert similarity([(1.0,)], [(1.0,), (1.0,)]) is None
+    assert similarity([(1.0,), (1.0,)], [(1.0,), (1.0, 2.0)]) is None
+    assert similarity([], []) is similarity([()], [()]) is None
+
+
+def test_what_a_file_says_has_the_same_name_in_every_version(sample: Path, tmp_path: Path) -> None:
+    facts = inspect(write(tmp_path, "id,a,label\n01,0,x\n02,-1.25e-7,y\n03,123456789012,x\n"), sample)
+    assert facts.content == "c9861123a061fa3ba176293663f016b5072752f0ef52c4c2277457c36019460b"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("9.99999999996", "10", True), ("9.99999999", "10", False), ("-999999999.6", "-1e9", True),
+        ("0", "-0.0", True), ("1e-300", "0", True), ("1e-280", "0", False), ("1", "-1", False),
+        ("1", "10", False), ("123456789.4", "123456789", True), ("123456788", "123456789", False),
+    ],
+)  # fmt: skip
+def test_numbers_are_the_same_to_nine_digits(
+    sample: Path, tmp_path: Path, one: str, other: str, same: bool
+) -> None:
+    first, second = (
+        inspect(write(tmp_path, f"id,a,label\n01,{number},x\n02,1,x\n03,2,x\n"), sample)
+        for number in (one, other)
+    )
+    assert (first.content == second.content) is same
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1, 6), (1000, 4), (2500, 1), (5000, 1)])
+def test_a_wide_file_is_sketched_by_fewer_rows(tmp_path: Path, columns: int, rows: int) -> None:
+    names = ",".join(f"c{n}" for n in range(columns))
+    text = f"id,{names}\n" + "".join(f"{row}{f',{row}' * columns}\n" for row in range(6))
+    facts = inspect(write(tmp_path, text), write(tmp_path, text, "sample.csv"))
+    assert len(facts.sketch) == min(columns, 4000)
+    assert {len(column) for column in facts.sketch} == {rows}
 
 
 @given(

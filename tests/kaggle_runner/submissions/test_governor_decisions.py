@@ -156,6 +156,19 @@ async def test_considering_asks_what_became_of_open_questions_first(
     assert len(said.asked) == 1, "nothing is open any more"
 
 
+async def test_nothing_is_sent_while_a_fate_is_open(
+    book: AccountBook, clock: HandClock, tmp_path: Path
+) -> None:
+    row = journaled(book, tmp_path)
+    said = Answers(list_faults=[AWAY] * 1000)
+    with pytest.raises(KaggleError, match="it is not known whether before was submitted"):
+        await desk(book, said, clock).send(write_candidate(tmp_path, "new", 5.0), by_person=True)
+    assert said.sent == []
+    said = Answers(listed=[entry(4, row.message)])
+    await desk(book, said, clock).send(write_candidate(tmp_path, "new", 5.0))
+    assert [(one.state, one.ref) for one in SubmissionBook(book, SLUG).rows()] == [("scored", 4), ("sent", 9)]
+
+
 @pytest.mark.parametrize(
     ("head", "limits", "by_person", "why", "hint"),
     [
