@@ -154,3 +154,44 @@ async def test_a_monitor_of_the_agent_waits_for_its_agents_call_only() -> None:
     purse.record(call("r1-a1", 100, 10))
     purse.release(own)
     assert (await waiting).completion_tokens == 500
+
+
+def a_cent_a_token(usage: Usage) -> float:
+    return (usage.prompt_tokens + usage.completion_tokens) * 0.01
+
+
+@pytest.mark.parametrize("unit", ["tokens", "dollars"])
+@pytest.mark.parametrize(
+    ("whose", "report", "granted"),
+    [
+        ("max", True, 900),  # all of a thousand tokens, or of ten dollars
+        ("max", False, 800),  # without the tenth that is kept for reports
+        ("agent_max", True, 900),
+        ("agent_max", False, 700),  # without a report of 100 and 100
+    ],
+)
+async def test_a_call_may_reach_a_limit_to_the_token(
+    unit: str, whose: str, report: bool, granted: int
+) -> None:
+    limits = {f"{whose}_{unit}": 1000 if unit == "tokens" else 10.0}
+    for wanted, expected in ((granted, granted), (granted + 1, (granted + 1) // 2)):
+        purse = budget(**limits)
+        held = await purse.reserve("r1-a1", 100, wanted, 100, a_cent_a_token, report=report)
+        assert (held.completion_tokens, held.tokens) == (expected, 100 + expected)
+        assert held.dollars == pytest.approx(held.tokens * 0.01)
+
+
+async def test_a_long_report_keeps_at_most_a_quarter_of_an_agents_limit() -> None:
+    held = await budget(agent_max_tokens=1000).reserve("r1-a1", 300, 450, 300, price)
+    assert held.completion_tokens == 450  # 300 and 300 would be kept, but for the quarter
+
+
+@pytest.mark.parametrize(("left", "told"), [(-1.0, "the time is up"), (0.0, "the time is up"), (0.01, "")])
+def test_the_time_is_up_when_none_is_left(left: float, told: str) -> None:
+    assert budget(seconds_left=lambda: left).exhausted() == told
+
+
+async def test_prompts_and_completions_have_prices_of_their_own() -> None:
+    # 600 · 0.0001 $ of prompt and 4 · 100 · 0.0001 $ of completion are 0.1 $; the other way round 0.25 $
+    held = await budget(max_dollars=0.1).reserve("analyzer", 600, 100, 100, price, report=True)
+    assert held.dollars == pytest.approx(0.1)

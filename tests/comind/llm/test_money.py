@@ -146,12 +146,39 @@ def test_the_persons_price_beats_the_endpoints_and_the_tables() -> None:
         ({"m": {"input": "1", "output": 1}}, "'1'"),
         ({"m": {"input": -1, "output": 1}}, "-1"),
         ({"m": {"input": 1, "output": 1, "cache": 1}}, "did you mean 'cached'"),
+        ({"m": {"input": 1, "output": 1, "zzz": 1}}, "the fields are input, output, cached"),
+        ({"m": {"input": True, "output": 1}}, "the input price of 'm' is True"),
+        ({"m": {"input": 1, "output": float("inf")}}, "the output price of 'm' is inf"),
+        ({"m": {"input": 1, "output": float("nan")}}, "the output price of 'm' is nan"),
+        ({"m": {"input": 1, "output": 1, "cached": -0.1}}, "the cached price of 'm' is -0.1"),
     ],
 )
 def test_a_wrong_price_entry_is_named(table: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         parse_prices(table)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "dollars"),
+    [
+        (Price(2.0, 8.0), Usage(), 0.0),
+        (Price(2.0, 8.0), Usage(1_000_000, 500_000), 6.0),
+        (Price(2.0, 8.0), Usage(1_000_000, 0, cached_tokens=400_000), 2.0),  # cached costs as much
+        (Price(2.0, 8.0, 0.5), Usage(1_000_000, 0, cached_tokens=400_000), 1.4),
+        (Price(2.0, 8.0, 0.0), Usage(1_000_000, 0, cached_tokens=400_000), 1.2),
+        (Price(2.0, 8.0), Usage(0, 500_000, reasoning_tokens=400_000), 4.0),  # a part of the completion's
+        (FREE, Usage(1_000_000, 1_000_000, cached_tokens=500_000), 0.0),
+    ],
+)
+def test_what_a_request_costs(price: Price, usage: Usage, dollars: float) -> None:
+    assert price.dollars(usage) == pytest.approx(dollars)
+
+
+def test_a_price_of_nothing_is_a_price() -> None:
+    assert parse_prices({"m": {"input": 0, "output": 0}, "n": {"input": 0.5, "output": 1, "cached": 0}}) == {
+        "m": Price(0.0, 0.0), "n": Price(0.5, 1.0, 0.0),
+    }  # fmt: skip
 
 
 def test_all_roles_share_the_default_endpoint_and_its_key() -> None:
