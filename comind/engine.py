@@ -48,7 +48,7 @@ from comind.run.submission import Submitter, labels_were_readable
 from comind.run.window import fitted_config
 from comind.state.inbox import Command, take
 from comind.state.records import EndpointFacts, Event, Idea, LlmCall, Run, RunStatus
-from comind.state.runs import RunFolder, engine_lock
+from comind.state.runs import RunFolder, engine_lock, read_run
 from comind.state.store import Store
 from kaggle_runner.console import say, say_error
 from kaggle_runner.errors import ComindError, LimitReached, ModelError
@@ -68,16 +68,15 @@ def run_engine(folder: RunFolder, *, on_event: OnEvent | None = None) -> int:
 
     SIGINT and SIGTERM wind the run down: agents stop, the best so far is kept and reported (code 130).
     """
-    logging.basicConfig(
-        filename=folder.engine_log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
-    )
-    with engine_lock(folder), _EventStore(folder.database, on_event) as store:
-        run = store.run()
-        if run is None:
-            raise ComindError(f"{folder.path} holds no run.", hint="Start a new one with comind-tui run.")
+    with engine_lock(folder):
+        run = read_run(folder)  # before anything is written: the database may be another program's
         if run.status == "finished":
             return 0
-        return asyncio.run(_Engine(folder, store, run).run())
+        logging.basicConfig(
+            filename=folder.engine_log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+        )
+        with _EventStore(folder.database, on_event) as store:
+            return asyncio.run(_Engine(folder, store, run).run())
 
 
 class _EventStore(Store):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,10 +49,21 @@ _WORK = (
 )
 
 
+def is_absent(path: Path) -> bool:
+    """Whether there is nothing at `path`. What may not be looked at is there, so that somebody says why."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
     """The run database at `path`, for reading beside its engine. Raises RunNotFound or Unusable."""
-    if not os.path.lexists(path):
+    if is_absent(path):
         raise RunNotFound(f"No run database at {path}.", hint="`comind-tui runs` lists the runs there are.")
     with opened(path) as connection:
         try:
@@ -179,7 +189,9 @@ class Reader:
     def _has(self, record: type[Record]) -> bool:
         """False where an earlier version made the database, which had no table for such records."""
         if not {Run.TABLE, Event.TABLE} <= self._tables:
-            raise Unusable(self.path, "it holds no run", hint="Another program made it.")
+            if self._tables:
+                raise Unusable(self.path, "it holds no run", hint="Another program made it.")
+            raise Unusable(self.path, "it holds no run yet", hint="Wait for it, or start it again.")
         return record.TABLE in self._tables
 
     def _records(self, record: type[R], query: str, parameters: Sequence[Any]) -> list[R]:

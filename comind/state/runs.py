@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from comind.state.reader import reading
+from comind.state.reader import is_absent, reading
 from comind.state.records import Run
 from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable, Unusable
 from kaggle_runner.inside_kaggle import STATE, is_session
@@ -190,7 +190,7 @@ def run_folders(state: Path) -> list[RunFolder]:
         paths = sorted(runs_folder(state).iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [RunFolder(path) for path in paths if os.path.lexists(path / "run.sqlite")]
+    return [RunFolder(path) for path in paths if not is_absent(path / "run.sqlite")]
 
 
 def list_runs(state: Path) -> list[RunFolder]:

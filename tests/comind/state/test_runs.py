@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from comind.state.records import Run
+from comind.state.reader import reading
+from comind.state.records import Idea, Run
 from comind.state.runs import (
     RunFolder,
     create_run,
@@ -15,9 +17,11 @@ from comind.state.runs import (
     find_resumable,
     find_run,
     list_runs,
+    read_run,
+    run_folders,
 )
 from comind.state.store import Store
-from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable
+from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable, Unusable
 
 
 def make(state: Path, name: str, started: str, status: str = "stopped") -> RunFolder:
@@ -76,3 +80,31 @@ def test_a_state_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(StateUnwritable, match="state"):
         create_run(tmp_path / "state", "run")
+
+
+def test_what_may_not_be_looked_at_is_listed_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "good", "2026-01-01T00:00:00Z")
+    closed = make(tmp_path, "closed", "2026-02-01T00:00:00Z").path
+    looked = Path.lstat
+
+    def denied(path: Path) -> os.stat_result:
+        """As for anyone but root, whom no permission stops."""
+        if path.parent == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "lstat", denied)
+    assert [folder.id for folder in run_folders(tmp_path)] == ["closed", "good"]
+    assert [folder.id for folder in list_runs(tmp_path)] == ["good"]
+    with pytest.raises(Unusable, match="Permission denied"):
+        read_run(RunFolder(closed))
+
+
+def test_a_database_that_an_engine_has_just_made_is_no_other_program_s(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, "soon")
+    folder.database.touch()
+    with reading(folder.database) as reader, pytest.raises(Unusable, match="no run yet") as told:
+        reader.all(Idea)
+    assert "start it again" in told.value.hint
