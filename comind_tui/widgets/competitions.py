@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from comind_tui.core.competitions import Entry, deadline_text, rank_text, teams_text
-from comind_tui.text.plain import fit
+from comind_tui.text.plain import cell_width, fit
 from kaggle_runner.texts import one_line
 
 _LONGEST_SLUG = 30
@@ -36,7 +36,10 @@ class Competitions(DataTable[Text]):
         chosen = self.chosen if self.has_focus else None
         self._cells, self.rows_shown = cells, list(rows)
         self.clear(columns=True)  # columns that stay keep the widths of the rows that went
-        self.add_columns(*_HEADERS)
+        for column in zip(
+            _HEADERS, *cells, strict=True
+        ):  # measured here: the table's own widths may come late
+            self.add_column(column[0], width=max(map(cell_width, column)))
         for line in cells:
             self.add_row(*map(Text, line))
         places = {(row.source, row.slug): place for place, row in enumerate(self.rows_shown)}
