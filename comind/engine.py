@@ -142,8 +142,11 @@ class _Engine:
         try:
             await self._compete()
         except ComindError as error:
-            self._store.event("failed", str(error))
-            self._end("failed", error.message)
+            if self._control.stopped:  # while it was prepared, which `resume` does again
+                self._end("stopped", error.message)
+            else:
+                self._store.event("failed", str(error))
+                self._end("failed", error.message)
             write_report(self._store, self._folder)
             return 130 if self._interrupted else error.exit_code
         except Exception as error:
