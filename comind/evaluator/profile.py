@@ -35,7 +35,9 @@ _ROWS_READ = 20_000
 _FILES_COUNTED = 200_000
 _COLUMNS_SHOWN = 80
 _CLASSES_KEPT = 200
-_REGRESSION_METRICS = re.compile(r"rms|mae|mse|r2|pearson|spearman|absolute|squared|laplace|gini", re.I)
+_REGRESSION_METRICS = re.compile(
+    r"rms|mae|mse|msle|mape|r2|pearson|spearman|absolute|squared|laplace|gini|pinball", re.I
+)
 _ORDINAL_METRICS = re.compile(r"quadratic|kappa", re.I)
 
 

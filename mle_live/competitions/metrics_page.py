@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import NamedTuple
 
+from mle_live.metrics.families import FAMILIES
 from mle_live.metrics.metric import Metric
 from mle_live.metrics.registry import METRICS, get_metric
 
@@ -38,7 +39,17 @@ def page() -> str:
     from mle_live.competitions.mle_bench import DIFFERENCES
 
     used = {row.metric for row in competitions()}
-    return "\n".join([*_opening(len(used)), *_metric_rows(), "", _DIFFERING, *_differing(DIFFERENCES), ""])
+    tables = [*_metric_rows(), "", _FAMILIES, *_family_rows()]
+    return "\n".join([*_opening(len(used)), *tables, "", _DIFFERING, *_differing(DIFFERENCES), ""])
+
+
+_FAMILIES = """\
+## Names with a number in them
+
+Any number within reason: `fbeta_2`, `fbeta_0.5`, `map_at_3`. `mle_live.metrics.get_metric` explains a miss.
+
+| metric | meaning | better | best | what it is |
+|---|---|---|---|---|"""
 
 
 _DIFFERING = """\
@@ -92,12 +103,21 @@ def _metric_rows() -> Iterator[str]:
         )
 
 
+def _family_rows() -> Iterator[str]:
+    for family in FAMILIES:
+        best = "1 - N" if family.perfect else f"{float(family.higher_is_better):.4g}"
+        yield (
+            f"| `{family.form.format('N')}`, as `{family.example}` | {family.title.format('N')} "
+            f"| {_word(family.higher_is_better)} | {best} | {family.source} |"
+        )
+
+
 def _word(higher_is_better: bool) -> str:
     return "higher" if higher_is_better else "lower"
 
 
 def _best(metric: Metric) -> str:
-    return f"{metric.perfect:.4g}"
+    return "depends" if metric.perfect is None else f"{metric.perfect:.4g}"
 
 
 if __name__ == "__main__":

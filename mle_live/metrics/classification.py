@@ -87,6 +87,65 @@ def multiclass_log_loss(truth: Array, prediction: Array) -> float:
     return float(-(truth * np.log(p)).sum(axis=1).mean())
 
 
+def precision(truth: Array, prediction: Array) -> float:
+    """TP / (TP + FP) of the positive class, pooled over columns; 0 where nothing is predicted positive."""
+    predicted = prediction.sum()
+    return float((truth * prediction).sum() / predicted) if predicted else 0.0
+
+
+def recall(truth: Array, prediction: Array) -> float:
+    """TP / (TP + FN) of the positive class, pooled over columns; 0 where nothing is positive."""
+    positives = truth.sum()
+    return float((truth * prediction).sum() / positives) if positives else 0.0
+
+
+def macro_precision(truth: Array, prediction: Array) -> float:
+    """Mean precision over the classes seen on either side (precision_score with average="macro")."""
+    hits, _, predicted_counts = _class_counts(truth, prediction)
+    return float((hits / np.maximum(predicted_counts, 1)).mean())
+
+
+def macro_recall(truth: Array, prediction: Array) -> float:
+    """Mean recall over the classes seen on either side (recall_score with average="macro")."""
+    hits, true_counts, _ = _class_counts(truth, prediction)
+    return float((hits / np.maximum(true_counts, 1)).mean())
+
+
+def hamming_loss(truth: Array, prediction: Array) -> float:
+    """Share of cells that are wrong (sklearn.metrics.hamming_loss)."""
+    return float((truth != prediction).mean())
+
+
+def brier(truth: Array, prediction: Array) -> float:
+    """Mean of (label - probability)² over rows and columns (sklearn.metrics.brier_score_loss)."""
+    return float(np.square(truth - prediction).mean())
+
+
+def multiclass_brier(truth: Array, prediction: Array) -> float:
+    """Mean over rows of the classes' summed (label - probability)², from 0 to 2 (Brier 1950)."""
+    return float(np.square(truth - prediction).sum(axis=1).mean())
+
+
+def cohen_kappa(truth: Array, prediction: Array) -> float:
+    """Cohen's kappa without weights (sklearn.metrics.cohen_kappa_score); undefined for one constant."""
+    hits, true_counts, predicted_counts = _class_counts(truth, prediction)
+    rows = len(truth)
+    chance = float(true_counts @ predicted_counts) / rows**2
+    return float((hits.sum() / rows - chance) / (1 - chance)) if chance < 1 else float("nan")
+
+
+def linear_weighted_kappa(truth: Array, prediction: Array) -> float:
+    """Cohen's kappa with weights |i - j| of the ratings (cohen_kappa_score with weights="linear")."""
+    t, p = np.sort(truth[:, 0]), np.sort(prediction[:, 0])
+    seen = np.abs(truth[:, 0] - prediction[:, 0]).mean()
+    # the mean distance of all pairs: between two neighbouring values it counts the pairs on both sides
+    values = np.unique(np.concatenate([t, p]))
+    below_t = np.searchsorted(t, values[:-1], side="right") / len(t)
+    below_p = np.searchsorted(p, values[:-1], side="right") / len(p)
+    chance = (np.diff(values) * (below_t * (1 - below_p) + below_p * (1 - below_t))).sum()
+    return float(1 - seen / chance) if chance > 0 else float("nan")
+
+
 def quadratic_weighted_kappa(truth: Array, prediction: Array) -> float:
     """Cohen's kappa with weights (i - j)² (cohen_kappa_score with weights="quadratic").
 

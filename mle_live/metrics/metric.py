@@ -49,8 +49,8 @@ class Metric:
     name: str
     title: str
     higher_is_better: bool
-    perfect: float
-    """The value that the truth itself gets."""
+    perfect: float | None
+    """The value that the truth itself gets; None where that depends on the truth."""
     read: TableReader
     formula: Formula
     texts: bool = False

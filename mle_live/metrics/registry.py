@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from kaggle_runner.errors import UsageError
-from mle_live.metrics import boxes, boxes3d, distances, masks, regression, sequences
+from mle_live.metrics import boxes, boxes3d, curves, distances, masks, regression, sequences, weighted
 from mle_live.metrics import classification as classes
 from mle_live.metrics import probabilities as chances
 from mle_live.metrics import readers as read
+from mle_live.metrics.families import FAMILIES, family_metric
 from mle_live.metrics.metric import Formula, Metric, TableReader
 
 HIGHER, LOWER = True, False
@@ -71,6 +73,28 @@ _COMMON = (
     _metric("Spearman correlation", HIGHER, read.varying, regression.spearman_r),
 )
 
+_FURTHER = (
+    _metric("Area under the precision-recall curve", HIGHER, read.ranks_of_positive, curves.pr_auc),
+    replace(_metric("Gini index", HIGHER, read.numbers, curves.gini), perfect=None),
+    _metric("Normalised Gini index", HIGHER, read.numbers, curves.normalised_gini),
+    _metric("Precision of the positive class", HIGHER, read.flags, classes.precision),
+    _metric("Recall of the positive class", HIGHER, read.flags, classes.recall),
+    _metric("Macro-averaged precision", HIGHER, read.labels, classes.macro_precision),
+    _metric("Macro-averaged recall", HIGHER, read.labels, classes.macro_recall),
+    _metric("Hamming loss", LOWER, read.labels, classes.hamming_loss),
+    _metric("Brier score", LOWER, read.probabilities, classes.brier),
+    _metric("Multi-class Brier score", LOWER, read.class_probabilities, classes.multiclass_brier),
+    _metric("Cohen's kappa", HIGHER, read.labels, classes.cohen_kappa),
+    _metric("Linear weighted kappa", HIGHER, read.ratings, classes.linear_weighted_kappa),
+    _metric("Mean squared logarithmic error", LOWER, read.non_negative, regression.msle),
+    _metric("Median absolute error", LOWER, read.numbers, regression.median_absolute_error),
+    _metric("Root mean squared percentage error", LOWER, read.numbers, regression.rmspe),
+    _metric("Weighted mean absolute percentage error", LOWER, read.numbers, regression.wmape),
+    _metric("Symmetric mean absolute percentage error, 0 to 2", LOWER, read.numbers, regression.smape),
+    _metric("Symmetric mean absolute percentage error, 0 to 1", LOWER, read.numbers, regression.smape_unit),
+    _metric("Mean cosine similarity", HIGHER, read.numbers, regression.mean_cosine_similarity),
+)
+
 _OF_SINGLE_COMPETITIONS = (
     _metric("Mean column-wise Spearman correlation", HIGHER, read.varying, regression.mean_column_spearman),
     _metric("Top-1 error", LOWER, read.labels, classes.top1_error),
@@ -111,6 +135,10 @@ _OF_SINGLE_COMPETITIONS = (
 )
 
 _OF_OWN_FORM = (
+    _metric("Weighted mean absolute error", LOWER, weighted.read_weighted, weighted.weighted_mae),
+    _metric("Weighted root mean squared scaled error", LOWER, weighted.read_series, weighted.weighted_rmsse),
+    _metric("Continuous ranked probability score", LOWER, weighted.read_distribution, weighted.crps),
+    replace(_metric("Concordance index", HIGHER, curves.read_lifetimes, curves.c_index), perfect=None),
     _metric(
         "Weighted multi-label log loss", LOWER, chances.read_exam_levels, chances.weighted_multilabel_log_loss
     ),
@@ -156,14 +184,14 @@ _OF_OWN_FORM = (
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {metric.name: metric for metric in (*_COMMON, *_OF_SINGLE_COMPETITIONS)}
+    {metric.name: metric for metric in (*_COMMON, *_FURTHER, *_OF_SINGLE_COMPETITIONS)}
     | {metric.name: replace(metric, own_form=True) for metric in _OF_OWN_FORM}
 )
 
 
 def is_known(name: str) -> bool:
     """Whether `get_metric` has it."""
-    return name in METRICS
+    return name in METRICS or family_metric(name) is not None
 
 
 def reads_texts(name: str) -> bool:
@@ -172,13 +200,48 @@ def reads_texts(name: str) -> bool:
 
 
 def get_metric(name: str) -> Metric:
-    """The metric of that name; UsageError with the nearest names when there is none."""
+    """The metric of that name, or a family's member; UsageError with the nearest names otherwise."""
     if name in METRICS:
         return METRICS[name]
-    wanted = name.lower().replace("-", "_").replace(" ", "_")
-    near = [known for known in METRICS if wanted and wanted in known]
-    near += [
-        known for known in difflib.get_close_matches(wanted, METRICS, n=3, cutoff=0.5) if known not in near
-    ]
+    member = family_metric(name)
+    if member is not None:
+        return member
+    near = _nearest(name.lower().replace("-", "_").replace(" ", "_").replace("@", "_at_"))
     hint = f"did you mean {', '.join(near[:3])}?" if near else f"known metrics: {', '.join(sorted(METRICS))}"
     raise UsageError(f"unknown metric {name!r}", hint=hint)
+
+
+def _nearest(wanted: str) -> list[str]:
+    """Names that hold the wanted one, are meant by it elsewhere, or are spelled alike."""
+    found = _ELSEWHERE.get(wanted, ())
+    numbers = re.findall(r"\d+(?:\.\d+)?", wanted)
+    members = (family.name(float(numbers[0])) if numbers else family.example for family in FAMILIES)
+    known = [*METRICS, *members, *(family.example for family in FAMILIES)]
+    near = [*found, *(name for name in known if wanted and wanted in name)]
+    near += difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    return [name for name in dict.fromkeys(near) if is_known(name)]
+
+
+_ELSEWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "auc": ("roc_auc", "pr_auc", "mean_column_roc_auc"),
+        "log_loss": ("binary_log_loss", "multiclass_log_loss"),
+        "cross_entropy": ("multiclass_log_loss", "binary_log_loss"),
+        "qwk": ("quadratic_weighted_kappa",),
+        "kappa": ("cohen_kappa", "quadratic_weighted_kappa", "linear_weighted_kappa"),
+        "mcc": ("matthews_corrcoef",),
+        "mcrmse": ("mean_column_rmse",),
+        "medae": ("median_absolute_error",),
+        "auprc": ("pr_auc", "average_precision"),
+        "ap": ("average_precision",),
+        "map": ("map_at_5", "average_precision"),
+        "ndcg": ("ndcg_at_5", "ndcg_at_10"),
+        "wmae": ("weighted_mae", "wmape"),
+        "wrmsse": ("weighted_rmsse",),
+        "quantile_loss": ("pinball_0.5", "pinball_0.9"),
+        "f2": ("fbeta_2",),
+        "f0.5": ("fbeta_0.5",),
+        "correlation": ("pearson_r", "spearman_r"),
+    }
+)
+"""What people call them, in lower case, where that is not part of the name."""

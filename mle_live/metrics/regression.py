@@ -79,6 +79,46 @@ def mean_column_spearman(truth: Array, prediction: Array) -> float:
     return spearman_r(truth, prediction)
 
 
+def msle(truth: Array, prediction: Array) -> float:
+    """Mean squared error of log(1 + x) (sklearn.metrics.mean_squared_log_error)."""
+    return mse(np.log1p(truth), np.log1p(prediction))
+
+
+def median_absolute_error(truth: Array, prediction: Array) -> float:
+    """Median absolute error, averaged over columns (sklearn.metrics.median_absolute_error)."""
+    return float(np.median(np.abs(truth - prediction), axis=0).mean())
+
+
+def rmspe(truth: Array, prediction: Array) -> float:
+    """Root of the mean of (error / truth)², as a fraction; undefined where the truth is 0."""
+    if not truth.all():
+        return float("nan")
+    return float(np.sqrt(np.square((truth - prediction) / truth).mean()))
+
+
+def wmape(truth: Array, prediction: Array) -> float:
+    """Sum of |error| over the sum of |truth|, as a fraction: MAPE weighted by the truth (WAPE)."""
+    total = np.abs(truth).sum()
+    return float(np.abs(truth - prediction).sum() / total) if total else float("nan")
+
+
+def smape(truth: Array, prediction: Array) -> float:
+    """Mean of 2 |error| / (|truth| + |prediction|), 0 to 2, and 0 where both are 0 (Kaggle's)."""
+    return 2 * smape_unit(truth, prediction)
+
+
+def smape_unit(truth: Array, prediction: Array) -> float:
+    """Mean of |error| / (|truth| + |prediction|), 0 to 1, and 0 where both are 0: half of `smape`."""
+    size = np.abs(truth) + np.abs(prediction)
+    return float((np.abs(truth - prediction) / np.where(size > 0, size, 1.0)).mean())
+
+
+def mean_cosine_similarity(truth: Array, prediction: Array) -> float:
+    """Mean over rows of the cosine between the rows' vectors, 0 for a vector of zeros (cosine_similarity)."""
+    lengths = np.sqrt((truth**2).sum(axis=1)) * np.sqrt((prediction**2).sum(axis=1))
+    return float(((truth * prediction).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)).mean())
+
+
 def _squared_distance(left: Array, right: Array) -> float:
     """Sum of squared differences of two vectors, in pieces that stay in the processor's cache.
 

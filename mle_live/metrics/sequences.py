@@ -6,6 +6,7 @@ bootstrap never parses again. Formulas take arrays (rows, columns) that their re
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Hashable, Sequence
 
@@ -127,6 +128,44 @@ def _average_precision(actual: set[str], guesses: Sequence[str], places: int) ->
             hits += 1
             total += hits / place
     return total / min(len(actual), places) if actual else 0.0
+
+
+def mean_over_rows(items: Array, values: Array) -> float:
+    """Mean of a number for each row."""
+    return float(values.mean())
+
+
+def first_hits(places: int) -> TableReader:
+    """A reader of ranked lists with one true item a row: 1 where it is among the first `places` guesses."""
+
+    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
+        expected, predicted = texts.parse_both(truth, prediction, columns, str.strip, texts.words)
+        hits = [float(a in b[:places]) for a, b in zip(expected, predicted, strict=True)]
+        return _column([1.0] * len(hits)), _column(hits)
+
+    return read
+
+
+def ranked_gains(places: int) -> TableReader:
+    """A reader of ranked lists: true items of each row; normalised discounted gain of the first guesses."""
+
+    def read(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
+        expected, predicted = texts.parse_both(truth, prediction, columns, texts.words)
+        gains = [_gain(set(a), b, places) for a, b in zip(expected, predicted, strict=True)]
+        return _column([len(row) for row in expected]), _column(gains)
+
+    return read
+
+
+def _gain(actual: set[str], guesses: Sequence[str], places: int) -> float:
+    """Σ 1 / log2(place + 1) of the hits, over that of the best order; a repeated guess hits once."""
+    left, total = set(actual), 0.0
+    for place, guess in enumerate(guesses[:places], start=1):
+        if guess in left:
+            left.remove(guess)
+            total += 1 / math.log2(place + 1)
+    best = sum(1 / math.log2(place + 1) for place in range(1, min(len(actual), places) + 1))
+    return total / best if best else 0.0
 
 
 def map_at_5(items: Array, precisions: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -39,6 +40,16 @@ _NUMBER_METRICS = frozenset({
 })  # fmt: skip
 
 
+_LIKE_LABELS = re.compile(r"(?:macro_)?(?:precision|recall)|cohen_kappa|hamming_loss|top1_error|fbeta_.*")
+_LIKE_PROBABILITIES = re.compile(
+    r"pr_auc|(?:multiclass_)?brier|partial_roc_auc_.*|(?:normalised_)?gini|probabilistic_f1|kl_divergence"
+)
+_LIKE_NUMBERS = re.compile(
+    r"msle|median_absolute_error|rmspe|w?mape|smape(?:_unit)?|mean_cosine_similarity|pinball_.*|mean_column_spearman"
+)
+"""What other metrics want to be handed in; the notebooks compute one of the plain ones in their place."""
+
+
 class RecipeCell(NamedTuple):
     """One step of the notebook. `writes` names the pair of files that the cell leaves, if any."""
 
@@ -72,11 +83,14 @@ class Problem:
     @property
     def kind(self) -> TargetKind:
         name, task = self.metric.name, self.data.task
-        if name in _NUMBER_METRICS or name == "quadratic_weighted_kappa" or task == "ordinal":
+        ordered = ("quadratic_weighted_kappa", "linear_weighted_kappa")
+        if name in _NUMBER_METRICS or name in ordered or task == "ordinal" or _LIKE_NUMBERS.fullmatch(name):
             return "numbers"
         if task == "multilabel" or (name == "mean_column_roc_auc" and not self.data.label_column):
             return "flags"
         if task in ("binary", "multiclass") or name in _LABEL_METRICS | _PROBABILITY_METRICS:
+            return "classes"
+        if _LIKE_LABELS.fullmatch(name):
             return "classes"
         return "numbers"
 
@@ -84,8 +98,9 @@ class Problem:
     def wants_labels(self) -> bool:
         """The submission holds class labels (or whole ratings) rather than probabilities."""
         if self.kind == "numbers":
-            return self.metric.name == "quadratic_weighted_kappa" or self.data.task == "ordinal"
-        return self.metric.name not in _PROBABILITY_METRICS
+            return "weighted_kappa" in self.metric.name or self.data.task == "ordinal"
+        name = self.metric.name
+        return name not in _PROBABILITY_METRICS and not _LIKE_PROBABILITIES.fullmatch(name)
 
     @property
     def log_target(self) -> bool:

@@ -37,6 +37,7 @@ def test_the_truth_is_best_and_a_shuffled_truth_is_worse(name: str) -> None:
     order = np.random.default_rng(1).permutation(len(truth))
     shuffled = perfect.iloc[order].set_axis(perfect.index)
     sign = 1 if metric.higher_is_better else -1
+    assert metric.perfect is not None
     assert metric.score(truth, perfect, columns) == pytest.approx(metric.perfect, abs=1e-6)
     good = metric.score(truth, prediction, columns)
     assert sign * metric.perfect > sign * good

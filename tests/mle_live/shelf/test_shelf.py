@@ -101,6 +101,7 @@ def test_truth_is_perfect_and_the_sample_is_finite_and_worse(prepared: Prepared)
         assert metric.score(truth, truth, [target]) == pytest.approx(metric.perfect)
         value = metric.score(truth, sample, [target])
         assert math.isfinite(value)
+        assert metric.perfect is not None
         assert (value < metric.perfect) == metric.higher_is_better
 
 
