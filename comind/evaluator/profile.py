@@ -38,7 +38,7 @@ _CLASSES_KEPT = 200
 _REGRESSION_METRICS = re.compile(
     r"rms|mae|mse|msle|mape|r2|pearson|spearman|absolute|squared|laplace|gini|pinball", re.I
 )
-_ORDINAL_METRICS = re.compile(r"quadratic|kappa", re.I)
+_ORDINAL_METRICS = re.compile(r"quadratic|weighted[ _]kappa", re.I)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,9 @@ def read_lifetimes(truth: Frame, prediction: Frame, columns: Columns) -> tuple[A
 def c_index(truth: Array, prediction: Array) -> float:
     """Harrell's C: share of comparable pairs whose predicted times are in the true order, ties one half.
 
-    A pair is comparable where the earlier time is an event's, or both times are one and one is no event's, so
-    that the true times themselves need not get 1 (as in lifelines and scikit-survival). Larger predictions mean longer times, as in
-    lifelines' concordance_index; hand in the negative of a risk.
+    A pair is comparable where the earlier time is an event's, or both times are one and one is no event's, as
+    in lifelines and scikit-survival: the true times themselves need not get 1. Larger predictions mean longer
+    times, as in lifelines' concordance_index; hand in the negative of a risk.
     """
     (times, events), predicted = truth.T, prediction[:, 0]
     agreed = pairs = 0.0
