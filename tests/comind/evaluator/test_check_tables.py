@@ -79,19 +79,26 @@ class Split:
         return {check.name: check.detail for check in checks if not check.passed}
 
 
-@pytest.fixture
-def split(tmp_path: Path) -> Split:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    folder = tmp_path_factory.mktemp("sound")
     for name in ("original", "public", "private"):
-        (tmp_path / name).mkdir()
-    original = tmp_path / "original"
+        (folder / name).mkdir()
+    original = folder / "original"
     table(range(ROWS)).to_csv(original / "train.csv", index=False)
     table(range(100, 120), "id", "shop", "x").to_csv(original / "test.csv", index=False)
     table(range(100, 120), "id").assign(kind="cat").to_csv(original / "sample_submission.csv", index=False)
     for name in ("test.csv", "sample_submission.csv"):
-        shutil.copyfile(original / name, tmp_path / "public" / name)
-    made = Split(tmp_path, profile(original, "accuracy", higher=True))
+        shutil.copyfile(original / name, folder / "public" / name)
+    made = Split(folder, profile(original, "accuracy", higher=True))
     made.hold_out(HELD)
     return made
+
+
+@pytest.fixture
+def split(sound: Split, tmp_path: Path) -> Split:
+    """A copy of the sound one, to be spoilt."""
+    return Split(shutil.copytree(sound.folder, tmp_path / "split"), sound.profile)
 
 
 def test_a_sound_split_passes_every_check_once(split: Split) -> None:
@@ -262,9 +269,6 @@ def test_rows_in_the_order_of_their_labels_are_refused_from_twenty_on(
     assert split.failed().get("order says nothing", "") == told
 
 
-# what others offer beside the split
-
-
 def offered(folder: Path, **changes: Any) -> Path:
     """A folder with one table of the held-out rows under names of its own; `None` leaves a column out."""
     rows = table(HELD).assign(id=[f"mine {n}" for n in HELD]).assign(**changes)
@@ -301,9 +305,6 @@ def test_tables_of_others_that_hold_the_answers(
     assert find_answers(split.profile, place, public=split.public, private=split.private) == told
 
 
-# what the grader answers about a metric
-
-
 def said(score: float | None, **more: Any) -> dict[str, Any]:
     """A result with this score on all rows; None is a refusal."""
     if score is None:
@@ -325,8 +326,8 @@ def answer(
     return ScriptAnswer(True, "", higher, perfect, plain)
 
 
-def wrong(split: Split, first: ScriptAnswer, second: ScriptAnswer | None = None) -> dict[str, str]:
-    found = replace(split.profile, higher_is_better=bool(first.higher_is_better))
+def wrong(sound: Split, first: ScriptAnswer, second: ScriptAnswer | None = None) -> dict[str, str]:
+    found = replace(sound.profile, higher_is_better=bool(first.higher_is_better))
     checks = check_metric(found, first, second or first)
     assert all(bool(check.detail) is not check.passed for check in checks)
     return {check.name: check.detail for check in checks if not check.passed}
@@ -366,23 +367,23 @@ LOWER = {"truth": said(0.0), "sample": said(0.5), "shuffled_0": said(0.6), "shuf
         }),
     ],
 )  # fmt: skip
-def test_a_metric_is_judged_by_its_answers(split: Split, given: ScriptAnswer, told: dict[str, str]) -> None:
-    assert wrong(split, given) == told
+def test_a_metric_is_judged_by_its_answers(sound: Split, given: ScriptAnswer, told: dict[str, str]) -> None:
+    assert wrong(sound, given) == told
 
 
-def test_a_metric_says_its_direction_and_that_of_the_board(split: Split) -> None:
-    assert wrong(split, answer(higher=None))["direction"] == (
+def test_a_metric_says_its_direction_and_that_of_the_board(sound: Split) -> None:
+    assert wrong(sound, answer(higher=None))["direction"] == (
         "evaluate.py must define HIGHER_IS_BETTER as True or False"
     )
     opposite = {
-        check.name: check.detail for check in check_metric(split.profile, answer(higher=False), answer())
+        check.name: check.detail for check in check_metric(sound.profile, answer(higher=False), answer())
     }
     assert opposite["direction"] == "HIGHER_IS_BETTER is False, but the competition's leaderboard says True"
 
 
-def test_a_metric_that_does_not_load_is_judged_no_further(split: Split) -> None:
+def test_a_metric_that_does_not_load_is_judged_no_further(sound: Split) -> None:
     broken = ScriptAnswer(False, "SyntaxError", None, None, {})
-    (check,) = check_metric(split.profile, broken, broken)
+    (check,) = check_metric(sound.profile, broken, broken)
     assert check == Check("metric loads", False, "evaluate.py cannot be used: SyntaxError")
 
 
@@ -391,5 +392,5 @@ def test_a_metric_that_does_not_load_is_judged_no_further(split: Split) -> None:
     [answer(shuffled_0=said(0.41)), answer(sample=said(None, code="nan")),
      answer(broken_empty=said(None, name="broken empty", code="nan"))],
 )  # fmt: skip
-def test_two_runs_give_the_same_answers(split: Split, other: ScriptAnswer) -> None:
-    assert wrong(split, answer(), other) == {"same input, same score": "two runs disagree"}
+def test_two_runs_give_the_same_answers(sound: Split, other: ScriptAnswer) -> None:
+    assert wrong(sound, answer(), other) == {"same input, same score": "two runs disagree"}
