@@ -72,7 +72,14 @@ def _copy(to: Path) -> None:
 
 
 def passes(checkout: Path, tests: list[str], keep_compiled: bool = False) -> bool:
-    """Whether the tests pass in this checkout. For a process of its own, whose output goes nowhere."""
+    """Whether the tests pass in this checkout, in a child: a test that hangs is ended with its process."""
+    child = os.fork()
+    if not child:
+        os._exit(_run_tests(checkout, tests, keep_compiled))
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _run_tests(checkout: Path, tests: list[str], keep_compiled: bool) -> int:
     import pytest
 
     os.chdir(checkout)
@@ -82,8 +89,9 @@ def passes(checkout: Path, tests: list[str], keep_compiled: bool = False) -> boo
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=30", "--hypothesis-seed=0"]
-    return int(pytest.main([*options, *tests])) == 0
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    limits = ["--timeout=30", "--timeout-method=thread"]  # hypothesis would try what was interrupted again
+    return int(pytest.main([*options, *limits, *tests]))
 
 
 def read_subjects(words: list[str]) -> tuple[list[Subject], int]:
