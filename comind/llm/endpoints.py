@@ -120,6 +120,11 @@ def _own_endpoint(text: str, url: str, shared_key: str, env: Mapping[str, str], 
 
 
 def _needs_key(endpoint: Endpoint, variable: str) -> None:
+    if not (endpoint.api_key.isascii() and endpoint.api_key.isprintable()):
+        raise ConfigError(
+            f"the key in {variable} holds a character that no request can carry",
+            hint="Copy it once more: a line break, a typographic quote or a letter with an accent is in it.",
+        )
     if endpoint.is_hosted and endpoint.api_key == NO_KEY:
         raise ConfigError(
             f"{endpoint.model} at {endpoint.host} needs an API key and {variable} is not set",

@@ -13,10 +13,10 @@ import pytest
 from comind.config import RunConfig
 from comind.llm.budget import Budget
 from comind.llm.client import CallKey, ModelClient
-from comind.llm.endpoints import HOSTED_URL, Endpoint
+from comind.llm.endpoints import HOSTED_URL, Endpoint, fallback_endpoints
 from comind.run.models import check_models, open_models, record_check
 from comind.state.store import Store
-from kaggle_runner.errors import ComindError
+from kaggle_runner.errors import ComindError, ConfigError
 from kaggle_runner.moments import SYSTEM_CLOCK
 from tests.comind.llm.desk import KEY, QUESTION, OpenDesk
 from tests.fakes.clocks import HandClock
@@ -150,3 +150,10 @@ async def test_only_openais_own_host_gets_a_cache_key_and_a_refusal_ends_it(tmp_
     assert [body.get("prompt_cache_key") for body in bodies] == [
         "fruit-1:r1-a1", "fruit-1:r1-a1", None, None, None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["sk-half\nof-it", "“sk-quoted”", "schlüssel"])
+def test_a_key_that_no_request_can_carry_is_told_without_it(bad: str) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as told:
+        fallback_endpoints(["m"], "http://127.0.0.1:9/v1", {"OPENAI_API_KEY": bad})
+    assert bad not in str(told.value)
