@@ -29,6 +29,7 @@ from comind_tui.text.plain import (
     interval,
     labelled,
     labels_mark,
+    listed_name,
     number,
     place,
     since,
@@ -62,7 +63,7 @@ def runs(arguments: Namespace) -> int:
         now, width = SYSTEM_CLOCK.now(), terminal_width()
         lines = [
             (
-                row["run"],
+                listed_name(row["run"]) if width else row["run"],
                 row["status"],
                 f"{duration(since(row['started_at'] or '', now))} ago" if row["started_at"] else "–",
                 number(row["best_score"]) + labels_mark(row["labels_readable"]),

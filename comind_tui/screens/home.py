@@ -33,7 +33,7 @@ from comind_tui.screens.dialogs import Help
 from comind_tui.screens.new_run import NewRun
 from comind_tui.screens.requests import WatchRanks, WatchRun
 from comind_tui.text.glyphs import state
-from comind_tui.text.plain import arrow, labels_mark, number, place, since
+from comind_tui.text.plain import arrow, labels_mark, listed_name, number, place, since
 from comind_tui.widgets.competitions import Competitions
 from kaggle_runner.kaggle.catalogue import Listing
 from kaggle_runner.moments import Clock, duration
@@ -201,7 +201,7 @@ class Home(Screen[None]):
 
 def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
     """A run's line: name, state, best score or what is wrong, rank, age."""
-    name = one_line(row["run"])
+    name = listed_name(row["run"])
     if row["fault"]:
         return name, state(row["status"]), shortened(one_line(row["fault"]), FAULT_WIDTH), "–", "–"
     metric = f" {row['metric']}{arrow(row['higher_is_better'])}" if row["metric"] else ""

@@ -22,6 +22,7 @@ from kaggle_runner.score import Score, written
 from kaggle_runner.texts import one_line
 
 _LEAST_COLUMN = 8
+_LONGEST_NAME = 44
 _COUNT_SECONDS = 300.0
 """The engine counts its time far more often than this."""
 
@@ -49,6 +50,12 @@ def cell_width(text: str) -> int:
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
+
+
+def listed_name(run: str) -> str:
+    """A run's name where there are others: cut in its middle, for its end tells two runs apart."""
+    name = one_line(run)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 21]}…{name[-20:]}"
 
 
 def fit(text: str, width: int) -> str:

@@ -7,10 +7,29 @@ from datetime import timedelta
 import pytest
 
 from comind.state.records import Run, RunStatus
-from comind_tui.text.plain import cell_width, fit, interval, labelled, number, place, run_times, table, tokens
+from comind_tui.text.plain import (
+    cell_width,
+    fit,
+    interval,
+    labelled,
+    listed_name,
+    number,
+    place,
+    run_times,
+    table,
+    tokens,
+)
 from kaggle_runner.moments import stamp
 from kaggle_runner.score import Score
 from tests.comind_tui.sample_run import HOSTILE, START
+
+
+def test_a_run_s_long_name_keeps_its_beginning_and_its_time() -> None:
+    assert listed_name("census-income-20261121-120000") == "census-income-20261121-120000"
+    slug = "what-a-long-name-" * 10
+    name = listed_name(f"{slug}-20261121-120000-2")
+    assert name.startswith("what-a-long-name-") and name.endswith("…e--20261121-120000-2") and len(name) == 44
+    assert listed_name("a\nb\x1b[31m") == "a b"
 
 
 @pytest.mark.parametrize("text", ["short", "a rather long text", "数字は五千", "e\u0301galite\u0301"])
