@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from comind.analysis.standings import Standing
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.score import Score
-from mle_live.layout.tables import read_text, typed
+from mle_live.layout.formats import read_text
+from mle_live.layout.tables import typed
 
 if TYPE_CHECKING:
     import numpy as np

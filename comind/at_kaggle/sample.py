@@ -18,7 +18,7 @@ from comind.evaluator.profile import SplitFacts
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
 from kaggle_runner.rows import from_json, to_json
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
 from kaggle_runner.score import best_first
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ from kaggle_runner.errors import EvaluatorRejected, MachineError, Unusable
 from kaggle_runner.files import UnsafeFile, safe_copy, sha256_of, write_whole
 from kaggle_runner.moments import Clock, stamp
 from kaggle_runner.rows import from_json, to_json
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 
 _VALIDATION, _TEST = "validation_submission.csv", "submission.csv"
 _BYTES_BESIDE = 1_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

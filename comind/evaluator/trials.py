@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Case
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 
 _SHUFFLES = 3
 

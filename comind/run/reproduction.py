@@ -20,7 +20,8 @@ from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.sandbox import run_script
-from mle_live.layout.tables import read_text, typed
+from mle_live.layout.formats import read_text
+from mle_live.layout.tables import typed
 
 _BYTES = 2 << 30
 _TOLERANCE = 1e-6

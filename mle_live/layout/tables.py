@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
 from mle_live.layout.folders import holds_data
+from mle_live.layout.formats import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,29 +40,6 @@ _CELLS_READ = 5_000_000
 _FILES_LOOKED = 200_000
 _LONGEST_FILE_NAME = 200
 _EXAMPLE = 60
-
-
-def read_text(path: Path, *, columns: Sequence[str] | None = None, rows: int | None = None) -> pd.DataFrame:
-    """A CSV (`.tsv`: with tabs), its first `rows` rows, with every value as the text that stands in the file.
-
-    An empty field is an empty text. Raises BadCompetition when the file cannot be read as a table.
-    """
-    import pandas as pd
-
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    wanted = None if columns is None else list(columns)
-    try:
-        table = pd.read_csv(
-            path, sep=separator, encoding="utf-8-sig", dtype=str, na_filter=False, usecols=wanted, nrows=rows
-        )
-    except (OSError, ValueError) as error:  # pandas' parser errors and those of an encoding are ValueErrors
-        raise BadCompetition(f"{path} is not a readable CSV ({error})", hint="correct the file") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise BadCompetition(
-            f"{path} has more values in a row than columns in its first line",
-            hint="name every column; is there a comma at the end of each row?",
-        )
-    return table if wanted is None else table[wanted]
 
 
 @dataclass(frozen=True, slots=True)

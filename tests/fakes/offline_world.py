@@ -22,7 +22,8 @@ from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.offline.responder import respond
 from comind.roles.coder import Turn, parse_turn
 from comind.roles.prompts import Message, Prompts
-from mle_live.layout.tables import Stated, read_text, typed
+from mle_live.layout.formats import read_text
+from mle_live.layout.tables import Stated, typed
 from mle_live.metrics import get_metric
 
 _WORKER = """

@@ -16,7 +16,7 @@ from comind.offline.responder import respond
 from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
 from comind.roles.coder import parse_report
 from comind.roles.prompts import Prompts
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 from mle_live.metrics import get_metric
 from tests.fakes.offline_world import Notebook, Result, World, run_agent
 from tests.fakes.offline_worlds import (

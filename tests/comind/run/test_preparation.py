@@ -22,7 +22,7 @@ from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.folder import load_folder
 from mle_live.competitions.metric_choice import MetricChoice
-from mle_live.layout.tables import read_text
+from mle_live.layout.formats import read_text
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.models import InstantModel, Question
 from tests.tiny_kaggle import TOKEN, running_server

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.layout.tables import describe, read_tables, read_text, typed
+from mle_live.layout.formats import read_text
+from mle_live.layout.tables import describe, read_tables, typed
 
 
 @pytest.mark.parametrize(
@@ -31,9 +32,9 @@ def test_every_value_is_the_text_in_the_file(tmp_path: Path, name: str, content:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is not a readable CSV"),
-        (b"id,x\n1,\xe9\n", "is not a readable CSV"),
-        (b"id,x\n1,2\n1,2,3,4\n", "is not a readable CSV"),
+        (b"", "is not a readable table"),
+        (b"id,x\n1,\xe9\n", "is not a readable table"),
+        (b"id,x\n1,2\n1,2,3,4\n", "is not a readable table"),
         (b"id,x\n1,2,3\n", "has more values in a row than columns"),
     ],
 )

@@ -1,0 +1,353 @@
+"""A competition's files in one shape: train.csv, test.csv, sample_submission.csv, and all others beside them.
+
+Whatever the originals are called and packed in, what follows (profile, split, agents) knows this shape only.
+A table that has it already is linked, not copied.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from kaggle_runner.errors import BadCompetition
+from kaggle_runner.files import link_or_copy
+from mle_live.layout.columns import Columns, find_columns
+from mle_live.layout.file_labels import FileLabels, find_file_labels
+from mle_live.layout.formats import Dialect, dialect_of, table_format
+from mle_live.layout.listing import Entry, list_data
+from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, find_roles, letters
+from mle_live.layout.tables import levels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAIN, TEST, SAMPLE = "train.csv", "test.csv", "sample_submission.csv"
+_UNPACKED = ".unpacked"
+_JOINT = "|"
+"""Between the parts of an id that is made of several columns."""
+_YES = {"yes": 1, "no": 0, "y": 1, "n": 0, "true": 1, "false": 0, "t": 1, "f": 0,
+        "positive": 1, "negative": 0, "pos": 1, "neg": 0}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person said of the files, by options or in competition.yaml; what is empty is found."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Role (`sample`, `train`, `test`, `labels`) → name."""
+    id_column: str = ""
+    target: str = ""
+    positive_class: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the files are. The tables in one shape lie in `folder` when nothing is missing."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    files: dict[str, tuple[str, ...]]
+    """Role → names, as they lie in the competition's own folder."""
+    id_columns: tuple[str, ...]
+    targets: tuple[str, ...]
+    remarks: tuple[str, ...]
+    missing: dict[str, str]
+    """What was not found → a sentence that says so."""
+
+    @property
+    def id_column(self) -> str:
+        """Of the arranged tables: the id, or the parts of an id joined."""
+        return _JOINT.join(self.id_columns)
+
+    def insist(self) -> None:
+        """BadCompetition with the first thing that is missing."""
+        for sentence in self.missing.values():
+            raise BadCompetition(sentence, hint="`comind-tui inspect` shows what was found")
+
+
+def lay_out(
+    source: Path,
+    folder: Path,
+    *,
+    told: Told | None = None,
+    hidden: Collection[Path] = (),
+    only_tables: bool = False,
+) -> Layout:
+    """Find out what the files under `source` are, and arrange them in `folder`, which is made anew.
+
+    With `only_tables` images and other files stay where they are: enough to look at a competition.
+
+    Raises BadCompetition where a file cannot be read at all; what merely is not there is told in `missing`.
+    """
+    told = told or Told()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    entries = list_data(source, folder / _UNPACKED, hidden=hidden)
+    roles = find_roles(entries, named=told.files, target=told.target)
+    columns = find_columns(roles, id_column=told.id_column, target=told.target)
+    paths = None
+    if not roles.train:
+        paths = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
+    _note_missing(columns, roles, paths)
+    layout = Layout(
+        folder=folder,
+        entries=entries,
+        files=_files_by_role(entries, roles, paths),
+        id_columns=columns.ids,
+        targets=columns.targets,
+        remarks=(*roles.remarks, *columns.remarks, *([paths.how] if paths else [])),
+        missing=columns.missing,
+    )
+    if columns.missing:
+        return layout
+    maker = _Maker(folder, entries, roles, columns, told, only_tables=only_tables)
+    maker.write(paths)
+    return replace(layout, remarks=(*layout.remarks, *maker.remarks), missing=maker.missing)
+
+
+def _note_missing(columns: Columns, roles: Roles, paths: FileLabels | None) -> None:
+    missing = columns.missing
+    if not roles.train and paths is None:
+        missing.setdefault("train", "no training data were found: no table, no folders named after classes")
+    if not roles.test and roles.sample is None:
+        missing.setdefault("test", "nothing says which rows to predict: no test table, no sample submission")
+
+
+def _files_by_role(
+    entries: Sequence[Entry], roles: Roles, paths: FileLabels | None
+) -> dict[str, tuple[str, ...]]:
+    files = {
+        "sample": tuple(one.entry.name for one in [roles.sample] if one),
+        "train": tuple(one.entry.name for one in roles.train),
+        "test": tuple(one.entry.name for one in roles.test),
+        "labels": tuple(one.entry.name for one in [roles.labels] if one),
+        "description": tuple(
+            one.name for one in entries if one.folder == "" and letters(one).startswith(DESCRIPTIONS)
+            and one.suffix in (".md", ".txt", ".html")
+        ),
+    }  # fmt: skip
+    if paths:
+        files["train"] = (str(PurePosixPath(paths.paths[0]).parts[0]) + "/",)
+    taken = {name for names in files.values() for name in names}
+    sides = Counter(
+        f"{PurePosixPath(one.name).parts[0]}/" if one.folder else one.name
+        for one in entries
+        if one.name not in taken and one.name != SETTINGS
+    )
+    return {**files, "side": tuple(name for name in sides if name not in taken)}
+
+
+class _Maker:
+    """Writes the arranged folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        entries: Sequence[Entry],
+        roles: Roles,
+        columns: Columns,
+        told: Told,
+        *,
+        only_tables: bool,
+    ) -> None:
+        self._only_tables = only_tables
+        self._folder, self._entries, self._roles = folder, entries, roles
+        self._columns, self._told = columns, told
+        self._id = _JOINT.join(columns.ids)
+        self.remarks: list[str] = []
+        self.missing: dict[str, str] = {}
+
+    def write(self, paths: FileLabels | None) -> None:
+        self._write_test()
+        moved = self._write_index(paths) if paths else set()
+        if not paths:
+            self._write_train()
+        self._write_sample()
+        if not self._only_tables:
+            self._link_others(moved)
+
+    def _write_test(self) -> None:
+        test, columns = self._roles.test, self._columns
+        if not test:
+            return
+        names = dict(zip(columns.test_ids, columns.ids, strict=False))
+        renamed = {own: name for own, name in names.items() if own != name}
+        if len(columns.ids) == 1 and not columns.by_order and _link_as_is(test, renamed, self._folder / TEST):
+            return
+        table = _joined(test).rename(columns=renamed)
+        if columns.by_order:
+            sample = self._roles.sample
+            ids = sample.values(columns.ids[0]) if sample else map(str, range(len(table)))
+            table.insert(0, self._id, list(ids))
+        self._with_joint(table).to_csv(self._folder / TEST, index=False)
+
+    def _write_train(self) -> None:
+        roles, columns = self._roles, self._columns
+        names = roles.train[0].names
+        renamed = dict(columns.renamed)
+        for own, name in zip(columns.test_ids, columns.ids, strict=False):
+            known = names.get(name.lower(), names.get(own.lower()))
+            if known is not None and known != name:
+                renamed[known] = name
+        if not roles.test and columns.ids[0].lower() in names:
+            renamed[names[columns.ids[0].lower()]] = columns.ids[0]
+        renamed = {own: name for own, name in renamed.items() if own != name}
+        plain = roles.labels is None and len(columns.ids) == 1
+        place = self._folder / TRAIN
+        if plain and not self._words_to_numbers(None) and _link_as_is(roles.train, renamed, place):
+            return
+        table = _joined(roles.train)
+        if roles.labels is not None:
+            table = self._with_labels(table, roles.labels)
+        table = self._with_joint(table.rename(columns=renamed))
+        self._numbered(table).to_csv(place, index=False)
+
+    def _with_labels(self, table: pd.DataFrame, labels: Seen) -> pd.DataFrame:
+        """Labels by the key that both tables have, or row by row where there is none and they are as many."""
+        told = labels.table.read(labels.table.columns)
+        keys = [name for name in labels.table.columns if name in table.columns]
+        if not keys and len(told) == len(table):
+            self.remarks.append(f"{labels.entry.name} has no ids: its rows are those of the training table")
+            return table.assign(**{name: told[name].to_numpy() for name in told.columns})
+        if not keys:
+            self.missing["labels"] = f"{labels.entry.name} shares no column with the training table"
+            return table
+        if told.duplicated(keys).any():
+            self.missing["labels"] = f"{labels.entry.name} has several rows for one {' and '.join(keys)}"
+            return table
+        merged = table.merge(told, on=keys, how="inner")
+        if len(merged) < len(table):
+            self.remarks.append(f"{len(table) - len(merged)} training rows without a label are left out")
+        return merged
+
+    def _with_joint(self, table: pd.DataFrame) -> pd.DataFrame:
+        ids = list(self._columns.ids)
+        if len(ids) > 1 and set(ids) <= set(table.columns):
+            table.insert(0, self._id, table[ids].agg(_JOINT.join, axis=1))
+        return table
+
+    def _words_to_numbers(self, labels: pd.Series[str] | None) -> dict[str, str]:
+        """Class names → 1 and 0, where a submission wants numbers of one target and the labels are words."""
+        sample, columns = self._roles.sample, self._columns
+        if len(columns.targets) != 1:
+            return {}
+        target = columns.targets[0]
+        if labels is None:
+            own = {name: one for one, name in columns.renamed.items()}.get(target, target)
+            train = self._roles.train[0]
+            if own.lower() not in train.names:
+                return {}
+            labels = train.values(own)
+        found = [one for one in dict.fromkeys(labels) if one]
+        wants = levels(sample.table.head[target]).kind in ("integer", "number") if sample else False
+        if self._told.positive_class:
+            return {one: str(int(one == self._told.positive_class)) for one in found}
+        if not wants or len(found) != 2 or levels(labels).kind in ("integer", "number"):
+            return {}
+        low = [one.strip().lower() for one in found]
+        if all(one in _YES for one in low) and len({_YES[one] for one in low}) == 2:
+            return {one: str(_YES[word]) for one, word in zip(found, low, strict=True)}
+        if target.lower() in low:
+            return {one: str(int(word == target.lower())) for one, word in zip(found, low, strict=True)}
+        self.missing["positive_class"] = (
+            f"the labels are {found[0]!r} and {found[1]!r} while the sample wants numbers: say which of them "
+            "is 1 with `positive_class` in competition.yaml"
+        )
+        return {}
+
+    def _numbered(self, table: pd.DataFrame) -> pd.DataFrame:
+        target = self._columns.targets[0]
+        if target not in table.columns:
+            return table
+        words = self._words_to_numbers(table[target])
+        if words:
+            one = next(word for word, number in words.items() if number == "1")
+            self.remarks.append(f"{target} is 1 where it says {one!r}, else 0")
+            table[target] = table[target].map(lambda value: words.get(value, value))
+        return table
+
+    def _write_index(self, paths: FileLabels) -> set[str]:
+        """A training table with a row a file, and the files flat in one folder: no path tells a label."""
+        import pandas as pd
+
+        sample = self._roles.sample
+        shown = list(sample.table.head[self._columns.ids[0]].head(20)) if sample else []
+        with_ending = bool(shown) and all(PurePosixPath(one).suffix for one in shown)
+        by_name = {entry.name: entry for entry in self._entries}
+        top = PurePosixPath(paths.paths[0]).parts[0]
+        stems = Counter(PurePosixPath(name).stem for name in paths.paths)
+        telling = "names of files" in paths.how
+        ids = []
+        for number, name in enumerate(paths.paths):
+            path = PurePosixPath(name)
+            stem = f"{top}{number:06d}" if telling or stems[path.stem] > 1 else path.stem
+            ids.append(stem + path.suffix if with_ending else stem)
+            if not self._only_tables:
+                place = self._folder / top / f"{stem}{path.suffix}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(by_name[name].path, place)
+        wide = len(self._columns.targets) > 1
+        label = "label" if wide else self._columns.targets[0] if self._columns.targets else "label"
+        table = pd.DataFrame({self._columns.ids[0]: ids, label: paths.labels})
+        self._numbered(table).to_csv(self._folder / TRAIN, index=False)
+        return set(paths.paths)
+
+    def _write_sample(self) -> None:
+        import pandas as pd
+
+        place, sample, columns = self._folder / SAMPLE, self._roles.sample, self._columns
+        if sample is not None:
+            if len(columns.ids) == 1 and _link_as_is((sample,), {}, place):
+                return
+            table = self._with_joint(sample.table.read(sample.table.columns))
+            table.drop(columns=[name for name in columns.ids if name != self._id]).to_csv(place, index=False)
+            return
+        ids = pd.read_csv(self._folder / TEST, dtype=str, na_filter=False, usecols=[self._id])[self._id]
+        train = pd.read_csv(self._folder / TRAIN, dtype=str, na_filter=False, usecols=list(columns.targets))
+        usual = {name: _usual(train[name]) for name in columns.targets}
+        pd.DataFrame({self._id: ids, **usual}).to_csv(place, index=False)
+        self.remarks.append("there is no sample submission: one with the usual label in each row was made")
+
+    def _link_others(self, moved: set[str]) -> None:
+        """All other files under their names; the sample and the test table under their own as well."""
+        roles = self._roles
+        secret = {one.entry.name for one in (*roles.train, *([roles.labels] if roles.labels else []))}
+        for entry in self._entries:
+            place = self._folder / entry.name
+            if entry.name in secret or entry.name in moved or entry.name == SETTINGS or place.exists():
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(entry.path, place)
+
+
+def _joined(parts: Sequence[Seen]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([one.table.read(one.table.columns) for one in parts], ignore_index=True)
+
+
+def _link_as_is(parts: Sequence[Seen], renamed: dict[str, str], place: Path) -> bool:
+    """Whether the table had the shape already, and was linked."""
+    entry = parts[0].entry
+    plain = len(parts) == 1 and not renamed and table_format(entry.name) == ".csv" and entry.suffix == ".csv"
+    if not plain or dialect_of(entry.path) != Dialect(",", "utf-8-sig"):
+        return False
+    with entry.path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline().rstrip("\r\n")
+    if header.replace('"', "").split(",") != parts[0].table.columns:
+        return False
+    link_or_copy(entry.path, place)
+    return True
+
+
+def _usual(labels: pd.Series[str]) -> str:
+    """The most frequent label, or the middle of many numbers."""
+    found = levels(labels)
+    if found.kind in ("integer", "number") and len(found.values) > 20:
+        order = sorted(found.values)
+        return str(order[len(order) // 2])
+    return max(found.counts, key=lambda text: found.counts[text])

@@ -1,0 +1,70 @@
+"""Labels without a table: folders named after classes, or names of files that tell their class."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, Entry
+
+_FEWEST_A_CLASS = 2
+_MOST_CLASSES = 2000
+_MEDIA = IMAGE_SUFFIXES | AUDIO_SUFFIXES | {".txt", ".npy", ".json"}
+_FIRST = re.compile(r"^([A-Za-z]+)[._-]?\d+")
+_LAST = re.compile(r"_([A-Za-z]+|\d)$")
+
+
+class FileLabels(NamedTuple):
+    """A row a file: its path, and what the path says of its class."""
+
+    paths: list[str]
+    labels: list[str]
+    how: str
+
+
+def find_file_labels(entries: Sequence[Entry], classes: Sequence[str]) -> FileLabels | None:
+    """`classes` are those that the sample submission names, where it does; empty otherwise."""
+    media = [entry for entry in entries if entry.suffix in _MEDIA and "test" not in entry.folder.lower()]
+    return _by_folder(media, classes) or _by_name(media)
+
+
+def _by_folder(media: Sequence[Entry], classes: Sequence[str]) -> FileLabels | None:
+    """The level of folders that names classes: those of the sample, else the last one below `train`."""
+    by_parent: dict[str, Counter[str]] = {}
+    for entry in media:
+        place = PurePosixPath(entry.folder)
+        if place.name:
+            by_parent.setdefault(str(place.parent), Counter())[place.name] += 1
+    best = None
+    for parent, found in by_parent.items():
+        fits = len(found) >= 2 and len(found) <= _MOST_CLASSES and min(found.values()) >= _FEWEST_A_CLASS
+        named = set(classes) and set(found) <= set(classes)
+        if (fits and (named or "train" in parent.lower())) and (
+            best is None or found.total() > best[1].total()
+        ):
+            best = (parent, found)
+    if best is None:
+        return None
+    parent, _ = best
+    chosen = [entry for entry in media if str(PurePosixPath(entry.folder).parent) == parent]
+    labels = [PurePosixPath(entry.folder).name for entry in chosen]
+    return FileLabels(
+        [entry.name for entry in chosen], labels, f"folders of {parent or 'the data'} name classes"
+    )
+
+
+def _by_name(media: Sequence[Entry]) -> FileLabels | None:
+    """`cat.17.jpg`, `clip_1.wav`: a part of every file's name that has few values."""
+    training = [entry for entry in media if "train" in entry.folder.lower()]
+    for pattern in (_FIRST, _LAST):
+        matches = [pattern.search(PurePosixPath(entry.name).stem) for entry in training]
+        if not training or not all(matches):
+            continue
+        labels = [match.group(1) for match in matches if match]
+        counts = Counter(labels)
+        if 2 <= len(counts) <= 50 and min(counts.values()) >= _FEWEST_A_CLASS:
+            return FileLabels([entry.name for entry in training], labels, "names of files tell classes")
+    return None

@@ -1,0 +1,86 @@
+"""The files of a competition's folder, archives looked into, under the names that they have there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mle_live.layout.folders import holds_data, is_tellable
+from mle_live.layout.unpacking import bare_name, is_archive, unpack
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm"})
+AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A data file. `name` is its path in the folder, as if archives were folders; `path` is where it lies."""
+
+    name: str
+    path: Path
+    archive: str = ""
+    """The name of the archive that it came out of; empty for a file that lies as it is."""
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix.lower()
+
+    @property
+    def stem(self) -> str:
+        """The file's name up to its first ending."""
+        base = PurePosixPath(self.name).name
+        while (cut := PurePosixPath(base).suffix) and len(cut) <= 8 and not cut[1:].isdigit():
+            base = base.removesuffix(cut)
+        return base
+
+    @property
+    def folder(self) -> str:
+        """The folder's name relative to the data; empty at the top."""
+        parent = str(PurePosixPath(self.name).parent)
+        return "" if parent == "." else parent
+
+
+def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[Entry, ...]:
+    """All data files below `folder`, sorted by name. Archives are unpacked under `unpacked`.
+
+    An archive of one file stands for that file, another for a folder of its name (whose only folder of the
+    same name is not doubled). Raises BadCompetition for an archive that cannot be unpacked.
+    """
+    found: list[Entry] = []
+    for number, entry in enumerate(_walk(folder, "", {path.resolve() for path in hidden})):
+        if not is_archive(entry.name):
+            found.append(entry)
+            continue
+        place = unpacked / str(number)
+        unpack(entry.path, place)
+        found += _from_archive(entry.name, place)
+    return tuple(sorted(found, key=lambda entry: entry.name))
+
+
+def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[Entry]:
+    with os.scandir(folder) as items:
+        here = sorted(items, key=lambda item: item.name)
+    for item in here:
+        path = Path(item.path)
+        if item.name.startswith(".") or not is_tellable(item.name) or path.resolve() in hidden:
+            continue
+        if item.is_dir(follow_symlinks=False):
+            if holds_data(path, hidden):
+                yield from _walk(path, f"{prefix}{item.name}/", hidden)
+        elif item.is_file() and not item.name.endswith(":Zone.Identifier"):
+            yield Entry(prefix + item.name, path)
+
+
+def _from_archive(name: str, place: Path) -> list[Entry]:
+    inside = list(_walk(place, "", set()))
+    bare = bare_name(name)
+    parent = str(PurePosixPath(name).parent)
+    before = "" if parent == "." else f"{parent}/"
+    if len(inside) == 1:
+        return [Entry(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
+    doubled = f"{PurePosixPath(bare).name}/"
+    inner = all(entry.name.startswith(doubled) for entry in inside)
+    top = before if inner else f"{bare}/"
+    return [Entry(top + entry.name, entry.path, name) for entry in inside]
