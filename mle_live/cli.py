@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.console import put, put_json, say, say_error
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.texts import one_line
 from mle_live.cli_serve import CLIENT_COMMANDS, add_client_arguments, add_serve_arguments, serve
+
+if TYPE_CHECKING:
+    from mle_live.competitions.competition import HostedCompetition
 
 DEFAULT_ROOT = Path("state/mle_live")
 
@@ -100,18 +104,24 @@ def _competitions(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    from kaggle_runner.moments import SYSTEM_CLOCK
     from mle_live.competitions.competition import load_competition
     from mle_live.competitions.folder import load_folder
-    from mle_live.competitions.grade_report import grade_report, report_lines
 
     named = arguments.competition
     folder = Path(named)
-    competition = (
-        load_folder(folder, hidden=(arguments.root,))
-        if "/" in named or folder.is_dir()
-        else load_competition(arguments.root, named)
-    )
+    with TemporaryDirectory(prefix="mle-live-") as place:
+        competition = (
+            load_folder(folder, Path(place) / "arranged", hidden=(arguments.root,))
+            if "/" in named or folder.is_dir()
+            else load_competition(arguments.root, named)
+        )
+        return _print_grade(competition, arguments)
+
+
+def _print_grade(competition: HostedCompetition, arguments: argparse.Namespace) -> int:
+    from kaggle_runner.moments import SYSTEM_CLOCK
+    from mle_live.competitions.grade_report import grade_report, report_lines
+
     if not arguments.file.is_file() and not arguments.json:
         raise UsageError(f"there is no file {arguments.file}", hint="give the path of a submission CSV")
     report, refusal = grade_report(

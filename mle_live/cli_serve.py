@@ -229,7 +229,7 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
 
 def _served_competitions(arguments: argparse.Namespace, hidden: tuple[Path, ...]) -> list[HostedCompetition]:
     from mle_live.competitions.competition import load_competition, prepared_slugs
-    from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.folder import load_folder, slug_of
     from mle_live.competitions.metric_choice import MetricChoice, named_metric
 
     root, slugs, folders = arguments.root, arguments.competition, arguments.folder
@@ -237,7 +237,10 @@ def _served_competitions(arguments: argparse.Namespace, hidden: tuple[Path, ...]
     metric = None if named is None else named_metric(named) if named else MetricChoice(source="option")
     chosen = list(slugs) or ([] if folders else prepared_slugs(root))
     competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
-    competitions += [load_folder(folder, hidden=hidden, metric=metric) for folder in folders]
+    arranged: Path = (arguments.state or root) / "arranged"
+    competitions += [
+        load_folder(folder, arranged / slug_of(folder), hidden=hidden, metric=metric) for folder in folders
+    ]
     if not competitions:
         raise UsageError(
             f"there is nothing to serve: no competition is prepared under {root}",

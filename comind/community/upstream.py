@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from comind.config import RunConfig, Settings
@@ -71,7 +72,8 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     asked = asked_metric(config)
     if config.is_folder:
         local = Path(config.competition).expanduser().resolve()
-        found = load_folder(local, hidden=(state.resolve(),), metric=asked)
+        with TemporaryDirectory(prefix="comind-look-") as place:
+            found = load_folder(local, Path(place) / "arranged", hidden=(state.resolve(),), metric=asked)
         if config.offline:
             require_metric(found.metric_choice, found.slug)
         return found.slug
@@ -128,6 +130,7 @@ async def open_upstream(
 
     `tell` is given a line for each step of a preparation, on the event loop.
     """
+    from mle_live.competitions.folder import slug_of
     from mle_live.process import MleLiveProcess
     from mle_live.shelf.preparation import prepare
 
@@ -144,7 +147,7 @@ async def open_upstream(
         source: dict[str, Any] = {"folder": local, "hidden": (state.resolve(),)}
         if config.metric or config.metric_file:
             source["metric"] = config.metric  # one of a file is not known to the server, nor needed there
-        slug = resolve_slug(config, state, environment)
+        slug = slug_of(local)
     else:
         loop = asyncio.get_running_loop()
 

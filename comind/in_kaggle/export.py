@@ -126,7 +126,7 @@ def _settings(run: Run) -> dict[str, Any]:
 def _competition(run: Run, folder: RunFolder) -> tuple[dict[str, Any], str]:
     """Settings of a folder competition over the attached files, and its text."""
     from mle_live.competitions.competition import load_competition, read_settings
-    from mle_live.competitions.folder import SETTINGS
+    from mle_live.layout.roles import SETTINGS
     from mle_live.metrics import get_metric
 
     try:

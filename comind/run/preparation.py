@@ -28,6 +28,7 @@ from comind.llm.tokens import estimate_tokens
 from comind.roles import evaluator as evaluator_role
 from comind.roles.briefing import Room, competition_text, machine_text, metric_text, open_metric_text
 from comind.roles.desk import Brief, Desk
+from comind.run.arrangement import arrange_files, arrangement_of
 from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
@@ -44,6 +45,7 @@ from mle_live.competitions.metric_choice import (
     read_metric,
     require_metric,
 )
+from mle_live.layout.arrange import Told
 from mle_live.layout.tables import Stated
 
 _ATTEMPTS = 3
@@ -106,10 +108,17 @@ async def fetch_competition(
     marker = folder.path / "data" / "downloaded"
     if not marker.exists():
         store.event("download", f"Downloading the data of {upstream.slug}")
-        folder.original.parent.mkdir(parents=True, exist_ok=True)
+        folder.download.parent.mkdir(parents=True, exist_ok=True)
         progress = transfer_events(store, "download", "Downloaded", asyncio.get_running_loop())
-        await upstream.client.download_all(upstream.slug, folder.original, progress)
+        await upstream.client.download_all(upstream.slug, folder.download, progress)
+        remarks: list[str] = []
+        told = Told.of((known or {}).get("told") or {})
+        await asyncio.to_thread(arrange_files, folder, told, remarks.append)
+        for remark in remarks:
+            store.event("files", remark)
         marker.touch()
+    if arranged := arrangement_of(folder):
+        facts = replace(facts, stated=replace(facts.stated, id_column=arranged.id_column))
     cache = CommunityCache(
         upstream.client,
         upstream.slug,

@@ -54,9 +54,19 @@ class RunFolder:
         return self.path / "recording.jsonl.gz"
 
     @property
+    def download(self) -> Path:
+        """The competition's files as they came."""
+        return self.path / "data" / "download"
+
+    @property
     def original(self) -> Path:
-        """The competition's files as downloaded."""
+        """The same in one shape (mle_live.layout): train.csv, test.csv, sample_submission.csv and others."""
         return self.path / "data" / "original"
+
+    @property
+    def layout(self) -> Path:
+        """What was found out about the files (JSON)."""
+        return self.path / "data" / "layout.json"
 
     @property
     def description(self) -> Path:

@@ -29,6 +29,7 @@ class FactsApi(Api):
             "metric_doubt": choice.doubt,
             "higher_is_better": competition.higher_is_better,
             "id_column": competition.id_column,
+            "told": competition.told.as_settings(),
             "target_columns": list(competition.target_columns),
             "group_column": competition.group_column,
             "modality": competition.modality,

@@ -18,6 +18,7 @@ import yaml
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.metric_choice import MetricChoice
+from mle_live.layout.arrange import Told
 from mle_live.layout.tables import Modality
 
 BoardOrigin = Literal["synthetic", "real", "none"]
@@ -61,12 +62,16 @@ class HostedCompetition:
     leaderboard_path: Path | None = None
     artifacts_dir: Path | None = None
     solution_path: Path | None = None
+    told: Told = field(default_factory=Told)
+    """What its settings say of its files."""
+    sample_path: Path | None = None
+    """The sample submission in the one shape of `mle_live.layout`; None where it lies in `data_dir` so."""
     hidden: tuple[Path, ...] = ()
     """Paths under `data_dir` that are not part of the data (a description, a state folder)."""
 
     @property
     def sample_submission(self) -> Path:
-        return self.data_dir / "sample_submission.csv"
+        return self.sample_path or self.data_dir / "sample_submission.csv"
 
 
 def load_competition(root: Path, slug: str) -> HostedCompetition:

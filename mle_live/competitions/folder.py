@@ -1,4 +1,4 @@
-"""A user's own folder in ordinary Kaggle shape becomes a competition without labels or board.
+"""A user's own folder becomes a competition without labels or board, whatever its files are called.
 
 The folder is read and never written to; its data are served from where they lie. `data: FOLDER` in its
 competition.yaml says that they lie elsewhere, as a competition's do that is attached to a Kaggle notebook.
@@ -7,7 +7,9 @@ competition.yaml says that they lie elsewhere, as a competition's do that is att
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kaggle_runner.errors import BadCompetition
 from mle_live.competitions.competition import (
@@ -18,60 +20,96 @@ from mle_live.competitions.competition import (
 )
 from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.tables import (
-    Stated,
-    TableProfile,
-    Tables,
-    profile_tables,
-    read_tables,
-    table_file,
-    typed,
-)
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, Told, lay_out
+from mle_live.layout.roles import SETTINGS
+from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
-SETTINGS = "competition.yaml"
 ARTIFACTS = "artifacts"
 """Of a folder whose data lie elsewhere: the community, as mle_live.competitions.community reads it."""
 _LABEL_FILES = ("solution.csv",)  # a host's answers: never served
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLook:
+    """What a folder holds, before anything is demanded of it."""
+
+    folder: Path
+    data: Path
+    slug: str
+    settings: dict[str, object]
+    text: str
+    """The description; empty without one."""
+    hidden: tuple[Path, ...]
+    told: Told
+    layout: Layout
+    choice: MetricChoice
+
+    def tables(self) -> tuple[Tables, TableProfile]:
+        """The three tables and their profile. Raises BadCompetition where something is missing or unfit."""
+        self.layout.insist()
+        arranged = self.layout.folder
+        for name in (TRAIN, TEST, SAMPLE):
+            if (arranged / name).is_file():
+                check_header(arranged / name)
+        tables = read_tables(arranged)
+        stated = Stated(
+            id_column=self.layout.id_column,
+            group_column=str(self.settings.get("group_column") or ""),
+            modality=str(self.settings.get("modality") or ""),
+        )
+        profile = profile_tables(tables, stated)
+        check_ids(tables, profile.id_column)
+        _check_targets(tables, profile)
+        labels = typed(tables.train.read(profile.labels))
+        check_labels(tables, labels, None if profile.label_column else known_name(self.choice))
+        return tables, profile
+
+
+def look_at_folder(
+    folder: Path, arranged: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
+) -> FolderLook:
+    """See `load_folder`; raises BadCompetition only for what cannot be read at all."""
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise BadCompetition(f"{folder} is not a folder", hint="give a folder with a competition's files")
+    settings = _settings(folder)
+    data = _data_folder(folder, settings)
+    description = _description(folder)
+    text = description.read_text(encoding="utf-8", errors="replace") if description else ""
+    # What lies around the folder hides nothing in it; only what lies inside can.
+    inside = tuple(path.resolve() for path in hidden if data in path.resolve().parents)
+    own = (*([description] if description else []), folder / SETTINGS)
+    apart = (*own, *(data / name for name in _LABEL_FILES), *inside)
+    told = Told.of(settings)
+    layout = lay_out(data, arranged, told=told, hidden=apart, by_reference=True)
+    choice = metric or choose_metric(
+        text, settings=settings, where=str(folder / SETTINGS), targets=layout.targets
+    )
+    return FolderLook(
+        folder=folder, data=data, slug=_slug(folder.name, settings), settings=settings, text=text,
+        hidden=apart, told=told, layout=layout, choice=choice,
+    )  # fmt: skip
+
+
 def load_folder(
-    folder: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
+    folder: Path, arranged: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
 ) -> HostedCompetition:
-    """The competition that `folder` describes.
+    """The competition that `folder` describes; its tables in one shape go to `arranged`, made anew.
 
     `hidden` are paths inside it that are not data (a state folder); `metric` is one that a person named,
     which wins over what the folder says. Raises BadCompetition with one sentence that names what is missing
     or does not fit.
     """
-    folder = folder.resolve()
-    if not folder.is_dir():
-        raise BadCompetition(f"{folder} is not a folder", hint="give a folder with train.csv and test.csv")
-    description = _description(folder)
-    settings = _settings(folder)
-    data = _data_folder(folder, settings)
-    for name in ("train.csv", "test.csv", "sample_submission.csv"):
-        check_header(table_file(data, name))
-    tables = read_tables(data)
-    # What lies around the folder hides nothing in it; only what lies inside can.
-    inside = [path.resolve() for path in hidden if data in path.resolve().parents]
-    profile = profile_tables(tables, Stated.of(settings), hidden=inside)
-    check_ids(tables, profile.id_column)
-    text = description.read_text(encoding="utf-8", errors="replace")
-    _check_targets(tables, profile)
-    labels = typed(tables.train.read(profile.labels))
-    choice = metric or choose_metric(
-        text, settings=settings, where=str(folder / SETTINGS), targets=profile.target_columns
-    )
-    check_labels(tables, labels, None if profile.label_column else known_name(choice))
-    slug = _slug(folder.name, settings)
-    filled = {
-        "title": _title(text) or folder.name,
+    look = look_at_folder(folder, arranged, hidden=hidden, metric=metric)
+    tables, profile = look.tables()
+    filled: dict[str, Any] = {
+        "title": _title(look.text) or look.folder.name,
         "tags": [],
-        **settings,
-        "slug": slug,
-        "metric": choice.name or "",
-        "higher_is_better": choice.higher_is_better is not False,
+        **look.settings,
+        "slug": look.slug,
+        "metric": look.choice.name or "",
+        "higher_is_better": look.choice.higher_is_better is not False,
         "id_column": profile.id_column,
         "target_columns": list(profile.target_columns),
         "modality": profile.modality,
@@ -79,14 +117,22 @@ def load_folder(
     }
     return competition_from_settings(
         filled,
-        folder / SETTINGS,
-        slug=slug,
-        description=text,
-        data_dir=data,
-        artifacts_dir=folder / ARTIFACTS if data != folder else None,
-        metric_choice=choice,
-        hidden=(description, folder / SETTINGS, *(data / name for name in _LABEL_FILES), *inside),
+        look.folder / SETTINGS,
+        slug=look.slug,
+        description=look.text,
+        data_dir=look.data,
+        sample_path=tables.sample.path,
+        told=look.told,
+        artifacts_dir=look.folder / ARTIFACTS if look.data != look.folder else None,
+        metric_choice=look.choice,
+        hidden=look.hidden,
     )
+
+
+def slug_of(folder: Path) -> str:
+    """The name under which `folder` is served."""
+    folder = folder.resolve()
+    return _slug(folder.name, _settings(folder))
 
 
 def folders_of(folder: Path) -> tuple[Path, ...]:
@@ -104,19 +150,13 @@ def _data_folder(folder: Path, settings: dict[str, object]) -> Path:
     if not data.is_dir():
         raise BadCompetition(
             f"{folder / SETTINGS}: `data` is {str(given)[:200]!r}, which is no folder",
-            hint="name the folder with train.csv and test.csv, or remove that line",
+            hint="name the folder that holds the data, or remove that line",
         )
     return data
 
 
-def _description(folder: Path) -> Path:
-    for name in DESCRIPTIONS:
-        if (folder / name).is_file():
-            return folder / name
-    raise BadCompetition(
-        f"{folder} has no description",
-        hint="write a few sentences on the task and its metric into description.md",
-    )
+def _description(folder: Path) -> Path | None:
+    return next((folder / name for name in DESCRIPTIONS if (folder / name).is_file()), None)
 
 
 def _check_targets(tables: Tables, profile: TableProfile) -> None:
@@ -124,7 +164,7 @@ def _check_targets(tables: Tables, profile: TableProfile) -> None:
     if absent:
         only_in_train = [name for name in tables.train.columns if name not in tables.inputs]
         raise BadCompetition(
-            f"{tables.train.path} has no column {absent[0]!r}, the target in sample_submission.csv",
+            f"{tables.train.path.name} has no column {absent[0]!r}, the target in sample_submission.csv",
             hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
         )
 

@@ -1,6 +1,6 @@
-"""The tables of a user's own folder, checked before a run begins.
+"""The tables of a user's own folder in one shape, checked before a run begins.
 
-Every refusal is one BadCompetition that says what stands where. Nothing is mended: the files are a person's.
+Every refusal is one BadCompetition that says what stands where.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def check_header(path: Path) -> None:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             header = next(csv.reader(lines), [])
     except UnicodeDecodeError as error:
-        raise BadCompetition(f"{path} is not UTF-8 text", hint="save it as UTF-8 CSV") from error
+        raise BadCompetition(f"{path.name} is not UTF-8 text", hint="save it as UTF-8 CSV") from error
     except csv.Error as error:
         raise BadCompetition(
-            f"{path} has no readable header line ({error})", hint="its first line must name the columns"
+            f"{path.name} has no readable header line ({error})", hint="its first line must name the columns"
         ) from error
     if not any(name.strip() for name in header):
-        raise BadCompetition(f"{path} is empty", hint="it needs a header line with the column names")
+        raise BadCompetition(f"{path.name} is empty", hint="it needs a header line with the column names")
     if fault := _fault_of_names(header):
-        raise BadCompetition(f"{path} has {fault[0]}", hint=fault[1])
+        raise BadCompetition(f"{path.name} has {fault[0]}", hint=fault[1])
 
 
 def _fault_of_names(names: list[str]) -> tuple[str, str] | None:
@@ -61,10 +61,9 @@ def _fault_of_names(names: list[str]) -> tuple[str, str] | None:
 
 
 def check_ids(tables: Tables, id_column: str) -> None:
-    folder = tables.folder
     if id_column not in tables.inputs:
         raise BadCompetition(
-            f"{folder}/test.csv has no column {id_column!r}, the id column of sample_submission.csv",
+            f"test.csv has no column {id_column!r}, the id column of sample_submission.csv",
             hint=f"test.csv has {', '.join(tables.inputs[:8])}; name the id alike in both files",
         )
     ids = {}
@@ -76,12 +75,12 @@ def check_ids(tables: Tables, id_column: str) -> None:
         repeated = ids[name][ids[name].duplicated()]
         if len(repeated):
             raise BadCompetition(
-                f"{table.path} has {len(repeated)} repeated ids: {_some(repeated)}",
+                f"{table.path.name} has {len(repeated)} repeated ids: {_some(repeated)}",
                 hint="every row needs an id of its own"
                 + ("; train.csv may also go without ids" if table is tables.train else ""),
             )
         if ids[name].empty:
-            raise BadCompetition(f"{table.path} has no rows", hint="add the rows")
+            raise BadCompetition(f"{table.path.name} has no rows", hint="add the rows")
         _check_length(table.path, id_column, ids[name])
     test, sample = ids["test.csv"], ids["sample_submission.csv"]
     for these, those, sentence in (
@@ -91,7 +90,7 @@ def check_ids(tables: Tables, id_column: str) -> None:
         odd = these[~these.isin(those)]
         if len(odd):
             raise BadCompetition(
-                f"{folder}: {sentence} ({len(odd)}): {_some(odd)}",
+                f"{sentence} ({len(odd)}): {_some(odd)}",
                 hint="both files must list the same ids, in any order",
             )
 
@@ -108,7 +107,7 @@ def _check_length(path: Path, column: str, values: pd.Series[Any]) -> None:
     longest = int(values.astype(str).str.len().max()) if len(values) else 0
     if longest > _LONGEST_VALUE:
         raise BadCompetition(
-            f"{path} has a value of {longest} characters in {column!r}",
+            f"{path.name} has a value of {longest} characters in {column!r}",
             hint=f"ids and labels have at most {_LONGEST_VALUE}; is a quotation mark left open?",
         )
 
@@ -122,18 +121,18 @@ def check_labels(tables: Tables, labels: pd.DataFrame, metric: str | None) -> No
     shown = [name for name in labels if name in tables.inputs]
     if shown:
         raise BadCompetition(
-            f"{tables.folder}/test.csv has the target column {shown[0]!r}",
+            f"test.csv has the target column {shown[0]!r}",
             hint="remove that column from test.csv",
         )
     path = tables.train.path
     if labels.empty:
-        raise BadCompetition(f"{path} has no rows", hint="add the rows")
+        raise BadCompetition(f"{path.name} has no rows", hint="add the rows")
     for name in labels:
         _check_label(path, labels[name])
     constant = [name for name in labels if labels[name].nunique() < 2]
     if len(constant) == labels.shape[1]:
         raise BadCompetition(
-            f"{path} has the same {constant[0]!r} in every row: there is nothing to predict",
+            f"{path.name} has the same {constant[0]!r} in every row: there is nothing to predict",
             hint="check that train.csv is whole; a class of the target may be missing",
         )
     if metric is not None:
@@ -146,13 +145,13 @@ def _check_label(path: Path, values: pd.Series[Any]) -> None:
     name, missing = values.name, int(values.isna().sum())
     if missing:
         raise BadCompetition(
-            f"{path} has no {name!r} in {missing} of {len(values)} rows",
+            f"{path.name} has no {name!r} in {missing} of {len(values)} rows",
             hint="remove these rows, or fill their label in",
         )
     infinite = int(np.isinf(values).sum()) if values.dtype.kind == "f" else 0
     if infinite:
         raise BadCompetition(
-            f"{path} has an infinite {name!r} in {infinite} of {len(values)} rows",
+            f"{path.name} has an infinite {name!r} in {infinite} of {len(values)} rows",
             hint="remove these rows, or correct their label",
         )
     if values.dtype.kind not in "biuf":
@@ -170,7 +169,7 @@ def _check_metric(path: Path, labels: pd.DataFrame, metric: str) -> None:
         first = str(labels.columns[0])
         examples = ", ".join(_cut(str(value)) for value in labels[first].drop_duplicates().head(3))
         raise BadCompetition(
-            f"the labels in {path} ({first}: {examples}) do not suit {known.name}: "
+            f"the labels in {path.name} ({first}: {examples}) do not suit {known.name}: "
             f"even as predictions they are refused, since {reason}",
             hint="for probabilities write the labels as 0 and 1; for class names set `metric: accuracy` (or "
             "macro_f1) in competition.yaml",

@@ -6,17 +6,18 @@ A table that has it already is linked, not copied.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import Columns, find_columns
-from mle_live.layout.file_labels import FileLabels, find_file_labels
+from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import Entry, list_data
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, find_roles, letters
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TRAIN, TEST, SAMPLE = "train.csv", "test.csv", "sample_submission.csv"
 _UNPACKED = ".unpacked"
+_NAMED_ROLES = ("sample", "train", "test", "labels")
 _JOINT = "|"
 """Between the parts of an id that is made of several columns."""
 _YES = {"yes": 1, "no": 0, "y": 1, "n": 0, "true": 1, "false": 0, "t": 1, "f": 0,
@@ -42,6 +44,20 @@ class Told:
     id_column: str = ""
     target: str = ""
     positive_class: str = ""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Told:
+        """From a competition.yaml, or from what the server that serves it says."""
+        files = settings.get("files") or {}
+        if not isinstance(files, Mapping) or not set(files) <= set(_NAMED_ROLES):
+            raise BadCompetition(
+                f"{SETTINGS}: `files` is {files!r}", hint=f"name files by role: {', '.join(_NAMED_ROLES)}"
+            )
+        texts = (str(settings.get(name) or "") for name in ("id_column", "target", "positive_class"))
+        return cls({str(role): str(name) for role, name in files.items()}, *texts)
+
+    def as_settings(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +91,11 @@ def lay_out(
     *,
     told: Told | None = None,
     hidden: Collection[Path] = (),
-    only_tables: bool = False,
+    by_reference: bool = False,
 ) -> Layout:
     """Find out what the files under `source` are, and arrange them in `folder`, which is made anew.
 
-    With `only_tables` images and other files stay where they are: enough to look at a competition.
+    With `by_reference` files that stay as they are become symbolic links: enough to look at a competition.
 
     Raises BadCompetition where a file cannot be read at all; what merely is not there is told in `missing`.
     """
@@ -87,34 +103,45 @@ def lay_out(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries = list_data(source, folder / _UNPACKED, hidden=hidden)
-    roles = find_roles(entries, named=told.files, target=told.target)
+    roles = find_roles(entries, named=told.files, target=told.target, id_column=told.id_column)
     columns = find_columns(roles, id_column=told.id_column, target=told.target)
     paths = None
     if not roles.train:
         paths = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    _note_missing(columns, roles, paths)
+    _note_missing(columns, roles, paths, entries)
     layout = Layout(
         folder=folder,
         entries=entries,
         files=_files_by_role(entries, roles, paths),
         id_columns=columns.ids,
         targets=columns.targets,
-        remarks=(*roles.remarks, *columns.remarks, *([paths.how] if paths else [])),
+        remarks=(*roles.unreadable, *roles.remarks, *columns.remarks, *([paths.how] if paths else [])),
         missing=columns.missing,
     )
     if columns.missing:
         return layout
-    maker = _Maker(folder, entries, roles, columns, told, only_tables=only_tables)
+    maker = _Maker(folder, entries, roles, columns, told, by_reference=by_reference)
     maker.write(paths)
     return replace(layout, remarks=(*layout.remarks, *maker.remarks), missing=maker.missing)
 
 
-def _note_missing(columns: Columns, roles: Roles, paths: FileLabels | None) -> None:
-    missing = columns.missing
+def _note_missing(columns: Columns, roles: Roles, paths: FileLabels | None, entries: Sequence[Entry]) -> None:
+    missing, why = columns.missing, "; ".join(roles.unreadable)
+    why = f" ({why})" if why else ""
     if not roles.train and paths is None:
-        missing.setdefault("train", "no training data were found: no table, no folders named after classes")
-    if not roles.test and roles.sample is None:
-        missing.setdefault("test", "nothing says which rows to predict: no test table, no sample submission")
+        missing.setdefault(
+            "train", f"no training data were found: no table, no folders named after classes{why}"
+        )
+    if roles.test:
+        return
+    if roles.sample is None:
+        missing.setdefault(
+            "test", f"nothing says which rows to predict: no test table, no sample submission{why}"
+        )
+    elif not any(entry.suffix in MEDIA for entry in entries):
+        missing.setdefault(
+            "test", f"no test table was found, nor images or sounds of the rows to predict{why}"
+        )
 
 
 def _files_by_role(
@@ -152,9 +179,9 @@ class _Maker:
         columns: Columns,
         told: Told,
         *,
-        only_tables: bool,
+        by_reference: bool,
     ) -> None:
-        self._only_tables = only_tables
+        self._link = _refer if by_reference else link_or_copy
         self._folder, self._entries, self._roles = folder, entries, roles
         self._columns, self._told = columns, told
         self._id = _JOINT.join(columns.ids)
@@ -167,8 +194,7 @@ class _Maker:
         if not paths:
             self._write_train()
         self._write_sample()
-        if not self._only_tables:
-            self._link_others(moved)
+        self._link_others(moved)
 
     def _write_test(self) -> None:
         test, columns = self._roles.test, self._columns
@@ -176,7 +202,11 @@ class _Maker:
             return
         names = dict(zip(columns.test_ids, columns.ids, strict=False))
         renamed = {own: name for own, name in names.items() if own != name}
-        if len(columns.ids) == 1 and not columns.by_order and _link_as_is(test, renamed, self._folder / TEST):
+        if (
+            len(columns.ids) == 1
+            and not columns.by_order
+            and self._link_as_is(test, renamed, self._folder / TEST)
+        ):
             return
         table = _joined(test).rename(columns=renamed)
         if columns.by_order:
@@ -198,7 +228,7 @@ class _Maker:
         renamed = {own: name for own, name in renamed.items() if own != name}
         plain = roles.labels is None and len(columns.ids) == 1
         place = self._folder / TRAIN
-        if plain and not self._words_to_numbers(None) and _link_as_is(roles.train, renamed, place):
+        if plain and not self._words_to_numbers(None) and self._link_as_is(roles.train, renamed, place):
             return
         table = _joined(roles.train)
         if roles.labels is not None:
@@ -243,7 +273,8 @@ class _Maker:
                 return {}
             labels = train.values(own)
         found = [one for one in dict.fromkeys(labels) if one]
-        wants = levels(sample.table.head[target]).kind in ("integer", "number") if sample else False
+        shown = levels(sample.table.head[target]) if sample else None
+        wants = shown is not None and shown.kind in ("integer", "number")
         if self._told.positive_class:
             return {one: str(int(one == self._told.positive_class)) for one in found}
         if not wants or len(found) != 2 or levels(labels).kind in ("integer", "number"):
@@ -253,6 +284,8 @@ class _Maker:
             return {one: str(_YES[word]) for one, word in zip(found, low, strict=True)}
         if target.lower() in low:
             return {one: str(int(word == target.lower())) for one, word in zip(found, low, strict=True)}
+        if shown is None or not (shown.kind == "number" or {0, 1} <= set(shown.values)):
+            return {}  # a 0 in each row says nothing
         self.missing["positive_class"] = (
             f"the labels are {found[0]!r} and {found[1]!r} while the sample wants numbers: say which of them "
             "is 1 with `positive_class` in competition.yaml"
@@ -281,15 +314,15 @@ class _Maker:
         top = PurePosixPath(paths.paths[0]).parts[0]
         stems = Counter(PurePosixPath(name).stem for name in paths.paths)
         telling = "names of files" in paths.how
+        numbers = {name: number for number, name in enumerate(sorted(paths.paths, key=_shuffled))}
         ids = []
-        for number, name in enumerate(paths.paths):
+        for name in paths.paths:
             path = PurePosixPath(name)
-            stem = f"{top}{number:06d}" if telling or stems[path.stem] > 1 else path.stem
+            stem = f"{top}{numbers[name]:06d}" if telling or stems[path.stem] > 1 else path.stem
             ids.append(stem + path.suffix if with_ending else stem)
-            if not self._only_tables:
-                place = self._folder / top / f"{stem}{path.suffix}"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(by_name[name].path, place)
+            place = self._folder / top / f"{stem}{path.suffix}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._link(by_name[name].path, place)
         wide = len(self._columns.targets) > 1
         label = "label" if wide else self._columns.targets[0] if self._columns.targets else "label"
         table = pd.DataFrame({self._columns.ids[0]: ids, label: paths.labels})
@@ -301,9 +334,11 @@ class _Maker:
 
         place, sample, columns = self._folder / SAMPLE, self._roles.sample, self._columns
         if sample is not None:
-            if len(columns.ids) == 1 and _link_as_is((sample,), {}, place):
+            wanted = [*columns.ids, *columns.targets]
+            as_is = len(columns.ids) == 1 and set(wanted) == set(sample.table.columns)
+            if as_is and self._link_as_is((sample,), {}, place):
                 return
-            table = self._with_joint(sample.table.read(sample.table.columns))
+            table = self._with_joint(sample.table.read(wanted))
             table.drop(columns=[name for name in columns.ids if name != self._id]).to_csv(place, index=False)
             return
         ids = pd.read_csv(self._folder / TEST, dtype=str, na_filter=False, usecols=[self._id])[self._id]
@@ -321,7 +356,22 @@ class _Maker:
             if entry.name in secret or entry.name in moved or entry.name == SETTINGS or place.exists():
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(entry.path, place)
+            self._link(entry.path, place)
+
+    def _link_as_is(self, parts: Sequence[Seen], renamed: dict[str, str], place: Path) -> bool:
+        """Whether the table had the shape already, and was linked."""
+        entry = parts[0].entry
+        plain = (
+            len(parts) == 1 and not renamed and table_format(entry.name) == ".csv" and entry.suffix == ".csv"
+        )
+        if not plain or dialect_of(entry.path) != Dialect(",", "utf-8-sig"):
+            return False
+        with entry.path.open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline().rstrip("\r\n")
+        if header.replace('"', "").split(",") != parts[0].table.columns:
+            return False
+        self._link(entry.path, place)
+        return True
 
 
 def _joined(parts: Sequence[Seen]) -> pd.DataFrame:
@@ -330,18 +380,13 @@ def _joined(parts: Sequence[Seen]) -> pd.DataFrame:
     return pd.concat([one.table.read(one.table.columns) for one in parts], ignore_index=True)
 
 
-def _link_as_is(parts: Sequence[Seen], renamed: dict[str, str], place: Path) -> bool:
-    """Whether the table had the shape already, and was linked."""
-    entry = parts[0].entry
-    plain = len(parts) == 1 and not renamed and table_format(entry.name) == ".csv" and entry.suffix == ".csv"
-    if not plain or dialect_of(entry.path) != Dialect(",", "utf-8-sig"):
-        return False
-    with entry.path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().rstrip("\r\n")
-    if header.replace('"', "").split(",") != parts[0].table.columns:
-        return False
-    link_or_copy(entry.path, place)
-    return True
+def _shuffled(name: str) -> str:
+    """An order that tells nothing of the names' own, the same on each machine."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _refer(source: Path, target: Path) -> None:
+    target.symlink_to(source.resolve())
 
 
 def _usual(labels: pd.Series[str]) -> str:

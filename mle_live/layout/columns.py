@@ -33,7 +33,7 @@ def find_columns(roles: Roles, *, id_column: str = "", target: str = "") -> Colu
     found = Columns()
     if roles.sample is not None:
         _ids_of_sample(found, roles.sample, roles.test, id_column)
-        found.targets = tuple(name for name in roles.sample.table.columns if name not in found.ids)
+        found.targets = tuple(name for name in _named(roles.sample) if name not in found.ids)
         if not found.targets:
             found.missing["target"] = f"{roles.sample.entry.name} has no column besides the ids"
     else:
@@ -44,7 +44,7 @@ def find_columns(roles: Roles, *, id_column: str = "", target: str = "") -> Colu
 
 
 def _ids_of_sample(found: Columns, sample: Seen, test: Sequence[Seen], stated: str) -> None:
-    columns = sample.table.columns
+    columns = _named(sample)
     first = test[0] if test else None
     if stated:
         found.ids = tuple(name for name in columns if name.lower() == stated.lower())
@@ -78,6 +78,14 @@ def _ids_of_sample(found: Columns, sample: Seen, test: Sequence[Seen], stated: s
             f"{first.entry.name} ({rows} rows) has neither the ids of {sample.entry.name} "
             f"({sample.table.count_rows()} rows) nor as many rows"
         )
+
+
+def _named(sample: Seen) -> list[str]:
+    """The columns of a sample without the row numbers that pandas writes before them."""
+    columns = sample.table.columns
+    numbers = [str(row) for row in range(len(sample.table.head))]
+    is_index = columns[0].startswith("Unnamed: ") and list(sample.table.head[columns[0]]) == numbers
+    return columns[1:] if is_index and len(columns) > 2 else columns
 
 
 def _enough(sample: Seen, lead: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, Entry
 
 _FEWEST_A_CLASS = 2
 _MOST_CLASSES = 2000
-_MEDIA = IMAGE_SUFFIXES | AUDIO_SUFFIXES | {".txt", ".npy", ".json"}
+MEDIA = IMAGE_SUFFIXES | AUDIO_SUFFIXES | {".txt", ".npy", ".json"}
 _FIRST = re.compile(r"^([A-Za-z]+)[._-]?\d+")
 _LAST = re.compile(r"_([A-Za-z]+|\d)$")
 
@@ -27,7 +27,7 @@ class FileLabels(NamedTuple):
 
 def find_file_labels(entries: Sequence[Entry], classes: Sequence[str]) -> FileLabels | None:
     """`classes` are those that the sample submission names, where it does; empty otherwise."""
-    media = [entry for entry in entries if entry.suffix in _MEDIA and "test" not in entry.folder.lower()]
+    media = [entry for entry in entries if entry.suffix in MEDIA and "test" not in entry.folder.lower()]
     return _by_folder(media, classes) or _by_name(media)
 
 

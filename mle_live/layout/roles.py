@@ -70,6 +70,8 @@ class Roles:
     test: tuple[Seen, ...] = ()
     labels: Seen | None = None
     remarks: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """Files whose names say a role and that no table can be read from, with the reason."""
 
 
 @dataclass(slots=True)
@@ -77,10 +79,15 @@ class _Search:
     tables: list[Seen]
     target: str
     """The column that was named as the target; empty where it is to be found."""
+    id_column: str
     remarks: list[str] = field(default_factory=list)
 
     def others(self, *taken: Seen | None) -> list[Seen]:
         return [one for one in self.tables if one not in taken]
+
+    def key(self, sample: Seen) -> str:
+        """The column of a sample that names rows, in lower case."""
+        return self.id_column.lower() if sample.has([self.id_column]) else sample.table.columns[0].lower()
 
     def choose(self, role: str, among: Sequence[Seen], worth: Callable[[Seen], float]) -> Seen | None:
         """The one of most worth; where others come near, that is told."""
@@ -91,13 +98,16 @@ class _Search:
         return ranked[0] if ranked else None
 
 
-def find_roles(entries: Sequence[Entry], *, named: dict[str, str] | None = None, target: str = "") -> Roles:
+def find_roles(
+    entries: Sequence[Entry], *, named: dict[str, str] | None = None, target: str = "", id_column: str = ""
+) -> Roles:
     """`named` are files by role as a person named them (`sample`, `train`, `test`, `labels`).
 
     Raises BadCompetition where a named file is not there or is no table.
     """
     said = {role: _named(entries, name) for role, name in (named or {}).items()}
-    search = _Search(_open_tables(entries, set(said.values())), target)
+    unreadable: list[str] = []
+    search = _Search(_open_tables(entries, set(said.values()), unreadable), target, id_column)
     at = {seen.entry: seen for seen in search.tables}
     given = {role: at[entry] for role, entry in said.items()}
     sample = given.get("sample") or _find_sample(search, given.get("test"))
@@ -106,7 +116,7 @@ def find_roles(entries: Sequence[Entry], *, named: dict[str, str] | None = None,
     labels = given.get("labels") or _find_labels(search, sample, test, train)
     if labels is not None and not train:
         train, labels = (labels,), None
-    return Roles(sample, train, test, labels, tuple(search.remarks))
+    return Roles(sample, train, test, labels, tuple(search.remarks), tuple(unreadable))
 
 
 def _named(entries: Sequence[Entry], name: str) -> Entry:
@@ -116,7 +126,7 @@ def _named(entries: Sequence[Entry], name: str) -> Entry:
     raise BadCompetition(f"there is no file {name!r} in the data", hint="correct its name")
 
 
-def _open_tables(entries: Sequence[Entry], wanted: set[Entry]) -> list[Seen]:
+def _open_tables(entries: Sequence[Entry], wanted: set[Entry], unreadable: list[str]) -> list[Seen]:
     """Tables that may have a role: not too deep, not one of a series, readable, with two columns or more."""
     series: dict[tuple[str, str], int] = {}
     tables = [entry for entry in entries if table_format(entry.name) and not _is_text(entry)]
@@ -139,10 +149,18 @@ def _open_tables(entries: Sequence[Entry], wanted: set[Entry]) -> list[Seen]:
         except BadCompetition:
             if entry in wanted:
                 raise
+            if _has_name(entry):
+                unreadable.append(f"{entry.name} {_why(entry)}")
             continue
+        if not len(head) and _has_name(entry):
+            unreadable.append(f"{entry.name} has no rows")
         if len(head) and (len(head.columns) > 1 or _has_name(entry)):
             opened.append(Seen(entry, Table(entry.path, head, whole=len(head) < HEAD_ROWS)))
     return opened
+
+
+def _why(entry: Entry) -> str:
+    return "is empty" if entry.path.stat().st_size == 0 else "is not readable as a table"
 
 
 def _is_text(entry: Entry) -> bool:
@@ -167,7 +185,7 @@ def _find_sample(search: _Search, test: Seen | None) -> Seen | None:
         width = len(one.table.columns)
         if width < 2 or (not called and (_TRAIN.search(name) or _TEST.search(name) or _LABELS.search(name))):
             return 0
-        fits = any(one is not other and _lists_rows_of(one, other) for other in tests)
+        fits = any(one is not other and _lists_rows_of(one, other, search.key(one)) for other in tests)
         if not called and not fits:
             return 0
         return 8 * fits + 4 * called + 2 * ("sample" in name or "gender" in name) + (width < 30)
@@ -175,9 +193,8 @@ def _find_sample(search: _Search, test: Seen | None) -> Seen | None:
     return search.choose("sample submission", search.tables, worth)
 
 
-def _lists_rows_of(sample: Seen, test: Seen) -> bool:
+def _lists_rows_of(sample: Seen, test: Seen, first: str) -> bool:
     """Whether a table has the ids of the other under the same name, and what else it has the other lacks."""
-    first = sample.table.columns[0].lower()
     if first not in test.names or len(test.table.columns) < 2:
         return False
     added = [name for name in sample.names if name not in test.names]
@@ -191,8 +208,8 @@ def _targets(search: _Search, sample: Seen | None, test: Sequence[Seen]) -> list
     if sample is None:
         return []
     known = {name for one in test for name in one.names}
-    names = list(sample.names)
-    return [name for name in names[1:] if name not in known] or names[1:]
+    names = [name for name in sample.names if name != search.key(sample)]
+    return [name for name in names if name not in known] or names
 
 
 def _find_test(search: _Search, sample: Seen | None) -> tuple[Seen, ...]:
@@ -201,8 +218,8 @@ def _find_test(search: _Search, sample: Seen | None) -> tuple[Seen, ...]:
         called = bool(_TEST.search(name)) and not _TRAIN.search(name)
         if _LABELS.search(name) or (search.target and one.has([search.target])):
             return 0
-        key = sample.table.columns[0].lower() if sample else ""
-        if sample and one.has(sample.table.columns[1:]):
+        key = search.key(sample) if sample else ""
+        if sample and not called and one.has(set(sample.names) - {key}):
             return 0  # it tells what is to be predicted
         shares = bool(key) and key in one.names and not _TRAIN.search(name)
         fits = (

@@ -44,7 +44,9 @@ def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server([load_folder(competition)], tmp_path_factory.mktemp("server")) as running:
+    with running_server(
+        [load_folder(competition, competition.parent / "arranged")], tmp_path_factory.mktemp("server")
+    ) as running:
         yield running
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 def without_test(folder: Path) -> None:
-    (folder / "test.csv").unlink()
+    (folder / "no test table was found").unlink()
 
 
 def with_other_ids(folder: Path) -> None:
@@ -37,7 +37,7 @@ def with_an_empty_train(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
-        (without_test, "test.csv"),
+        (without_test, "no test table was found"),
         (with_other_ids, "100"),
         (without_target, "ripe"),
         (with_an_empty_train, "train.csv"),

@@ -132,7 +132,7 @@ def test_a_competition_without_a_test_table_needs_none(split: Split) -> None:
 
 
 def test_a_file_that_is_no_table_is_named(split: Split) -> None:
-    (split.public / "validation.csv").write_bytes(b"\xff\xfe\x00")
+    (split.public / "validation.csv").write_bytes(b"id,x\n1,2\n1,2,3,4\n")
     assert split.failed()["files"].startswith("a table cannot be read: ")
 
 
@@ -277,7 +277,7 @@ def offered(folder: Path, **changes: Any) -> Path:
     rows.drop(columns=[name for name, value in changes.items() if value is None]).to_csv(
         place / "theirs" / "data.csv", index=False
     )
-    (place / "theirs" / "broken.csv").write_bytes(b"\xff\xfe\x00")
+    (place / "theirs" / "broken.csv").write_bytes(b"id,x\n1,2\n1,2,3,4\n")
     (place / "theirs" / "notes.md").write_text("nothing")
     return place
 

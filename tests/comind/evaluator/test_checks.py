@@ -34,7 +34,7 @@ LEAKS = {
         "no label in public.*extra.csv: column 'x'",
     ),
     "labels in a table that is torn": (
-        'rows = validation[[ID, "kind"]].to_csv(index=False).replace("\\n", ",\\n")\n'
+        'rows = validation[[ID, "kind"]].to_csv(index=False).replace("\\n", ",,\\n")\n'
         '    (public / "extra.csv").write_text("id,kind\\n" + rows.partition("\\n")[2])',
         "no label in public.*extra.csv: the labels stand beside",
     ),

@@ -208,7 +208,7 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES.values(), ids=EDGES.keys())
 def test_folder_and_evaluator_find_what_is_there(tmp_path: Path, edge: Edge) -> None:
     folder = edge.write(tmp_path / "edge")
-    competition, profile = load_folder(folder), profiled(folder)
+    competition, profile = load_folder(folder, folder.parent / "arranged"), profiled(folder)
     for found in (competition, profile):
         assert found.modality == edge.modality
         assert (found.id_column, found.target_columns) == (edge.id_column, edge.targets)

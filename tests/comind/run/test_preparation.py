@@ -70,7 +70,10 @@ async def test_what_the_competition_yaml_says_of_tables_reaches_the_evaluator(tm
     folder = RunFolder(tmp_path / "state" / "runs" / "run")
     folder.path.mkdir(parents=True)
     config = RunConfig(competition="fruit")
-    with running_server([load_folder(local)], tmp_path / "server") as server, Store(folder.database) as store:
+    with (
+        running_server([load_folder(local, tmp_path / "arranged")], tmp_path / "server") as server,
+        Store(folder.database) as store,
+    ):
         upstream = Upstream(KaggleClient(server.url, TOKEN), "fruit", True)
         facts = await fetch_competition(upstream, folder, store, config, SYSTEM_CLOCK)
         prepared = await prepare_evaluation(
