@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from comind.state.runs import RunFolder
 from kaggle_runner.files import write_whole
 from kaggle_runner.rows import from_json, to_json
-from mle_live.layout.arrange import Told, lay_out
+from mle_live.layout.arrange import StatedFiles, lay_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Arrangement:
     remarks: tuple[str, ...] = ()
 
 
-def arrange_files(folder: RunFolder, told: Told, tell: Callable[[str], None]) -> None:
+def arrange_files(folder: RunFolder, told: StatedFiles, tell: Callable[[str], None]) -> None:
     """From `folder.download` to `folder.original`. Raises BadCompetition with what is missing. Blocking."""
     layout = lay_out(folder.download, folder.original, told=told)
     layout.insist()

@@ -45,7 +45,7 @@ from mle_live.competitions.metric_choice import (
     read_metric,
     require_metric,
 )
-from mle_live.layout.arrange import Told
+from mle_live.layout.arrange import StatedFiles
 from mle_live.layout.tables import Stated
 
 _ATTEMPTS = 3
@@ -112,7 +112,7 @@ async def fetch_competition(
         progress = transfer_events(store, "download", "Downloaded", asyncio.get_running_loop())
         await upstream.client.download_all(upstream.slug, folder.download, progress)
         remarks: list[str] = []
-        told = Told.of((known or {}).get("told") or {})
+        told = StatedFiles.of((known or {}).get("told") or {})
         await asyncio.to_thread(arrange_files, folder, told, remarks.append)
         for remark in remarks:
             store.event("files", remark)

@@ -18,7 +18,7 @@ import yaml
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.metric_choice import MetricChoice
-from mle_live.layout.arrange import Told
+from mle_live.layout.arrange import StatedFiles
 from mle_live.layout.tables import Modality
 
 BoardOrigin = Literal["synthetic", "real", "none"]
@@ -62,7 +62,7 @@ class HostedCompetition:
     leaderboard_path: Path | None = None
     artifacts_dir: Path | None = None
     solution_path: Path | None = None
-    told: Told = field(default_factory=Told)
+    told: StatedFiles = field(default_factory=StatedFiles)
     """What its settings say of its files."""
     sample_path: Path | None = None
     """The sample submission in the one shape of `mle_live.layout`; None where it lies in `data_dir` so."""

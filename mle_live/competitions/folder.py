@@ -20,7 +20,7 @@ from mle_live.competitions.competition import (
 )
 from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, Told, lay_out
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
 
@@ -41,7 +41,7 @@ class FolderLook:
     text: str
     """The description; empty without one."""
     hidden: tuple[Path, ...]
-    told: Told
+    told: StatedFiles
     layout: Layout
     choice: MetricChoice
 
@@ -81,7 +81,7 @@ def look_at_folder(
     inside = tuple(path.resolve() for path in hidden if data in path.resolve().parents)
     own = (*([description] if description else []), folder / SETTINGS)
     apart = (*own, *(data / name for name in _LABEL_FILES), *inside)
-    told = Told.of(settings)
+    told = StatedFiles.of(settings)
     layout = lay_out(data, arranged, told=told, hidden=apart, by_reference=True)
     choice = metric or choose_metric(
         text, settings=settings, where=str(folder / SETTINGS), targets=layout.targets

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
-from mle_live.layout.columns import Columns, find_columns
+from mle_live.layout.columns import FoundColumns, find_columns
 from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
 from mle_live.layout.formats import Dialect, dialect_of, table_format
-from mle_live.layout.listing import Entry, list_data
+from mle_live.layout.listing import DataFile, list_data
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, find_roles, letters
 from mle_live.layout.tables import levels
 
@@ -36,7 +36,7 @@ _YES = {"yes": 1, "no": 0, "y": 1, "n": 0, "true": 1, "false": 0, "t": 1, "f": 0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatedFiles:
     """What a person said of the files, by options or in competition.yaml; what is empty is found."""
 
     files: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Told:
     positive_class: str = ""
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Told:
+    def of(cls, settings: Mapping[str, Any]) -> StatedFiles:
         """From a competition.yaml, or from what the server that serves it says."""
         files = settings.get("files") or {}
         if not isinstance(files, Mapping) or not set(files) <= set(_NAMED_ROLES):
@@ -65,7 +65,7 @@ class Layout:
     """What the files are. The tables in one shape lie in `folder` when nothing is missing."""
 
     folder: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[DataFile, ...]
     files: dict[str, tuple[str, ...]]
     """Role → names, as they lie in the competition's own folder."""
     id_columns: tuple[str, ...]
@@ -89,7 +89,7 @@ def lay_out(
     source: Path,
     folder: Path,
     *,
-    told: Told | None = None,
+    told: StatedFiles | None = None,
     hidden: Collection[Path] = (),
     by_reference: bool = False,
 ) -> Layout:
@@ -99,7 +99,7 @@ def lay_out(
 
     Raises BadCompetition where a file cannot be read at all; what merely is not there is told in `missing`.
     """
-    told = told or Told()
+    told = told or StatedFiles()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries = list_data(source, folder / _UNPACKED, hidden=hidden)
@@ -120,12 +120,14 @@ def lay_out(
     )
     if columns.missing:
         return layout
-    maker = _Maker(folder, entries, roles, columns, told, by_reference=by_reference)
+    maker = _Arranger(folder, entries, roles, columns, told, by_reference=by_reference)
     maker.write(paths)
     return replace(layout, remarks=(*layout.remarks, *maker.remarks), missing=maker.missing)
 
 
-def _note_missing(columns: Columns, roles: Roles, paths: FileLabels | None, entries: Sequence[Entry]) -> None:
+def _note_missing(
+    columns: FoundColumns, roles: Roles, paths: FileLabels | None, entries: Sequence[DataFile]
+) -> None:
     missing, why = columns.missing, "; ".join(roles.unreadable)
     why = f" ({why})" if why else ""
     if not roles.train and paths is None:
@@ -145,7 +147,7 @@ def _note_missing(columns: Columns, roles: Roles, paths: FileLabels | None, entr
 
 
 def _files_by_role(
-    entries: Sequence[Entry], roles: Roles, paths: FileLabels | None
+    entries: Sequence[DataFile], roles: Roles, paths: FileLabels | None
 ) -> dict[str, tuple[str, ...]]:
     files = {
         "sample": tuple(one.entry.name for one in [roles.sample] if one),
@@ -168,16 +170,16 @@ def _files_by_role(
     return {**files, "side": tuple(name for name in sides if name not in taken)}
 
 
-class _Maker:
+class _Arranger:
     """Writes the arranged folder."""
 
     def __init__(
         self,
         folder: Path,
-        entries: Sequence[Entry],
+        entries: Sequence[DataFile],
         roles: Roles,
-        columns: Columns,
-        told: Told,
+        columns: FoundColumns,
+        told: StatedFiles,
         *,
         by_reference: bool,
     ) -> None:

@@ -12,7 +12,7 @@ _ID_NAMES = ("id", "index", "key", "row", "uid", "uuid", "name", "file", "filena
 
 
 @dataclass(slots=True)
-class Columns:
+class FoundColumns:
     """`ids` and `targets` are named as in the sample submission, or as they are to be named in one."""
 
     ids: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Columns:
     test_ids: tuple[str, ...] = ()
     """The test table's own names of `ids`; empty where its rows are named by their order."""
     renamed: dict[str, str] = field(default_factory=dict)
-    """Columns of the training table (or of the labels) → the target that they are under another name."""
+    """FoundColumns of the training table (or of the labels) → the target that they are under another name."""
     by_order: bool = False
     """The test table names no row: the sample's first row is its first, and so on."""
     remarks: list[str] = field(default_factory=list)
@@ -28,9 +28,9 @@ class Columns:
     """What could not be found → a sentence that says so and what to name."""
 
 
-def find_columns(roles: Roles, *, id_column: str = "", target: str = "") -> Columns:
+def find_columns(roles: Roles, *, id_column: str = "", target: str = "") -> FoundColumns:
     """`id_column` and `target` are what a person named; empty where they are to be found."""
-    found = Columns()
+    found = FoundColumns()
     if roles.sample is not None:
         _ids_of_sample(found, roles.sample, roles.test, id_column)
         found.targets = tuple(name for name in _named(roles.sample) if name not in found.ids)
@@ -43,7 +43,7 @@ def find_columns(roles: Roles, *, id_column: str = "", target: str = "") -> Colu
     return found
 
 
-def _ids_of_sample(found: Columns, sample: Seen, test: Sequence[Seen], stated: str) -> None:
+def _ids_of_sample(found: FoundColumns, sample: Seen, test: Sequence[Seen], stated: str) -> None:
     columns = _named(sample)
     first = test[0] if test else None
     if stated:
@@ -96,7 +96,7 @@ def _enough(sample: Seen, lead: tuple[str, ...]) -> tuple[str, ...]:
     return lead[:1]
 
 
-def _ids_of_test(found: Columns, test: Sequence[Seen], stated: str) -> None:
+def _ids_of_test(found: FoundColumns, test: Sequence[Seen], stated: str) -> None:
     """Without a sample: a column that names each row of the test once, first those called so."""
     if not test:
         return
@@ -112,7 +112,7 @@ def _ids_of_test(found: Columns, test: Sequence[Seen], stated: str) -> None:
     found.remarks.append(f"{first.entry.name} has no ids: its rows are numbered from 0")
 
 
-def _target_of_train(found: Columns, roles: Roles, stated: str) -> None:
+def _target_of_train(found: FoundColumns, roles: Roles, stated: str) -> None:
     if stated:
         found.targets = (stated,)
         return
@@ -127,7 +127,7 @@ def _target_of_train(found: Columns, roles: Roles, stated: str) -> None:
         found.missing["target"] = f"what is to be predicted is not told ({what}); name it: --target COLUMN"
 
 
-def _match_targets(found: Columns, roles: Roles, stated: str) -> None:
+def _match_targets(found: FoundColumns, roles: Roles, stated: str) -> None:
     """Find each target in the training data, under its name in another case, or under the only one left."""
     tables = [*roles.train[:1], *([roles.labels] if roles.labels else [])]
     if not tables or not found.targets:

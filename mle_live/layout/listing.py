@@ -15,7 +15,7 @@ AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DataFile:
     """A data file. `name` is its path in the folder, as if archives were folders; `path` is where it lies."""
 
     name: str
@@ -42,13 +42,13 @@ class Entry:
         return "" if parent == "." else parent
 
 
-def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[Entry, ...]:
+def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[DataFile, ...]:
     """All data files below `folder`, sorted by name. Archives are unpacked under `unpacked`.
 
     An archive of one file stands for that file, another for a folder of its name (whose only folder of the
     same name is not doubled). Raises BadCompetition for an archive that cannot be unpacked.
     """
-    found: list[Entry] = []
+    found: list[DataFile] = []
     for number, entry in enumerate(_walk(folder, "", {path.resolve() for path in hidden})):
         if not is_archive(entry.name):
             found.append(entry)
@@ -59,7 +59,7 @@ def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) ->
     return tuple(sorted(found, key=lambda entry: entry.name))
 
 
-def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[Entry]:
+def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[DataFile]:
     with os.scandir(folder) as items:
         here = sorted(items, key=lambda item: item.name)
     for item in here:
@@ -70,17 +70,17 @@ def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[Entry]:
             if holds_data(path, hidden):
                 yield from _walk(path, f"{prefix}{item.name}/", hidden)
         elif item.is_file() and not item.name.endswith(":Zone.Identifier"):
-            yield Entry(prefix + item.name, path)
+            yield DataFile(prefix + item.name, path)
 
 
-def _from_archive(name: str, place: Path) -> list[Entry]:
+def _from_archive(name: str, place: Path) -> list[DataFile]:
     inside = list(_walk(place, "", set()))
     bare = bare_name(name)
     parent = str(PurePosixPath(name).parent)
     before = "" if parent == "." else f"{parent}/"
     if len(inside) == 1:
-        return [Entry(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
+        return [DataFile(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
     doubled = f"{PurePosixPath(bare).name}/"
     inner = all(entry.name.startswith(doubled) for entry in inside)
     top = before if inner else f"{bare}/"
-    return [Entry(top + entry.name, entry.path, name) for entry in inside]
+    return [DataFile(top + entry.name, entry.path, name) for entry in inside]

@@ -144,7 +144,7 @@ def _unpack_7z(archive: Path, folder: _Folder) -> None:
     import py7zr
     from py7zr.io import Py7zIO, WriterFactory
 
-    class Entry(Py7zIO):
+    class PackedFile(Py7zIO):
         def __init__(self, target: _Counted) -> None:
             self._target = target
 
@@ -168,7 +168,7 @@ def _unpack_7z(archive: Path, folder: _Folder) -> None:
 
     class Entries(WriterFactory):
         def create(self, filename: str) -> Py7zIO:
-            return Entry(folder.open(filename))
+            return PackedFile(folder.open(filename))
 
     try:
         with py7zr.SevenZipFile(archive) as packed:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, Told, lay_out
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
 from tests.mle_live.layout.shapes import SHAPES, parts, table, write
 
 
-def laid_out(tmp_path: Path, name: str, told: Told | None = None) -> Layout:
+def laid_out(tmp_path: Path, name: str, told: StatedFiles | None = None) -> Layout:
     SHAPES[name].write(tmp_path / "data")
     return lay_out(tmp_path / "data", tmp_path / "arranged", told=told)
 
@@ -95,13 +95,13 @@ def test_files_that_hold_labels_are_not_laid_beside_the_tables(tmp_path: Path) -
 def test_what_a_person_names_wins(tmp_path: Path) -> None:
     write(tmp_path / "data", *parts())
     table(40, seed=5).drop(columns="amount").to_csv(tmp_path / "data" / "more.csv", index=False)
-    layout = lay_out(tmp_path / "data", tmp_path / "arranged", told=Told({"train": "more.csv"}))
+    layout = lay_out(tmp_path / "data", tmp_path / "arranged", told=StatedFiles({"train": "more.csv"}))
     assert (len(read(layout, TRAIN)), layout.files["train"]) == (40, ("more.csv",))
-    assert laid_out(tmp_path / "a", "several_new_columns", Told(target="label")).targets == ("label",)
-    ripe = laid_out(tmp_path / "b", "unclear_words", Told(positive_class="ripe"))
+    assert laid_out(tmp_path / "a", "several_new_columns", StatedFiles(target="label")).targets == ("label",)
+    ripe = laid_out(tmp_path / "b", "unclear_words", StatedFiles(positive_class="ripe"))
     assert set(read(ripe, TRAIN)["label"]) == {"0", "1"}
     with pytest.raises(BadCompetition, match=r"no file 'gone\.csv'"):
-        lay_out(tmp_path / "data", tmp_path / "arranged", told=Told({"train": "gone.csv"}))
+        lay_out(tmp_path / "data", tmp_path / "arranged", told=StatedFiles({"train": "gone.csv"}))
 
 
 def test_looking_copies_nothing_and_changes_nothing(tmp_path: Path) -> None:
