@@ -19,7 +19,7 @@ from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import FoundColumns, find_columns
 from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
 from mle_live.layout.formats import Dialect, dialect_of, table_format
-from mle_live.layout.listing import DataFile, list_data
+from mle_live.layout.listing import FoundFile, list_data
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, find_roles, letters
 from mle_live.layout.tables import levels
 
@@ -65,7 +65,7 @@ class Layout:
     """What the files are. The tables in one shape lie in `folder` when nothing is missing."""
 
     folder: Path
-    entries: tuple[DataFile, ...]
+    entries: tuple[FoundFile, ...]
     files: dict[str, tuple[str, ...]]
     """Role → names, as they lie in the competition's own folder."""
     id_columns: tuple[str, ...]
@@ -126,7 +126,7 @@ def lay_out(
 
 
 def _note_missing(
-    columns: FoundColumns, roles: Roles, paths: FileLabels | None, entries: Sequence[DataFile]
+    columns: FoundColumns, roles: Roles, paths: FileLabels | None, entries: Sequence[FoundFile]
 ) -> None:
     missing, why = columns.missing, "; ".join(roles.unreadable)
     why = f" ({why})" if why else ""
@@ -147,7 +147,7 @@ def _note_missing(
 
 
 def _files_by_role(
-    entries: Sequence[DataFile], roles: Roles, paths: FileLabels | None
+    entries: Sequence[FoundFile], roles: Roles, paths: FileLabels | None
 ) -> dict[str, tuple[str, ...]]:
     files = {
         "sample": tuple(one.entry.name for one in [roles.sample] if one),
@@ -176,7 +176,7 @@ class _Arranger:
     def __init__(
         self,
         folder: Path,
-        entries: Sequence[DataFile],
+        entries: Sequence[FoundFile],
         roles: Roles,
         columns: FoundColumns,
         told: StatedFiles,

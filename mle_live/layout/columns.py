@@ -20,7 +20,7 @@ class FoundColumns:
     test_ids: tuple[str, ...] = ()
     """The test table's own names of `ids`; empty where its rows are named by their order."""
     renamed: dict[str, str] = field(default_factory=dict)
-    """FoundColumns of the training table (or of the labels) → the target that they are under another name."""
+    """Columns of the training table (or of the labels) → the target that they are under another name."""
     by_order: bool = False
     """The test table names no row: the sample's first row is its first, and so on."""
     remarks: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, DataFile
+from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, FoundFile
 
 _FEWEST_A_CLASS = 2
 _MOST_CLASSES = 2000
@@ -25,13 +25,13 @@ class FileLabels(NamedTuple):
     how: str
 
 
-def find_file_labels(entries: Sequence[DataFile], classes: Sequence[str]) -> FileLabels | None:
+def find_file_labels(entries: Sequence[FoundFile], classes: Sequence[str]) -> FileLabels | None:
     """`classes` are those that the sample submission names, where it does; empty otherwise."""
     media = [entry for entry in entries if entry.suffix in MEDIA and "test" not in entry.folder.lower()]
     return _by_folder(media, classes) or _by_name(media)
 
 
-def _by_folder(media: Sequence[DataFile], classes: Sequence[str]) -> FileLabels | None:
+def _by_folder(media: Sequence[FoundFile], classes: Sequence[str]) -> FileLabels | None:
     """The level of folders that names classes: those of the sample, else the last one below `train`."""
     by_parent: dict[str, Counter[str]] = {}
     for entry in media:
@@ -56,7 +56,7 @@ def _by_folder(media: Sequence[DataFile], classes: Sequence[str]) -> FileLabels 
     )
 
 
-def _by_name(media: Sequence[DataFile]) -> FileLabels | None:
+def _by_name(media: Sequence[FoundFile]) -> FileLabels | None:
     """`cat.17.jpg`, `clip_1.wav`: a part of every file's name that has few values."""
     training = [entry for entry in media if "train" in entry.folder.lower()]
     for pattern in (_FIRST, _LAST):

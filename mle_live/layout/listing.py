@@ -15,7 +15,7 @@ AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".
 
 
 @dataclass(frozen=True, slots=True)
-class DataFile:
+class FoundFile:
     """A data file. `name` is its path in the folder, as if archives were folders; `path` is where it lies."""
 
     name: str
@@ -42,13 +42,13 @@ class DataFile:
         return "" if parent == "." else parent
 
 
-def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[DataFile, ...]:
+def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[FoundFile, ...]:
     """All data files below `folder`, sorted by name. Archives are unpacked under `unpacked`.
 
     An archive of one file stands for that file, another for a folder of its name (whose only folder of the
     same name is not doubled). Raises BadCompetition for an archive that cannot be unpacked.
     """
-    found: list[DataFile] = []
+    found: list[FoundFile] = []
     for number, entry in enumerate(_walk(folder, "", {path.resolve() for path in hidden})):
         if not is_archive(entry.name):
             found.append(entry)
@@ -59,7 +59,7 @@ def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) ->
     return tuple(sorted(found, key=lambda entry: entry.name))
 
 
-def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[DataFile]:
+def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[FoundFile]:
     with os.scandir(folder) as items:
         here = sorted(items, key=lambda item: item.name)
     for item in here:
@@ -70,17 +70,17 @@ def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[DataFile]:
             if holds_data(path, hidden):
                 yield from _walk(path, f"{prefix}{item.name}/", hidden)
         elif item.is_file() and not item.name.endswith(":Zone.Identifier"):
-            yield DataFile(prefix + item.name, path)
+            yield FoundFile(prefix + item.name, path)
 
 
-def _from_archive(name: str, place: Path) -> list[DataFile]:
+def _from_archive(name: str, place: Path) -> list[FoundFile]:
     inside = list(_walk(place, "", set()))
     bare = bare_name(name)
     parent = str(PurePosixPath(name).parent)
     before = "" if parent == "." else f"{parent}/"
     if len(inside) == 1:
-        return [DataFile(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
+        return [FoundFile(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
     doubled = f"{PurePosixPath(bare).name}/"
     inner = all(entry.name.startswith(doubled) for entry in inside)
     top = before if inner else f"{bare}/"
-    return [DataFile(top + entry.name, entry.path, name) for entry in inside]
+    return [FoundFile(top + entry.name, entry.path, name) for entry in inside]

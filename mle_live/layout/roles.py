@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from mle_live.layout.formats import read_text, table_format
-from mle_live.layout.listing import DataFile
+from mle_live.layout.listing import FoundFile
 from mle_live.layout.tables import Table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _TRAIN = re.compile(r"train|learn")
 _TEST = re.compile(r"test|eval|holdout|unlabell?ed|topredict|score(set|data)|validation")
 
 
-def letters(entry: DataFile) -> str:
+def letters(entry: FoundFile) -> str:
     """The file's name without endings, digits and signs: what `Sample_Submission-v2` and its kin share."""
     return re.sub(r"[^a-z]", "", entry.stem.lower())
 
@@ -44,7 +44,7 @@ def letters(entry: DataFile) -> str:
 class Seen:
     """A table that was opened."""
 
-    entry: DataFile
+    entry: FoundFile
     table: Table
 
     @property
@@ -99,7 +99,11 @@ class _Search:
 
 
 def find_roles(
-    entries: Sequence[DataFile], *, named: dict[str, str] | None = None, target: str = "", id_column: str = ""
+    entries: Sequence[FoundFile],
+    *,
+    named: dict[str, str] | None = None,
+    target: str = "",
+    id_column: str = "",
 ) -> Roles:
     """`named` are files by role as a person named them (`sample`, `train`, `test`, `labels`).
 
@@ -119,14 +123,14 @@ def find_roles(
     return Roles(sample, train, test, labels, tuple(search.remarks), tuple(unreadable))
 
 
-def _named(entries: Sequence[DataFile], name: str) -> DataFile:
+def _named(entries: Sequence[FoundFile], name: str) -> FoundFile:
     for entry in entries:
         if name in (entry.name, entry.archive):
             return entry
     raise BadCompetition(f"there is no file {name!r} in the data", hint="correct its name")
 
 
-def _open_tables(entries: Sequence[DataFile], wanted: set[DataFile], unreadable: list[str]) -> list[Seen]:
+def _open_tables(entries: Sequence[FoundFile], wanted: set[FoundFile], unreadable: list[str]) -> list[Seen]:
     """Tables that may have a role: not too deep, not one of a series, readable, with two columns or more."""
     series: dict[tuple[str, str], int] = {}
     tables = [entry for entry in entries if table_format(entry.name) and not _is_text(entry)]
@@ -159,18 +163,18 @@ def _open_tables(entries: Sequence[DataFile], wanted: set[DataFile], unreadable:
     return opened
 
 
-def _why(entry: DataFile) -> str:
+def _why(entry: FoundFile) -> str:
     return "is empty" if entry.path.stat().st_size == 0 else "is not readable as a table"
 
 
-def _is_text(entry: DataFile) -> bool:
+def _is_text(entry: FoundFile) -> bool:
     """A description, or a text that is only called like tables are."""
     if letters(entry).startswith(DESCRIPTIONS) or "description" in letters(entry):
         return True
     return entry.suffix == ".txt" and not _has_name(entry)
 
 
-def _has_name(entry: DataFile) -> bool:
+def _has_name(entry: FoundFile) -> bool:
     name = letters(entry)
     return any(pattern.search(name) for pattern in (_SAMPLE, _LABELS, _TRAIN, _TEST))
 
