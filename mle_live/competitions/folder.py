@@ -6,7 +6,9 @@ competition.yaml says that they lie elsewhere, as a competition's do that is att
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,12 +86,25 @@ def look_at_folder(
     told = StatedFiles.of(settings)
     layout = lay_out(data, arranged, told=told, hidden=apart, by_reference=True)
     choice = metric or choose_metric(
-        text, settings=settings, where=str(folder / SETTINGS), targets=layout.targets
+        text,
+        settings=settings,
+        where=str(folder / SETTINGS),
+        targets=layout.targets,
+        classes=_are_classes(arranged / TRAIN, layout.targets),
     )
     return FolderLook(
         folder=folder, data=data, slug=_slug(folder.name, settings), settings=settings, text=text,
         hidden=apart, told=told, layout=layout, choice=choice,
     )  # fmt: skip
+
+
+def _are_classes(train: Path, targets: Sequence[str]) -> bool:
+    """Whether the columns of a submission are classes of one label: the training table has none of them."""
+    if len(targets) < 2 or not train.is_file():
+        return False
+    with train.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        header = next(csv.reader(lines), [])
+    return not set(targets) & set(header)
 
 
 def load_folder(

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
+
+if TYPE_CHECKING:
+    from mle_live.metrics import MetricReading
 
 MetricSource = Literal["option", "settings", "description", "model", "none"]
 
@@ -94,12 +97,16 @@ def named_metric(name: str, source: MetricSource = "option") -> MetricChoice:
 
 
 def choose_metric(
-    *texts: str, settings: Mapping[str, Any] | None = None, where: str = "", targets: Sequence[str] = ()
+    *texts: str,
+    settings: Mapping[str, Any] | None = None,
+    where: str = "",
+    targets: Sequence[str] = (),
+    classes: bool = False,
 ) -> MetricChoice:
     """The metric that the settings name, else the one that the competition's texts agree on.
 
-    `where` is the settings' file, for a refusal; `targets` are the columns to be predicted, where they are
-    known. Raises BadCompetition for a direction that the named metric does not have.
+    `where` is the settings' file, for a refusal; `targets` and `classes` are as in `read_metric`. Raises
+    BadCompetition for a direction that the named metric does not have.
     """
     settings = settings or {}
     if settings.get("metric") is not None:
@@ -111,34 +118,54 @@ def choose_metric(
                 hint="remove `higher_is_better`, or name another metric",
             )
         return choice
-    return read_metric(*texts, targets=targets)
+    return read_metric(*texts, targets=targets, classes=classes)
 
 
-def read_metric(*texts: str, targets: Sequence[str] = ()) -> MetricChoice:
-    """What the host's texts say: a short name as Kaggle states it first, then the pages."""
-    from mle_live.metrics import recognise
+def read_metric(*texts: str, targets: Sequence[str] = (), classes: bool = False) -> MetricChoice:
+    """What the host's texts say: a short name as Kaggle states it first, then the pages.
+
+    `targets` are the columns to be predicted, where they are known; `classes` says that each of them is a
+    class of one label, so that "log loss" can only mean the multi-class one.
+    """
+    from mle_live.metrics import get_metric, recognise
 
     readings = [reading for text in texts if text.strip() for reading in [recognise(text, plain=True)]]
-    known = {reading.metric.name: reading for reading in readings if reading.metric is not None}
-    doubtful = next((one for one in readings if one.metric is None and one.sentence), None)
+    known: dict[str, MetricReading] = {}
+    for reading in readings:
+        if reading.metric is not None:
+            known.setdefault(_fitting(reading.metric.name, len(targets), classes), reading)
+    doubtful = next((one for one in readings if one.metric is None and one.doubt), None)
     if len(known) > 1:
-        names = " and ".join(known)
-        sentence = next(iter(known.values())).sentence
-        return MetricChoice(sentence=sentence, doubt=f"the competition's texts name two metrics, {names}")
+        doubtful = next(iter(known.values()))._replace(
+            doubt=f"the competition's texts name two metrics, {' and '.join(known)}"
+        )
     if doubtful is not None or not known:
         return MetricChoice(
             sentence=doubtful.sentence if doubtful else None,
-            doubt=doubtful.doubt if doubtful else NAMED_NOWHERE,
+            doubt=(doubtful.doubt if doubtful else None) or NAMED_NOWHERE,
         )
-    reading = next(iter(known.values()))
-    metric = reading.metric
-    assert metric is not None
+    ((name, reading),) = known.items()
+    metric = get_metric(name)
+    if metric.one_column and len(targets) > 1:
+        doubt = f"{name} is of one column, and {len(targets)} are to be predicted"
+        return MetricChoice(sentence=reading.sentence, doubt=doubt)
     return MetricChoice(
-        name=metric.name,
+        name=name,
         higher_is_better=metric.higher_is_better,
         sentence=reading.sentence,
         source="description",
     )
+
+
+def _fitting(name: str, targets: int, classes: bool) -> str:
+    """Of metrics with one name in words, the one that suits the columns to be predicted."""
+    if classes:
+        return {"binary_log_loss": "multiclass_log_loss", "brier": "multiclass_brier"}.get(name, name)
+    if targets == 1:
+        return {"multiclass_log_loss": "binary_log_loss", "multiclass_brier": "brier"}.get(name, name)
+    if targets > 1:
+        return {"micro_f1_multilabel": "f1"}.get(name, name)
+    return name
 
 
 def known_name(choice: MetricChoice) -> str | None:

@@ -54,6 +54,7 @@ class Family:
             read=reader,
             formula=formula,
             texts=self.texts,
+            one_column=self.texts or self.form.startswith("partial"),
         )
 
     def name(self, number: float) -> str:

@@ -55,6 +55,8 @@ class Metric:
     formula: Formula
     texts: bool = False
     """Predictions are texts (lists, spans, masks, boxes): never parsed as numbers; empty is a prediction."""
+    one_column: bool = False
+    """Only the first target column counts, or more than one is refused."""
     own_form: bool = False
     """The truth holds more than the target columns, or in another form (groups, sizes, listed answers)."""
 

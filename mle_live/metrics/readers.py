@@ -27,6 +27,15 @@ def non_negative(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Arr
     return expected, predicted
 
 
+def positive(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
+    """Numbers above 0 on both sides, as plain logarithms need them."""
+    expected, predicted = numbers(truth, prediction, columns)
+    if expected.min() <= 0:
+        raise ValueError("the truth holds values that are not above 0: their logarithm is undefined")
+    refuse(predicted <= 0, "out_of_range", "predictions must be above 0", columns)
+    return expected, predicted
+
+
 def varying(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Numbers that are not all the same, as correlations need them."""
     expected, predicted = numbers(truth, prediction, columns)

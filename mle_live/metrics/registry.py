@@ -87,6 +87,7 @@ _FURTHER = (
     _metric("Cohen's kappa", HIGHER, read.labels, classes.cohen_kappa),
     _metric("Linear weighted kappa", HIGHER, read.ratings, classes.linear_weighted_kappa),
     _metric("Mean squared logarithmic error", LOWER, read.non_negative, regression.msle),
+    _metric("Root mean squared error of logarithms", LOWER, read.positive, regression.rmse_of_logs),
     _metric("Median absolute error", LOWER, read.numbers, regression.median_absolute_error),
     _metric("Root mean squared percentage error", LOWER, read.numbers, regression.rmspe),
     _metric("Weighted mean absolute percentage error", LOWER, read.numbers, regression.wmape),
@@ -183,9 +184,35 @@ _OF_OWN_FORM = (
     _of_texts("Mean average precision of 3D boxes", HIGHER, boxes3d.read_scenes, boxes3d.map_3d_iou_50_95),
 )
 
+_OF_ONE_COLUMN = frozenset(
+    [
+        "roc_auc",
+        "average_precision",
+        "pr_auc",
+        "gini",
+        "normalised_gini",
+        "balanced_accuracy",
+        "macro_f1",
+        "weighted_f1",
+        "macro_precision",
+        "macro_recall",
+        "cohen_kappa",
+        "quadratic_weighted_kappa",
+        "linear_weighted_kappa",
+        "matthews_corrcoef",
+        "weighted_roc_auc_tpr_bands",
+    ]
+)
+
+
+def _marked(metric: Metric, *, own_form: bool = False) -> Metric:
+    one_column = metric.texts or metric.name in _OF_ONE_COLUMN
+    return replace(metric, one_column=one_column, own_form=own_form)
+
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {metric.name: metric for metric in (*_COMMON, *_FURTHER, *_OF_SINGLE_COMPETITIONS)}
-    | {metric.name: replace(metric, own_form=True) for metric in _OF_OWN_FORM}
+    {metric.name: _marked(metric) for metric in (*_COMMON, *_FURTHER, *_OF_SINGLE_COMPETITIONS)}
+    | {metric.name: _marked(metric, own_form=True) for metric in _OF_OWN_FORM}
 )
 
 

@@ -84,6 +84,11 @@ def msle(truth: Array, prediction: Array) -> float:
     return mse(np.log1p(truth), np.log1p(prediction))
 
 
+def rmse_of_logs(truth: Array, prediction: Array) -> float:
+    """RMSE of log(x), without the 1 that `rmsle` adds (root_mean_squared_error of the logarithms)."""
+    return rmse(np.log(truth), np.log(prediction))
+
+
 def median_absolute_error(truth: Array, prediction: Array) -> float:
     """Median absolute error, averaged over columns (sklearn.metrics.median_absolute_error)."""
     return float(np.median(np.abs(truth - prediction), axis=0).mean())

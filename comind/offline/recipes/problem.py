@@ -45,7 +45,7 @@ _LIKE_PROBABILITIES = re.compile(
     r"pr_auc|(?:multiclass_)?brier|partial_roc_auc_.*|(?:normalised_)?gini|probabilistic_f1|kl_divergence"
 )
 _LIKE_NUMBERS = re.compile(
-    r"msle|median_absolute_error|rmspe|w?mape|smape(?:_unit)?|mean_cosine_similarity|pinball_.*|mean_column_spearman"
+    r"msle|rmse_of_logs|median_absolute_error|rmspe|w?mape|smape(?:_unit)?|mean_cosine_similarity|pinball_.*|mean_column_spearman"
 )
 """What other metrics want to be handed in; the notebooks compute one of the plain ones in their place."""
 
@@ -104,7 +104,7 @@ class Problem:
 
     @property
     def log_target(self) -> bool:
-        return "rmsle" in self.metric.name
+        return "rmsle" in self.metric.name or self.metric.name in ("msle", "rmse_of_logs")
 
     @property
     def score_name(self) -> str:

@@ -154,6 +154,7 @@ REFERENCES: dict[str, tuple[Callable[[np.random.Generator], Frames], Reference]]
     "cohen_kappa": (_classes, sk.cohen_kappa_score),
     "linear_weighted_kappa": (_classes, lambda t, p: sk.cohen_kappa_score(t, p, weights="linear")),
     "msle": (_amounts, sk.mean_squared_log_error),
+    "rmse_of_logs": (_amount, lambda t, p: sk.root_mean_squared_error(np.log(t), np.log(p))),
     "median_absolute_error": (_amounts, sk.median_absolute_error),
     "rmspe": (_amounts, lambda t, p: float(np.sqrt((((t - p) / t) ** 2).mean()))),
     "wmape": (_amounts, lambda t, p: float(np.abs(t - p).sum() / np.abs(t).sum())),
@@ -269,6 +270,15 @@ def test_gini_of_a_worked_example_and_of_ties() -> None:
 )
 def test_small_cases_worked_out_by_hand(name: str, truth: Any, prediction: Any, expected: float) -> None:
     assert get_metric(name).score(*_one(truth, prediction)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_logarithm_wants_what_is_above_zero() -> None:
+    metric = get_metric("rmse_of_logs")
+    with pytest.raises(InvalidPredictions) as refused:
+        metric.score(*_one([1.0, 2.0], [1.0, 0.0]))
+    assert (refused.value.code, refused.value.row_positions) == ("out_of_range", [1])
+    with pytest.raises(ValueError, match="not above 0"):
+        metric.score(*_one([1.0, 0.0], [1.0, 1.0]))
 
 
 @pytest.mark.parametrize("name", ["rmspe", "wmape", "gini", "pr_auc", "partial_roc_auc_0.2", "cohen_kappa"])

@@ -1,80 +1,70 @@
-"""Descriptions in the many ways that people write them, and the metric that is meant."""
+"""Descriptions in the many ways that people write them: the metric that is meant, or a question."""
+
+from __future__ import annotations
 
 import pytest
 
+from mle_live.competitions.metric_choice import read_metric
 from mle_live.metrics import recognise
+from tests.mle_live.metrics.sentences import ASKED, DENIED, PLAIN, VARIANTS
+
+MEANT = PLAIN | VARIANTS | DENIED
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("Submissions are evaluated on area under the ROC curve of your probabilities.", "roc_auc"),
-        ("Submissions are scored by the Area Under the Receiver Operating Characteristic Curve.", "roc_auc"),
-        ("The metric is AUC.", "roc_auc"),
-        ("Submissions are evaluated on the mean column-wise ROC AUC.", "mean_column_roc_auc"),
-        ("The score is the average of the individual AUCs of each column.", "mean_column_roc_auc"),
-        ("Submissions are evaluated using the Root Mean Squared Logarithmic Error (RMSLE).", "rmsle"),
-        ("Evaluated on Root-Mean-Squared-Error (RMSE) between the logarithm of both prices.", "rmsle"),
-        ("Submissions are scored on the root mean squared error.", "rmse"),
-        ("Evaluated on MCRMSE, mean columnwise root mean squared error.", "mean_column_rmse"),
-        ("Scored with the quadratic weighted kappa, which measures agreement.", "quadratic_weighted_kappa"),
-        ("Submissions are evaluated on the Pearson correlation coefficient.", "pearson_r"),
-        ("We evaluate with Spearman's rank correlation.", "spearman_r"),
-        ("Scored by the multi-class logarithmic loss. Each row has one true class.", "multiclass_log_loss"),
-        ("Submissions are scored on the log loss.", "binary_log_loss"),
-        ("The evaluation metric is macro F1-score.", "macro_f1"),
-        ("The evaluation metric is F1 score (macro).", "macro_f1"),
-        ("Submissions are evaluated on the Matthews correlation coefficient (MCC).", "matthews_corrcoef"),
-        ("Submissions are evaluated on classification accuracy.", "accuracy"),
-        ("Scored by mean absolute error", "mae"),
-        ("RMSLE", "rmsle"),
-        ("Evaluated on R² (coefficient of determination).", "r2"),
-        ("Submissions are evaluated by area under the precision-recall curve.", "average_precision"),
-        ("Scored by the mean column-wise Spearman's correlation coefficient.", "mean_column_spearman"),
-        ("Scored by a weighted AUC that favours low false positive rates.", "weighted_roc_auc_tpr_bands"),
-        ("The metric joins the overall AUC with three bias AUCs.", "jigsaw_bias_auc"),
-        ("Evaluated by Mean Average Precision @ 5 (MAP@5).", "map_at_5"),
-        ("Evaluated by MAP@12 over all customers.", "map_at_12"),
-        ("Scored by mean average precision of 3D bounding volumes.", "map_3d_iou_50_95"),
-        ("Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.4.", "voc_map_iou_40"),
-        ("Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5.", "voc_map_iou_50"),
-        ("Scored by the mean average precision at several IoU thresholds.", "mean_precision_iou_thresholds"),
-        ("The metric is lwlrap.", "lwlrap"),
-        ("Evaluated by the Dice coefficient and the 3D Hausdorff distance.", "dice_plus_3d_hausdorff"),
-        ("Scored by a Dice coefficient in its F0.5 form.", "fbeta_half_pixels"),
-        ("Evaluated by the **global** Dice coefficient of all pixels.", "global_dice_rle"),
-        ("Evaluated by the mean Dice coefficient.", "mean_dice_rle"),
-        ("Evaluated by the probabilistic F1 score (pF1).", "probabilistic_f1"),
-        ("Scored by a modified version of the F1 score of points.", "f1_point_in_box_detection"),
-        ("Scored by micro F1 over long and short answers.", "micro_f1_qa_spans"),
-        ("Evaluated by the micro averaged F1 score.", "micro_f1_multilabel"),
-        ("The evaluation metric is Mean F1-Score.", "mean_f1_multilabel"),
-        ("Scored by the normalised Levenshtein distance.", "normalised_levenshtein"),
-        ("Evaluated by the mean Levenshtein distance.", "mean_levenshtein"),
-        ("The metric is the word-level Jaccard score.", "word_jaccard"),
-        ("Evaluated by the Kendall tau correlation of the orders.", "kendall_tau_orderings"),
-        ("Evaluated by the Kullback-Leibler divergence.", "kl_divergence"),
-        ("Scored by a modified Laplace Log Likelihood.", "laplace_log_likelihood"),
-        ("Evaluated by the mean angular error.", "mean_angular_error"),
-        ("Scored by the mean of the 50th and 95th percentile distance errors.", "haversine_p50_p95_mean"),
-        ("Evaluated by the log of the mean absolute error of each type.", "group_mean_log_mae"),
-        ("Scored by a weighted multi-label logarithmic loss.", "weighted_multilabel_log_loss"),
-        ("The metric is the top-1 classification error.", "top1_error"),
-        ("Submissions are evaluated on accuracy. It is a multi-class problem of nine species.", "accuracy"),
-        ("Scored by macro F1. Predict a probability for each class.", "macro_f1"),
-        ("Evaluated on RMSE. Years ago it was the average of the individual AUCs.", "rmse"),
-        ("Scored on the log loss. Predict a set of predicted probabilities.", "multiclass_log_loss"),
-        ("Evaluated on the mean absolute error of short answers.", "mae"),
-    ],
-)  # fmt: skip
-def test_recognises_the_usual_sentences(text: str, name: str) -> None:
-    metric = recognise(text).metric
-    assert metric is not None
-    assert metric.name == name
+@pytest.mark.parametrize(("text", "name"), MEANT.items())
+def test_what_is_meant_is_read_with_its_sentence(text: str, name: str) -> None:
+    reading = recognise(text, plain=True)
+    assert reading.metric is not None, reading.doubt
+    assert (reading.metric.name, reading.doubt) == (name, None)
+    assert reading.sentence and reading.sentence.rstrip(".") in text.replace("$", "")
 
 
-def test_the_evaluation_section_outweighs_mentions_elsewhere() -> None:
-    text = """# Bikes
+@pytest.mark.parametrize("text", ASKED)
+def test_a_near_miss_is_a_question_and_never_the_plain_metric(text: str) -> None:
+    reading = recognise(text, plain=True)
+    assert reading.metric is None
+    assert reading.doubt and reading.sentence and reading.sentence in text
+
+
+PLAIN_FORMS = (
+    "Your predictions will be scored using {}.",
+    "The evaluation metric for this challenge is the {}.",
+    "Metric: {}",
+    "# Prices\n\nPredict the price.\n\n## How submissions are scored\n\nWe compute the {} of your file.",
+    "{} is used to evaluate submissions.",
+    "Ranking is based on the {} achieved on the private test set.",
+)
+CHANGED_FORMS = (
+    "Submissions are evaluated on the fuzzy {}.",
+    "Scored by class-weighted {}.",
+    "We average the {} over the regions.",
+    "The score is 1 - {}.",
+    "The final score is 100 * {}.",
+    "Scored by log({}).",
+    "The metric is the mean of {} and coverage.",
+    "The score is the improvement in {} over the baseline.",
+    "Submissions are evaluated on {} with sample weights.",
+    "Submissions are evaluated on {}. Errors of urgent cases count three times.",
+    "Submissions are evaluated on {}. The final score is the average over the five subpopulations.",
+    "Submissions are evaluated on the {}, excluding the first week.",
+)
+NAMES = {
+    "RMSE": "rmse", "mean absolute error (MAE)": "mae", "area under the ROC curve": "roc_auc",
+    "accuracy": "accuracy", "F1 score": "f1", "log loss": "binary_log_loss", "MAP@3": "map_at_3",
+    "quadratic weighted kappa": "quadratic_weighted_kappa", "RMSLE": "rmsle", "macro F1": "macro_f1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", NAMES)
+def test_every_name_is_read_in_every_plain_form_and_in_no_changed_one(words: str) -> None:
+    for form in PLAIN_FORMS:
+        reading = recognise(form.format(words), plain=True)
+        assert reading.metric is not None and reading.metric.name == NAMES[words], (form, reading.doubt)
+    for form in CHANGED_FORMS:
+        assert recognise(form.format(words), plain=True).metric is None, form
+
+
+BIKES = """# Bikes
 Last year's winners were ranked by accuracy and loved AUC.
 
 ## Evaluation
@@ -82,38 +72,76 @@ Some people prefer MAE. Submissions are evaluated by RMSLE; RMSE is shown for co
 
 ## Data
 `rmse.csv` holds accuracy figures.
+{}
 """
-    metric = recognise(text).metric
-    assert metric is not None
-    assert metric.name == "rmsle"
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ("", "rmsle"),
+        ("Submissions are scored by RMSLE on the leaderboard too.", "rmsle"),
+        ("Submissions are ranked by MAE on the private leaderboard.", None),
+        ("```python\ndef score(t, p):\n    return np.average(t - p, weights=w)\n```", "rmsle"),
+        ("## Scoring\nThe score is averaged over cities.", None),
+        ("## Scoring\n```python\ndef score(t, p, weights):\n    return rmsle(t, p) @ weights\n```", None),
+    ],
+)
+def test_the_whole_text_settles_contradicts_or_raises_a_doubt(more: str, name: str | None) -> None:
+    metric = recognise(BIKES.format(more)).metric
+    assert (metric.name if metric else None) == name
 
 
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("Submissions are evaluated on MAE, not RMSE.", "mae"),
-        ("Unlike RMSE, submissions here are evaluated on the mean absolute error.", "mae"),
-        ("Submissions are evaluated on macro F1 rather than accuracy.", "macro_f1"),
-        ("Submissions are evaluated on accuracy; macro F1 breaks ties.", "accuracy"),
-        ("We evaluate the accuracy of your forecasts, measured by RMSE.", "rmse"),
-        ("You are judged not by accuracy but by log loss.", "binary_log_loss"),
+        ("# Cats\nGuess the kind of each picture.\n## Data\nTeams are ranked by accuracy.\n", "accuracy"),
+        ("# A\n## Evaluation\nSee the rules.\n## Rules\nSubmissions are scored with the MAE.\n", "mae"),
+        ("# A\n## Evaluation\nWe use the log loss.\n## Data\nThe target has four classes: one "
+         "probability for each class.\n", "multiclass_log_loss"),
+        ("# A\n### Metric\n$$\\sqrt{\\frac{1}{n}\\sum (\\log p_i - \\log a_i)^2}$$\nRMSE decides.\n", None),
+        ("# A\n### Metric\n$$\\sum w_i |p_i - a_i|$$\nThe metric is MAE.\n", None),
+        ("# A\n### Metric\n#### Root Mean Squared Error\nSubmissions are scored on it.\n", "rmse"),
     ],
-)
-def test_denied_and_loose_mentions_do_not_count(text: str, name: str) -> None:
-    metric = recognise(text).metric
-    assert metric is not None
-    assert metric.name == name
+)  # fmt: skip
+def test_sections_formulas_and_headings_are_read(text: str, name: str | None) -> None:
+    metric = recognise(text, plain=True).metric
+    assert (metric.name if metric else None) == name
 
 
 def test_says_nothing_when_no_evaluation_is_spoken_of() -> None:
     story = "Our hospital data come from many places. " * 8
     assert recognise(story + "A colleague once mentioned accuracy in passing. " + story).metric is None
-    assert recognise("").metric is None
-    assert recognise("Submissions are evaluated by our jury.").metric is None
+    assert recognise("") == (None, None, None)
+    assert recognise("Our jury looks at submissions.") == (None, None, None)
 
 
 def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain() -> None:
     boxes = "Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5."
-    assert recognise(boxes).metric is not None and recognise(boxes, plain=True).metric is None
-    metric = recognise("Evaluated by MAP@5.", plain=True).metric
-    assert metric is not None and metric.name == "map_at_5"
+    assert recognise(boxes).metric is not None
+    reading = recognise(boxes, plain=True)
+    assert reading.metric is None and reading.doubt is not None and "voc_map_iou_50" in reading.doubt
+
+
+@pytest.mark.parametrize(
+    ("texts", "targets", "classes", "name"),
+    [
+        (["Log Loss"], 1, False, "binary_log_loss"),
+        (["Log Loss"], 3, True, "multiclass_log_loss"),
+        (["multi-class log loss"], 1, False, "binary_log_loss"),
+        (["AUC"], 1, False, "roc_auc"),
+        (["AUC"], 3, False, None),
+        (["micro F1"], 3, False, "f1"),
+        (["Root Mean Squared Error", "Submissions are evaluated on the RMSE."], 1, False, "rmse"),
+        (["Mean Absolute Error", "Submissions are evaluated on the RMSE."], 1, False, None),
+        (["AUC", "Submissions are evaluated on a weighted AUC."], 1, False, None),
+        (["Custom metric", "Submissions are evaluated on the RMSE."], 1, False, "rmse"),
+        (["", "No word on it."], 1, False, None),
+    ],
+)
+def test_short_names_pages_and_columns_must_agree(
+    texts: list[str], targets: int, classes: bool, name: str | None
+) -> None:
+    choice = read_metric(*texts, targets=[f"t{n}" for n in range(targets)], classes=classes)
+    assert choice.name == name
+    assert (choice.source, choice.doubt is None) == (("description", True) if name else ("none", False))
