@@ -32,24 +32,24 @@ class Sentence(NamedTuple):
     heading: bool = False
 
 
-class Formula(NamedTuple):
+class WrittenFormula(NamedTuple):
     """A formula between dollar signs or the like, or a function in code."""
 
     text: str
     scoring: bool
 
 
-def split(text: str) -> tuple[list[Sentence], list[Formula]]:
+def split(text: str) -> tuple[list[Sentence], list[WrittenFormula]]:
     """All of the text in pieces, formulas and code apart."""
     sections = _sections(text)
     named = any(scoring for _, _, scoring in sections)
     sentences: list[Sentence] = []
-    formulas: list[Formula] = []
+    formulas: list[WrittenFormula] = []
     for heading, body, scoring in sections:
         scoring = scoring or (not named and len(text) <= _NO_HEADINGS_WITHIN)
         code = [match[0] for match in _CODE.finditer(body) if "def " in match[0]]
         body, found = _without_formulas(_without_code(body))
-        formulas += [Formula(formula, scoring) for formula in (*found, *code)]
+        formulas += [WrittenFormula(formula, scoring) for formula in (*found, *code)]
         if heading:
             sentences.append(Sentence(heading, scoring, heading=True))
         sentences += [Sentence(piece, scoring) for piece in _pieces(_without_markup(body))]
