@@ -58,6 +58,7 @@ class CompetitionProfile(TableProfile):
 
     task: Task
     metric: str
+    """Empty before it is known: no prompt names one then."""
     higher_is_better: bool
     train_rows: int
     test_rows: int
@@ -85,9 +86,10 @@ class CompetitionProfile(TableProfile):
         return self._as_text(in_view=True)
 
     def _as_text(self, *, in_view: bool) -> str:
+        better = "higher" if self.higher_is_better else "lower"
+        metric = f"; metric: {self.metric} ({better} is better)" if self.metric else ""
         lines = [
-            f"Modality: {self.modality}; task: {self.task}; metric: {self.metric} "
-            f"({'higher' if self.higher_is_better else 'lower'} is better)",
+            f"Modality: {self.modality}; task: {self.task}{metric}",
             f"Rows: {self.train_rows} in train.csv, {self.test_rows} to predict",
             f"Id column: {self.id_column}; target columns: {_some(self.target_columns)}",
         ]

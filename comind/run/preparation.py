@@ -156,25 +156,12 @@ async def prepare_evaluation(
 
     Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
     """
-    profile, brief = _describe(facts, folder, config)
     if facts.metric.name is None:
-        key = CallKey("evaluator", 0, "metric")
-        source = await evaluator_role.write_metric(desk, brief, key, fault="")
-        direction = evaluator_role.declared_direction(source)
-        written = replace(facts.metric, name=facts.metric_name, higher_is_better=direction, source="model")
-        facts = replace(facts, metric=written)
-        store.event("metric", f"The metric: {written.told}")
-        profile, brief = _describe(facts, folder, config)
-    elif config.metric_file:
-        source = read_metric_file(folder.metric_file)
+        brief, evaluator, choice = await _with_written_metric(facts, folder, store, desk, config, clock)
     else:
-        source = known_metric_source(facts.metric.name)
-    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
-    marker = folder.private / "checked"
-    evaluator.install(source)
-    if not marker.exists():
-        await _split_and_check(evaluator, profile, brief, store, desk, config)
-        marker.touch()
+        own = config.metric_file
+        source = read_metric_file(folder.metric_file) if own else known_metric_source(facts.metric.name)
+        brief, evaluator, choice = await _with_metric(source, facts, folder, store, desk, config, clock)
     baseline = store.get(Evaluation, BASELINE)
     if baseline is None:
         baseline = replace(await evaluator.baseline(), agent="")
@@ -182,7 +169,44 @@ async def prepare_evaluation(
         store.event("baseline", f"The sample submission's feedback score is {baseline.score('feedback')}")
     if folder.downloads.exists():
         await offer_downloads(read_downloads(folder), folder, store, evaluator, began=facts.began)
-    return Prepared(brief, evaluator, baseline, facts.metric)
+    return Prepared(brief, evaluator, baseline, choice)
+
+
+async def _with_written_metric(
+    facts: Facts, folder: RunFolder, store: Store, desk: Desk, config: RunConfig, clock: Clock
+) -> tuple[Brief, Evaluator, MetricChoice]:
+    """The model writes the metric; a version that fails the checks goes back to it with the reason."""
+    _, brief = _describe(facts, folder, config)
+    fault = ""
+    for attempt in range(_ATTEMPTS):
+        key = CallKey("evaluator", attempt, "metric")
+        source = await evaluator_role.write_metric(desk, brief, key, fault=fault)
+        direction = evaluator_role.declared_direction(source)
+        written = replace(facts.metric, name=facts.metric_name, higher_is_better=direction, source="model")
+        store.event("metric", f"The metric: {written.told}")
+        try:
+            known = replace(facts, metric=written)
+            return await _with_metric(source, known, folder, store, desk, config, clock)
+        except EvaluatorRejected as error:
+            fault = error.message
+            store.event("evaluator_rejected", f"Metric version {attempt + 1} was rejected: {fault}")
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("the last version is accepted or raises")
+
+
+async def _with_metric(
+    source: str, facts: Facts, folder: RunFolder, store: Store, desk: Desk, config: RunConfig, clock: Clock
+) -> tuple[Brief, Evaluator, MetricChoice]:
+    """An evaluator with this metric and a split, both checked."""
+    profile, brief = _describe(facts, folder, config)
+    evaluator = Evaluator(folder=folder, profile=profile, seed=config.seed, clock=clock)
+    marker = folder.private / "checked"
+    evaluator.install(source)
+    if not marker.exists():
+        await _split_and_check(evaluator, profile, brief, store, desk, config)
+        marker.touch()
+    return brief, evaluator, facts.metric
 
 
 def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[CompetitionProfile, Brief]:
@@ -190,7 +214,7 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
     profile = profile_competition(
         folder.original,
         description=facts.description,
-        metric=facts.metric_name,
+        metric=facts.metric.name or "",
         higher_is_better=facts.higher_is_better,
         stated=facts.stated,
     )
@@ -260,7 +284,8 @@ async def _split_and_check(
     raise EvaluatorRejected(
         f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
         hint="Each version's fault is among the run's events. Unusual data may need Kaggle's ordinary shape; "
-        "where a model wrote the split, another may do better: --role-model evaluator=MODEL.",
+        "where a model wrote the split, another may do better: --role-model evaluator=MODEL."
+        + (f" What is said of scores is about {config.metric_file}." if config.metric_file else ""),
     )
 
 
