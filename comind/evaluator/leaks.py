@@ -142,12 +142,16 @@ def _agreeing(labels: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
 
 
 def _text_leaks(path: Path, labels: pd.Series[Any]) -> bool:
-    """Whether the token at some fixed distance from the ids is their label."""
-    import pandas as pd
-
     if path.stat().st_size > _TEXT_BYTES:
         return False
-    tokens = _TOKEN.findall(path.read_text(encoding="utf-8", errors="replace"))
+    return text_tells(path.read_text(encoding="utf-8", errors="replace"), labels)
+
+
+def text_tells(text: str, labels: pd.Series[Any]) -> bool:
+    """Whether the token at some fixed distance from the ids is their label. `labels`: id → label, as text."""
+    import pandas as pd
+
+    tokens = _TOKEN.findall(text)
     places = [(number, token) for number, token in enumerate(tokens) if token in labels.index]
     if len({token for _, token in places}) < 2 or not _enough(len(places), len(labels)):
         return False

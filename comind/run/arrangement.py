@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from comind.evaluator.withholding import training_of, withheld_files
 from comind.state.runs import RunFolder
 from kaggle_runner.files import write_whole
 from kaggle_runner.rows import from_json, to_json
-from mle_live.layout.arrange import StatedFiles, lay_out
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
+from mle_live.layout.tables import Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +21,33 @@ class Arrangement:
     id_column: str
     files: dict[str, tuple[str, ...]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    withheld: dict[str, str] = field(default_factory=dict)
+    """Files that agents never see → why."""
 
 
 def arrange_files(folder: RunFolder, told: StatedFiles, tell: Callable[[str], None]) -> None:
-    """From `folder.download` to `folder.original`. Raises BadCompetition with what is missing. Blocking."""
+    """From `folder.download` to `folder.original`, without files that tell labels. Blocking.
+
+    Raises BadCompetition with what is missing.
+    """
     layout = lay_out(folder.download, folder.original, told=told)
     layout.insist()
-    found = Arrangement(layout.id_columns, layout.id_column, layout.files, layout.remarks)
+    withheld = withheld_beside(layout)
+    for name in withheld:
+        (folder.original / name).unlink()
+    found = Arrangement(layout.id_columns, layout.id_column, layout.files, layout.remarks, withheld)
     write_whole(folder.layout, to_json(found))
     for remark in found.remarks:
         tell(remark)
+    for name, why in withheld.items():
+        tell(f"{name} is withheld from agents: {why}")
+
+
+def withheld_beside(layout: Layout) -> dict[str, str]:
+    """Files beside the arranged tables that may not be offered → why. Blocking."""
+    own = {TRAIN, TEST, SAMPLE, *layout.files["sample"], *layout.files["test"]}
+    training = training_of(layout.folder, Stated(id_column=layout.id_column))
+    return withheld_files(layout.folder, training, offered=sorted(own))
 
 
 def arrangement_of(folder: RunFolder) -> Arrangement | None:
