@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.inside_kaggle import CPU_SESSION_SECONDS
+from mle_live.layout import NAMED_ROLES
 
 Role = Literal["coordinator", "analyzer", "proposer", "coder", "monitor", "evaluator"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -72,6 +73,14 @@ class Settings:
     """A name of docs/metrics.md; empty: what the competition says."""
     metric_file: str = ""
     """A file with a metric of one's own, in the form of an evaluate.py (comind.evaluator.metric_file)."""
+    target: str = ""
+    """The column to be predicted; empty: found in the data, as are the three below."""
+    id_column: str = ""
+    """The column that names a row."""
+    positive_class: str = ""
+    """The label that counts as 1, where labels are words and a submission wants numbers."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Role (sample, train, test, labels) → name of the file in the competition's data."""
     offline: bool = False
     """Use the recipes instead of a language model."""
     replay: str = ""
@@ -202,6 +211,11 @@ class RunConfig(Settings):
         if self.metric and self.metric_file:
             raise ConfigError(
                 "--metric and --metric-file exclude each other.", hint="Leave one of them away."
+            )
+        if odd := set(self.files) - set(NAMED_ROLES):
+            raise ConfigError(
+                f"files names a role {min(odd)!r} that there is not.{_near(min(odd), NAMED_ROLES)}",
+                hint=f"Roles of files: {', '.join(NAMED_ROLES)}.",
             )
         self._check_kaggle()
         for role in self.role_models:

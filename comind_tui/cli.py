@@ -46,6 +46,7 @@ _COMMANDS = {
     "run": "run.run",
     "attach": "run.attach",
     "resume": "run.resume",
+    "inspect": "inspection.inspect",
     "runs": "listing.runs",
     "competitions": "listing.competitions",
     "show": "listing.show",

@@ -105,13 +105,13 @@ def _competitions(arguments: argparse.Namespace) -> int:
 
 def _grade(arguments: argparse.Namespace) -> int:
     from mle_live.competitions.competition import load_competition
-    from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.folder import look_at_folder
 
     named = arguments.competition
     folder = Path(named)
     with TemporaryDirectory(prefix="mle-live-") as place:
         competition = (
-            load_folder(folder, Path(place) / "arranged", hidden=(arguments.root,))
+            look_at_folder(folder, Path(place) / "arranged", hidden=(arguments.root,)).hosted()
             if "/" in named or folder.is_dir()
             else load_competition(arguments.root, named)
         )

@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shlex
@@ -62,6 +63,7 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
         help="no data of a --folder; repeatable",
     )
     add("--metric", metavar="NAME", help="of the folders, whatever they say; empty: none that is known here")
+    add("--stated", metavar="JSON", default="{}", help="what of the folders' files is known: target, files …")
     add("--state", type=Path, metavar="DIR", help="users and submissions; default: the root")
     add("--username", default=DEFAULT_USER, help="the user that the token belongs to")
     add("--at", metavar="DATE", help="the clock stands at this moment (UTC) instead of today")
@@ -229,17 +231,22 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
 
 def _served_competitions(arguments: argparse.Namespace, hidden: tuple[Path, ...]) -> list[HostedCompetition]:
     from mle_live.competitions.competition import load_competition, prepared_slugs
-    from mle_live.competitions.folder import load_folder, slug_of
+    from mle_live.competitions.folder import look_at_folder, slug_of
     from mle_live.competitions.metric_choice import MetricChoice, named_metric
+    from mle_live.layout.stated import StatedFiles
 
     root, slugs, folders = arguments.root, arguments.competition, arguments.folder
     named: str | None = arguments.metric
     metric = None if named is None else named_metric(named) if named else MetricChoice(source="option")
     chosen = list(slugs) or ([] if folders else prepared_slugs(root))
     competitions = [load_competition(root, slug) for slug in dict.fromkeys(chosen)]
+    stated = StatedFiles.of(json.loads(arguments.stated))
     arranged: Path = (arguments.state or root) / "arranged"
     competitions += [
-        load_folder(folder, arranged / slug_of(folder), hidden=hidden, metric=metric) for folder in folders
+        look_at_folder(
+            folder, arranged / slug_of(folder), hidden=hidden, metric=metric, stated=stated
+        ).hosted()
+        for folder in folders
     ]
     if not competitions:
         raise UsageError(

@@ -7,9 +7,9 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from kaggle_runner.errors import MachineError
 from mle_live.environment import TOKEN_VARIABLE
@@ -24,8 +24,9 @@ class MleLiveProcess:
 
     Either `slug` (a prepared competition) or `folder` (a user's own) is served, to one user who owns
     `token`; `hidden` are paths inside the folder that are not its data (a state folder), `metric` is one
-    that a person named in place of what the folder says (empty: one that the server does not know). The child
-    reads its standard input and stops at its end, so it cannot outlive this process.
+    that a person named in place of what the folder says (empty: one that the server does not know), `stated`
+    what they said of its files. The child reads its standard input and stops at its end, so it cannot outlive
+    this process.
     Raises MachineError with the end of its log when it does not come up within `timeout` seconds.
     """
 
@@ -40,6 +41,7 @@ class MleLiveProcess:
         state_dir: Path | None = None,
         hidden: Sequence[Path] = (),
         metric: str | None = None,
+        stated: Mapping[str, Any] | None = None,
         reveal_private: bool = False,
         username: str = "comind",
         timeout: float = 60.0,
@@ -54,6 +56,8 @@ class MleLiveProcess:
             self._arguments += ["--hide", str(path)]
         if metric is not None:
             self._arguments += ["--metric", metric]
+        if stated:
+            self._arguments += ["--stated", json.dumps(stated)]
         if reveal_private:
             self._arguments.append("--reveal-private")
         self._log_path = log_path

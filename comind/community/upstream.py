@@ -24,6 +24,7 @@ from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.kaggle.records import KAGGLE_URL
+from mle_live.layout.stated import StatedFiles
 from mle_live.shelf.entry import is_on_shelf, list_shelf
 
 
@@ -65,7 +66,7 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
 
     Raises UnknownCompetition, BadCompetition or ConfigError with what to do; touches nothing on disk.
     """
-    from mle_live.competitions.folder import load_folder
+    from mle_live.competitions.folder import look_at_folder
     from mle_live.competitions.metric_choice import require_metric
 
     config = settled(config, environment)
@@ -73,12 +74,20 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     if config.is_folder:
         local = Path(config.competition).expanduser().resolve()
         with TemporaryDirectory(prefix="comind-look-") as place:
-            found = load_folder(local, Path(place) / "arranged", hidden=(state.resolve(),), metric=asked)
+            found = look_at_folder(
+                local, Path(place) / "arranged", hidden=(state.resolve(),), metric=asked,
+                stated=stated_files(config),
+            ).hosted()  # fmt: skip
         if config.offline:
             require_metric(found.metric_choice, found.slug)
         return found.slug
     upstream_kaggle(config, environment)
     return config.competition
+
+
+def stated_files(config: Settings) -> StatedFiles:
+    """What the settings say of the competition's files; the rest is found in them."""
+    return StatedFiles(config.files, config.id_column, config.target, config.positive_class)
 
 
 def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle | None:
@@ -147,6 +156,7 @@ async def open_upstream(
         source: dict[str, Any] = {"folder": local, "hidden": (state.resolve(),)}
         if config.metric or config.metric_file:
             source["metric"] = config.metric  # one of a file is not known to the server, nor needed there
+        source["stated"] = stated_files(config).as_settings()
         slug = slug_of(local)
     else:
         loop = asyncio.get_running_loop()

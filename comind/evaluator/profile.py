@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from comind.evaluator.groups import find_group_column
+from comind.evaluator.timeline import find_time_column
 from kaggle_runner.texts import one_line, shortened
 from mle_live.layout.tables import (
     MISSING,
@@ -50,6 +51,7 @@ class SplitFacts:
     label_column: str | None
     task: Task
     group_column: str | None
+    time_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +70,29 @@ class CompetitionProfile(TableProfile):
     sample_head: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     """Each entry of the data folder and its size in words."""
+    time_column: str | None = None
+    """Where the rows to predict are later than the training rows: the column that says when."""
 
     @property
     def facts(self) -> SplitFacts:
         return SplitFacts(
-            self.id_column, self.target_columns, self.label_column, self.task, self.group_column
+            self.id_column,
+            self.target_columns,
+            self.label_column,
+            self.task,
+            self.group_column,
+            self.time_column,
         )
+
+    @property
+    def held_out(self) -> str:
+        """How validation rows are chosen by the standard split, in words."""
+        if self.time_column:
+            return f"the latest by {self.time_column}, as the rows to predict are later still"
+        if self.group_column:
+            return f"whole groups of {self.group_column}"
+        how = "quantiles of the target" if self.task == "regression" else "shares of the classes"
+        return f"drawn at random, keeping {how}"
 
     @property
     def text(self) -> str:
@@ -107,6 +126,11 @@ class CompetitionProfile(TableProfile):
             )
         if self.group_column:
             lines.append(f"Rows with the same {self.group_column} belong together: no group may be split")
+        if self.time_column:
+            lines.append(
+                f"Time: by {self.time_column} the rows to predict are later than the training rows, and the "
+                "validation rows are the latest of the host's training rows; validate forward in time"
+            )
         if self.image_folder:
             lines.append(f"Images: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
             if not in_view:
@@ -135,11 +159,14 @@ def profile_competition(
     train, sample = tables.train, tables.sample
     profile = profile_tables(tables, stated or Stated())
     inputs = tables.inputs or [profile.id_column]
-    group = profile.group_column or find_group_column(tables, exclude={profile.id_column, *profile.labels})
+    told = {profile.id_column, *profile.labels}
+    time = None if profile.group_column else find_time_column(tables, exclude=told)
+    group = profile.group_column or (None if time else find_group_column(tables, exclude=told))
     labels = typed(train.read(profile.labels)) if set(profile.labels) <= set(train.columns) else None
     task = _task(labels, metric, description)
     return CompetitionProfile(
         **asdict(profile) | {"group_column": group},
+        time_column=time,
         task=task,
         metric=metric,
         higher_is_better=higher_is_better,

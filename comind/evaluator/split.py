@@ -32,6 +32,7 @@ def standard_split_source(facts: SplitFacts) -> str:
         "TARGETS": list(facts.target_columns),
         "LABEL": facts.label_column,
         "GROUP": facts.group_column,
+        "TIME": facts.time_column,
         "NUMERIC": facts.task == "regression",
     }
     lines = [f"{name} = {pformat(value, width=100, compact=True)}" for name, value in constants.items()]
@@ -41,8 +42,9 @@ def standard_split_source(facts: SplitFacts) -> str:
 _TEMPLATE = '''"""Hold out validation rows of train.csv: public files for agents, labels apart.
 
 ID names the rows. TARGETS are the columns of a submission. LABEL is the column of train.csv with class
-names where TARGETS has one column per class, else None. Rows with the same GROUP stay together. NUMERIC: the
-targets are quantities, to be stratified by quantile rather than by class.
+names where TARGETS has one column per class, else None. Rows with the same GROUP stay together. Where there
+is a TIME, the latest rows by it are held out. NUMERIC: the targets are quantities, to be stratified by
+quantile rather than by class.
 """
 
 from pathlib import Path
@@ -60,7 +62,10 @@ def split(original: Path, public: Path, private: Path, *, fraction: float, seed:
     sample = read(original / "sample_submission.csv")
     if ID not in train.columns:
         train.insert(0, ID, [str(row) for row in range(len(train))])
-    held_out = choose_groups(train, fraction, rng) if GROUP else choose_rows(train, fraction, rng)
+    if TIME:
+        held_out = choose_latest(train, fraction)
+    else:
+        held_out = choose_groups(train, fraction, rng) if GROUP else choose_rows(train, fraction, rng)
     validation = train[held_out].sample(frac=1.0, random_state=seed)  # no order may carry the label
 
     train[~held_out].to_csv(public / "train.csv", index=False)
@@ -90,6 +95,17 @@ def choose_rows(train: pd.DataFrame, fraction: float, rng: np.random.Generator) 
         wanted = min(wanted, len(rows) - 1)  # and every class can be learnt
         chosen[rng.permutation(rows.to_numpy())[:wanted]] = True
     return chosen
+
+
+def choose_latest(train: pd.DataFrame, fraction: float) -> np.ndarray:
+    """Held-out rows as a mask: whole moments from the end, until they are about that many rows."""
+    times = pd.to_numeric(train[TIME], errors="coerce")
+    if times.isna().all():
+        times = pd.to_datetime(train[TIME], errors="coerce", format="mixed", utc=True).astype("int64")
+    later = times.value_counts().sort_index(ascending=False).cumsum()
+    enough = later.index[later >= fraction * len(train)]
+    first = enough[0] if later[enough[0]] <= len(train) / 2 else later.index[0]
+    return (times >= first).to_numpy()
 
 
 def choose_groups(train: pd.DataFrame, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from comind.evaluator.withholding import training_of, withheld_files
 from comind.state.runs import RunFolder
 from kaggle_runner.files import write_whole
 from kaggle_runner.rows import from_json, to_json
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
+from mle_live.layout.arrange import JOINT, SAMPLE, TEST, TRAIN, Layout, lay_out
+from mle_live.layout.formats import read_text
+from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated
 
 
@@ -55,3 +58,20 @@ def arrangement_of(folder: RunFolder) -> Arrangement | None:
     if not folder.layout.is_file():
         return None
     return from_json(Arrangement, folder.layout.read_bytes(), folder.layout)
+
+
+def as_the_host_wants(folder: RunFolder, path: Path) -> Path:
+    """A submission with the host's own id columns, written beside `path` where ids were joined from several.
+
+    The rows and the columns stand in the order of the host's sample submission.
+    """
+    found = arrangement_of(folder)
+    if found is None or len(found.id_columns) < 2:
+        return path
+    table = read_text(path)
+    parts = table[found.id_column].str.split(JOINT, expand=True)
+    for number, name in enumerate(found.id_columns):
+        table.insert(number, name, parts[number])
+    place = path.with_name(f"{path.stem}.host.csv")
+    write_whole(place, table.drop(columns=found.id_column).to_csv(index=False))
+    return place

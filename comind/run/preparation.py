@@ -15,7 +15,7 @@ from comind.community.cache import CommunityCache
 from comind.community.offer import offer_downloads
 from comind.community.snapshot import fetch_downloads, keep_pages, read_downloads, take_snapshot
 from comind.community.transfers import transfer_events
-from comind.community.upstream import Upstream
+from comind.community.upstream import Upstream, stated_files
 from comind.config import RunConfig
 from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.metric_file import asked_metric, read_metric_file
@@ -45,7 +45,7 @@ from mle_live.competitions.metric_choice import (
     read_metric,
     require_metric,
 )
-from mle_live.layout.arrange import StatedFiles
+from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated
 
 _ATTEMPTS = 3
@@ -112,7 +112,7 @@ async def fetch_competition(
         progress = transfer_events(store, "download", "Downloaded", asyncio.get_running_loop())
         await upstream.client.download_all(upstream.slug, folder.download, progress)
         remarks: list[str] = []
-        told = StatedFiles.of((known or {}).get("told") or {})
+        told = stated_files(config).over(StatedFiles.of((known or {}).get("told") or {}))
         await asyncio.to_thread(arrange_files, folder, told, remarks.append)
         for remark in remarks:
             store.event("files", remark)

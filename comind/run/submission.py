@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comind.analysis.standings import best_of_each_agent, standings
+from comind.run.arrangement import as_the_host_wants
 from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder
@@ -68,6 +69,7 @@ def candidates_of(
                 run=folder.id,
                 evaluation=evaluation.id,
                 path=path,
+                upload=as_the_host_wants(folder, path),
                 score=replace(one.score, trusted=trusted),
                 facts=looked[path],
                 title=agent.title if agent else "",

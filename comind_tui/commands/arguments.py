@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "run": "compete: start a run and watch it",
     "attach": "watch a run (leaving never stops it)",
     "resume": "go on with a run that was stopped or killed",
+    "inspect": "what a competition's files are, its metric, and what is missing, before anything is spent",
     "runs": "list the runs, newest first",
     "competitions": "list the competitions: those that need no network, and those of every Kaggle you use",
     "ranks": "your place on a competition's leaderboard, live",
@@ -92,6 +93,9 @@ def build_parser() -> Parser:
         _option(command, "--state", "DIR", _STATE)
         command.add_argument("--json", action="store_true", help="data as JSON on stdout")
     _add_run_options(made["run"])
+    told = "a competition's slug, or a folder (written with a /)"
+    made["inspect"].add_argument("competition", metavar="COMPETITION|FOLDER", help=told)
+    _add_data_options(made["inspect"])
     _add_submit_options(made["submit"])
     for name in ("submissions", "ranks"):
         made[name].add_argument("competition", metavar="COMPETITION", help=_PAGE)
@@ -109,7 +113,7 @@ def build_parser() -> Parser:
     _option(made["doctor"], "--base-url", "URL", "also check this model endpoint", default=None)
     told = "also check all that taking part in it at Kaggle needs"
     _option(made["doctor"], "--competition", "SLUG", told, default="")
-    for name in ("run", "submit", "submissions", "ranks", "export", "doctor"):
+    for name in ("run", "inspect", "submit", "submissions", "ranks", "export", "doctor"):
         _option(made[name], "--kaggle-url", "URL", _WHICH_KAGGLE)
     return parser
 
@@ -145,6 +149,17 @@ def _add_export_options(parser: Parser) -> None:
     _option(parser, "--with-dependencies", "PYTHON", told, nargs="?", const=here, default="")
 
 
+def _add_data_options(parser: argparse._ActionsContainer) -> None:
+    _option(parser, "--metric", "NAME", "score by this metric (docs/metrics.md), whatever the pages say")
+    told = "score by a file of your own: HIGHER_IS_BETTER and score(truth, submission)"
+    _option(parser, "--metric-file", "FILE.py", told)
+    _option(parser, "--target", "COLUMN", "what is to be predicted")
+    _option(parser, "--id-column", "COLUMN", "what names a row")
+    _option(parser, "--positive-class", "LABEL", "the label that counts as 1")
+    told = "which file is sample, train, test or labels; may be repeated"
+    _option(parser, "--file", "ROLE=NAME", told, action="append", dest="files")
+
+
 def _add_ranks_options(parser: Parser) -> None:
     _option(parser, "--every", "60s", "between two looks, at least 30s (default: 60s)", default="60s")
     _switch(parser, "--once", "one look; exit code 1 when the team is not on the board yet", default=False)
@@ -154,9 +169,7 @@ def _add_ranks_options(parser: Parser) -> None:
 def _add_run_options(parser: Parser) -> None:
     told = "a competition's slug, or a folder in Kaggle's shape (written with a /)"
     _option(parser, "competition", "COMPETITION|FOLDER", told, nargs="?")
-    _option(parser, "--metric", "NAME", "score by this metric (docs/metrics.md), whatever the pages say")
-    told = "score by a file of your own: HIGHER_IS_BETTER and score(truth, submission)"
-    _option(parser, "--metric-file", "FILE.py", told)
+    _add_data_options(parser.add_argument_group("what is found in the data, corrected (see inspect)"))
     _option(parser, "--config", "FILE", "a YAML file of settings; typed options win over it", default=None)
     _switch(parser, "--headless", "in the foreground, plain lines, no screens", default=False)
     told = "submit to the leaderboard after each round what is worth it (default: nothing is submitted)"

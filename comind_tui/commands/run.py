@@ -24,6 +24,7 @@ from kaggle_runner.console import put, put_json, say
 from kaggle_runner.errors import RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session
 from kaggle_runner.moments import SYSTEM_CLOCK
+from mle_live.layout import NAMED_ROLES
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
 
@@ -105,6 +106,8 @@ def config_from(arguments: Namespace) -> RunConfig:
     typed: dict[str, Any] = {k: v for k, v in vars(arguments).items() if k not in _NOT_SETTINGS}
     if "role_models" in typed:
         typed["role_models"] = dict(_role_model(text) for text in typed["role_models"])
+    if "files" in typed:
+        typed["files"] = dict(_file_role(text) for text in typed["files"])
     if typed.get("offline") and (named := {"model", "base_url", "role_models"} & typed.keys()):
         option = sorted(named)[0].rstrip("s").replace("_", "-")
         raise UsageError(
@@ -118,6 +121,13 @@ def config_from(arguments: Namespace) -> RunConfig:
         config = with_attached(config, arguments.state)
     check_key(config)
     return config
+
+
+def _file_role(text: str) -> tuple[str, str]:
+    role, equals, name = text.partition("=")
+    if not (role and equals and name):
+        raise UsageError(f"--file {text!r} is not ROLE=NAME.", hint=f"Roles: {', '.join(NAMED_ROLES)}.")
+    return role, name
 
 
 def _role_model(text: str) -> tuple[str, str]:

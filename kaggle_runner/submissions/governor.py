@@ -165,7 +165,7 @@ class Governor:
     async def _call(self, candidate: Candidate, text: str) -> int:
         kernel = candidate.kernel
         if kernel is None:
-            return await self._client.submit(self._slug, candidate.path, text)
+            return await self._client.submit(self._slug, candidate.upload or candidate.path, text)
         return await self._client.submit_kernel(
             self._slug, kernel.ref, kernel.version, kernel.file_name, text
         )

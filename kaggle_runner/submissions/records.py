@@ -62,6 +62,8 @@ class Candidate:
     title: str = ""
     kernel: KernelFile | None = None
     """The version that wrote the file, where it ran at Kaggle."""
+    upload: Path | None = None
+    """The same in the host's own form, where that differs from the one that is judged."""
 
     @property
     def token(self) -> str:

@@ -18,7 +18,7 @@ import yaml
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.metric_choice import MetricChoice
-from mle_live.layout.arrange import StatedFiles
+from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Modality
 
 BoardOrigin = Literal["synthetic", "real", "none"]

@@ -22,8 +22,9 @@ from mle_live.competitions.competition import (
 )
 from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, lay_out
 from mle_live.layout.roles import SETTINGS
+from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
@@ -67,11 +68,48 @@ class FolderLook:
         check_labels(tables, labels, None if profile.label_column else known_name(self.choice))
         return tables, profile
 
+    def hosted(self) -> HostedCompetition:
+        """The competition to be served. Raises BadCompetition with one sentence on what is missing."""
+        tables, profile = self.tables()
+        filled: dict[str, Any] = {
+            "title": _title(self.text) or self.folder.name,
+            "tags": [],
+            **self.settings,
+            "slug": self.slug,
+            "metric": self.choice.name or "",
+            "higher_is_better": self.choice.higher_is_better is not False,
+            "id_column": profile.id_column,
+            "target_columns": list(profile.target_columns),
+            "modality": profile.modality,
+            "board": "none",
+        }
+        return competition_from_settings(
+            filled,
+            self.folder / SETTINGS,
+            slug=self.slug,
+            description=self.text,
+            data_dir=self.data,
+            sample_path=tables.sample.path,
+            told=self.told,
+            artifacts_dir=self.folder / ARTIFACTS if self.data != self.folder else None,
+            metric_choice=self.choice,
+            hidden=self.hidden,
+        )
+
 
 def look_at_folder(
-    folder: Path, arranged: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
+    folder: Path,
+    arranged: Path,
+    *,
+    hidden: tuple[Path, ...] = (),
+    metric: MetricChoice | None = None,
+    stated: StatedFiles | None = None,
 ) -> FolderLook:
-    """See `load_folder`; raises BadCompetition only for what cannot be read at all."""
+    """What `folder` holds; its tables in one shape go to `arranged`, made anew.
+
+    `hidden` are paths inside it that are not data (a state folder); `metric` and `stated` are what a person
+    named, which wins over what the folder says. Raises BadCompetition only for what cannot be read at all.
+    """
     folder = folder.resolve()
     if not folder.is_dir():
         raise BadCompetition(f"{folder} is not a folder", hint="give a folder with a competition's files")
@@ -83,7 +121,7 @@ def look_at_folder(
     inside = tuple(path.resolve() for path in hidden if data in path.resolve().parents)
     own = (*([description] if description else []), folder / SETTINGS)
     apart = (*own, *(data / name for name in _LABEL_FILES), *inside)
-    told = StatedFiles.of(settings)
+    told = (stated or StatedFiles()).over(StatedFiles.of(settings))
     layout = lay_out(data, arranged, told=told, hidden=apart, by_reference=True)
     choice = metric or choose_metric(
         text,
@@ -105,43 +143,6 @@ def _are_classes(train: Path, targets: Sequence[str]) -> bool:
     with train.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         header = next(csv.reader(lines), [])
     return not set(targets) & set(header)
-
-
-def load_folder(
-    folder: Path, arranged: Path, *, hidden: tuple[Path, ...] = (), metric: MetricChoice | None = None
-) -> HostedCompetition:
-    """The competition that `folder` describes; its tables in one shape go to `arranged`, made anew.
-
-    `hidden` are paths inside it that are not data (a state folder); `metric` is one that a person named,
-    which wins over what the folder says. Raises BadCompetition with one sentence that names what is missing
-    or does not fit.
-    """
-    look = look_at_folder(folder, arranged, hidden=hidden, metric=metric)
-    tables, profile = look.tables()
-    filled: dict[str, Any] = {
-        "title": _title(look.text) or look.folder.name,
-        "tags": [],
-        **look.settings,
-        "slug": look.slug,
-        "metric": look.choice.name or "",
-        "higher_is_better": look.choice.higher_is_better is not False,
-        "id_column": profile.id_column,
-        "target_columns": list(profile.target_columns),
-        "modality": profile.modality,
-        "board": "none",
-    }
-    return competition_from_settings(
-        filled,
-        look.folder / SETTINGS,
-        slug=look.slug,
-        description=look.text,
-        data_dir=look.data,
-        sample_path=tables.sample.path,
-        told=look.told,
-        artifacts_dir=look.folder / ARTIFACTS if look.data != look.folder else None,
-        metric_choice=look.choice,
-        hidden=look.hidden,
-    )
 
 
 def slug_of(folder: Path) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
@@ -20,7 +20,9 @@ from mle_live.layout.columns import FoundColumns, find_columns
 from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import FoundFile, list_data
-from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, find_roles, letters
+from mle_live.layout.naming import files_by_role
+from mle_live.layout.roles import SETTINGS, Roles, Seen, find_roles
+from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import levels
 
 if TYPE_CHECKING:
@@ -28,36 +30,10 @@ if TYPE_CHECKING:
 
 TRAIN, TEST, SAMPLE = "train.csv", "test.csv", "sample_submission.csv"
 _UNPACKED = ".unpacked"
-_NAMED_ROLES = ("sample", "train", "test", "labels")
-_JOINT = "|"
+JOINT = "|"
 """Between the parts of an id that is made of several columns."""
 _YES = {"yes": 1, "no": 0, "y": 1, "n": 0, "true": 1, "false": 0, "t": 1, "f": 0,
         "positive": 1, "negative": 0, "pos": 1, "neg": 0}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class StatedFiles:
-    """What a person said of the files, by options or in competition.yaml; what is empty is found."""
-
-    files: dict[str, str] = field(default_factory=dict)
-    """Role (`sample`, `train`, `test`, `labels`) → name."""
-    id_column: str = ""
-    target: str = ""
-    positive_class: str = ""
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> StatedFiles:
-        """From a competition.yaml, or from what the server that serves it says."""
-        files = settings.get("files") or {}
-        if not isinstance(files, Mapping) or not set(files) <= set(_NAMED_ROLES):
-            raise BadCompetition(
-                f"{SETTINGS}: `files` is {files!r}", hint=f"name files by role: {', '.join(_NAMED_ROLES)}"
-            )
-        texts = (str(settings.get(name) or "") for name in ("id_column", "target", "positive_class"))
-        return cls({str(role): str(name) for role, name in files.items()}, *texts)
-
-    def as_settings(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +53,7 @@ class Layout:
     @property
     def id_column(self) -> str:
         """Of the arranged tables: the id, or the parts of an id joined."""
-        return _JOINT.join(self.id_columns)
+        return JOINT.join(self.id_columns)
 
     def insist(self) -> None:
         """BadCompetition with the first thing that is missing."""
@@ -112,7 +88,7 @@ def lay_out(
     layout = Layout(
         folder=folder,
         entries=entries,
-        files=_files_by_role(entries, roles, paths),
+        files=files_by_role(entries, roles, paths),
         id_columns=columns.ids,
         targets=columns.targets,
         remarks=(*roles.unreadable, *roles.remarks, *columns.remarks, *([paths.how] if paths else [])),
@@ -146,30 +122,6 @@ def _note_missing(
         )
 
 
-def _files_by_role(
-    entries: Sequence[FoundFile], roles: Roles, paths: FileLabels | None
-) -> dict[str, tuple[str, ...]]:
-    files = {
-        "sample": tuple(one.entry.name for one in [roles.sample] if one),
-        "train": tuple(one.entry.name for one in roles.train),
-        "test": tuple(one.entry.name for one in roles.test),
-        "labels": tuple(one.entry.name for one in [roles.labels] if one),
-        "description": tuple(
-            one.name for one in entries if one.folder == "" and letters(one).startswith(DESCRIPTIONS)
-            and one.suffix in (".md", ".txt", ".html")
-        ),
-    }  # fmt: skip
-    if paths:
-        files["train"] = (str(PurePosixPath(paths.paths[0]).parts[0]) + "/",)
-    taken = {name for names in files.values() for name in names}
-    sides = Counter(
-        f"{PurePosixPath(one.name).parts[0]}/" if one.folder else one.name
-        for one in entries
-        if one.name not in taken and one.name != SETTINGS
-    )
-    return {**files, "side": tuple(name for name in sides if name not in taken)}
-
-
 class _Arranger:
     """Writes the arranged folder."""
 
@@ -186,7 +138,7 @@ class _Arranger:
         self._link = _refer if by_reference else link_or_copy
         self._folder, self._entries, self._roles = folder, entries, roles
         self._columns, self._told = columns, told
-        self._id = _JOINT.join(columns.ids)
+        self._id = JOINT.join(columns.ids)
         self.remarks: list[str] = []
         self.missing: dict[str, str] = {}
 
@@ -259,7 +211,7 @@ class _Arranger:
     def _with_joint(self, table: pd.DataFrame) -> pd.DataFrame:
         ids = list(self._columns.ids)
         if len(ids) > 1 and set(ids) <= set(table.columns):
-            table.insert(0, self._id, table[ids].agg(_JOINT.join, axis=1))
+            table.insert(0, self._id, table[ids].agg(JOINT.join, axis=1))
         return table
 
     def _words_to_numbers(self, labels: pd.Series[str] | None) -> dict[str, str]:

@@ -22,6 +22,13 @@ class FoundFile:
     path: Path
     archive: str = ""
     """The name of the archive that it came out of; empty for a file that lies as it is."""
+    is_single: bool = False
+    """The only file of its archive."""
+
+    @property
+    def shown(self) -> str:
+        """Its name for people: that of a file which they can see."""
+        return self.archive if self.is_single else self.name
 
     @property
     def suffix(self) -> str:
@@ -79,7 +86,7 @@ def _from_archive(name: str, place: Path) -> list[FoundFile]:
     parent = str(PurePosixPath(name).parent)
     before = "" if parent == "." else f"{parent}/"
     if len(inside) == 1:
-        return [FoundFile(before + PurePosixPath(inside[0].name).name, inside[0].path, name)]
+        return [FoundFile(before + PurePosixPath(inside[0].name).name, inside[0].path, name, True)]
     doubled = f"{PurePosixPath(bare).name}/"
     inner = all(entry.name.startswith(doubled) for entry in inside)
     top = before if inner else f"{bare}/"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mle_live.competitions.competition import HostedCompetition
-from mle_live.competitions.folder import load_folder
+from mle_live.competitions.folder import look_at_folder
 
 TEST_ROWS = 200
 
@@ -31,7 +31,9 @@ def write_small_competition(folder: Path, *, rows: int = 600, seed: int = 0) -> 
 
 def small_competition(root: Path, *, rows: int = 600, daily: int = 5) -> HostedCompetition:
     """The same as `fruit`, with the host's answers: submissions are scored, `daily` of them a day."""
-    competition = load_folder(write_small_competition(root / "fruit", rows=rows), root / "arranged")
+    competition = look_at_folder(
+        write_small_competition(root / "fruit", rows=rows), root / "arranged"
+    ).hosted()
     usage = np.where(np.arange(TEST_ROWS) % 3, "Private", "Public")
     answers = _table(rows + TEST_ROWS, 0).iloc[rows:][["id", "ripe"]].assign(Usage=usage)
     answers.to_csv(root / "solution.csv", index=False)

@@ -21,7 +21,7 @@ from comind.state.records import Kernel
 from comind.state.runs import list_runs
 from comind.state.store import Store
 from kaggle_runner.sandbox.fence import abilities
-from mle_live.competitions.folder import load_folder
+from mle_live.competitions.folder import look_at_folder
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 from tests.mle_live.api.pushing import Pusher
@@ -45,7 +45,8 @@ def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(
-        [load_folder(competition, competition.parent / "arranged")], tmp_path_factory.mktemp("server")
+        [look_at_folder(competition, competition.parent / "arranged").hosted()],
+        tmp_path_factory.mktemp("server"),
     ) as running:
         yield running
 

@@ -10,7 +10,7 @@ import pytest
 
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from mle_live.competitions.competition import read_settings
-from mle_live.competitions.folder import load_folder
+from mle_live.competitions.folder import look_at_folder
 from mle_live.layout.tables import Stated
 
 CHINESE = "那部电影的情节很长而且演员们都很努力我们都喜欢它"
@@ -208,7 +208,7 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES.values(), ids=EDGES.keys())
 def test_folder_and_evaluator_find_what_is_there(tmp_path: Path, edge: Edge) -> None:
     folder = edge.write(tmp_path / "edge")
-    competition, profile = load_folder(folder, folder.parent / "arranged"), profiled(folder)
+    competition, profile = look_at_folder(folder, folder.parent / "arranged").hosted(), profiled(folder)
     for found in (competition, profile):
         assert found.modality == edge.modality
         assert (found.id_column, found.target_columns) == (edge.id_column, edge.targets)

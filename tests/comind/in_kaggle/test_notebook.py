@@ -28,7 +28,7 @@ from kaggle_runner.errors import BadCompetition, ConfigError, UnknownCompetition
 from kaggle_runner.inside_kaggle import LENGTH, MARK, STATE
 from mle_live.competitions.community import load_community
 from mle_live.competitions.files import data_files
-from mle_live.competitions.folder import folders_of, load_folder
+from mle_live.competitions.folder import folders_of, look_at_folder
 from tests.e2e.small_competition import write_small_competition
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -64,7 +64,7 @@ PLAN = Plan(
 def test_the_attached_files_become_a_competition_without_a_copy(inputs: Path, tmp_path: Path) -> None:
     folder = place_competition("ripe-fruit", tmp_path / "state", PLAN, root=inputs)
     assert folder is not None and not list(folder.rglob("*.csv"))
-    competition = load_folder(folder, folder.parent / "arranged")
+    competition = look_at_folder(folder, folder.parent / "arranged").hosted()
     assert (competition.slug, competition.metric, competition.title) == (
         "ripe-fruit",
         "binary_log_loss",
@@ -78,7 +78,7 @@ def test_the_attached_files_become_a_competition_without_a_copy(inputs: Path, tm
 def test_the_community_comes_along(inputs: Path, tmp_path: Path) -> None:
     folder = place_competition("ripe-fruit", tmp_path / "state", PLAN, root=inputs)
     assert folder is not None
-    community = load_community(load_folder(folder, folder.parent / "arranged").artifacts_dir)
+    community = load_community(look_at_folder(folder, folder.parent / "arranged").hosted().artifacts_dir)
     (kernel,), (topic,) = community.kernels, community.topics
     assert (kernel.ref, kernel.votes, kernel.public_score) == ("ann/starter", 7, 0.9)
     assert kernel.code_path.read_text() == KERNEL["source"]
@@ -92,7 +92,7 @@ def test_in_the_next_session_the_files_may_lie_elsewhere(inputs: Path, tmp_path:
     (inputs / "ripe-fruit").rename(inputs / "competitions" / "ripe-fruit")
     folder = place_competition("ripe-fruit", state, Plan("ripe-fruit"), root=inputs)
     assert folder is not None
-    competition = load_folder(folder, folder.parent / "arranged")
+    competition = look_at_folder(folder, folder.parent / "arranged").hosted()
     assert competition.data_dir == inputs / "competitions" / "ripe-fruit"
     assert competition.metric == "binary_log_loss", "what an exported run brought along stays"
 
@@ -109,7 +109,7 @@ def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
     folder = write_small_competition(tmp_path / "mine")
     (folder / "competition.yaml").write_text("data: nowhere\n")
     with pytest.raises(BadCompetition, match="`data` is 'nowhere', which is no folder"):
-        load_folder(folder, folder.parent / "arranged")
+        look_at_folder(folder, folder.parent / "arranged").hosted()
 
 
 def test_the_exported_settings_meet_the_attached_competition(inputs: Path, tmp_path: Path) -> None:

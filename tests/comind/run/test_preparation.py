@@ -25,7 +25,7 @@ from comind.state.store import Store
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.moments import SYSTEM_CLOCK
-from mle_live.competitions.folder import load_folder
+from mle_live.competitions.folder import look_at_folder
 from mle_live.competitions.metric_choice import MetricChoice
 from mle_live.layout.formats import read_text
 from tests.e2e.small_competition import write_small_competition
@@ -109,7 +109,7 @@ async def fetch(tmp_path: Path, description: str, **settings: Any) -> Fetched:
     config = RunConfig(competition="fruit", **settings)
     keep_metric_file(config, folder)
     facts, refused = None, ""
-    served = load_folder(local, tmp_path / "arranged")
+    served = look_at_folder(local, tmp_path / "arranged").hosted()
     with running_server([served], tmp_path / "server") as server, Store(folder.database) as store:
         upstream = Upstream(KaggleClient(server.url, TOKEN), "fruit", True)
         try:
@@ -178,7 +178,9 @@ async def test_what_the_competition_yaml_says_of_tables_reaches_the_evaluator(tm
     folder.path.mkdir(parents=True)
     config = RunConfig(competition="fruit")
     with (
-        running_server([load_folder(local, tmp_path / "arranged")], tmp_path / "server") as server,
+        running_server(
+            [look_at_folder(local, tmp_path / "arranged").hosted()], tmp_path / "server"
+        ) as server,
         Store(folder.database) as store,
     ):
         upstream = Upstream(KaggleClient(server.url, TOKEN), "fruit", True)

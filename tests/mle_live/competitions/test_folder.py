@@ -13,7 +13,6 @@ from kaggle_runner.errors import BadCompetition, UsageError
 from kaggle_runner.kaggle.client import KaggleClient
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import data_files
-from mle_live.competitions.folder import load_folder as load
 from mle_live.competitions.folder import look_at_folder
 from mle_live.competitions.metric_choice import named_metric, require_metric
 from tests.tiny_kaggle import TOKEN, running_server
@@ -27,7 +26,7 @@ FILES = {
 
 
 def load_folder(folder: Path, **options: Any) -> HostedCompetition:
-    return load(folder, folder.parent / "arranged", **options)
+    return look_at_folder(folder, folder.parent / "arranged", **options).hosted()
 
 
 def make_folder(tmp_path: Path, **changes: str | None) -> Path:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from kaggle_runner.errors import BadCompetition
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, StatedFiles, lay_out
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, lay_out
+from mle_live.layout.stated import StatedFiles
 from tests.mle_live.layout.shapes import SHAPES, parts, table, write
 
 

@@ -1,0 +1,190 @@
+"""What a competition is, before anything is spent: files by role, target, metric with its sentence, hold-out.
+
+A folder is only read; a shelf competition is prepared; of one at a Kaggle the data are fetched, as by a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from comind.community.upstream import mle_live_root, settled, stated_files, upstream_kaggle
+from comind.config import RunConfig
+from comind.evaluator.metric_file import asked_metric
+from comind.evaluator.profile import CompetitionProfile, profile_competition
+from comind.run.arrangement import withheld_beside
+from kaggle_runner.errors import BadCompetition
+from mle_live.competitions.competition import read_settings
+from mle_live.competitions.folder import FolderLook, look_at_folder
+from mle_live.competitions.folder_tables import check_labels
+from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
+from mle_live.layout.arrange import Layout, lay_out
+from mle_live.layout.roles import SETTINGS
+from mle_live.layout.stated import StatedFiles
+from mle_live.layout.tables import Stated, read_tables, typed
+
+_Narrator = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    competition: str
+    files: dict[str, tuple[str, ...]]
+    """Role → names in the competition's own data."""
+    id_columns: tuple[str, ...]
+    targets: tuple[str, ...]
+    kind: str
+    """Modality: tabular, text or image; empty while it is not known."""
+    task: str
+    choice: MetricChoice
+    split: str
+    """How validation rows are held out, in words."""
+    withheld: dict[str, str] = field(default_factory=dict)
+    """Files that agents never see → why."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """What was not found → a sentence."""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.missing
+
+    def document(self) -> dict[str, Any]:
+        """As `inspect --json` has it."""
+        names = {role: list(names) for role, names in self.files.items() if names}
+        choice = self.choice
+        return {
+            "competition": self.competition,
+            "files": {role: found[0] if len(found) == 1 else found for role, found in names.items()},
+            "id": self.id_columns[0] if len(self.id_columns) == 1 else list(self.id_columns) or None,
+            "targets": list(self.targets),
+            "kind": self.kind or None,
+            "task": self.task or None,
+            "metric": {
+                "name": choice.name,
+                "higher_is_better": choice.higher_is_better if choice.name else None,
+                "sentence": choice.sentence,
+                "source": choice.source,
+                "doubt": choice.doubt,
+            },
+            "split": self.split or None,
+            "withheld": sorted(self.withheld),
+            "missing": sorted(self.missing),
+            "ready": self.ready,
+            "remarks": [*self.missing.values(), *self.remarks],
+        }
+
+
+def inspect(
+    config: RunConfig,
+    state: Path,
+    environment: Mapping[str, str],
+    *,
+    tell: _Narrator = lambda line: None,
+) -> Inspection:
+    """Look at a competition. Raises ComindError where there is none, or where it cannot be read."""
+    config = settled(config, environment)
+    with TemporaryDirectory(prefix="comind-inspect-") as place:
+        arranged = Path(place) / "arranged"
+        if config.is_folder:
+            local = Path(config.competition).expanduser().resolve()
+            look = look_at_folder(
+                local, arranged, hidden=(state.resolve(),), metric=asked_metric(config),
+                stated=stated_files(config),
+            )  # fmt: skip
+            return _inspected(look.slug, look.layout, look.choice, look.text, look.settings)
+        if upstream_kaggle(config, environment) is None:
+            look = _on_the_shelf(config, state, arranged, tell)
+            return _inspected(config.competition, look.layout, look.choice, look.text, look.settings)
+        return _at_kaggle(config, environment, Path(place), tell)
+
+
+def _on_the_shelf(config: RunConfig, state: Path, arranged: Path, tell: _Narrator) -> FolderLook:
+    from mle_live.shelf.preparation import prepare
+
+    folder = prepare(config.competition, mle_live_root(state), progress=tell)
+    settings = read_settings(folder / SETTINGS)
+    text = (folder / "description.md").read_text(encoding="utf-8")
+    told = stated_files(config).over(StatedFiles.of(settings))
+    layout = lay_out(folder / "data", arranged, told=told, by_reference=True)
+    choice = asked_metric(config) or choose_metric(text, settings=settings, targets=layout.targets)
+    return FolderLook(
+        folder=folder, data=folder / "data", slug=config.competition, settings=settings, text=text,
+        hidden=(), told=told, layout=layout, choice=choice,
+    )  # fmt: skip
+
+
+def _at_kaggle(config: RunConfig, environment: Mapping[str, str], place: Path, tell: _Narrator) -> Inspection:
+    kaggle = upstream_kaggle(config, environment)
+    assert kaggle is not None
+    client = kaggle.client()
+
+    async def fetched() -> tuple[str, str, dict[str, Any]]:
+        competition = await client.competition(config.competition)
+        pages = await client.pages(config.competition)
+        known = await client.extension_competition(config.competition)
+        tell(f"Downloading the data of {config.competition} from {kaggle.name}")
+        await client.download_all(config.competition, place / "download")
+        return competition.metric, "\n\n".join(pages.values()) or competition.summary, known or {}
+
+    words, text, known = asyncio.run(fetched())
+    told = stated_files(config).over(StatedFiles.of(known.get("told") or {}))
+    layout = lay_out(place / "download", place / "arranged", told=told)
+    told_there = MetricChoice.from_mapping(known) if known else None
+    choice = asked_metric(config) or told_there or choose_metric(words, text, targets=layout.targets)
+    return _inspected(config.competition, layout, choice, text, known)
+
+
+def _inspected(
+    slug: str, layout: Layout, choice: MetricChoice, text: str, settings: Mapping[str, object]
+) -> Inspection:
+    missing = dict(layout.missing)
+    profile: CompetitionProfile | None = None
+    withheld: dict[str, str] = {}
+    if not missing:
+        try:
+            profile = _profile(layout, choice, text, settings)
+            withheld = withheld_beside(layout)
+        except BadCompetition as error:
+            missing["data"] = error.message
+    if choice.name is None:
+        missing["metric"] = f"the metric is not certain: {choice.why}; name it: --metric NAME"
+    return Inspection(
+        competition=slug,
+        files=layout.files,
+        id_columns=layout.id_columns,
+        targets=layout.targets,
+        kind=profile.modality if profile else "",
+        task=profile.task if profile else "",
+        choice=choice,
+        split=profile.held_out if profile else "",
+        withheld=withheld,
+        missing=missing,
+        remarks=layout.remarks,
+    )
+
+
+def _profile(
+    layout: Layout, choice: MetricChoice, text: str, settings: Mapping[str, object]
+) -> CompetitionProfile:
+    """Raises BadCompetition where tables or labels cannot be competed on."""
+    stated = Stated(
+        id_column=layout.id_column,
+        group_column=str(settings.get("group_column") or ""),
+        modality=str(settings.get("modality") or ""),
+    )
+    profile = profile_competition(
+        layout.folder,
+        description=text,
+        metric=choice.name or "",
+        higher_is_better=choice.higher_is_better is not False,
+        stated=stated,
+    )
+    tables = read_tables(layout.folder)
+    labels = typed(tables.train.read(profile.labels))
+    check_labels(tables, labels, None if profile.label_column else known_name(choice))
+    return profile

@@ -1,0 +1,54 @@
+"""The files of a competition by role, under the names by which people see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from mle_live.layout.file_labels import FileLabels
+from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, FoundFile
+from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, letters
+
+_SEEN = IMAGE_SUFFIXES | AUDIO_SUFFIXES
+
+
+def files_by_role(
+    entries: Sequence[FoundFile], roles: Roles, paths: FileLabels | None
+) -> dict[str, tuple[str, ...]]:
+    def names(*found: Seen | None) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.entry.shown for one in found if one))
+
+    files = {
+        "sample": names(roles.sample),
+        "train": names(*roles.train),
+        "test": names(*roles.test),
+        "labels": names(roles.labels),
+        "description": tuple(
+            one.shown for one in entries if one.folder == "" and letters(one).startswith(DESCRIPTIONS)
+            and one.suffix in (".md", ".txt", ".html")
+        ),
+    }  # fmt: skip
+    media = tuple(dict.fromkeys(_top(one) for one in entries if one.suffix in _SEEN and one.folder))
+    if paths:
+        files["train"] = (str(PurePosixPath(paths.paths[0]).parts[0]) + "/",)
+    if not roles.test:
+        files["test"] = tuple(name for name in media if "test" in name.lower())
+    taken = {name for found in files.values() for name in found}
+    files["media"] = tuple(name for name in media if name not in taken)
+    sides = dict.fromkeys(
+        _top(one) if one.folder and not one.is_single else one.shown
+        for one in entries
+        if one.name != SETTINGS
+    )
+    taken |= {*files["media"], *(one.entry.shown for one in _all(roles))}
+    tops = {_top(one.entry) for one in _all(roles) if one.entry.folder}
+    return {**files, "side": tuple(name for name in sides if name not in taken and name not in tops)}
+
+
+def _top(entry: FoundFile) -> str:
+    """The folder at the top that holds it."""
+    return f"{PurePosixPath(entry.name).parts[0]}/"
+
+
+def _all(roles: Roles) -> list[Seen]:
+    return [one for one in (roles.sample, *roles.train, *roles.test, roles.labels) if one]
