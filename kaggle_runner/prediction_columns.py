@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
+from kaggle_runner.spellings import NOTHING, find_names
+
 Kind = Literal["number", "label", "text"]
 """Finite numbers, texts that are never empty, or texts that may be (no mask, no boxes, no words)."""
 ValueFault = Literal["nan", "not_a_number", "infinite"]
@@ -16,24 +18,33 @@ LARGEST = 1e100
 """Predictions from here on count as infinite: their squares and sums would break a metric."""
 _FAULTS: tuple[ValueFault, ...] = get_args(ValueFault)
 _BOOLEANS = {"true": 1.0, "false": 0.0}
-_NOTHING = frozenset({"", "nan", "na", "null", "none"})
 
 
 class Column:
     """Takes the texts of a column block by block; rows whose value it cannot hold are remembered."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, classes: Sequence[str] = ()) -> None:
+        """Labels are spelt as in `classes` where they can mean one of these only."""
         self.kind = kind
+        self._classes = classes
+        self._spelt = {name: name for name in classes}
         self.values: Values = array("d") if kind == "number" else []
         self._bad: dict[ValueFault, list[int]] = {}
 
     def extend(self, texts: Sequence[str]) -> None:
         if isinstance(self.values, list):
             if self.kind == "label":
+                texts = self._as_classes(texts)
                 self._note("nan", [row for row, text in enumerate(texts) if not text.strip()])
             self.values.extend(texts)
         else:
             self.values.extend(_numbers_at_once(texts) or self._numbers_one_by_one(texts))
+
+    def _as_classes(self, texts: Sequence[str]) -> Sequence[str]:
+        new = sorted({*texts} - self._spelt.keys())
+        for text, place in zip(new, find_names(new, self._classes), strict=True):
+            self._spelt[text] = text if place is None else self._classes[place]
+        return [self._spelt[text] for text in texts]
 
     def fault(self) -> tuple[ValueFault, list[int]] | None:
         """The first kind of fault, and the rows that have it."""
@@ -75,7 +86,7 @@ def _number(text: str) -> tuple[float, ValueFault | None]:
     word = text.strip().lower()
     if word in _BOOLEANS:
         return _BOOLEANS[word], None
-    if word in _NOTHING:
+    if word in NOTHING:
         return math.nan, "nan"
     try:
         value = float(word if _may_be_numbers(word) else "no number")

@@ -5,12 +5,15 @@ fails at the next. What a metric demands besides (a range, known labels) is the 
 
 Where Kaggle is known to be strict or lenient, so is this:
 
-- The header is the sample's names, spelt exactly: no column more, none less, in any order. Rows stand in any
-  order too. (https://www.kaggle.com/wiki/SubmissionParser of 2013: header rows "must match the sample
-  submission's header names exactly", "no extra columns are permitted", row order is ignored;
-  https://www.kaggle.com/forums/t/829 of 2011: columns in any order.) So an index that was written is refused.
-- Ids that are whole numbers may be written in any way: `7`, `7.0`, `007`. Graders at Kaggle and in MLE-bench
-  read both tables with pandas, which makes the same number of them all (mlebench/utils.py: read_csv).
+- The header is the sample's names: no column more, none less, in any order. Rows stand in any order too.
+  (https://www.kaggle.com/wiki/SubmissionParser of 2013: header rows "must match the sample submission's
+  header names exactly", "no extra columns are permitted", row order is ignored;
+  https://www.kaggle.com/forums/t/829 of 2011: columns in any order.) Blanks around a name do not count, nor
+  the letter case of the id's. A column without a name is an index that was written along, or commas at the
+  ends of lines: it says nothing.
+- Ids and class names may be spelt in any way that can mean one of the host's only: `7`, `7.0`, `007`, ` 7`
+  (`kaggle_runner/spellings.py`). Graders at Kaggle and in MLE-bench read both tables with pandas, which makes
+  the same number of them all (mlebench/utils.py: read_csv).
 - Numbers are what pandas takes for numbers, True and False among them: `1_000`, `1,5` and `12 %` are none. A
   metric must give a finite score there, so the infinite and what is nearly so is refused.
 - UTF-8 with or without its mark, commas, any ends of lines; blank lines do not count. Every row is as long as
@@ -22,27 +25,26 @@ Only the standard library is needed (pandas for a frame): values are read as the
 from __future__ import annotations
 
 import csv
-import io
 import re
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.prediction_columns import LARGEST, Column, Kind, ValueFault, Values
+from kaggle_runner.prediction_tables import Ragged, contents_of, host_table, rows_of
+from kaggle_runner.spellings import find_ids
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Code = (
     Literal[
-        "missing_file", "empty_file", "unreadable", "missing_column", "extra_column", "blank_id",
-        "duplicate_ids", "missing_ids", "unknown_ids",
+        "missing_file", "empty_file", "unreadable", "separator", "missing_column", "extra_column",
+        "blank_id", "duplicate_ids", "missing_ids", "unknown_ids",
     ]
     | ValueFault
 )  # fmt: skip
@@ -50,6 +52,7 @@ PROBLEMS: Mapping[str, str] = {
     "missing_file": "there is no such file",
     "empty_file": "the file is empty",
     "unreadable": "it is not a readable CSV; write it with to_csv(index=False)",
+    "separator": "its columns are not separated by commas; write it with to_csv(index=False)",
     "missing_column": "a required column is absent; copy the columns of the sample",
     "extra_column": "there is a column that the sample lacks; write the table with to_csv(index=False)",
     "blank_id": "some rows have no id",
@@ -63,10 +66,8 @@ PROBLEMS: Mapping[str, str] = {
 """What each code means, to go on from "the file cannot be scored: "."""
 
 _SHOWN = 5
-_BLOCK = 128
-_LONGEST_FIELD = 2**30
-_ONE_READER = threading.RLock()
-_WHOLE = re.compile(r"\s*([+-]?[0-9]{1,100})(?:\.0*)?\s*")
+_UNNAMED = re.compile(r"Unnamed: [0-9]+(?:\.[0-9]+|_level_[0-9]+)*")
+"""What pandas calls a column without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Form:
     ids: tuple[str, ...]
     """All different, in the order that predictions are brought into."""
     columns: Mapping[str, Kind]
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The class names of a column as the host spells them, where they are known."""
 
     @classmethod
     def of_sample(
@@ -111,26 +114,29 @@ class Form:
         """The form of a sample submission.
 
         A column holds numbers where the table of `labels` does, if it is there (the placeholders of a sample
-        may look otherwise), else where the sample does. With `texts` the metric reads texts, whatever they
-        look like. Without `id_column` the id is the first column. Raises BadCompetition when a table cannot
-        be read.
+        may look otherwise), else where the sample does. It holds texts, which may be empty, where that table
+        has empty fields among them, or with `texts`: the metric reads texts, whatever they look like. Without
+        `id_column` the id is the first column. Raises BadCompetition when a table cannot be read.
         """
-        with _table(sample) as (header, blocks):
-            names = id_names(id_column or "".join(header[:1]), header)
+        with host_table(sample) as (header, blocks):
+            names = id_names(id_column, header) if id_column else header[:1]
             columns = [name for name in header if name not in names]
-            if len(columns) != len(header) - len(names) or not columns:
+            if not set(names) <= set(header) or not columns:
                 raise BadCompetition(f"{sample} has no column of ids with one of predictions beside it")
-            ids = tuple(id for block in blocks for id in _ids(header, block, names))
+            places = [header.index(name) for name in names]
+            ids = tuple(id for block in blocks for id in _ids(block, places))
+        if not id_column and _UNNAMED.fullmatch(names[0]) and len(columns) > 1:
+            with suppress(BadCompetition):  # an index that was written before the ids
+                return cls.of_sample(sample, labels, id_column=columns[0], texts=texts)
         if len(set(ids)) < len(ids):
             raise BadCompetition(f"{sample} has repeated ids")
-        with _table(sample) as (header, blocks):
-            numeric = set() if texts else _number_columns(header, blocks, columns)
-        if labels is not None and labels.is_file() and not texts:
-            with _table(labels) as (header, blocks):
-                labelled = [name for name in columns if name in header]
-                numeric = numeric - {*labelled} | _number_columns(header, blocks, labelled)
-        other: Kind = "text" if texts else "label"
-        return cls("+".join(names), ids, {n: "number" if n in numeric else other for n in columns})
+        columns = [name for name in columns if not _UNNAMED.fullmatch(name)] or columns
+        found = contents_of(sample, columns)
+        if labels is not None and labels.is_file():
+            found |= contents_of(labels, columns)
+        kinds: dict[str, Kind] = {name: "text" if texts else found[name].kind for name in columns}
+        classes = {name: found[name].classes for name in columns if kinds[name] == "label"}
+        return cls("+".join(names), ids, kinds, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +172,18 @@ def judge(file: BinaryIO, form: Form) -> Predictions | Flaw:
     It is read once, in blocks of rows. Raises OSError when it cannot be read.
     """
     ids: list[str] = []
-    columns = {name: Column(kind) for name, kind in form.columns.items()}
+    columns = {name: Column(kind, form.classes.get(name, ())) for name, kind in form.columns.items()}
     try:
-        with _rows(file) as (header, blocks):
-            if flaw := _flaw_of_header(header, form):
-                return flaw
-            names = id_names(form.id_column, header)
+        with rows_of(file) as (header, blocks):
+            found = _places(header, form)
+            if isinstance(found, Flaw):
+                return found
             for block in blocks:
-                ids.extend(_ids(header, block, names))
-                texts = dict(zip(header, zip(*block, strict=True), strict=True))
+                ids.extend(_ids(block, found.ids))
+                texts = list(zip(*block, strict=True))
                 for name, column in columns.items():
-                    column.extend(texts[name])
-    except _Ragged as error:
+                    column.extend(texts[found.columns[name]])
+    except Ragged as error:
         return _of_rows("unreadable", [error.row])
     except (csv.Error, UnicodeDecodeError):
         return Flaw("unreadable")
@@ -195,10 +201,10 @@ def match_ids(ids: Sequence[str], expected: Sequence[str]) -> Sequence[int] | Fl
     """For each of a file's ids its place among the `expected` ones, every one of which it must hold once."""
     if tuple(ids) == tuple(expected):
         return range(len(ids))
-    blank = [row for row, id in enumerate(ids) if not id.strip()]
+    places = find_ids(ids, expected)
+    blank = [row for row, id in enumerate(ids) if places[row] is None and not id.strip()]
     if blank:
         return _of_rows("blank_id", blank)
-    places = find_ids(ids, expected)
     counts = Counter(id if place is None else place for id, place in zip(ids, places, strict=True))
     repeated = {key: None for key, count in counts.items() if count > 1}
     known = [expected[key] for key in repeated if isinstance(key, int)]
@@ -214,108 +220,53 @@ def match_ids(ids: Sequence[str], expected: Sequence[str]) -> Sequence[int] | Fl
 
 
 def id_names(id_column: str, header: Sequence[str]) -> list[str]:
-    """The columns that make an id: the one of that name, else those that its name joins by `+`."""
-    return [id_column] if id_column in header else id_column.split("+")
+    """The columns that make an id, as the header has them: the one of that name, or those it joins by +.
 
-
-def find_ids(ids: Sequence[str], expected: Sequence[str]) -> list[int | None]:
-    """For each id its place among the `expected` ones, None for one that is none of them.
-
-    An id that is not spelt like an expected one is the one that denotes the same whole number, where all the
-    expected ones are different whole numbers.
+    Blanks around a name and its letter case do not count. A name that is not there comes back as it is.
     """
-    place_of = {id: place for place, id in enumerate(expected)}
-    places = [place_of.get(id) for id in ids]
-    if None not in places:
-        return places
-    by_number = {_whole(id): place for place, id in enumerate(expected)}
-    if None in by_number or len(by_number) < len(expected):
-        return places
-    return [
-        by_number.get(_whole(id)) if place is None else place for id, place in zip(ids, places, strict=True)
-    ]
+    whole = place_of(id_column, header, any_case=True)
+    parts = [id_column] if whole is not None else id_column.split("+")
+    places = [place_of(part, header, any_case=True) for part in parts]
+    return [part if place is None else header[place] for part, place in zip(parts, places, strict=True)]
 
 
-def _whole(id: str) -> int | None:
-    found = _WHOLE.fullmatch(id)
-    return int(found[1]) if found else None
+def place_of(name: str, header: Sequence[str], *, any_case: bool = False) -> int | None:
+    """Where the column of this name is, else the only one that differs in blanks (and case) alone."""
+    if name in header:
+        return header.index(name)
+    like = str.casefold if any_case else str
+    found = [place for place, other in enumerate(header) if like(other.strip()) == like(name.strip())]
+    return found[0] if len(found) == 1 else None
 
 
-def _ids(header: list[str], block: list[list[str]], names: Sequence[str]) -> list[str]:
+class _Located(NamedTuple):
+    ids: list[int]
+    columns: dict[str, int]
+
+
+def _places(header: list[str], form: Form) -> _Located | Flaw:
+    """Where a file has what its form wants."""
+    if not header:
+        return Flaw("empty_file")
+    names = id_names(form.id_column, header)
+    found = {name: place_of(name, header) for name in form.columns}
+    absent = next((name for name in (*names, *found) if name not in header and found.get(name) is None), None)
+    if absent is not None:
+        other = len(header) == 1 and {";", "\t", "|"} & {*header[0]}
+        return Flaw("separator") if other else Flaw("missing_column", column=absent)
+    places = _Located(
+        [header.index(name) for name in names], {n: p for n, p in found.items() if p is not None}
+    )
+    used = {*places.ids, *places.columns.values()}
+    rest = [name for place, name in enumerate(header) if place not in used]
+    extra = [name for name in rest if not _UNNAMED.fullmatch(name)]
+    return Flaw("extra_column", count=len(extra), column=extra[0]) if extra else places
+
+
+def _ids(block: list[list[str]], places: Sequence[int]) -> list[str]:
     """The ids of some rows; empty where a part is: such a row has no id."""
-    places = [header.index(name) for name in names]
     return ["+".join(parts) if all(parts := [row[place] for place in places]) else "" for row in block]
 
 
 def _of_rows(code: Code, rows: Sequence[int]) -> Flaw:
     return Flaw(code, tuple(f"row {row + 1}" for row in rows[:_SHOWN]), len(rows))
-
-
-def _flaw_of_header(header: Sequence[str], form: Form) -> Flaw | None:
-    if not header:
-        return Flaw("empty_file")
-    wanted = [*id_names(form.id_column, header), *form.columns]
-    absent = next((name for name in wanted if name not in header), None)
-    if absent is not None:
-        return Flaw("missing_column", column=absent)
-    extra = list((Counter(header) - Counter(wanted)).elements())
-    return Flaw("extra_column", count=len(extra), column=extra[0]) if extra else None
-
-
-class _Ragged(Exception):
-    """A row is shorter or longer than the header."""
-
-    def __init__(self, row: int) -> None:
-        super().__init__(f"row {row + 1} is not as long as the header")
-        self.row = row
-
-
-@contextmanager
-def _rows(file: BinaryIO) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
-    """The header, empty in an empty file, and blocks of rows; _Ragged, csv.Error, UnicodeDecodeError.
-
-    A mask may be longer than the 128 kB that Python allows a field. That limit is the whole process's, so it
-    is lifted for one reader at a time.
-    """
-    with _ONE_READER:
-        usual = csv.field_size_limit(_LONGEST_FIELD)
-        try:
-            rows = filter(None, csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True))
-            header = next(rows, [])
-            yield header, _blocks(rows, len(header))
-        finally:
-            csv.field_size_limit(usual)
-
-
-def _blocks(rows: Iterator[list[str]], width: int) -> Iterator[list[list[str]]]:
-    done = 0
-    while block := list(islice(rows, _BLOCK)):
-        if set(map(len, block)) != {width}:
-            raise _Ragged(next(n for n, row in enumerate(block, done) if len(row) != width))
-        yield block
-        done += len(block)
-
-
-@contextmanager
-def _table(path: Path) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
-    """`_rows` of a host's table; BadCompetition when it is none."""
-    try:
-        with path.open("rb") as file, _rows(file) as table:
-            yield table
-    except (OSError, csv.Error, UnicodeDecodeError, _Ragged) as error:
-        raise BadCompetition(f"{path} is not a readable CSV: {error}", hint="mend or replace it") from error
-
-
-def _number_columns(header: list[str], blocks: Iterator[list[list[str]]], names: Sequence[str]) -> set[str]:
-    """Those of the columns in which all values that are not blank are numbers, and some are."""
-    left = {name: header.index(name) for name in names}
-    found = set[str]()
-    for block in blocks:
-        for name, place in tuple(left.items()):
-            column = Column("number")
-            column.extend([row[place] for row in block if row[place].strip()])
-            if column.fault():
-                del left[name]
-            elif column.values:
-                found.add(name)
-    return found & left.keys()

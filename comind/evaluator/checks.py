@@ -18,6 +18,7 @@ from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
 from kaggle_runner.score import best_first
 from mle_live.layout.formats import read_text
+from mle_live.layout.tables import levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,9 +164,19 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
     ):
         if len(table) != len(ids) or set(table[id_column]) != ids:
             return f"public/{name} has other ids than private/validation.csv"
-    if (parts.truth[targets] == "").any().any():
+    empty = [name for name in targets if "" in set(parts.truth[name])]
+    if any(not _nothing_is_said(profile, parts.truth[name]) for name in empty):
         return "private/validation.csv has empty labels"
     return ""
+
+
+def _nothing_is_said(profile: CompetitionProfile, labels: pd.Series[Any]) -> bool:
+    """Whether an empty label says something: no mask, no words. Of a metric that is ours its reader tells."""
+    from mle_live.metrics import is_known, reads_texts
+
+    if is_known(profile.metric):
+        return reads_texts(profile.metric)
+    return levels(labels).kind == "text"
 
 
 def _labels(profile: CompetitionProfile, truth: pd.DataFrame) -> pd.Series[Any]:
@@ -336,6 +347,7 @@ def _shuffled_worse(answer: ScriptAnswer, truth: float, higher: bool) -> str:
 
 
 def _broken_refused(answer: ScriptAnswer) -> str:
-    broken = [one for name, one in answer.results.items() if name.startswith("broken")]
+    sound = {"broken no-value"} if answer.empty_is_an_answer else set[str]()
+    broken = [one for name, one in answer.results.items() if name.startswith("broken") and name not in sound]
     accepted = [str(one["name"]) for one in broken if one.get("success") is not False]
     return f"accepted: {', '.join(accepted)}" if accepted else ""

@@ -53,14 +53,17 @@ class Grader:
         self.targets: list[str] = request["targets"]
         self.group: str | None = request["group"]
         self.seed: int = request["seed"]
-        self.truth = _read_labels(Path(request["truth"]), self.id_column)
         self.evaluate = _load(Path(request["evaluate"]))
         self.metric = getattr(self.evaluate, "METRIC", None)
+        texts = self.targets if getattr(self.metric, "texts", False) else []
+        self.truth = _read_labels(Path(request["truth"]), self.id_column, texts)
+        self.forms = self._forms()
+        for name in (name for name, kind in self.forms["validation"].columns.items() if kind == "text"):
+            self.truth[name] = self.truth[name].fillna("")
         self.groups = self.truth[self.group].astype(str).to_numpy() if self.group else None
         self.feedback_rows = feedback_rows(
             self.truth.index, self.truth[self.targets], self.groups, seed=self.seed
         )
-        self.forms = self._forms()
 
     def grade(self, case: dict[str, Any]) -> dict[str, Any]:
         """The verdict on one pair of files; never raises."""
@@ -189,9 +192,13 @@ def feedback_rows(
     return np.array([str(name) in shown for name in names], dtype=bool)
 
 
-def _read_labels(path: Path, id_column: str) -> pd.DataFrame:
-    """By ids as text; only an empty field is missing (labels may read "NA" or "None")."""
-    table = pd.read_csv(path, dtype={id_column: str}, keep_default_na=False, na_values=[""], low_memory=False)
+def _read_labels(path: Path, id_column: str, texts: Sequence[str]) -> pd.DataFrame:
+    """By ids as text, like those targets that a metric reads as texts.
+
+    Only an empty field is missing (labels may read "NA" or "None").
+    """
+    kinds = dict.fromkeys([id_column, *texts], str)
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], low_memory=False)
     return table.set_index(id_column)
 
 
@@ -229,6 +236,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "ready": True,
         "higher_is_better": direction if isinstance(direction, bool) else None,
         "perfect": perfect,
+        "empty_is_an_answer": "text" in grader.forms["validation"].columns.values(),
         "results": [{"name": case["name"], **grader.grade(case)} for case in request["cases"]],
     }
 

@@ -55,6 +55,8 @@ class ScriptAnswer:
     higher_is_better: bool | None
     perfect: float | None
     results: dict[str, dict[str, Any]]
+    empty_is_an_answer: bool = False
+    """An empty field predicts nothing (no words, no mask), and is no fault."""
 
 
 class GradingFailed(MachineError):
@@ -200,6 +202,7 @@ def parse_answer(line: str) -> ScriptAnswer:
             higher_is_better=direction if isinstance(direction, bool) else None,
             perfect=float(perfect) if isinstance(perfect, (int, float)) else None,
             results=results,
+            empty_is_an_answer=answer.get("empty_is_an_answer") is True,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an answer of the grader: {line[:100]!r}") from error

@@ -21,7 +21,8 @@ from comind.evaluator.evaluator import known_metric_source
 from comind.evaluator.grader import Grader
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.prediction_columns import ValueFault
-from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, find_ids, judge, judge_file
+from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, judge, judge_file
+from kaggle_runner.spellings import find_ids
 from kaggle_runner.submissions.file import Sample
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import InvalidSubmission, grade_file
@@ -110,6 +111,16 @@ WORLDS: dict[str, tuple[str, str, str]] = {
                  "id,there\n" + "".join(f"f{n},{n % 3 == 0}\n" for n in range(8))),
     "id last": ("mae", "a,id\n" + "".join(f"0,{n}\n" for n in range(8)),
                 "a,id\n" + "".join(f"{n % 2},{n}\n" for n in range(8))),
+    "long": ("mae", "id,a\n" + "".join(f"{10**18 + n * 10**6 + 1},0\n" for n in range(8)),
+             "id,a\n" + "".join(f"{10**18 + n * 10**6 + 1},{n}.5\n" for n in range(8))),
+    "zeros": ("mae", "id,a\n" + "".join(f"{id},0\n" for id in ("7", "007", "0010", *range(20, 25))),
+              "id,a\n" + "".join(f"{id},1.5\n" for id in ("7", "007", "0010", *range(20, 25)))),
+    "mixed": ("mae", "id,a\n" + "".join(f"{id},0\n" for id in ("x", "NA", *(f"00{n}" for n in range(8)))),
+              "id,a\n" + "".join(f"{id},1.5\n" for id in ("x", "NA", *(f"00{n}" for n in range(8))))),
+    "nothings": ("accuracy", "id,kind\n" + "".join(f"f{n},x\n" for n in range(8)),
+                 "id,kind\n" + "".join(f"f{n},{('None', 'null', 'x')[n % 3]}\n" for n in range(8))),
+    "census": ("accuracy", "id,pay\n" + "".join(f"f{n},0\n" for n in range(9)),
+               "id,pay\n" + "".join(f"f{n},{(' <=50K', ' >50K', '5')[n % 3]}\n" for n in range(9))),
     "words": ("word_jaccard", "id,said\n" + "".join(f"f{n},\n" for n in range(8)),
               "id,said\n" + "".join(f"f{n},word {n}\n" for n in range(8))),
 }  # fmt: skip
@@ -145,9 +156,13 @@ def padded() -> Table:
     return pd.read_csv(io.StringIO(WORLDS["padded"][1]))
 
 
+LONG = pd.read_csv(io.StringIO(WORLDS["long"][2]))
+
 FILES: dict[str, tuple[str, str | bytes, str, tuple[str, ...]]] = {
     "good": ("numbers", numbers(), "ok", ()),
-    "written with its index": ("numbers", table().to_csv(), "extra_column", ()),
+    "written with its index": ("numbers", table().to_csv(), "ok", ()),
+    "written with its index twice": ("numbers", table().reset_index(names="Unnamed: 0").to_csv(), "ok", ()),
+    "commas at the ends of lines": ("numbers", numbers().replace("\n", ",\n"), "ok", ()),
     "an extra column": ("numbers", table(note="x").to_csv(index=False), "extra_column", ()),
     "a column twice": ("numbers", numbers().replace("id,a,b", "id,a,a"), "missing_column", ()),
     "a column once more": ("numbers", table(c=1).to_csv(index=False, header=["id", "a", "b", "b"]),
@@ -155,14 +170,24 @@ FILES: dict[str, tuple[str, str | bytes, str, tuple[str, ...]]] = {
     "columns swapped": ("numbers", table()[["b", "id", "a"]].to_csv(index=False), "ok", ()),
     "a column less": ("numbers", table()[["id", "b"]].to_csv(index=False), "missing_column", ()),
     "another name": ("numbers", numbers(head="id,A,b"), "missing_column", ()),
-    "blanks around names": ("numbers", numbers(head="id, a, b"), "missing_column", ()),
+    "blanks around names": ("numbers", numbers(head=" id, a,b "), "ok", ()),
+    "the id in capitals": ("numbers", numbers(head="ID,a,b"), "ok", ()),
+    "an index with a name": ("numbers", table().reset_index().to_csv(index=False), "extra_column", ()),
     "names in quotes": ("numbers", numbers(head='"id","a","b"'), "ok", ()),
     "no header": ("numbers", numbers(head=""), "missing_column", ()),
-    "semicolons": ("numbers", numbers().replace(",", ";"), "missing_column", ()),
-    "tabs": ("numbers", numbers().replace(",", "\t"), "missing_column", ()),
+    "semicolons": ("numbers", numbers().replace(",", ";"), "separator", ()),
+    "tabs": ("numbers", numbers().replace(",", "\t"), "separator", ()),
     "rows shuffled": ("numbers", table().sample(frac=1, random_state=1).to_csv(index=False), "ok", ()),
     "ids written 7.0": ("numbers", table(id=np.arange(7.0, 15)).to_csv(index=False), "ok", ()),
     "ids with zeros that the sample lacks": ("numbers", numbers(r9="009,1,1"), "ok", ()),
+    "long ids as floats": ("long", LONG.astype({"id": float}).to_csv(index=False), "ok", ()),
+    "ids in powers of ten": ("numbers", numbers(r10="1e1,1,1", r12="1.2E+01,1,1"), "ok", ()),
+    "two ids that differ by zeros alone": ("zeros", WORLDS["zeros"][2], "ok", ()),
+    "and other ids without their zeros": ("zeros", WORLDS["zeros"][2].replace("0010", "10.0"), "ok", ()),
+    "and both without": ("zeros", WORLDS["zeros"][2].replace("\n007", "\n7"), "duplicate_ids", ("7",)),
+    "words among ids without their zeros": ("mixed", WORLDS["mixed"][2].replace("\n0", "\n"), "ok", ()),
+    "blanks around a word": ("classes", WORLDS["classes"][2].replace("f3,", " f3 ,"), "ok", ()),
+    "an id that pandas takes for nothing": ("mixed", WORLDS["mixed"][2].replace("\nNA", "\n"), "ok", ()),
     "ids with a fraction": ("numbers", numbers(r9="9.5,1,1"), "missing_ids", ("9",)),
     "blanks around an id": ("numbers", numbers(r9=" 9 ,1,1"), "ok", ()),
     "an id in two spellings": ("numbers", numbers(r10="9.0,1,1"), "duplicate_ids", ("9",)),
@@ -217,6 +242,12 @@ FILES: dict[str, tuple[str, str | bytes, str, tuple[str, ...]]] = {
     "classes": ("classes", WORLDS["classes"][2], "ok", ()),
     "a class that is empty": ("classes", WORLDS["classes"][2].replace("f3,dog", "f3,"), "nan", ("f3",)),
     "classes where the sample has numbers": ("placeholder", WORLDS["placeholder"][2], "ok", ()),
+    "a class like nothing": ("placeholder", WORLDS["placeholder"][2].replace("NA", ""), "ok", ()),
+    "or writes nan": ("placeholder", WORLDS["placeholder"][2].replace("NA", "nan"), "ok", ()),
+    "two such classes": ("nothings", WORLDS["nothings"][2], "ok", ()),
+    "and an empty field": ("nothings", WORLDS["nothings"][2].replace("f0,None", "f0,"), "nan", ("f0",)),
+    "blanks around classes": ("classes", WORLDS["classes"][2].replace("dog", " dog "), "ok", ()),
+    "classes without the host's blanks": ("census", WORLDS["census"][2].replace(" ", ""), "ok", ()),
     "logical labels": ("booleans", WORLDS["booleans"][2], "ok", ()),
     "logical labels as 0 and 1": ("booleans", "id,there\n" + "".join(f"f{n},{n % 2}\n" for n in range(8)),
                                   "ok", ()),
@@ -353,8 +384,15 @@ def test_numbers_survive_any_way_and_order_of_writing_them(
     ("ids", "expected", "places"),
     [
         (["1", "02", "3.0", "x"], ["1", "2", "3"], [0, 1, 2, None]),
+        (["1e3", ".5", "-0"], ["1000", "0.50", "0"], [0, 1, 2]),
+        (["a+1.0", "a+02", "a"], ["a+1", "a+2"], [0, 1, None]),
+        (["1.2345678901234568e+19"], ["12345678901234567890", "3"], [0]),
+        (["1.2345678901234568e+19"], ["12345678901234567890", "12345678901234567891"], [None]),
+        (["1_0", "٣", "0x3"], ["10", "3"], [None, None, None]),
+        (["", " "], ["NA", "7"], [0, 0]),
+        (["nan"], ["NA", "None"], [None]),
         (["007"], ["7", "07"], [None]),  # which of the two is meant cannot be known
-        (["01"], ["a", "1"], [None]),  # not all are numbers, so none is read as one
+        (["01"], ["a", "1"], [1]),
         (["1", "a"], ["a", "1"], [1, 0]),
     ],
 )

@@ -74,6 +74,16 @@ def pictures(folder: Path, rows: int = 120) -> Path:
     return path
 
 
+def sayings(folder: Path, rows: int = 120) -> Path:
+    """Texts to be written down, some of which are empty or look like numbers or a missing value."""
+    random = np.random.default_rng(4)
+    table = pd.DataFrame({"id": [f"s{n:03d}" for n in random.permutation(rows)]})
+    table["sound"] = random.normal(0, 1, rows).round(4)
+    table["said"] = random.choice(["", "0012", "NA", "well, well", "two\nlines", "good day"], rows)
+    in_test = np.arange(rows) % 4 == 0
+    return _write(folder, table[~in_test], table[in_test], ["said"], sample=["well"])
+
+
 def _write(
     folder: Path, train: pd.DataFrame, test: pd.DataFrame | None, targets: list[str], *, sample: list[Any]
 ) -> Path:
@@ -107,12 +117,13 @@ def evaluator_at(run: Path, metric: str = "mae", *, higher: bool = False, seed: 
 
 
 async def ready_evaluator(
-    run: Path, make: Callable[[Path], Path], metric: str, *, higher: bool, fraction: float = 0.25
-) -> Evaluator:
-    """Split in the standard way and scored by the known metric."""
+    run: Path, make: Callable[[Path], Path], metric: str, *, higher: bool, fraction: float = 0.25,
+    written: str = "",
+) -> Evaluator:  # fmt: skip
+    """Split in the standard way and scored by the known metric, or by the text of an evaluate.py."""
     evaluator = evaluator_for(run, make, metric, higher=higher)
     await evaluator.split(standard_split_source(evaluator.profile.facts), fraction=fraction)
-    evaluator.install(known_metric_source(metric))
+    evaluator.install(written or known_metric_source(metric))
     return evaluator
 
 

@@ -26,6 +26,7 @@ from tests.comind.evaluator.folders import (
     pictures,
     profile,
     ready_evaluator,
+    sayings,
 )
 
 LEAKS = {
@@ -145,8 +146,9 @@ async def test_a_split_through_a_group_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "metric", "higher"),
-    [(houses, "rmsle", False), (flowers, "accuracy", True), (pictures, "multiclass_log_loss", False)],
-)
+    [(houses, "rmsle", False), (flowers, "accuracy", True), (pictures, "multiclass_log_loss", False),
+     (sayings, "mean_levenshtein", False)],
+)  # fmt: skip
 async def test_a_sound_split_with_a_known_metric_passes_everything(
     tmp_path: Path, make: object, metric: str, higher: bool
 ) -> None:
@@ -158,6 +160,11 @@ async def test_a_sound_split_with_a_known_metric_passes_everything(
     assert not (evaluator.folder.private / "trials").exists()
 
 
+EQUAL = """
+HIGHER_IS_BETTER = True
+def score(truth, submission):
+    return float((truth["said"] == submission["said"]).mean())
+"""
 METRICS = {
     "opposite direction": (METRIC_WRITTEN.replace("False", "True"), "direction"),
     "reversed": (METRIC_WRITTEN.replace("float(", "-float("), "sample is worse"),
@@ -201,6 +208,13 @@ def test_a_faulty_metric_is_named(street: Path, tmp_path: Path, name: str) -> No
     first, second = (parse_answer(json.dumps(answer(request))) for _ in range(2))
     with pytest.raises(EvaluatorRejected, match=rf"(?s){complaint}"):
         require(check_metric(found, first, second))
+
+
+async def test_a_written_metric_may_take_empty_texts(tmp_path: Path) -> None:
+    evaluator = await ready_evaluator(
+        tmp_path, sayings, "words as Anna counts them", higher=True, written=EQUAL
+    )
+    assert all(check.passed for check in await evaluator.check())
 
 
 async def test_a_faulty_metric_is_rejected_and_its_trials_are_removed(street: Path) -> None:
