@@ -43,6 +43,8 @@ def shape_named(name: str) -> str:
 
 DEFAULT_MODEL = "gpt-5.4-mini"
 DEFAULT_MAX_DOLLARS = 5.0
+ENGINE_PYTHON = "engine"
+"""The name of the engine's own interpreter, as a Python for notebooks."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     # the setting of the paper's experiments; its model is served by some gateways only
@@ -127,6 +129,9 @@ class Settings:
     seed: int = 0
     executor: ExecutorName = "local"
     """`local`: notebooks run on this machine. `kaggle`: rehearsed here, run as private kernels."""
+    python: str = ""
+    """What notebooks run in: a Python's path, a name on PATH, a virtual environment's folder, or `engine` for
+    the engine's own. Empty: the environment that `env create` made, else the engine's."""
     submit: bool = False
     """After each round, submit to the leaderboard what is worth it (kaggle_runner.submissions.governor)."""
     kaggle_url: str = ""
@@ -182,6 +187,11 @@ class Settings:
         shape = shape_named(self.accelerator)
         known = shape in ACCELERATORS.values() or re.fullmatch(r"(Nvidia|Tpu)\w{2,40}", shape)
         return shape if known else ""
+
+    @property
+    def notebook_python(self) -> Path | None:
+        """Of a run that was made; None: the engine's own."""
+        return None if self.python in ("", ENGINE_PYTHON) else Path(self.python)
 
     def threads(self, cpus: int) -> int:
         """Threads of one agent's kernel on a machine with so many cores."""

@@ -7,6 +7,7 @@
     │   ├── BadCompetition           a folder or a shelf entry that cannot be competed on
     │   ├── RunNotFound
     │   ├── StateUnwritable
+    │   ├── PythonUnusable           the Python that was named for notebooks is none, or lacks a kernel
     │   └── Unusable               a database or file of ours: damaged, foreign, newer, locked, no room
     ├── ServiceError                 3: something outside refused or is away; the same call may work later
     │   ├── KaggleError              Kaggle or MLE-Live
@@ -64,6 +65,10 @@ class RunNotFound(UsageError):
 
 
 class StateUnwritable(UsageError):
+    pass
+
+
+class PythonUnusable(UsageError):
     pass
 
 

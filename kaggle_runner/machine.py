@@ -10,14 +10,16 @@ import platform
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaggle_runner.interpreter import examine
+
 NAMED_PACKAGES = (
     "numpy", "pandas", "scikit-learn", "scipy", "torch", "torchvision", "transformers", "timm", "tensorflow",
-    "lightgbm", "xgboost", "catboost", "polars", "pyarrow", "fastparquet", "pillow", "opencv-python",
-    "matplotlib", "tqdm", "joblib",
+    "lightgbm", "xgboost", "catboost", "statsmodels", "optuna", "nltk", "polars", "pyarrow", "fastparquet",
+    "pillow", "opencv-python", "opencv-python-headless", "matplotlib", "seaborn", "plotly", "tqdm", "joblib",
 )  # fmt: skip
 """The packages that solutions are built from; agents are told which of them exist, with versions."""
 
@@ -38,7 +40,9 @@ class Machine:
     memory_bytes: int
     gpus: tuple[Gpu, ...]
     python: str
+    """The version of the Python that notebooks run in."""
     packages: dict[str, str]
+    """Those of NAMED_PACKAGES that it has."""
 
     def sentence(self) -> str:
         """For prompts: `2 CPU cores, 24 GiB memory, no GPU`."""
@@ -53,14 +57,18 @@ def gpu_words(gpus: Sequence[Gpu]) -> str:
     return ", ".join(told) or "no GPU"
 
 
-def describe_machine() -> Machine:
-    """Ask the system; takes milliseconds, or what `nvidia-smi` takes."""
+def describe_machine(python: Path | None = None) -> Machine:
+    """Ask the system; takes milliseconds, or what `nvidia-smi` takes.
+
+    `python` is where notebooks run, if it is another than the engine's own; PythonUnusable where it is none.
+    """
+    other = examine(python) if python else None
     return Machine(
         cpus=_cpus(),
         memory_bytes=_memory(),
         gpus=find_gpus(),
-        python=platform.python_version(),
-        packages=_versions(NAMED_PACKAGES),
+        python=other.told_version if other else platform.python_version(),
+        packages=_named(other.packages) if other else _versions(NAMED_PACKAGES),
     )
 
 
@@ -102,6 +110,10 @@ def parse_gpus(table: str) -> tuple[Gpu, ...]:
         if index.isdigit() and name:
             gpus.append(Gpu(name.strip(), int(memory) << 20 if memory.isdigit() else 0, int(index)))
     return tuple(gpus)
+
+
+def _named(packages: Mapping[str, str]) -> dict[str, str]:
+    return {name: packages[name] for name in NAMED_PACKAGES if name in packages}
 
 
 def _versions(names: Iterable[str]) -> dict[str, str]:

@@ -83,6 +83,8 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--kernels", type=int, default=2, metavar="N", help="pushed kernels that run at once; default: 2")
     add("--kernel-hours", type=float, default=12.0, metavar="H", help="the longest run of one; default: 12")
     add("--kernel-memory", type=float, metavar="GB", help="of one; default: half of the machine's")
+    text = "that pushed kernels run in, or a virtual environment's folder; default: the server's own"
+    add("--python", metavar="PATH", help=text)
     text = "tell final results before the deadline (our own address only)"
     add("--reveal-private", action="store_true", help=text)
 
@@ -151,10 +153,14 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
             "--kernels, --kernel-hours and --kernel-memory must be numbers above 0",
             hint="kernels run when somebody pushes them; leave the options out for the usual limits",
         )
+    from kaggle_runner.interpreter import examine, require_kernel
+
+    python: str | None = arguments.python
     return KernelLimits(
         at_once=arguments.kernels,
         seconds=max(1, round(arguments.kernel_hours * 3600)),
         memory_bytes=None if given is None else round(given * 1e9),
+        python=None if python is None else require_kernel(examine(python)).path,
     )
 
 

@@ -174,6 +174,7 @@ async def open_upstream(
         token=token,
         state_dir=folder.path / "mle_live",
         reveal_private=True,
+        python=config.notebook_python,
         **source,
     )
     async with process as server:

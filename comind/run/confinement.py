@@ -23,6 +23,8 @@ class Confinement:
     hidden: tuple[Path, ...]
     threads: int
     memory_bytes: int
+    python: Path | None = None
+    """Whose code notebooks are, see `Sandbox`."""
 
     @classmethod
     def of(cls, config: RunConfig, state: Path) -> Confinement:
@@ -34,9 +36,16 @@ class Confinement:
             hidden=(state.resolve(), *(folders_of(local) if local.is_dir() else ())),
             threads=config.threads(machine.cpus),
             memory_bytes=config.memory_limit or int(_MEMORY_SHARE * machine.memory_bytes / config.coders),
+            python=config.notebook_python,
         )
 
     def open_notebook(self, name: str, inputs: Mapping[str, Path], workspace: Path) -> NotebookSession:
         """A notebook with these inputs and this working folder; its log lies beside the working folder."""
-        sandbox = Sandbox(inputs=inputs, workspace=workspace, cpu_threads=self.threads, hidden=self.hidden)
+        sandbox = Sandbox(
+            inputs=inputs,
+            workspace=workspace,
+            cpu_threads=self.threads,
+            hidden=self.hidden,
+            python=self.python,
+        )
         return NotebookSession(sandbox, log_dir=workspace.parent / "logs", name=name)

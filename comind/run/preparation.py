@@ -218,7 +218,7 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
         higher_is_better=facts.higher_is_better,
         stated=facts.stated,
     )
-    machine = describe_machine()
+    machine = describe_machine(config.notebook_python)
     brief = Brief(
         competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
         metric=_metric_text(facts.metric),

@@ -25,6 +25,7 @@ from comind.state.records import EndpointFacts, LlmCall, Run
 from comind.state.runs import RunFolder, find_run, read_run
 from kaggle_runner.errors import ConfigError, RunNotFound, StateUnwritable
 from kaggle_runner.files import write_whole
+from kaggle_runner.interpreter import examine
 from kaggle_runner.redaction import without_secrets
 from kaggle_runner.texts import whole_characters
 
@@ -35,12 +36,13 @@ _GZIP = b"\x1f\x8b"
 _SECRETS = ("OPENAI_API_KEY", "COMIND_API_KEY", "KAGGLE_API_TOKEN", "KAGGLE_KEY")
 _OF_THE_MODEL = (
     "offline", "base_url", "role_models", "fallback_models", "prices", "max_cost", "max_tokens",
-    "agent_max_cost", "agent_max_tokens", "requests_per_minute", "tokens_per_minute", "replay",
+    "agent_max_cost", "agent_max_tokens", "requests_per_minute", "tokens_per_minute", "replay", "python",
 )  # fmt: skip
-"""Settings that say where replies came from and what they might cost: a replay needs none of them."""
+"""Settings that say where replies came from, what they might cost, where cells ran: a replay needs none."""
 _TYPES: dict[str, tuple[type, ...]] = {"usage": (dict,), "seconds": (int, float)}
 """Of a reply's fields; the others are texts."""
-_PACKAGES = ("comind", "openai", "ipykernel", "numpy", "pandas", "scipy", "scikit-learn", "torch")
+_OF_CELLS = ("numpy", "pandas", "scipy", "scikit-learn", "torch")
+_PACKAGES = ("comind", "openai", "ipykernel", *_OF_CELLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def record_run(folder: RunFolder, environment: Mapping[str, str] = os.environ) -
         model=run.model,
         seed=run.settings.seed,
         config=_shareable(run, facts),
-        packages=package_versions(),
+        packages=package_versions(run.settings.notebook_python),
         replies={call.id: _from_call(call, secrets) for call in calls},
     )
 
@@ -202,9 +204,9 @@ def settings_of(source: str, state: Path) -> dict[str, Any]:
     return {**settings, "competition": read_run(folder).settings.competition, "replay": folder.id}
 
 
-def versions_that_differ(recording: Recording) -> list[str]:
+def versions_that_differ(recording: Recording, python: Path | None) -> list[str]:
     """`scikit-learn 1.9.0 (recorded with 1.8.1)`, for each package that may change what cells give."""
-    here = package_versions()
+    here = package_versions(python)
     return [
         f"{name} {here.get(name, 'missing')} (recorded with {there})"
         for name, there in recording.packages.items()
@@ -212,9 +214,15 @@ def versions_that_differ(recording: Recording) -> list[str]:
     ]
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of ourselves and of what cells mostly use; what is not installed is left out."""
+def package_versions(python: Path | None = None) -> dict[str, str]:
+    """Versions of ourselves and of what cells mostly use; what is not installed is left out.
+
+    `python` is where cells run, when it is not this one.
+    """
     found: dict[str, str] = {}
+    if python is not None:
+        theirs = examine(python).packages
+        return package_versions() | {name: theirs.get(name, "missing") for name in _OF_CELLS}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
@@ -252,7 +260,7 @@ def describe_replay(folder: RunFolder, calls: Sequence[LlmCall]) -> str:
     """What people are told at the end of a replay."""
     recording = read_recording(folder.recording)
     told = str(compare(recording, calls))
-    others = versions_that_differ(recording)
+    others = versions_that_differ(recording, read_run(folder).settings.notebook_python)
     return told + (f". Versions differ: {', '.join(others)}" if others else "")
 
 

@@ -15,7 +15,7 @@ from comind.at_kaggle.split_dataset import known_split, resource_name
 from comind.evaluator.view import TEST_FILE, divide
 from comind.state.reader import reading
 from comind.state.records import Agent, Dataset, Draft, Evaluation
-from comind.state.runs import RunFolder
+from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
 from kaggle_runner.sandbox.batch import BatchLimits
@@ -41,24 +41,32 @@ class Reproduction:
     seconds: float
 
 
-async def reproduce(folder: RunFolder, *, timeout: float = 3600.0) -> Reproduction:
-    """Raises RunNotFound without a best solution, NotReproduced with what the script said or changed."""
+async def reproduce(
+    folder: RunFolder, *, python: Path | None = None, timeout: float = 3600.0
+) -> Reproduction:
+    """In `python`, else in the one that the run's notebooks had.
+
+    Raises RunNotFound without a best solution, NotReproduced with what the script said or changed,
+    PythonUnusable where that Python is none any more.
+    """
     script = folder.best / "solution.py"
     if not script.is_file():
         raise RunNotFound(
             f"Run {folder.id} has no best/solution.py.",
             hint="It is written when a run ends with a valid submission.",
         )
+    python = python or read_run(folder).settings.notebook_python
     mounts, name, is_script, id_column = _mounts(folder)
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)
         done = await run_script(
-            ["python", "/kaggle/solution/solution.py"],
+            [str(python or "python"), "/kaggle/solution/solution.py"],
             mounts={**mounts, "/kaggle/solution": folder.best},
             writable={"/kaggle/working": working},
             cwd="/kaggle/working",
             limits=BatchLimits(timeout),
             hidden=(folder.state,),
+            python=python,
         )
         if done.returncode != 0:
             raise NotReproduced(

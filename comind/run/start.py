@@ -7,11 +7,12 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from comind.at_kaggle.setup import check_push
 from comind.community.upstream import check_upstream, resolve_slug, settled
-from comind.config import RunConfig
+from comind.config import ENGINE_PYTHON, RunConfig
 from comind.evaluator.metric_file import keep_metric_file
 from comind.roles.prompts import Prompts
 from comind.run.models import Checked, check_models, record_check
@@ -20,7 +21,9 @@ from comind.run.submission import check_leave
 from comind.state.records import Run
 from comind.state.runs import RunFolder, create_run, new_run_id
 from comind.state.store import Store
+from kaggle_runner.environments.record import made_python
 from kaggle_runner.inside_kaggle import with_secrets
+from kaggle_runner.interpreter import examine, require_kernel
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock, stamp
 from kaggle_runner.sandbox.sandbox import require_sandbox
 
@@ -37,7 +40,7 @@ def prepare_run(
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
-    config = settled(config, os.environ).anchored()
+    config, python = _with_python(settled(config, os.environ).anchored(), state)
     remarks: list[str] = []
     if config.executor == "kaggle":
         remarks = asyncio.run(check_push(config, os.environ, state))
@@ -64,11 +67,24 @@ def prepare_run(
     with Store(folder.database, clock=clock) as store:
         store.save(run)
         store.event("created", f"Run {folder.id}: {label}")
+        if python:
+            store.event("environment", python)
         for remark in remarks:
             store.event("kaggle", remark)
         if checked is not None:
             record_check(store, checked)
     return folder
+
+
+def _with_python(config: RunConfig, state: Path) -> tuple[RunConfig, str]:
+    """Notebooks' Python named for good, so that a resumed run goes on in the same one; a sentence about it,
+    which is empty for the engine's own. Raises PythonUnusable."""
+    named = config.python or made_python(state) or ENGINE_PYTHON
+    if named == ENGINE_PYTHON:
+        return replace(config, python=named), ""
+    python = require_kernel(examine(named))
+    told = f"Notebooks run in {python.path}: Python {python.told_version}, {len(python.packages)} packages"
+    return replace(config, python=str(python.path)), told
 
 
 async def _check_models(config: RunConfig, clock: Clock, runs_here: bool) -> Checked:

@@ -106,6 +106,8 @@ def build_parser() -> Parser:
     _switch(made["resume"], "--headless", "in the foreground, plain lines", default=False)
     told = "default: RUN.jsonl.gz here; gzipped when it ends in .gz"
     made["recording"].add_argument("-o", "--output", metavar="FILE", help=told)
+    told = "what to run it in (default: what the run's notebooks ran in)"
+    _option(made["reproduce"], "--python", "PATH", told, default="")
     _add_ranks_options(made["ranks"])
     told = "ask no Kaggle; show what was listed last"
     _switch(made["competitions"], "--offline", told, default=False)
@@ -203,6 +205,8 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     _option(group, "--cell-time-limit", "1h", f"for one cell{_default('cell_time_limit')}")
     _option(group, "--seed", "S", f"of what is drawn by chance{_default('seed')}", type=int)
     _option(group, "--executor", "WHERE", "local or kaggle, where notebooks run (default: local)")
+    told = "what notebooks run in (default: what `env create` made, else CoMind's own, called engine)"
+    _option(group, "--python", "PATH", told)
 
 
 def _add_kaggle_options(group: argparse._ArgumentGroup) -> None:

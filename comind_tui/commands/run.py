@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from comind.config import ROLES, RunConfig, load_config
+from comind.config import ENGINE_PYTHON, ROLES, RunConfig, load_config
 from comind.in_kaggle.notebook import session_settings, with_attached
 from comind.state.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.commands.recordings import replay_settings
@@ -23,6 +23,7 @@ from comind_tui.text.plain import has_terminal
 from kaggle_runner.console import put, put_json, say
 from kaggle_runner.errors import RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session
+from kaggle_runner.interpreter import examine
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.layout import NAMED_ROLES
 
@@ -74,7 +75,9 @@ def reproduce(arguments: Namespace) -> int:
 
     folder = find_run(arguments.state, arguments.run_id)
     say(f"Running best/solution.py of {folder.id} again …")
-    outcome = asyncio.run(run_again(folder))
+    named = sys.executable if arguments.python == ENGINE_PYTHON else arguments.python
+    python = examine(named).path if named else None
+    outcome = asyncio.run(run_again(folder, python=python))
     if arguments.json:
         put_json({"run": folder.id, "reproduced": True, **asdict(outcome)})
     else:

@@ -10,7 +10,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +20,8 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.interpreter import examine, require_kernel
+from kaggle_runner.notebook.carried import CARRIED_INSIDE, carried_packages
 from kaggle_runner.notebook.crash_report import CrashReport
 from kaggle_runner.notebook.outputs import as_seen
 from kaggle_runner.sandbox import processes
@@ -52,16 +53,15 @@ class KernelProcess:
         self.pid = 0
 
     @classmethod
-    async def launch(cls, sandbox: Sandbox, *, python: Path | None, crash_report: Path) -> KernelProcess:
+    async def launch(cls, sandbox: Sandbox, *, crash_report: Path) -> KernelProcess:
         """Start and wait until cells can run. Call it from the event loop's long-lived thread.
 
-        Raises SandboxUnavailable, with what the kernel said, when it does not come up in 90 s.
+        Raises SandboxUnavailable, with what the kernel said, when it does not come up in 90 s; PythonUnusable
+        where the sandbox's Python can have no kernel.
         """
+        argv, shown = await asyncio.to_thread(_program, sandbox)
         folder, lock = _socket_folder()
-        argv = [str(python or sys.executable), "-X", "frozen_modules=on", BOOT_INSIDE, "{connection_file}"]
-        command = sandbox.command(
-            argv, python=python, read_only={BOOT_INSIDE: BOOT_PROGRAM}, writable={str(folder): folder}
-        )
+        command = sandbox.command(argv, read_only=shown, writable={str(folder): folder})
         manager = AsyncKernelManager(
             transport="ipc",
             ip=str(folder / "k"),
@@ -193,6 +193,15 @@ class KernelProcess:
             if descriptor >= 0:
                 os.close(descriptor)
         self._lock = self._lifeline = -1
+
+
+def _program(sandbox: Sandbox) -> tuple[list[str], dict[str, Path]]:
+    """What starts a kernel in the sandbox's Python, and what that needs to see: path inside → path here."""
+    argv = [str(sandbox.interpreter), "-X", "frozen_modules=on", BOOT_INSIDE, "{connection_file}"]
+    shown = {BOOT_INSIDE: BOOT_PROGRAM}
+    if sandbox.python is not None and not require_kernel(examine(sandbox.python)).has_kernel:
+        return [*argv, CARRIED_INSIDE], {**shown, **carried_packages()}
+    return argv, shown
 
 
 class _OneSpec(KernelSpecManager):

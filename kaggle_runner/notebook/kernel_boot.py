@@ -23,6 +23,8 @@ import warnings
 from collections import defaultdict, deque
 from typing import Any
 
+if len(sys.argv) > 2:
+    sys.path.insert(1, sys.argv[2])  # the engine's own kernel, in front: a mixture of two sets may not fit
 sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel's debugger is a third of a kernel's start
 
 from ipykernel.iostream import OutStream  # noqa: E402

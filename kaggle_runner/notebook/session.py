@@ -51,10 +51,9 @@ class NotebookSession:
     `execute` waits for the first. A cancelled `execute` ends the kernel.
     """
 
-    def __init__(self, sandbox: Sandbox, *, log_dir: Path, name: str, python: Path | None = None) -> None:
+    def __init__(self, sandbox: Sandbox, *, log_dir: Path, name: str) -> None:
         self._sandbox = sandbox
         self._crash_report = log_dir / f"{name}.kernel.log"
-        self._python = python
         self._kernel: KernelProcess | None = None
         self._cell: RunningCell | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -180,9 +179,7 @@ class NotebookSession:
 
         started = time.monotonic()
         await self._drop_kernel()
-        kernel = await KernelProcess.launch(
-            self._sandbox, python=self._python, crash_report=self._crash_report
-        )
+        kernel = await KernelProcess.launch(self._sandbox, crash_report=self._crash_report)
         if self._closed:
             await kernel.close()
             raise RuntimeError("the notebook session was closed while its kernel started")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.interpreter import examine, shared_libraries
 
 MINIMAL_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 """What bubblewrap itself is started with. It is pid 1 inside, and its /proc/1/environ is readable there:
@@ -241,7 +242,8 @@ def covers(mounted: Sequence[str], hidden: Sequence[Path]) -> list[str]:
 
 
 def python_mounts(python: Path) -> list[str]:
-    """What an interpreter needs, read-only at its own paths: of its venv and of the installation below it.
+    """What an interpreter needs, read-only at its own paths: of its venv, of the installation below it, and
+    libraries that the loader finds for it elsewhere (a libpython that only its rpath names).
 
     Links on the way from one to the other (`~/.local/bin/python3.11`) are made again as links: binding
     the folder that holds such a link would show a person's home.
@@ -253,22 +255,26 @@ def python_mounts(python: Path) -> list[str]:
         for name in _PYTHON_PARTS
         if (home / name).exists() and home / name != Path.home() / ".local" / "share"
     ]
-    arguments = binds("--ro-bind", {str(part): part for part in parts})
+    seen = (*parts, *(Path("/", name) for name in ("usr", *_SYSTEM_FOLDERS)))
+    libraries = [
+        one for one in shared_libraries(str(python)) if not any(one.is_relative_to(part) for part in seen)
+    ]
+    arguments = binds("--ro-bind", {str(one): one for one in (*parts, *libraries)})
     hop = python.absolute()
     while hop.is_symlink():
-        if not any(hop.is_relative_to(part) for part in (*parts, Path("/usr"), Path("/bin"))):
+        if not any(hop.is_relative_to(part) for part in seen):
             arguments += ["--symlink", str(hop.readlink()), str(hop)]
         hop = Path(os.path.normpath(hop.parent / hop.readlink()))
     return arguments
 
 
 def _python_homes(python: Path) -> list[Path]:
-    own = python.absolute().parent.parent
     homes = {Path(os.path.realpath(python)).parent.parent}
     if python == Path(sys.executable):
         homes |= {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve()}
-    elif (own / "pyvenv.cfg").is_file():
-        homes.add(own)
+    else:
+        prefixes = examine(python).prefixes
+        homes |= {*prefixes, *(prefix.resolve() for prefix in prefixes)}
     if Path.home() in homes or Path("/") in homes:
         raise SandboxUnavailable(
             f"{python} is installed right in {Path.home()} or /: agents would see everything there",

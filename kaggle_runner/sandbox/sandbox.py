@@ -46,6 +46,8 @@ class Sandbox:
     cpu_threads: int = 1
     hidden: tuple[Path, ...] = ()
     """Folders and files of the host (a state folder) that stay unseen wherever the system or Python lies."""
+    python: Path | None = None
+    """The Python whose code this is, with its packages; None: the engine's own."""
     batch: bool = False
     """Told to the code as Kaggle does: it is run from top to bottom, and nobody is there to look."""
 
@@ -53,7 +55,6 @@ class Sandbox:
         self,
         argv: Sequence[str],
         *,
-        python: Path | None = None,
         read_only: Mapping[str, Path] | None = None,
         writable: Mapping[str, Path] | None = None,
     ) -> list[str]:
@@ -75,7 +76,7 @@ class Sandbox:
             writable={WORKING: self.workspace} | dict(writable or {}),
             cwd=WORKING,
             environment={"KAGGLE_KERNEL_RUN_TYPE": "Batch" if self.batch else "Interactive"},
-            python=python,
+            python=self.interpreter,
             gpus=self.gpus,
             cpu_threads=self.cpu_threads,
             hidden=self.hidden,
@@ -93,6 +94,11 @@ class Sandbox:
         """Run `argv` to its end, see `run_batch`. Raises SandboxUnavailable when it cannot be confined."""
         command = self.command(argv, read_only=read_only)
         return await _run(command, self._box, [self.workspace], limits, log)
+
+    @property
+    def interpreter(self) -> Path:
+        """What runs the code, by its path here, which is also its path inside."""
+        return self.python or Path(sys.executable)
 
     def localized(self, code: str) -> str:
         """The code of a cell, with Kaggle's folders as they are called where there are no mounts."""
@@ -135,18 +141,19 @@ async def run_script(
     cwd: str,
     limits: BatchLimits,
     hidden: Sequence[Path] = (),
+    python: Path | None = None,
 ) -> Completed:
     """Run `argv` in the sandbox, without GPUs, to its end or its limits.
 
     `mounts` (read-only) and `writable` map paths inside to paths on the host; `python` in `argv` is the
-    engine's own interpreter. `hidden` is as in `Sandbox`: what lies there is seen only through mounts of
-    folders inside it. Returns also for scripts that fail or are killed; raises SandboxUnavailable when the
-    sandbox itself cannot be made.
+    engine's own interpreter, another is named by its path and given as `python` too. `hidden` is as in
+    `Sandbox`: what lies there is seen only through mounts of folders inside it. Returns also for scripts that
+    fail or are killed; raises SandboxUnavailable when the sandbox itself cannot be made.
     """
     box = fence.new_box(hidden)
     command = _confined(
-        argv, mounts=mounts, writable=writable, cwd=cwd, environment={}, python=None, gpus=(), cpu_threads=1,
-        hidden=hidden, box=box,
+        argv, mounts=mounts, writable=writable, cwd=cwd, environment={},
+        python=python or Path(sys.executable), gpus=(), cpu_threads=1, hidden=hidden, box=box,
     )  # fmt: skip
     return await _run(command, box, list(writable.values()), limits)
 
@@ -178,23 +185,22 @@ def _confined(
     writable: Mapping[str, Path],
     cwd: str,
     environment: Mapping[str, str],
-    python: Path | None,
+    python: Path,
     gpus: tuple[int, ...] | None,
     cpu_threads: int,
     hidden: Sequence[Path],
     box: Path,
 ) -> list[str]:
-    interpreter = python or Path(sys.executable)
     devices = bubblewrap.gpu_mounts(gpus)
-    variables = _environment(interpreter, cpu_threads, has_gpu=bool(devices)) | dict(environment)
+    variables = _environment(python, cpu_threads, has_gpu=bool(devices)) | dict(environment)
     if needs_fence():
         return fence.command(
             argv, box=box, mounts=mounts, writable=writable, cwd=cwd, environment=variables,
-            python=interpreter, gpus=gpus, hidden=hidden,
+            python=python, gpus=gpus, hidden=hidden,
         )  # fmt: skip
     layers = (
         [*bubblewrap.system_mounts(), *devices],
-        bubblewrap.python_mounts(interpreter),
+        bubblewrap.python_mounts(python),
         ["--dir", INPUT, *bubblewrap.binds("--ro-bind", mounts), *bubblewrap.binds("--bind", writable)],
     )
     command = [str(find_bubblewrap()), *bubblewrap.namespaces()]

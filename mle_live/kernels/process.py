@@ -9,7 +9,6 @@ import asyncio
 import codecs
 import copy
 import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ async def run_pushed_script(sandbox: Sandbox, source: Path, log: KernelLog, limi
 
     Call it from an event loop's long-lived thread. When cancelled, nothing of the script is left.
     """
-    argv = [sys.executable, "-u", SCRIPT_INSIDE]
+    argv = [str(sandbox.interpreter), "-u", SCRIPT_INSIDE]
     done = await sandbox.run(argv, limits=limits, read_only={SCRIPT_INSIDE: source}, log=log)
     if done.fault or done.returncode == 0:
         return RunEnd(done.fault and f"The kernel {done.fault}")

@@ -57,6 +57,8 @@ class KernelLimits:
     processes: int = 1000
     output_files: int = 500
     waiting_a_user: int = 20
+    python: Path | None = None
+    """The Python that they run in; None: the server's own."""
 
 
 @dataclass(slots=True)
@@ -210,6 +212,7 @@ class KernelRuns:
             gpus=None if settings.gpu else (),
             cpu_threads=max(1, machine.cpus // self.limits.at_once),
             hidden=self.hidden,
+            python=self.limits.python,
             batch=True,
         )
         limits = BatchLimits(

@@ -22,9 +22,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, inputs: dict[str, Path] | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path, inputs: dict[str, Path] | None = None, python: Path | None = None
+) -> AsyncIterator[Bench]:
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
-    sandbox = Sandbox(inputs or {}, workspace)
+    sandbox = Sandbox(inputs or {}, workspace, python=python)
     async with NotebookSession(sandbox, log_dir=folder / "logs", name="agent") as notebook:
         yield Bench(notebook, workspace, folder / "logs" / "cell.log")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def seen_by(sandbox: Sandbox, python: Path, *code: str) -> subprocess.CompletedProcess[str]:
-    command = sandbox.command([str(python), "-c", *code], python=python)
+    command = replace(sandbox, python=python).command([str(python), "-c", *code])
     return subprocess.run(command, env=bubblewrap.MINIMAL_ENVIRONMENT, capture_output=True, text=True)
 
 
