@@ -18,7 +18,7 @@ _PLAIN_BEFORE = _words(
     following same classification categorization categorisation prediction predictive predicted
     multiclass multi-class multi-label multilabel binary regression sample-level test public private
     leaderboard lb competition evaluation metric metrics score scoring criterion measure loss error
-    calculated computed standardised then now pascal cohen's cohens achieved obtained best highest
+    calculated computed then now pascal cohen's cohens achieved obtained best highest
     lowest smallest minimal minimum maximal maximum average-case sklearn scikit-learn kaggle kaggle's
     your their our its his this that these which such only just simply
     """

@@ -13,8 +13,9 @@ from mle_live.metrics.recognition.names import Mention
 _CHANGES: tuple[tuple[str, str], ...] = (
     ("weight", r"\b(?:un)?weight\w*"),
     ("columns", r"\b(?:column|class|label|target|row|sample|group|pixel)[\s\-]?wise\b"),
-    ("averaging", r"\baverag\w+\s+(?:it\s+|them\s+|the \w+ )?(?:over|across|by|per|between)\b|\bthen"
-     r" averaged\b|\b(?:mean|median|sum|product|maximum|minimum|average|worst|best|difference|ratio) of"
+    ("averaging", r"\baverag\w+\s+(?:it\s+|them\s+|the \w+ )?(?:over|across|by|per|between)\b"
+     r"|\b(?:then|and|is|are) averaged\b"
+     r"|\b(?:mean|median|sum|product|maximum|minimum|average|worst|best|difference|ratio) of"
       r" (?:the )?(?:\w+ )?(?:scores?|metrics?|values|errors|results|two|three|both|all)\b"),
     ("parts", r"\b(?:per|each|every)[\s\-](?!row|id\b|line|record|record|image|sample|observation|instance"
      r"|example|prediction|submission|team|test|pair|item|case|house|passenger|customer|user id|one|day's"
@@ -37,14 +38,16 @@ _CHANGES: tuple[tuple[str, str], ...] = (
     ("beta", r"\bbeta\b|β"),
     ("tolerance", r"\bwithin\s+(?:a |an |±|\+/-|plus)?\s*[\d±]|\bwithin (?:a |the |an )?(?:tolerance"
      r"|margin|range|error|factor)|\btoleran\w+|\bmargin\b|\bto the nearest\b"),
-    ("transformation", r"\btransform\w*"),
+    ("transformation", r"\btransform\w*|\bstandardi[sz]ed\b|\bdetrended\b|\bz[\s\-]?scored?\b|\bdifferenced\b"
+     r"|\bfrequency domain\b|\bfourier\b|\bresiduals\b|\bpercentiles? of\b"),
     ("unequal rows", r"\bcost[\s\-]sensitive\b|\b(?:count|counts|cost|costs|weigh|weighs)\s+(?:more|less"
      r"|twice|double|triple|half|\w+ times|only|as)\b|\b(?:do|does|did|will|would) not count\b|\b(?:twice"
       r"|three times|double|triple) (?:as|the)\b"),
     ("sign", r"\bnegativ\w+ (?:of|rmse|mae|mse|log)|\bnegated\b|\binver\w+\b|\breciprocal\b|\bcomplement\b"
      r"|\bone minus\b|\b1\s?[-−–]\s?(?:the|rmse|mae|auc|accuracy|score|error)"),
     ("threshold", r"\bthreshold\w*|\bbinari[sz]\w+|\bcut[\s\-]?off\b"),
-    ("limits", r"\bcapp?(?:ed|ing)\b|\bclipp?\w*|\bfloored\b|\bceil\w*|\bbounded\b|\blimited to\b|\bat"
+    ("limits", r"\bset to\b|\breplaced\b|\bcapp?(?:ed|ing)\b|\bclipp?\w*|\bfloored\b|\bceil\w*"
+     r"|\bbounded\b|\blimited to\b|\bat"
      r" most\b"),
     ("smoothing", r"\bsmooth\w*|\brolling\b|\bmoving average\b"),
     ("symmetry", r"\bsymmetr\w+|\basymmetr\w+"),
@@ -73,7 +76,8 @@ _LATER_CHANGES = re.compile(
     r"|averaged|"
     r"capped|clipped|penali[sz]ed|normali[sz]ed|scaled|rescaled|thresholded|rounded|subtracted|transformed"
     r"|log-transformed|squared|"
-    r"negated|inverted|adjusted|combined|discounted|doubled|smoothed|summed over|binari[sz]ed))"
+    r"negated|inverted|adjusted|combined|discounted|doubled|smoothed|summed over|binari[sz]ed"
+    r"|set to|replaced (?:by|with)|counted as|treated as))"
     r"|\b(?:is|are|will be|were) (?:ignored|excluded|left out|omitted|not (?:counted|considered"
     r"|included))\b[^.;]*"
     r"\b(?:scor|evaluat|metric|leaderboard)\w*|\b(?:is|are|will be|were) not (?:scored|evaluated)\b"

@@ -125,6 +125,20 @@ def _beta(match: re.Match[str], sentence: str, text: str) -> str:
     return "f1" if number == "1" else f"fbeta_{number}"
 
 
+def _mean_f1(match: re.Match[str], sentence: str, text: str) -> str:
+    """Kaggle's "Mean F1-Score" is over rows; over anything else, or as an "average F1", it is another."""
+    after = sentence[match.end() :]
+    rows = (
+        r"(?:over|across|of|for)\s+(?:(?:all|the|test|each|every)\s+)*"
+        r"(?:row|sample|image|instance|id|observation|document|quer|user)"
+    )
+    if re.search(rf"^\W*{rows}", after, re.IGNORECASE):
+        return "mean_f1_multilabel"
+    if match["kind"].lower() == "average" or re.search(r"\b(?:over|across|per)\b", after, re.IGNORECASE):
+        return "?what the F1 is averaged over is not told for certain"
+    return "mean_f1_multilabel"
+
+
 def _pinball(match: re.Match[str], sentence: str, text: str) -> str:
     sentence = sentence[: match.start()] + " " + sentence[match.end() :]
     named = re.findall(r"(?<![\d.])(0?\.\d+)\b|\b(\d{1,2})(?:th|st|nd|rd|\s*%)", sentence)
@@ -254,7 +268,7 @@ _NAMES: tuple[tuple[str, str | Meaning], ...] = (
     (rf"(?:weighted{_MAYBE}(?:averaged?{_GAP})?)(?:{_F})|(?:{_F})\s*\([\s,]*weighted\b\s*\)",
      _if(r"weights? (?:of|for|are|given|file|column)|weighted by (?!the (?:number|support|class freq))",
          "?the weights of the F1 are not told for certain", "weighted_f1")),
-    (rf"(?:mean|average){_GAP}(?:{_F})(?!\s*beta)", "mean_f1_multilabel"),
+    (rf"(?P<kind>mean|average){_GAP}(?:{_F})(?!\s*beta)", _mean_f1),
     (rf"(?P<kind>(?:mean|average|macro|micro|weighted|sample\w*){_GAP})?\bf{_MAYBE}(?:beta"
      rf"|β)(?:{_GAP}(?:score|measure))?"
      rf"(?:[^.\n]{{0,30}}?(?:beta|β)\W{{0,3}}(?:=|is|of|equal to|set to)\s*(?P<beta>\d+(?:\.\d+)?))?", _beta),

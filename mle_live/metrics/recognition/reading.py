@@ -49,8 +49,9 @@ _VERB = (
     r"|minimi[sz]e[ds]?|maximi[sz]e[ds]?)\b"
 )
 _DECLARED_BEFORE = re.compile(
-    rf"(?:{_VERB}[^;]*|\b(?:metrics?|measure|criteri\w+|score|scoring|evaluation|leaderboard|loss"
-    rf"|objective)\b[^;]*?"
+    rf"(?:{_VERB}[^;]*|\b(?:we|hosts?)\b[^;.]{{0,20}}\b(?:uses?|apply|take)\b[^;]*"
+    r"|\b(?:metrics?|measure|criteri\w+|score|scoring|evaluation|leaderboard|loss"
+    r"|objective)\b[^;]*?"
     r"(?:\b(?:is|are|be|was|being|uses?|used|will|by|on|as)\b|[:=–—-])[^;]*)$",
     re.IGNORECASE,
 )
@@ -61,13 +62,19 @@ _DECLARED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _TIED = re.compile(
-    rf"{_VERB}\W+(?:\w+\W+){{0,3}}?(?:on|by|using|with|to|via|through|in terms"
+    rf"{_VERB}\W+(?:\w+\W+){{0,3}}?(?:on|by|using|uses?|with|to|via|through|in terms"
     rf" of)\W+(?:(?!for\b)[\w’'-]+\W+){{0,5}}$"
     r"|\b(?:metric|measure|criterion|score)\b[^;.]{0,40}(?:\b(?:is|be|was)\b"
     r"|[:=–—-])\W+(?:[\w’'-]+\W+){0,5}$",
     re.IGNORECASE,
 )
 """Outside of what speaks of scoring, the name must follow its verb closely."""
+_SPEAKS = re.compile(
+    rf"(?:{_VERB})\s+(?:on|by|using|with|according|based|via)\b|\bmetric\b.*(?:\b(?:is|be)\b|:)"
+    r"|\b(?:is|be) the (?:\w+ )?metric\b|\bfor scoring\b|\bthe score (?:below|is)\b",
+    re.IGNORECASE,
+)
+"""That a sentence speaks of what submissions are scored by."""
 _SUBJECT = re.compile(
     r"\b(?:submissions?|entr(?:y|ies)|predictions?|solutions?|participants?|teams?|competitors?"
     r"|competition|challenge"
@@ -83,6 +90,12 @@ _HISTORY = re.compile(
     r"|\bcross[\s\-]validat|\bin practice\b|\bother competitions\b|\bsome people\b|\bresearch\w*\b",
     re.IGNORECASE,
 )
+_PAST = re.compile(
+    r"\blast year|\bin the past\b|\bformerly\b|\bpreviously\b|\byears ago\b|\bused to be\b"
+    r"|\b(?:previous|earlier|past|last) (?:edition|competition|version|year|challenge|round)s?\b",
+    re.IGNORECASE,
+)
+"""Also where scoring is spoken of such a sentence says nothing of today."""
 _ASIDE = re.compile(
     r"\bties?\b|\btie[\s\-]?break\w*|\bfor (?:comparison|information|reference|interest|orientation)\b"
     r"|\b(?:shown|displayed|reported|listed|published) (?:as well|too|only|also|additionally)\b|\b(?:also"
@@ -97,6 +110,11 @@ _DENIED = re.compile(
     r"(?:\s+(?:be|being|is|are|use|uses|used|using|evaluated|scored|judged|ranked|graded|measured|simply"
     r"|just|the|a|an|plain"
     r"|simple|usual|standard|ordinary|on|by|with|to|in terms of|of))*\s*$",
+    re.IGNORECASE,
+)
+_DENIED_AFTER = re.compile(
+    r"^\W*(?:(?:score|metric|it)\s+)?(?:will|is|was|are|were|does|do|has|have|would|can)\s*"
+    r"(?:not|n't|no longer)\b|^\W*(?:is no longer|was (?:the|used|our)|were used|had been)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r";|,?\s+(?:but|while|whereas|although|though|however)\s+|\.\s", re.IGNORECASE)
@@ -191,10 +209,7 @@ def _two(claims: Sequence[_Claim]) -> str:
 def _nothing_named(sentences: Sequence[Sentence]) -> MetricReading:
     """Where no metric is named: the sentence that speaks of scoring, if one does, is not understood."""
     for sentence in sentences:
-        said = re.search(
-            rf"(?:{_VERB})\s+(?:on|by|using|with|according|based|via)\b", sentence.text, re.IGNORECASE
-        )
-        if sentence.scoring and said and not sentence.heading:
+        if sentence.scoring and not sentence.heading and _SPEAKS.search(sentence.text):
             return _doubt("no metric that is known is named", sentence.text)
     return MetricReading()
 
@@ -212,8 +227,8 @@ def _claims(sentences: Sequence[Sentence], text: str) -> list[_Claim]:
                 declared = (
                     declared and strong and bool(_TIED.search(before)) and not _HISTORY.search(sentence.text)
                 )
-            elif declared and _HISTORY.search(sentence.text) and not strong:
-                declared = False
+            elif _PAST.search(sentence.text):
+                continue
             weighs = sentence.scoring or declared
             if weighs:
                 found.append(_Claim(place, mention.name, mention, declared))
@@ -225,6 +240,7 @@ def _claims(sentences: Sequence[Sentence], text: str) -> list[_Claim]:
     return [
         _Claim(place, mention.name, mention, True)
         for place, sentence in enumerate(sentences)
+        if not _PAST.search(sentence.text)
         for mention in _said(sentence.text, text)
     ]
 
@@ -236,7 +252,9 @@ def _said(sentence: str, text: str) -> list[Mention]:
     for mention in mentions(sentence, text):
         start = max(place for place in clauses if place <= mention.start)
         end = min(place for place in clauses if place > mention.start)
-        if not _DENIED.search(sentence[start : mention.start]) and not _ASIDE.search(sentence[start:end]):
+        before, after = sentence[start : mention.start], sentence[mention.end :]
+        denied = _DENIED.search(before) or _DENIED_AFTER.search(after)
+        if not denied and not _ASIDE.search(sentence[start:end]):
             found.append(mention)
     return _without_loose(found, sentence)
 

@@ -110,7 +110,7 @@ def _without_markup(text: str) -> str:
     text = re.sub(r"https?://\S+", " ", text)
     text = re.sub(r"</?[a-zA-Z][^>\n]*>", " ", text)
     text = re.sub(r"&nbsp;|\\_", " ", text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    text = re.sub(r"\*\*|__|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)|`", "", text)
+    text = re.sub(r"\*\*|__|(?<![\w)])[*_](?=[A-Za-z])|(?<=[A-Za-z.])[*_](?![\w(])|`", "", text)
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
