@@ -99,7 +99,7 @@ VARIANTS: dict[str, str] = {
     "We score by the median absolute error of the predicted ages.": "median_absolute_error",
     "The score is the macro-averaged recall over the five classes.": "macro_recall",
     "Forecasts are scored with the pinball loss for the 0.95 quantile.": "pinball_0.95",
-    "The score is the mean cosine similarity between predicted and true embeddings.": "mean_cosine_similarity",
+    "The score is the mean cosine similarity between predicted and true vectors.": "mean_cosine_similarity",
     "Agreement is scored by Cohen's kappa.": "cohen_kappa",
     "Agreement with the experts is measured by linear weighted kappa.": "linear_weighted_kappa",
     "WMAPE is the evaluation metric.": "wmape",
