@@ -14,10 +14,12 @@ import json
 import re
 from typing import Final, NamedTuple
 
+from comind.llm.json_replies import json_blocks, json_part
+from comind.llm.thinking import strip_thinking as strip_thinking
 from kaggle_runner.errors import ComindError
 
 _FENCE: Final = re.compile(
-    r"^[ \t]*(?P<mark>`{3,}|~{3,})[^\n`]*\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[ \t]*$|\Z)", re.M | re.S
+    r"^[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[ \t]*$|\Z)", re.M | re.S
 )
 _SEPARATOR: Final = re.compile(r"^[ \t#*`]*={2,}\s*SEPARATOR\s*={2,}[ \t*`]*$", re.M | re.I)
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.):]|[a-z][.)])\s+(?P<text>\S.*)$")
@@ -27,9 +29,6 @@ _SCORED: Final = re.compile(
     r"(?P<score>\d+(?:\.\d+)?)\s*(?P<scale>/\s*\d+(?:\.\d+)?|\bout of \d+)?[*_`\s]*"
     r"(?P<reason>.*)$"
 )
-_THINKING: Final = re.compile(r"^[ \t]*<think(?:ing)?>", re.I | re.M)
-_THINKING_ON: Final = re.compile(r"\s*<think(?:ing)?>", re.I)
-_THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.I)
 _LONGEST_MARKER: Final = 200
 
 
@@ -42,32 +41,12 @@ class Section(NamedTuple):
     body: str
 
 
-def strip_thinking(text: str) -> str:
-    """The reply without `<think>` blocks. A block that never closes leaves nothing: the reply was cut."""
-    text = _without_thoughts(text)
-    # Some chat templates open the block themselves, so that only its end is in the reply.
-    head, close, tail = text.rpartition("</think>")
-    if close and "<think>" not in head:
-        text = tail
-    return re.sub(r"(?is)\A\s*<think(?:ing)?>.*\Z", "", text).strip()
-
-
-def _without_thoughts(text: str) -> str:
-    """Drops the closed blocks that begin a line, and those that follow one directly."""
-    kept, place = [], 0
-    opening = _THINKING.search(text)
-    while opening and (end := _THOUGHT.search(text, opening.end())):
-        kept.append(text[place : opening.start()])
-        place = end.end()
-        opening = _THINKING_ON.match(text, place) or _THINKING.search(text, place)
-    return "".join([*kept, text[place:]])
-
-
 def tag(text: str, name: str) -> str | None:
     """What stands in the last complete `<name>…</name>`, stripped; None when the tag is not there.
 
     Letter case and spaces inside the angle brackets do not matter. When no block is complete, the last
-    open one reaches to the next closing or opening tag on a line of its own, or to the end of the reply.
+    open one reaches to the next closing or opening tag on a line of its own, or to the end of the reply. A
+    reply without the tag that is JSON is read by its keys.
     """
     opening = rf"<\s*{re.escape(name)}\s*>"
     closing = rf"<\s*/\s*{re.escape(name)}\s*>"
@@ -76,7 +55,7 @@ def tag(text: str, name: str) -> str | None:
         return str(blocks[-1]).strip()
     tails = list(re.finditer(opening, text, re.I))
     if not tails:
-        return None
+        return json_part(text, name)
     rest = text[tails[-1].end() :]
     stop = re.search(r"^[ \t]*<[ \t]?/?[ \t]?[a-z][a-z_]*[ \t]*>", rest, re.I | re.M)
     # A tag at the very start belongs to the content (code may begin with one), not to what follows it.
@@ -97,7 +76,7 @@ def strip_fences(code: str) -> str:
 
     Fences inside code that is Python as it stands (a docstring, a Markdown text) are left alone.
     """
-    for whole in (code, _inside_fence(code.strip())):
+    for whole in (code, inside_fence(code.strip())):
         if whole.strip() and not check_python(whole):
             return whole.strip("\n")
     blocks = [match["body"].rstrip() for match in _FENCE.finditer(code)]
@@ -107,7 +86,12 @@ def strip_fences(code: str) -> str:
     return (single["body"] if single else code).strip("\n")
 
 
-def _inside_fence(code: str) -> str:
+def fenced_blocks(text: str) -> list[tuple[str, str]]:
+    """What stands behind each opening fence, and the block; the last one may lack its end."""
+    return [(match["info"].strip(), match["body"]) for match in _FENCE.finditer(text)]
+
+
+def inside_fence(code: str) -> str:
     """What stands between a fence on the first line and one at the very end; empty without both."""
     opening = re.match(r"`{3,}+[^\n`]*\n", code)
     body = code.rstrip("`")
@@ -193,8 +177,8 @@ def sections(text: str, marker: str = r"=== *(?P<title>[^ =].*?)===") -> list[Se
 
 
 def separated_blocks(text: str) -> list[str]:
-    """The non-empty blocks between `===SEPARATOR===` lines."""
-    return [block.strip() for block in _SEPARATOR.split(text) if block.strip()]
+    """The non-empty blocks between `===SEPARATOR===` lines; of JSON, its objects or their parts."""
+    return json_blocks(text) or [block.strip() for block in _SEPARATOR.split(text) if block.strip()]
 
 
 def list_of_strings(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 from comind.llm.client import CallKey, CallLog, Reply
 from comind.llm.faults import ContextOverflow
 from comind.llm.formats import MalformedReply
+from comind.llm.json_replies import json_reply
 from comind.llm.tokens import Messages, estimate_prompt_tokens
 from comind.state.records import ReplyFault
 from kaggle_runner.texts import clip
@@ -83,7 +84,7 @@ async def ask_parsed(
         try:
             return Parsed(parse(reply.text), reply)
         except MalformedReply as error:
-            complaint = error
+            complaint = _named(error, reply.text)
         replies.append(reply)
         if attempt + 1 < attempts:
             _note(client, reply, complaint, "asked again")
@@ -101,6 +102,15 @@ async def ask_parsed(
     except MalformedReply as error:
         _note(client, reply, error, "given up")
         raise
+
+
+def _named(error: MalformedReply, text: str) -> MalformedReply:
+    """What the reply is, where that says more than what it lacks."""
+    if json_reply(text) is None:
+        return error
+    return MalformedReply(
+        f"The reply is JSON without tags; write it in the format that was asked for. {error.message}"
+    )
 
 
 def _taken(replies: Sequence[Reply], lenient: Callable[[str], T] | None) -> Parsed[T] | None:

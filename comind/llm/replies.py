@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from comind.llm.endpoints import Endpoint
 from comind.llm.faults import Fault, FaultKind, bad_reply, from_code, withheld
-from comind.llm.formats import strip_thinking
 from comind.llm.prices import Usage
+from comind.llm.thinking import strip_thinking
 from comind.llm.tokens import estimate_tokens
 from kaggle_runner.errors import ModelUnavailable
 from kaggle_runner.texts import clip, whole_characters

@@ -18,6 +18,7 @@ from comind.llm.formats import (
 )
 from comind.llm.question import Smaller
 from comind.roles.prompts import Message, Prompts
+from comind.roles.untagged import first_words, untagged_code, written_predictions
 
 _CODE = re.compile(r"<\s*code\s*>", re.I)
 _GOAL = re.compile(r"^[ \t]*(?P<goal><\s*goal\s*>)", re.I | re.M)
@@ -61,7 +62,7 @@ def parse_turn(text: str) -> Turn:
     text = text[: second.start("goal")].rstrip() if second else text
     code = tag(text, "code")
     if code is None:
-        raise MalformedReply("The <code> part is missing. Write the whole cell as <code>...</code>.")
+        return _untagged_turn(text)
     code = strip_fences(code).strip("\n")
     fault = check_python(code) if code.strip() else ""
     if fault:
@@ -74,6 +75,19 @@ def parse_turn(text: str) -> Turn:
     if bool(validation) != bool(test):
         fault = "only one prediction file was named. Name both in the turn that writes them, or None twice."
         return Turn(goal, code, "", "", fault, text)
+    return Turn(goal, code, validation, test, "", text)
+
+
+def _untagged_turn(text: str) -> Turn:
+    """A cell in fences, with the files that it writes named by itself where the reply does not name any."""
+    code = untagged_code(text)
+    if code is None:
+        raise MalformedReply("The <code> part is missing. Write the whole cell as <code>...</code>.")
+    goal = stated_goal(text, first_words(text)[:LONGEST_GOAL] or "(no goal stated)")
+    named = tag(text, "validation_submission") is not None or tag(text, "submission") is not None
+    if named:
+        return parse_turn(f"{text}\n<code>\n{code}\n</code>")
+    validation, test = written_predictions(code)
     return Turn(goal, code, validation, test, "", text)
 
 

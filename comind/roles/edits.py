@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from comind.llm.formats import MalformedReply, strip_fences
+from comind.llm.json_replies import json_objects
 
 _MARK = re.compile(r"<[ \t]{0,9}(/?)[ \t]{0,9}(old|new)[ \t]{0,9}>", re.I)
 _MARKS = ("<<<", ">>>")
@@ -42,6 +43,11 @@ def parse_edits(text: str) -> list[Edit]:
         Edit(_lines_of(texts[place]), _lines_of(texts[place + 2]))
         for place in range(len(marks) - 2)
         if marks[place : place + 3] == ["old", "/old", "new"] and not texts[place + 1].strip()
+    ]
+    pairs = pairs or [
+        Edit(_lines_of(str(one["old"])), _lines_of(str(one["new"])))
+        for one in json_objects(text[:_LONGEST])
+        if {"old", "new"} <= one.keys()
     ]
     return pairs[:_MOST]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from comind.evaluator.metric_file import direction_of
 from comind.llm.client import CallKey
-from comind.llm.formats import MalformedReply, check_python, required_tag, strip_fences
+from comind.llm.formats import MalformedReply, check_python, required_tag, strip_fences, tag
 from comind.llm.question import ask_parsed
 from comind.roles.desk import Brief, Desk
 from comind.roles.prompts import quote
+from comind.roles.untagged import untagged_code
 
 
 async def write_split(
@@ -62,7 +63,8 @@ class _FileReader:
         self._reference = reference
 
     def __call__(self, text: str) -> str:
-        code = strip_fences(required_tag(text, "code")) + "\n"
+        code = (untagged_code(text) if tag(text, "code") is None else None) or required_tag(text, "code")
+        code = strip_fences(code) + "\n"
         if self._reference and code.strip(" \n.`'\"#").lower() == "unchanged":
             return self._reference
         fault = check_python(code)

@@ -75,6 +75,14 @@ def with_missing_imports(script: str) -> tuple[str, list[str]]:
     return script[:place] + added + script[place:], [name for name in undefined if name not in _KNOWN]
 
 
+def undefined_names(script: str) -> list[str]:
+    """Names that are read and defined nowhere in the script; none where it does not parse."""
+    try:
+        return _undefined(ast.parse(script))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
 def _undefined(tree: ast.Module) -> list[str]:
     """Names that are read and bound nowhere in the script, in order; scopes are not told apart."""
     bound = {*dir(builtins), "__file__", "__name__", "__doc__", "display", "get_ipython", "exit", "quit"}

@@ -25,6 +25,16 @@ async def test_a_reply_that_cannot_be_read_is_asked_again_with_the_complaint(des
     assert "<goal> part is missing" in second[3]["content"]
 
 
+async def test_a_reply_in_json_is_called_so(desk: OpenDesk) -> None:
+    async with desk(['{"plan": "count"}', '{"goal": "count"}']) as d:
+        parsed = await ask_parsed(d.client, "coder", KEY, QUESTION, goal)
+        assert parsed.value == "count"
+        told = d.server.received[1].body["messages"][3]["content"]
+    assert (
+        "The reply is JSON without tags; write it in the format that was asked for. The <goal> part" in told
+    )
+
+
 async def test_a_reask_that_was_paid_for_is_replayed_too(desk: OpenDesk) -> None:
     async def ask(d: Desk) -> str:
         return (

@@ -35,6 +35,7 @@ READERS = {
 PIECES = (
     "\\n", " ", "\\t", "<", "[", "(", "{", "=", "`", "*", "#", "-", "_", ":", "a", "aB", "1", "9.", "%",
     "!x\\n", "[\\n", "- a\\n", "- ", "< ", "<think>", "<think>\\n", "</think>", "<code>", "<code>\\n",
+    "[THINK]\\n", "<|channel|>final<|message|>", "<|end|>", "<|im_start|>user\\n", '{"a":',
     "<goal>\\n", "<code></code>", "```", "```\\n", "~~~\\n", "```x ", "=== a ", "=== a ===\\n", "==SEPARATOR",
     "title: a  ", "\\ntitle:", "===SOLUTION_PATH_1===\\n", "a: 1\\n", "x = ", "x=1\\n", "f'{", "-1+", "not ",
     "lambda:", "'",
