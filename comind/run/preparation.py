@@ -41,6 +41,7 @@ from kaggle_runner.texts import one_line
 from mle_live.competitions.metric_choice import (
     NAMED_NOWHERE,
     MetricChoice,
+    fitted,
     known_name,
     read_metric,
     require_metric,
@@ -156,6 +157,7 @@ async def prepare_evaluation(
 
     Raises EvaluatorRejected when no version passed the checks: nothing else has been spent then.
     """
+    facts = _fitted(facts, folder, config)
     if facts.metric.name is None:
         brief, evaluator, choice = await _with_written_metric(facts, folder, store, desk, config, clock)
     else:
@@ -170,6 +172,15 @@ async def prepare_evaluation(
     if folder.downloads.exists():
         await offer_downloads(read_downloads(folder), folder, store, evaluator, began=facts.began)
     return Prepared(brief, evaluator, baseline, choice)
+
+
+def _fitted(facts: Facts, folder: RunFolder, config: RunConfig) -> Facts:
+    """With the metric that its words mean for these tables: of one column or several, of classes or not."""
+    profile, _ = _describe(facts, folder, config)
+    choice = fitted(facts.metric, len(profile.target_columns), bool(profile.label_column))
+    if config.offline:
+        require_metric(choice, facts.title)
+    return replace(facts, metric=choice)
 
 
 async def _with_written_metric(

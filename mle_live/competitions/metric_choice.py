@@ -8,7 +8,7 @@ the metric is written by a model or asked of the person.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
 from kaggle_runner.errors import BadCompetition
@@ -145,16 +145,31 @@ def read_metric(*texts: str, targets: Sequence[str] = (), classes: bool = False)
             doubt=(doubtful.doubt if doubtful else None) or NAMED_NOWHERE,
         )
     ((name, reading),) = known.items()
-    metric = get_metric(name)
-    if metric.one_column and len(targets) > 1:
-        doubt = f"{name} is of one column, and {len(targets)} are to be predicted"
-        return MetricChoice(sentence=reading.sentence, doubt=doubt)
-    return MetricChoice(
+    found = MetricChoice(
         name=name,
-        higher_is_better=metric.higher_is_better,
+        higher_is_better=get_metric(name).higher_is_better,
         sentence=reading.sentence,
         source="description",
     )
+    return fitted(found, len(targets), classes)
+
+
+def fitted(choice: MetricChoice, targets: int, classes: bool) -> MetricChoice:
+    """A metric read in words, as it suits the columns to be predicted (0: not known yet).
+
+    It becomes a doubt where it is of one column and several are to be predicted. What a person or the
+    settings named stays as it is.
+    """
+    from mle_live.metrics import get_metric, is_known
+
+    if choice.source != "description" or choice.name is None or not is_known(choice.name):
+        return choice
+    name = _fitting(choice.name, targets, classes)
+    metric = get_metric(name)
+    if metric.one_column and targets > 1:
+        doubt = f"{name} is of one column, and {targets} are to be predicted"
+        return MetricChoice(sentence=choice.sentence, doubt=doubt)
+    return replace(choice, name=name, higher_is_better=metric.higher_is_better)
 
 
 def _fitting(name: str, targets: int, classes: bool) -> str:

@@ -185,15 +185,16 @@ def recognise(text: str, *, plain: bool = False) -> MetricReading:
         return _doubt(_two(chosen), sentence)
     if first.mention.question:
         return _doubt(f"“{first.mention.words}”: {first.mention.question}", sentence)
+    metric = get_metric(first.name)
+    if plain and metric.own_form:
+        why = f"it reads like {metric.name}, which needs more of the truth than the target columns"
+        return _doubt(why, sentence)
     doubtful = _changed(claims, first.name, sentences, text)
     if doubtful is not None:
         return doubtful
     for formula in formulas:
         if formula.scoring and (why := doubt_in_formula(formula.text, first.name)):
             return _doubt(f"{why}, which {first.name} does not", sentence)
-    metric = get_metric(first.name)
-    if plain and metric.own_form:
-        return _doubt(f"it is {metric.name}, which needs more of the truth than the target columns", sentence)
     return MetricReading(metric, sentence)
 
 
