@@ -139,6 +139,9 @@ class Settings:
     accelerator: str = "auto"
     """Of a pushed kernel: `auto` (a GPU for notebooks that can use one), `none`, a name of ACCELERATORS, or
     one of Kaggle's machine shapes."""
+    gpu_kernels: str = ""
+    """What the run's own MLE-Live does with a push that wants a GPU: `refuse`, `cpu` (it runs on the CPU, and
+    says so); empty: it runs where this machine has a GPU, and is refused where not."""
     kernel_time_limit: float | None = None
     """Seconds of one session at Kaggle; None is what Kaggle allows, 12 hours, or 9 with an accelerator."""
     internet: bool = False
@@ -247,6 +250,8 @@ class RunConfig(Settings):
                 f"There is no accelerator {self.accelerator!r}.",
                 hint=f"auto, {', '.join(ACCELERATORS)}, or a machine shape such as NvidiaTeslaT4.",
             )
+        if self.gpu_kernels not in ("", "refuse", "cpu"):
+            raise ConfigError(f"gpu_kernels is {self.gpu_kernels!r}; it is either refuse or cpu.")
 
     def _check_numbers(self) -> None:
         for name, low, high in (

@@ -111,11 +111,16 @@ class KaggleError(ServiceError):
 
 
 class KernelRefused(KaggleError):
-    """A pushed kernel was not taken. `full`: the sessions or the quota are used up, later it may be."""
+    """A pushed kernel was not taken. `full`: the sessions or the quota are used up, later it may be.
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0, full: bool = False) -> None:
+    `no_machine`: there is no accelerator of that kind for the user, whatever the code says.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, full: bool = False, no_machine: bool = False
+    ) -> None:
         super().__init__(message, hint=hint, status=status)
-        self.full = full
+        self.full, self.no_machine = full, no_machine
 
 
 class SubmissionRefused(KaggleError):

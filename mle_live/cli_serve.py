@@ -75,7 +75,7 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="H",
-        help="the weekly quota that is told; default: 30",
+        help="the weekly quota that is told where such kernels are taken; default: 30",
     )
     add("--tpu-hours", type=float, default=20.0, metavar="H", help="the same for TPUs; default: 20")
     add("--ready-file", type=Path, metavar="FILE", help="written as JSON {url, pid} when up")
@@ -83,6 +83,11 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--kernels", type=int, default=2, metavar="N", help="pushed kernels that run at once; default: 2")
     add("--kernel-hours", type=float, default=12.0, metavar="H", help="the longest run of one; default: 12")
     add("--kernel-memory", type=float, metavar="GB", help="of one; default: half of the machine's")
+    text = (
+        "what becomes of a push that wants a GPU: refuse it, or run it on the CPU, marked so in its log and "
+    )
+    text += "status; default: it runs where this machine has one, and is refused where not"
+    add("--gpu-kernels", choices=["refuse", "cpu"], help=text)
     text = "that pushed kernels run in, or a virtual environment's folder; default: the server's own"
     add("--python", metavar="PATH", help=text)
     text = "tell final results before the deadline (our own address only)"
@@ -158,6 +163,7 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
     python: str | None = arguments.python
     return KernelLimits(
         at_once=arguments.kernels,
+        gpu_kernels=arguments.gpu_kernels,
         seconds=max(1, round(arguments.kernel_hours * 3600)),
         memory_bytes=None if given is None else round(given * 1e9),
         python=None if python is None else require_kernel(examine(python)).path,

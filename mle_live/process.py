@@ -25,8 +25,9 @@ class MleLiveProcess:
     Either `slug` (a prepared competition) or `folder` (a user's own) is served, to one user who owns
     `token`; `hidden` are paths inside the folder that are not its data (a state folder), `metric` is one
     that a person named in place of what the folder says (empty: one that the server does not know), `stated`
-    what they said of its files, `python` what pushed kernels run in (None: this one). The child reads its
-    standard input and stops at its end, so it cannot outlive this process.
+    what they said of its files, `python` what pushed kernels run in (None: this one), `gpu_kernels` what
+    becomes of those that want a GPU. The child reads its standard input and stops at its end, so it cannot
+    outlive this process.
     Raises MachineError with the end of its log when it does not come up within `timeout` seconds.
     """
 
@@ -43,6 +44,7 @@ class MleLiveProcess:
         metric: str | None = None,
         stated: Mapping[str, Any] | None = None,
         python: Path | None = None,
+        gpu_kernels: str = "",
         reveal_private: bool = False,
         username: str = "comind",
         timeout: float = 60.0,
@@ -61,6 +63,8 @@ class MleLiveProcess:
             self._arguments += ["--stated", json.dumps(stated)]
         if python is not None:
             self._arguments += ["--python", str(python)]
+        if gpu_kernels:
+            self._arguments += ["--gpu-kernels", gpu_kernels]
         if reveal_private:
             self._arguments.append("--reveal-private")
         self._log_path = log_path

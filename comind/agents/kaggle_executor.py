@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from comind.agents.executor import Predicted
 from comind.agents.workshop import Workbench
@@ -18,7 +19,7 @@ from comind.at_kaggle.backend import AgentNotebook, KaggleBackend
 from comind.at_kaggle.rehearsal import Rehearsed, rehearse
 from comind.at_kaggle.words import fault_of, line_of, sentence_of, told_of
 from comind.control import while_wanted
-from comind.run.ending import goes_on_later
+from comind.run.ending import NO_MACHINE, goes_on_later
 from comind.run.solutions import solution_cells
 from comind.state.records import Cell, Push
 from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
@@ -181,7 +182,9 @@ class _Errand:
                 running = self.backend.run(self.push, self.notebook, left=self.seconds_left, watch=watch.see)
                 outcome = await while_wanted(running, lambda: watch.stopped)
         except (KernelRefused, LimitReached) as error:
-            if not watch.stopped:
+            if isinstance(error, KernelRefused) and error.no_machine and not watch.stopped:
+                self.end_run(error)
+            elif not watch.stopped:
                 self.refuse(error.message, error.hint)
             elif goes_on_later(bench.shop.control.stop_reason()):
                 raise LimitReached(watch.stopped) from error
@@ -224,6 +227,18 @@ class _Errand:
     def refuse(self, fault: str, told: str = "") -> None:
         self.save(state="refused", fault=fault, told=told, finished_at=self.bench.now())
         self.bench.event("push_refused", fault)
+
+    def end_run(self, refusal: KernelRefused) -> NoReturn:
+        """No code of any agent mends what the machines lack: told once, and the run ends where it can go on.
+
+        Raises LimitReached; the push stays as it is.
+        """
+        control = self.bench.shop.control
+        if not control.stopped:
+            advice = f"{refusal.hint[0].upper()}{refusal.hint[1:]}" if refusal.hint else ""
+            self.store.event("push_refused", f"{refusal.message} {advice}".strip())
+            control.stop(NO_MACHINE)
+        raise LimitReached(NO_MACHINE) from refusal
 
     def save(self, **changes: object) -> None:
         self.push = replace(self.push, **changes)  # type: ignore[arg-type]

@@ -74,7 +74,8 @@ class KaggleBackend:
     simulated: bool
     """It is the run's own server, which lives and dies with the engine."""
     _uploads: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _without_gpu: bool = False
+    without_gpu: bool = False
+    """There is none at this Kaggle for the user, as far as is known."""
 
     # --- names, and what may be asked for
 
@@ -95,7 +96,7 @@ class KaggleBackend:
         """The machine shape of a kernel; `auto` asks for a GPU where code can use one and Kaggle has one."""
         if self.config.accelerator != "auto":
             return self.config.machine_shape
-        return ACCELERATORS["T4"] if accelerated and not self._without_gpu else ""
+        return ACCELERATORS["T4"] if accelerated and not self.without_gpu else ""
 
     def most_seconds(self, shape: str) -> float:
         """How long a session on this machine may last, by Kaggle and by the person's own limit."""
@@ -105,7 +106,8 @@ class KaggleBackend:
     def told(self, prompts: Prompts, *, rehearsal_seconds: int) -> str:
         """How notebooks come to run at Kaggle, for a coder's opening."""
         config = self.config
-        shape = config.accelerator if config.accelerator != "auto" else "a GPU (T4 x2) where it can use one"
+        automatic = "none" if self.without_gpu else "a GPU (T4 x2) where it can use one"
+        shape = automatic if config.accelerator == "auto" else config.accelerator
         values = {
             "sizes": self.sizes.sentence(),
             "rehearsal_seconds": rehearsal_seconds,
@@ -154,7 +156,7 @@ class KaggleBackend:
         except (KernelRefused, LimitReached) as error:
             if not push.accelerator or self.config.accelerator != "auto":
                 raise
-            self._without_gpu = True
+            self.without_gpu = True
             if isinstance(error, LimitReached) or error.full:
                 told = f"{error.message} Later notebooks of this run go to machines without accelerator."
                 raise LimitReached(told, hint=error.hint) from error

@@ -17,26 +17,39 @@ from comind.evaluator.profile import SplitFacts
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.errors import ConfigError
 from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.queue import Place, SessionQueue
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.moments import Clock
+from kaggle_runner.sandbox.bubblewrap import gpu_mounts
 
 
 async def check_push(config: RunConfig, environment: Mapping[str, str], state: Path) -> list[str]:
     """What pushing to a Kaggle needs, before anything is spent. Raises ConfigError or KaggleError.
 
     Returns what does not forbid a push but should be known before one, such as a competition that has closed.
-    The run's own MLE-Live needs nothing.
+    The run's own MLE-Live needs no more than the machine that was asked for.
     """
     kaggle = upstream_kaggle(config, environment)
     if kaggle is None:
+        _check_own_machine(config)
         return []
     gpu = bool(config.machine_shape)
     findings = await preflight(kaggle.client(), config.competition, purpose="push", gpu=gpu, folder=state)
     insist(findings)
     return [f"{one.name}: {one.detail}. {one.hint}".strip() for one in findings if one.verdict == "optional"]
+
+
+def _check_own_machine(config: RunConfig) -> None:
+    shape = config.machine_shape
+    has_one = not config.gpu_kernels and not shape.lower().startswith("tpu") and bool(gpu_mounts(None))
+    if shape and config.gpu_kernels != "cpu" and not has_one:
+        raise ConfigError(
+            f"This run's own Kaggle has no {shape}, and kernels are to ask for it.",
+            hint="Push with --accelerator none, or have them run on the CPU, marked so: --gpu-kernels cpu.",
+        )
 
 
 async def open_backend(
@@ -74,7 +87,7 @@ async def open_backend(
     limits: dict[Place, int] = {
         "kaggle-cpu": config.kaggle_cpu_sessions, "kaggle-gpu": config.kaggle_gpu_sessions
     }  # fmt: skip
-    return KaggleBackend(
+    backend = KaggleBackend(
         client=client,
         queue=SessionQueue(attempts, client, limits=limits, run=folder.id),
         folder=folder,
@@ -87,3 +100,8 @@ async def open_backend(
         sizes=sizes,
         simulated=simulated,
     )
+    quota = await backend.quota()
+    if config.accelerator == "auto" and quota is not None and not quota.gpu.allowed:
+        backend.without_gpu = True
+        store.event("kaggle", "There is no GPU for kernels here: notebooks ask for none.")
+    return backend

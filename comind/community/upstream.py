@@ -175,6 +175,7 @@ async def open_upstream(
         state_dir=folder.path / "mle_live",
         reveal_private=True,
         python=config.notebook_python,
+        gpu_kernels=config.gpu_kernels,
         **source,
     )
     async with process as server:

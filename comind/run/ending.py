@@ -19,6 +19,7 @@ from kaggle_runner.moments import Clock, stamp
 
 RUN_STOPPED = "the run was stopped by a person"
 INTERRUPTED = "interrupted"
+NO_MACHINE = "the accelerator that was asked for is not to be had"
 _LOOK_SECONDS = 1.0
 _FORECAST_SECONDS = 10
 
@@ -60,7 +61,7 @@ def warn_of_limits(store: Store, clock: Clock) -> None:
 
 def goes_on_later(reason: str) -> bool:
     """Whether work that ended for this reason goes on when the run is resumed: all of it was stopped."""
-    return reason in (RUN_STOPPED, INTERRUPTED, SESSION_ENDED)
+    return reason in (RUN_STOPPED, INTERRUPTED, SESSION_ENDED, NO_MACHINE)
 
 
 def reopen_agents(store: Store) -> None:

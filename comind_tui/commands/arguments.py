@@ -212,6 +212,8 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
 def _add_kaggle_options(group: argparse._ArgumentGroup) -> None:
     told = "auto, none, T4, L4, A100, H100, TPU or a machine shape of Kaggle's"
     _option(group, "--accelerator", "NAME", f"{told} (default: auto, a GPU where the notebook can use one)")
+    told = "refuse, or cpu: what the run's own MLE-Live does with a kernel that wants a GPU"
+    _option(group, "--gpu-kernels", "WHAT", f"{told} (default: refuse where this machine has none)")
     _option(group, "--kernel-time-limit", "2h", "for one session (default: Kaggle's own)")
     _switch(group, "--internet", "kernels may use the internet (default: not)")
     _option(group, "--docker-image", "IMAGE", "pin kernels to an image (default: the newest)")

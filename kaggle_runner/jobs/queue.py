@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from kaggle_runner.errors import KaggleError, LimitReached
+from kaggle_runner.errors import KaggleError, KernelRefused, LimitReached
 from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.looks import KernelClient, find_again
 from kaggle_runner.jobs.tickets import Ticket, TicketBook
-from kaggle_runner.kaggle.records import AcceleratorQuota
+from kaggle_runner.kaggle.records import WITHOUT_ACCELERATOR, AcceleratorQuota
 from kaggle_runner.moments import Sleep
 
 Place = Literal["local-cpu", "local-gpu", "kaggle-cpu", "kaggle-gpu"]
@@ -95,7 +95,8 @@ class SessionQueue:
         `prefer`: the only places to take, in this order; empty takes all that fit, this machine's first.
         `slug`: the Kaggle kernel that it is for; one that runs already has its place. `watch` is told why one
         waits, when that changes. Raises LimitReached when the work cannot end before the deadline, in
-        `deadline_seconds` from now, or not within the week's quota, whose return it tells.
+        `deadline_seconds` from now, or not within the week's quota, whose return it tells; KernelRefused
+        where no week has any.
         """
         places = self._fitting(needs, prefer)
         self._check_deadline(needs, deadline_seconds)
@@ -214,6 +215,12 @@ class SessionQueue:
         quota_of_kind = self._quota.get(needs.tpu)
         if quota_of_kind is None or needs.seconds <= quota_of_kind.allowed - quota_of_kind.used:
             return places
+        if not quota_of_kind.allowed:
+            kind = "TPU" if needs.tpu else "GPU"
+            raise KernelRefused(
+                f"There is no {kind} for kernels here: the week has no hours for it.",
+                hint=WITHOUT_ACCELERATOR, no_machine=True,
+            )  # fmt: skip
         others: list[Place] = [place for place in places if place != "kaggle-gpu"]
         if not others:
             needed, left = needs.seconds / 3600, max(0.0, quota_of_kind.allowed - quota_of_kind.used) / 3600

@@ -21,6 +21,7 @@ from kaggle_runner.kaggle.faults import said
 from kaggle_runner.kaggle.identity import AccountCalls
 from kaggle_runner.kaggle.outputs import OutputFolder, read_log, read_stream
 from kaggle_runner.kaggle.records import (
+    WITHOUT_ACCELERATOR,
     AcceleratorQuota,
     KernelFacts,
     KernelOutput,
@@ -48,6 +49,9 @@ _LIST_OUTPUT = "kernels.list_kernel_session_output"
 _FULL = re.compile(r"maximum .*session count|session limit|quota|too many .*session", re.IGNORECASE)
 
 
+_NO_MACHINE = re.compile(r"\b(gpu|tpu)s?\b|accelerator|machine.?shape", re.IGNORECASE)
+
+
 class KernelCalls(AccountCalls):
     async def push_kernel(self, push: KernelPush) -> PushedVersion:
         """Save a kernel of the user's and have it run, once.
@@ -66,7 +70,7 @@ class KernelCalls(AccountCalls):
                 error.message, hint=error.hint, status=error.status, full=bool(_FULL.search(error.message))
             ) from error
         if saved.error:
-            raise _refusal(what, said(saved.error))
+            raise _refusal(what, said(saved.error), push.accelerator)
         refused = [
             *(saved.invalid_dataset_sources or ()),
             *(saved.invalid_competition_sources or ()),
@@ -222,16 +226,19 @@ def _push_request(owner: str, push: KernelPush) -> Any:
     return request
 
 
-def _refusal(what: str, text: str) -> KernelRefused:
+def _refusal(what: str, text: str, accelerator: str) -> KernelRefused:
     full = bool(_FULL.search(text))
+    no_machine = bool(accelerator and not full and _NO_MACHINE.search(text))
     words = text.lower()
     if full:
         advice = "a session must end first, or the week's quota come back; doctor --competition shows both"
     elif "phone" in words or "verif" in words:
         advice = "Kaggle wants the account verified by phone first: https://www.kaggle.com/settings"
+    elif no_machine:
+        advice = WITHOUT_ACCELERATOR
     else:
         advice = "Kaggle did not take the push; nothing runs"
-    return KernelRefused(f"{what}: {text}", hint=advice, full=full)
+    return KernelRefused(f"{what}: {text}", hint=advice, full=full, no_machine=no_machine)
 
 
 def _ref_of(saved: Any, wished: str) -> str:

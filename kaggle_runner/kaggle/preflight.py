@@ -16,7 +16,7 @@ from typing import Literal
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.kaggle.client import KaggleClient
-from kaggle_runner.kaggle.records import Competition
+from kaggle_runner.kaggle.records import WITHOUT_ACCELERATOR, Competition
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock, duration
 
 Purpose = Literal["look", "push", "submit"]
@@ -61,7 +61,7 @@ async def preflight(
         _open(competition, moment, purpose),
         await _said("rules", lambda: _rules(client, competition, purpose)),
         await _said("submissions", lambda: _submissions(client, competition, purpose), "optional"),
-        await _said("quota", lambda: _quota(client, purpose, gpu), "optional"),
+        await _said("quota", lambda: _quota(client, slug, purpose, gpu), "optional"),
     ]
     if folder is not None:
         findings.append(await _said("data", lambda: _disk(client, slug, folder, purpose), "optional"))
@@ -175,10 +175,17 @@ async def _submissions(client: KaggleClient, competition: Competition, purpose: 
     )
 
 
-async def _quota(client: KaggleClient, purpose: Purpose, gpu: bool) -> Finding:
+async def _quota(client: KaggleClient, slug: str, purpose: Purpose, gpu: bool) -> Finding:
     quota = await client.quota()
+    needed: Mark = "missing" if gpu and purpose == "push" else "optional"
     if quota is None:
         return Finding("quota", "optional", "the server does not tell the accelerators' hours")
+    facts = await client.extension_competition(slug) or {}
+    if facts.get("gpu_kernels") == "refuse" or not quota.gpu.allowed:
+        detail = "no GPU is given here: a kernel that asks for one is refused"
+        return Finding("quota", needed, detail, f"{WITHOUT_ACCELERATOR[0].upper()}{WITHOUT_ACCELERATOR[1:]}.")
+    if facts.get("gpu_kernels") == "cpu":
+        return Finding("quota", "ok", "kernels that ask for a GPU run on this server's CPU, marked so")
     until = f"; the week ends {_moments(quota.refresh_at)}" if quota.refresh_at else ""
     shown = f"{quota.gpu.left / 3600:.1f} of {quota.gpu.allowed / 3600:.1f} GPU hours left"
     if quota.tpu.allowed:
@@ -187,7 +194,7 @@ async def _quota(client: KaggleClient, purpose: Purpose, gpu: bool) -> Finding:
         return Finding("quota", "ok", f"{shown}{until}")
     return Finding(
         "quota",
-        "missing" if gpu and purpose == "push" else "optional",
+        needed,
         f"{shown}{until}",
         "Kernels can run on the CPU meanwhile: --accelerator none.",
     )

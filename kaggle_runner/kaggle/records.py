@@ -11,6 +11,8 @@ from typing import Any, Literal
 SubmissionStatus = Literal["pending", "complete", "error"]
 KernelState = Literal["queued", "running", "complete", "error", "cancelled"]
 DatasetState = Literal["ready", "processing", "failed", "missing"]
+WITHOUT_ACCELERATOR = "push with --accelerator none; an MLE-Live takes such kernels with --gpu-kernels cpu"
+"""What to do where kernels get no accelerator."""
 KAGGLE_URL = "https://api.kaggle.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Credentials = str | tuple[str, str]

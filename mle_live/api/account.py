@@ -48,18 +48,18 @@ class AccountApi(Api):
 
     @Rpc(f"{KERNELS}/GetAcceleratorQuotaStatistics", kernels.ApiGetAcceleratorQuotaStatisticsRequest)
     def get_quota(self, call: Call, request: Any) -> Response:
-        """Hours a week as the server was told to say. Nothing uses them up: no accelerator runs kernels here.
+        """Hours a week as the server was told to say, none where pushes are refused. Nothing uses them up.
 
         Written by hand: kagglesdk loses whole days of a duration.
         """
-        limits = self._service.limits
+        limits, policy = self._service.limits, self._service.kernels.limits.with_gpu
         days = (5 - call.now.weekday()) % 7 or 7  # Kaggle's week begins on Saturday, UTC
         refresh = call.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return JSONResponse(
             {
                 "quotaRefreshTime": stamp(refresh + timedelta(days=days)),
-                "gpuQuota": _hours(limits.gpu_hours),
-                "tpuQuota": _hours(limits.tpu_hours),
+                "gpuQuota": _hours(0 if policy == "refuse" else limits.gpu_hours),
+                "tpuQuota": _hours(limits.tpu_hours if policy == "cpu" else 0),
             }
         )
 

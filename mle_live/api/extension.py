@@ -37,6 +37,7 @@ class FactsApi(Api):
             "teams": len(self._service.snapshot(competition)),
             "votes_are_dated": self._service.votes_are_dated(competition),
             "has_labels": competition.solution_path is not None,
+            "gpu_kernels": self._service.kernels.limits.with_gpu,
             "license": competition.license,
             "source": competition.source,
         }

@@ -15,13 +15,18 @@ from slugify import slugify
 from kaggle_runner.kaggle.wire import message
 from mle_live.api.kernels import KERNELS
 from mle_live.kernels.process import read_notebook
-from mle_live.kernels.runs import gpu_present
 from mle_live.service import Api, Call
 from mle_live.stores.kernels import KernelSettings, PushedKernel
 from mle_live.wire import Rpc
 
 _TITLE = range(5, 51)
 _MOST_SOURCES = 50
+_WITHOUT = (
+    "Push without enable_gpu, enable_tpu and machine_shape, or have the server take such kernels: "
+    "mle-live serve --gpu-kernels cpu runs them on the CPU."
+)
+_NO_GPU = f"This server has no GPU for kernels. {_WITHOUT}"
+_NO_TPU = f"This server has no TPU. {_WITHOUT}"
 
 
 class PushRefused(Exception):
@@ -107,7 +112,7 @@ class KernelPushApi(Api):
             language=language,
             kernel_type="notebook" if kernel_type == "notebook" else "script",
             seconds=self._seconds(request.session_timeout_seconds),
-            gpu=_asks_for_gpu(request),
+            **self._accelerator(request),
             internet=bool(request.enable_internet),
             machine_shape=request.machine_shape or "",
             tags=tuple(request.category_ids),
@@ -115,6 +120,20 @@ class KernelPushApi(Api):
             competitions=tuple(request.competition_data_sources),
             kernels=tuple(request.kernel_data_sources),
         )
+
+    def _accelerator(self, request: Any) -> dict[str, Any]:
+        """The settings `gpu` and `on_cpu` of the kernel; nothing slower than was asked for unless told to."""
+        shape = request.machine_shape or ""
+        tpu = bool(request.enable_tpu) or shape.lower().startswith("tpu")
+        gpu = not tpu and (bool(request.enable_gpu) or shape.lower().startswith("nvidia"))
+        policy = self._service.kernels.limits.with_gpu
+        if tpu or gpu:
+            if policy == "cpu":
+                kind = "a TPU" if tpu else "a GPU"
+                return {"gpu": gpu, "on_cpu": f"{kind} ({shape})" if shape else kind}
+            if tpu or policy == "refuse":
+                raise PushRefused(_NO_TPU if tpu else _NO_GPU)
+        return {"gpu": gpu}
 
     def _seconds(self, asked: int | None) -> int:
         most = self._service.kernels.limits.seconds
@@ -137,17 +156,6 @@ class KernelPushApi(Api):
             competitions=tuple(c for c in settings.competitions if c not in sources.missing_competitions),
             kernels=tuple(ref for ref in settings.kernels if ref not in sources.missing_kernels),
         )
-
-
-def _asks_for_gpu(request: Any) -> bool:
-    """True for a GPU; refused, rather than replaced by something slower, where there is none."""
-    shape = (request.machine_shape or "").lower()
-    if request.enable_tpu or shape.startswith("tpu"):
-        raise PushRefused("This server has no TPU. Push without enable_tpu and machine_shape.")
-    wanted = bool(request.enable_gpu) or shape.startswith("nvidia")
-    if wanted and not gpu_present():
-        raise PushRefused("This server has no GPU. Push without enable_gpu and machine_shape.")
-    return wanted
 
 
 def _slug_of(title: str) -> str:

@@ -18,6 +18,7 @@ from kaggle_runner.moments import stamp
 from kaggle_runner.notebook.text import text_to_notebook
 from mle_live.competitions.community import KernelOrder, PublishedKernel, sorted_kernels
 from mle_live.kernels.files import OutputFile
+from mle_live.kernels.runs import on_cpu_sentence
 from mle_live.service import Api, Call, Service
 from mle_live.stores.kernels import KernelVersion, PushedKernel
 from mle_live.wire import Rpc, RpcError, SignedFiles, denied, not_found, number_of
@@ -122,7 +123,7 @@ class KernelApi(Api):
         return message(
             messages.ApiGetKernelSessionStatusResponse,
             status=KernelWorkerStatus[found.version.status],
-            failure_message=found.version.failure or None,
+            failure_message=_told_of(found.version) or None,
         )
 
     @Rpc(f"{KERNELS}/ListKernelSessionOutput", messages.ApiListKernelSessionOutputRequest)
@@ -263,6 +264,12 @@ def _asks_for_private(request: Any, call: Call) -> bool:
     """A list of everyone's kernels has no private ones, not even the caller's."""
     own_lists = (KernelsListViewType.PROFILE, KernelsListViewType.PUBLIC_AND_USERS_PRIVATE)
     return request.group in own_lists or (request.user or "").lower() == call.user.username.lower()
+
+
+def _told_of(version: KernelVersion) -> str:
+    """Why it failed, and that it did not get the machine that it asked for; Kaggle's protocol has no other
+    place for that."""
+    return " ".join(filter(None, (version.failure, on_cpu_sentence(version.settings))))
 
 
 def _metadata(row: _ListedKernel) -> Any:

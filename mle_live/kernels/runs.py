@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kaggle_runner.errors import ComindError
 from kaggle_runner.files import write_whole
@@ -44,12 +44,18 @@ _OWN_FAULT = "The server could not run the kernel; this is not the kernel's faul
 _STOP_SECONDS = 30.0
 
 
+GpuKernels = Literal["refuse", "cpu", "run"]
+"""What becomes of a push that wants a GPU; `cpu`: it runs on the CPU, and its log and its status say so."""
+
+
 @dataclass(frozen=True, slots=True)
 class KernelLimits:
     """What pushed kernels may use. Sizes in bytes; None of `memory_bytes`: half of the machine's memory."""
 
     at_once: int = 2
     gpus_at_once: int = 1
+    gpu_kernels: GpuKernels | None = None
+    """None: `run` on a machine that has a GPU, `refuse` on others."""
     seconds: int = 12 * 3600
     memory_bytes: int | None = None
     working_bytes: int = 20_000_000_000
@@ -59,6 +65,11 @@ class KernelLimits:
     waiting_a_user: int = 20
     python: Path | None = None
     """The Python that they run in; None: the server's own."""
+
+    @property
+    def with_gpu(self) -> GpuKernels:
+        """`gpu_kernels` on this machine."""
+        return self.gpu_kernels or ("run" if gpu_mounts(None) else "refuse")
 
 
 @dataclass(slots=True)
@@ -151,7 +162,7 @@ class KernelRuns:
 
     async def _take_turn(self, version: KernelVersion) -> None:
         async with contextlib.AsyncExitStack() as turn:
-            if version.settings.gpu:
+            if version.settings.gpu and not version.settings.on_cpu:
                 await turn.enter_async_context(self._gpu_slots)
             await turn.enter_async_context(self._slots)
             if not self.store.started(version.session, self.clock.now()):
@@ -206,10 +217,12 @@ class KernelRuns:
         log.write("stderr", f"{kernel.ref} version {version.number}, session {version.session}\n")
         if settings.internet:
             log.write("stderr", "Internet was asked for; kernels have none here.\n")
+        if settings.on_cpu:
+            log.write("stderr", f"{on_cpu_sentence(settings)}\n")
         sandbox = Sandbox(
             inputs=sources.mounts,
             workspace=files.working,
-            gpus=None if settings.gpu else (),
+            gpus=None if settings.gpu and not settings.on_cpu else (),
             cpu_threads=max(1, machine.cpus // self.limits.at_once),
             hidden=self.hidden,
             python=self.limits.python,
@@ -252,9 +265,14 @@ def version_files(state_dir: Path, kernel_id: int, version: KernelVersion) -> Ve
     return VersionFiles(state_dir / str(kernel_id) / str(version.number), version.settings.kernel_type)
 
 
-def gpu_present() -> bool:
-    """True when a kernel that asks for a GPU can have one."""
-    return bool(gpu_mounts(None))
+def on_cpu_sentence(settings: KernelSettings) -> str:
+    """For a kernel that did not get the accelerator that it asked for; empty for all others."""
+    asked = settings.on_cpu
+    return (
+        f"It asked for {asked}; this server runs such kernels on the CPU (--gpu-kernels cpu)."
+        if asked
+        else ""
+    )
 
 
 def _make_folders(files: VersionFiles) -> None:

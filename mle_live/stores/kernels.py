@@ -60,6 +60,8 @@ class KernelSettings:
     kernel_type: Literal["script", "notebook"]
     seconds: int
     gpu: bool = False
+    on_cpu: str = ""
+    """The accelerator that was asked for where the kernel is given the CPU in its place."""
     internet: bool = False
     machine_shape: str = ""
     tags: tuple[str, ...] = ()

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from comind.at_kaggle.sample import SampleSizes
+from comind.at_kaggle.setup import check_push
+from comind.config import RunConfig
 from comind.control import Control
-from comind.run.ending import INTERRUPTED, RUN_STOPPED, reopen_agents
+from comind.run.ending import INTERRUPTED, NO_MACHINE, RUN_STOPPED, reopen_agents
 from comind.state.records import Agent, Evaluation
 from comind.state.store import Store
 from kaggle_runner.errors import BadCompetition, ConfigError
@@ -275,10 +277,31 @@ async def test_a_link_in_the_split_is_not_followed_to_kaggle(world: World) -> No
     assert world.events("dataset") == []
 
 
-async def test_a_gpu_that_is_not_to_be_had_is_done_without_when_nobody_insists(world: World) -> None:
+async def test_no_gpu_is_asked_for_where_there_is_none_and_nobody_insists(world: World) -> None:
     code = f"try:\n    import torch\nexcept ImportError:\n    pass\n{PREDICT}"
     agent, _ = await world.agent([turn(code, submits=True)])
     await agent.run()
     [push] = world.pushes
-    assert push.state == "complete", push.fault
-    assert any("No accelerator is to be had" in line for line in world.events("kernel"))
+    assert (push.state, push.accelerator) == ("complete", ""), push.fault
+    assert not world.events("push_refused")
+
+
+async def test_a_gpu_that_is_not_to_be_had_is_told_once_and_ends_the_run(world: World) -> None:
+    agent, model = await world.agent([turn(PREDICT, submits=True)], accelerator="NvidiaTeslaT4")
+    done = await agent.run()
+    assert done.stop_reason == NO_MACHINE
+    [told] = world.events("push_refused")
+    assert "--accelerator none" in told and "--gpu-kernels cpu" in told
+    assert len(model.shown) == 3, "beside its two turns and the report the model was asked for other code"
+    reopen_agents(world.store)
+    assert world.pushes[0].state == "waiting"
+
+
+async def test_a_machine_that_the_runs_own_kaggle_lacks_is_told_before_anything(tmp_path: Path) -> None:
+    config = RunConfig(
+        competition="census-income", executor="kaggle", accelerator="T4", gpu_kernels="refuse", offline=True
+    )
+    with pytest.raises(ConfigError) as refused:
+        await check_push(config, {}, tmp_path)
+    assert "--accelerator none" in refused.value.hint and "--gpu-kernels cpu" in refused.value.hint
+    assert await check_push(replace(config, gpu_kernels="cpu"), {}, tmp_path) == []

@@ -125,8 +125,10 @@ async def test_what_kaggle_does_not_take_is_a_refusal(client: KaggleClient) -> N
     with pytest.raises(KernelRefused, match="has no TPU") as tpu:
         await client.push_kernel(script("1", accelerator="TpuV5E8"))
     assert not tpu.value.full and not tpu.value.maybe_done
-    with pytest.raises(KernelRefused, match="no source code"):
+    assert tpu.value.no_machine and "--accelerator none" in tpu.value.hint
+    with pytest.raises(KernelRefused, match="no source code") as other:
         await client.push_kernel(script(" "))
+    assert not other.value.no_machine
 
 
 async def test_full_sessions_are_told_from_other_refusals(tmp_path: Path) -> None:
@@ -161,9 +163,12 @@ async def test_output_beyond_the_limit_is_left_out_by_name(client: KaggleClient,
 
 
 async def test_quota_is_told_in_seconds(tmp_path: Path) -> None:
+    from mle_live.kernels.runs import KernelLimits
     from mle_live.service import ServerLimits
 
-    with tiny_server(tmp_path, limits=ServerLimits(gpu_hours=30)) as server:
+    with tiny_server(
+        tmp_path, limits=ServerLimits(gpu_hours=30), kernel_limits=KernelLimits(gpu_kernels="run")
+    ) as server:
         quota = await KaggleClient(server.url, TOKEN).quota()
     assert quota is not None
     assert (quota.gpu.allowed, quota.gpu.used, quota.gpu.left) == (108_000, 0, 108_000)

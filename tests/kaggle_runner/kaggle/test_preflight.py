@@ -16,6 +16,7 @@ from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.preflight import Purpose, insist, preflight, reached
 from kaggle_runner.kaggle.transport import Retries
 from mle_live.competitions.competition import load_competition
+from mle_live.kernels.runs import KernelLimits
 from mle_live.service import ServerLimits
 from tests.fakes.clocks import HandClock
 from tests.tiny_kaggle import (
@@ -40,7 +41,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(root: Path, tmp_path: Path) -> Iterator[RunningServer]:
-    with running_server(root, tmp_path / "state", limits=ServerLimits(gpu_hours=30, tpu_hours=0)) as running:
+    limits, gpu = ServerLimits(gpu_hours=30, tpu_hours=0), KernelLimits(gpu_kernels="run")
+    with running_server(root, tmp_path / "state", limits=limits, kernel_limits=gpu) as running:
         yield running
 
 
@@ -132,8 +134,20 @@ async def test_a_day_whose_submissions_are_used_up_is_seen_before_sending(root: 
     assert "1 of 1 used today" in found["submissions"].detail
 
 
-async def test_quota_that_is_used_up_stops_only_who_needs_it(root: Path, tmp_path: Path) -> None:
-    with running_server(root, tmp_path / "state", limits=ServerLimits(gpu_hours=0)) as server:
+async def test_a_server_that_refuses_gpus_tells_no_hours_and_stops_only_who_needs_one(
+    root: Path, tmp_path: Path
+) -> None:
+    gpu = KernelLimits(gpu_kernels="refuse")
+    with running_server(root, tmp_path / "state", kernel_limits=gpu) as server:
+        quota = await KaggleClient(server.url, TOKEN).quota()
+        assert quota is not None and quota.gpu.allowed == quota.tpu.allowed == 0
         assert (await look(server, "push", gpu=True))["quota"].verdict == "missing"
-        found = await look(server, "push")
-    assert found["quota"].verdict == "optional" and "the week ends" in found["quota"].detail
+        found = (await look(server, "push"))["quota"]
+    assert found.verdict == "optional" and "no GPU" in found.detail and "--gpu-kernels cpu" in found.hint
+
+
+async def test_a_server_that_runs_gpu_kernels_on_its_cpu_says_so(root: Path, tmp_path: Path) -> None:
+    gpu = KernelLimits(gpu_kernels="cpu")
+    with running_server(root, tmp_path / "state", kernel_limits=gpu) as server:
+        found = (await look(server, "push", gpu=True))["quota"]
+    assert found.verdict == "ok" and "on this server's CPU" in found.detail

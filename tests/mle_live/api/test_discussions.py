@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
+from mle_live.kernels.runs import KernelLimits
 from mle_live.service import ServerLimits
 from tests.mle_live.api.pushing import Pusher
 from tests.tiny_kaggle import NOW, SLUG, TOKEN, RunningServer, make_root, running_server, tiny_server
@@ -26,7 +27,7 @@ BOB = "token-of-bob"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     limits = ServerLimits(gpu_hours=37.5, tpu_hours=2)
-    with tiny_server(tmp_path, limits=limits) as running:
+    with tiny_server(tmp_path, limits=limits, kernel_limits=KernelLimits(gpu_kernels="cpu")) as running:
         running.service.state.ensure_user("bob", BOB)
         yield running
 

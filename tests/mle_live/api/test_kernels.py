@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from kaggle_runner.sandbox.bubblewrap import gpu_mounts
+from mle_live.kernels.runs import KernelLimits
 from tests.mle_live.api.pushing import KERNELS, Pusher, add_bob, notebook_text
 from tests.tiny_kaggle import (
     CANARY,
@@ -108,6 +110,16 @@ def test_a_gpu_is_refused_where_there_is_none(alice: Pusher) -> None:
         pytest.skip("this machine has a GPU")
     assert "no GPU" in alice.push("Wants a GPU", "print(1)", enableGpu=True)["error"]
     assert "no GPU" in alice.push("Wants a GPU", "print(1)", machineShape="NvidiaTeslaT4")["error"]
+
+
+def test_what_wants_a_gpu_may_run_on_the_cpu_and_says_so(tmp_path: Path) -> None:
+    with tiny_server(tmp_path, kernel_limits=KernelLimits(gpu_kernels="cpu")) as server:
+        alice = Pusher(server)
+        status, told = alice.run("Wants a GPU", "print('ran')", enableGpu=True, machineShape="NvidiaTeslaT4")
+        assert status == "COMPLETE" and "asked for a GPU (NvidiaTeslaT4)" in told and "on the CPU" in told
+        assert "ran" in alice.log("wants-a-gpu") and "on the CPU" in alice.log("wants-a-gpu")
+        assert "a TPU (TpuV5E8)" in alice.run("Wants a TPU", "raise ValueError", machineShape="TpuV5E8")[1]
+        assert alice.run("Wants none", "print('ran')") == ("COMPLETE", "")
 
 
 def test_a_huge_source_is_refused(alice: Pusher) -> None:
