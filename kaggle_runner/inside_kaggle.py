@@ -125,7 +125,7 @@ def with_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 def attached(slug: str, *, root: Path = INPUT) -> Path | None:
     """The folder of the attached competition `slug`; Kaggle mounts it in one of two places."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", slug):
         return None
     return next((one for one in (root / slug, root / "competitions" / slug) if one.is_dir()), None)
 

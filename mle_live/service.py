@@ -88,6 +88,7 @@ class Service:
     ) -> None:
         self.competitions = competitions
         self.by_slug = {competition.slug: competition for competition in competitions}
+        self._by_name = {slug.casefold(): competition for slug, competition in self.by_slug.items()}
         for slug, count in Counter(competition.slug for competition in competitions).items():
             if count > 1:
                 raise UsageError(
@@ -147,7 +148,7 @@ class Service:
         """The competition `slug`. RpcError 404 when it is not served."""
         if not slug:
             raise RpcError(400, "Missing competition name")
-        found = self.by_slug.get(slug)
+        found = self.by_slug.get(slug) or self._by_name.get(slug.casefold())
         if found is None:
             raise RpcError(404, f"Competition not found: {slug!r}. Served here: {', '.join(self.by_slug)}")
         return found

@@ -19,10 +19,14 @@ def write_trials(
     into: Path, profile: CompetitionProfile, *, public: Path, private: Path, seed: int
 ) -> list[Case]:
     """Write every trial under `into` (made anew). Names beginning with `broken` must be refused."""
+    from mle_live.metrics import as_predictions
+
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     id_column, targets = profile.id_column, list(profile.target_columns)
     truth = read_text(private / "validation.csv")[[id_column, *targets]]
+    if profile.metric == "kl_divergence":
+        truth[targets] = as_predictions(profile.metric, truth[targets].astype(float))
     truth.to_csv(into / "truth.csv", index=False)
     shutil.copyfile(public / "sample_validation_submission.csv", into / "sample.csv")
     cases = [Case("truth", "truth.csv"), Case("sample", "sample.csv")]

@@ -32,13 +32,18 @@ def slug_of(text: str) -> str:
     """The competition's slug; the address of its page is as good."""
     parts = text.strip().split("?")[0].strip("/").split("/")
     if "competitions" in parts[:-1]:
-        return parts[parts.index("competitions") + 1].lower()
+        return _as_on_page(parts[parts.index("competitions") + 1])
     if len(parts) != 1 or not parts[0]:
         raise UsageError(
             f"{text!r} is not a competition of a Kaggle.",
             hint="Write its slug, the last part of its page's address. Folders have no live board.",
         )
-    return parts[0].lower()
+    return _as_on_page(parts[0])
+
+
+def _as_on_page(slug: str) -> str:
+    """A slug that somebody began with a capital; Kaggle's own may have others inside, like AI4Code."""
+    return slug.lower() if slug[1:].islower() else slug
 
 
 def ranks_of_run(settings: Settings, environment: Mapping[str, str]) -> Watched | None:

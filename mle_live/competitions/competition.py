@@ -23,7 +23,7 @@ from mle_live.layout.tables import Modality
 
 BoardOrigin = Literal["synthetic", "real", "none"]
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _DEFAULT_ENABLED = parse_moment("2020-01-01")
 _NO_DEADLINE = parse_moment("2100-01-01")
 """Kaggle's protocol wants a date also where a competition names none."""
@@ -82,7 +82,7 @@ def load_competition(root: Path, slug: str) -> HostedCompetition:
     if not SLUG.fullmatch(slug):
         raise UnknownCompetition(
             f"{slug!r} is not a competition's name",
-            hint="a name has lower-case letters, digits and hyphens; `mle-live competitions` lists them",
+            hint="a name has letters, digits and hyphens; `mle-live competitions` lists them",
         )
     folder = root / "competitions" / slug
     settings_path = folder / "competition.yaml"

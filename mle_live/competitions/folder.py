@@ -193,11 +193,13 @@ def _title(description: str) -> str:
 def _slug(name: str, settings: dict[str, object]) -> str:
     """The name in the settings, which must be one (it becomes part of paths), or one made of the folder's."""
     given = settings.get("slug")
+    if given is None and SLUG.fullmatch(name):
+        return name  # Kaggle's own may have capitals: AI4Code
     if given is None:
         return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100] or "my-competition"
     if not isinstance(given, str) or not SLUG.fullmatch(given):
         raise BadCompetition(
             f"{SETTINGS}: `slug` is {str(given)[:60]!r}, which cannot be a competition's name",
-            hint="use lower-case letters, digits and hyphens, at most 100; or leave the line away",
+            hint="use letters, digits and hyphens, at most 100; or leave the line away",
         )
     return given

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.spellings import find_ids
 from kaggle_runner.texts import shortened
 from mle_live.layout.tables import Tables
 
@@ -87,7 +88,7 @@ def check_ids(tables: Tables, id_column: str) -> None:
         (sample, test, "sample_submission.csv has ids that test.csv lacks"),
         (test, sample, "test.csv has ids that sample_submission.csv lacks"),
     ):
-        odd = these[~these.isin(those)]
+        odd = these[[place is None for place in find_ids(these.tolist(), those.tolist())]]
         if len(odd):
             raise BadCompetition(
                 f"{sentence} ({len(odd)}): {_some(odd)}",
@@ -118,6 +119,8 @@ def check_labels(tables: Tables, labels: pd.DataFrame, metric: str | None) -> No
     The labels themselves, handed in as predictions, must be what the metric accepts: a run grades its
     validation rows by them. `metric` is None where predictions are a column a class, not these columns.
     """
+    from mle_live.metrics import reads_texts
+
     shown = [name for name in labels if name in tables.inputs]
     if shown:
         raise BadCompetition(
@@ -125,10 +128,12 @@ def check_labels(tables: Tables, labels: pd.DataFrame, metric: str | None) -> No
             hint="remove that column from test.csv",
         )
     path = tables.train.path
+    if metric is not None and reads_texts(metric):
+        labels = labels.astype(object).fillna("").astype(str)  # no mask, no words: that is an answer
     if labels.empty:
         raise BadCompetition(f"{path.name} has no rows", hint="add the rows")
     for name in labels:
-        _check_label(path, labels[name])
+        _check_label(path, labels[name], long=metric is not None and reads_texts(metric))
     constant = [name for name in labels if labels[name].nunique() < 2]
     if len(constant) == labels.shape[1]:
         raise BadCompetition(
@@ -139,7 +144,7 @@ def check_labels(tables: Tables, labels: pd.DataFrame, metric: str | None) -> No
         _check_metric(path, labels, metric)
 
 
-def _check_label(path: Path, values: pd.Series[Any]) -> None:
+def _check_label(path: Path, values: pd.Series[Any], *, long: bool) -> None:
     import numpy as np
 
     name, missing = values.name, int(values.isna().sum())
@@ -154,16 +159,16 @@ def _check_label(path: Path, values: pd.Series[Any]) -> None:
             f"{path.name} has an infinite {name!r} in {infinite} of {len(values)} rows",
             hint="remove these rows, or correct their label",
         )
-    if values.dtype.kind not in "biuf":
+    if values.dtype.kind not in "biuf" and not long:
         _check_length(path, str(name), values)
 
 
 def _check_metric(path: Path, labels: pd.DataFrame, metric: str) -> None:
-    from mle_live.metrics import InvalidPredictions, get_metric
+    from mle_live.metrics import InvalidPredictions, as_predictions, get_metric
 
     known = get_metric(metric)
     try:
-        known.score(labels, labels, [str(name) for name in labels])
+        known.score(labels, as_predictions(metric, labels), [str(name) for name in labels])
     except (InvalidPredictions, ValueError) as error:
         reason = error.message if isinstance(error, InvalidPredictions) else str(error)
         first = str(labels.columns[0])

@@ -12,13 +12,14 @@ scipy only (which one metric loads), so that the grader's sandbox can import it 
 from mle_live.metrics.intervals import bootstrap
 from mle_live.metrics.metric import InvalidPredictions, Metric
 from mle_live.metrics.recognition import MetricReading, recognise
-from mle_live.metrics.registry import METRICS, get_metric, is_known, reads_texts
+from mle_live.metrics.registry import METRICS, as_predictions, get_metric, is_known, reads_texts
 
 __all__ = [
     "METRICS",
     "InvalidPredictions",
     "Metric",
     "MetricReading",
+    "as_predictions",
     "bootstrap",
     "get_metric",
     "is_known",

@@ -15,7 +15,7 @@ from mle_live.metrics import classification as classes
 from mle_live.metrics import probabilities as chances
 from mle_live.metrics import readers as read
 from mle_live.metrics.families import FAMILIES, family_metric
-from mle_live.metrics.metric import Formula, Metric, TableReader
+from mle_live.metrics.metric import Formula, Frame, Metric, TableReader
 
 HIGHER, LOWER = True, False
 
@@ -224,6 +224,11 @@ def is_known(name: str) -> bool:
 def reads_texts(name: str) -> bool:
     """Whether predictions are texts to this metric; False for one that is known in words only."""
     return is_known(name) and get_metric(name).texts
+
+
+def as_predictions(name: str, labels: Frame) -> Frame:
+    """Labels as one would hand them in: where they are votes, the share of each class."""
+    return labels.div(labels.sum(axis=1), axis=0) if name == "kl_divergence" else labels
 
 
 def get_metric(name: str) -> Metric:

@@ -54,9 +54,10 @@ def wide_world(root: Path) -> World:
 
 
 def awkward_world(root: Path) -> World:
-    """Ids with zeros in front, last in the sample, and classes that read like missing values."""
+    """Ids with zeros in front or called NA, last in the sample, and classes that read like missing values."""
     rng = np.random.default_rng(4)
     frame = pd.DataFrame({"id": [f"{n:05d}" for n in range(400)], "a": rng.normal(size=400)})
+    frame.loc[350, "id"] = "NA"
     frame["kind"] = np.array(["None", "NA", "some"])[np.digitize(frame["a"], [-0.4, 0.4])]
     train, test = frame.iloc[:300].copy(), frame.iloc[300:].drop(columns="kind").copy()
     sample = pd.DataFrame({"kind": "some", "id": test["id"]})

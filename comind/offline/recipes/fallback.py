@@ -127,12 +127,15 @@ def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
 def constant_cell(problem: Problem) -> RecipeCell:
     """The samples with the training part's most frequent class, class shares or centre filled in."""
     files, data = problem.files, problem.data
+    # a class may be called None
+    classes = problem.kind == "classes" and (problem.wants_labels or data.label_column)
+    names = ", dtype=str, na_filter=False" if classes else ""
     code = lines(
         f"""
         import numpy as np
         import pandas as pd
 
-        train = pd.read_csv({files.train!r})
+        train = pd.read_csv({files.train!r}{names})
         label_column = {data.label_column!r}
         id_column = {data.id_column!r}
         pairs = {{
@@ -140,7 +143,7 @@ def constant_cell(problem: Problem) -> RecipeCell:
             {FIRST_PAIR[1]!r}: {files.sample!r},
         }}
         for name, source in pairs.items():
-            sample = pd.read_csv(source, dtype=str)
+            sample = pd.read_csv(source, dtype=str, na_filter=False)
             for column in sample.columns.drop(id_column or sample.columns[0]):
                 if label_column in train.columns:
                     sample[column] = (train[label_column].astype(str) == str(column)).mean()
@@ -149,6 +152,8 @@ def constant_cell(problem: Problem) -> RecipeCell:
     )
     if problem.kind == "classes" and problem.wants_labels:
         value = "train[column].mode()[0]"
+    elif problem.votes:
+        value = "train[column].sum() / train[sample.columns.drop(id_column)].to_numpy().sum()"
     elif problem.log_target:
         value = "np.expm1(np.log1p(train[column]).mean())"
     elif problem.wants_labels:

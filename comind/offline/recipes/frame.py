@@ -55,7 +55,6 @@ def lines(*blocks: str) -> str:
 def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
     """Reads the five tables, names the columns, prepares the target, and defines score and submission."""
     files, data = problem.files, problem.data
-    ids = f", dtype={{{data.id_column!r}: str}}" if data.id_column else ""  # 007 is not 7
     label = (data.label_column or data.target) if problem.kind == "classes" else ""
     labels = f"usecols=[{label!r}], dtype=str, na_filter=False"
     code = lines(
@@ -67,12 +66,16 @@ def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
         import pandas as pd
         """,
         recipe_source,
+        f"ID = {data.id_column!r}"
+        if data.id_column
+        else f"ID = pd.read_csv({files.sample!r}, nrows=0).columns[0]",
+        'IDS = {"converters": {ID: str}}  # 007 is not 7, and NA may be a name',
         f"""
-        train = pd.read_csv({files.train!r}{ids})
-        valid = pd.read_csv({files.validation!r}{ids})
-        test = pd.read_csv({files.test!r}{ids})
-        sample_valid = pd.read_csv({files.sample_validation!r}{ids})
-        sample_test = pd.read_csv({files.sample!r}{ids})
+        train = pd.read_csv({files.train!r}, **IDS)
+        valid = pd.read_csv({files.validation!r}, **IDS)
+        test = pd.read_csv({files.test!r}, **IDS)
+        sample_valid = pd.read_csv({files.sample_validation!r}, **IDS)
+        sample_test = pd.read_csv({files.sample!r}, **IDS)
         """,
         # a class may be called None
         f"train[{label!r}] = pd.read_csv({files.train!r}, {labels})[{label!r}]" if label else "",
@@ -91,13 +94,12 @@ def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
 
 def columns_code(problem: Problem) -> str:
     data = problem.data
-    targets = f"ID = {data.id_column!r}" if data.id_column else "ID = sample_test.columns[0]"
     if data.label_column:
-        targets += f"\nTARGETS = [{data.label_column!r}]"
+        targets = f"TARGETS = [{data.label_column!r}]"
     else:
-        targets += dedent("""
+        targets = dedent("""
             TARGETS = [c for c in sample_test.columns if c != ID and c in train.columns]
-            TARGETS = TARGETS or [c for c in train.columns if c not in (ID, *test.columns)][-1:]""")
+            TARGETS = TARGETS or [c for c in train.columns if c not in (ID, *test.columns)][-1:]""").strip()
     ids = dedent("""
         for part, shape in ((valid, sample_valid), (test, sample_test)):
             if ID not in part:
@@ -121,6 +123,8 @@ def target_code(problem: Problem) -> str:
             """)
     if problem.kind == "flags":
         return "y = train[TARGETS].to_numpy(int)"
+    if problem.votes:
+        return "y = train[TARGETS].to_numpy(float)\ny = y / y.sum(axis=1, keepdims=True)  # shares of votes"
     if problem.log_target:
         return "# the metric is logarithmic: learn that scale\ny = np.log1p(train[TARGETS].to_numpy(float))"
     return "y = train[TARGETS].to_numpy(float)"
@@ -164,6 +168,9 @@ def submission_code(problem: Problem) -> str:
             "        for j, column in enumerate(columns):\n"
             "            table[column] = P[:, order.get(str(column), min(j, P.shape[1] - 1))]"
         )
+    elif problem.votes:
+        values = "    shares = np.clip(P, 1e-4, None)\n"
+        values += "    table[columns] = shares / shares.sum(axis=1, keepdims=True)"
     elif problem.log_target:
         values = "    table[columns] = np.expm1(np.clip(P, 0, None))"
     elif problem.wants_labels:
@@ -175,7 +182,11 @@ def submission_code(problem: Problem) -> str:
         "    columns = [c for c in shape.columns if c != ID]\n"
         "    table = pd.DataFrame({ID: part[ID].to_numpy()})\n"
         f"{values}\n"
-        "    table = table.set_index(ID).loc[shape[ID]].reset_index()\n"
+        "    order = shape[ID]\n"
+        "    if not order.isin(table[ID]).all():  # 7.0 here and 007 there\n"
+        "        table[ID], order = pd.to_numeric(table[ID]), pd.to_numeric(order)\n"
+        "    table = table.set_index(ID).loc[order].reset_index()\n"
+        "    table[ID] = shape[ID].to_numpy()\n"
         "    table[list(shape.columns)].to_csv(name, index=False)"
     )
 

@@ -83,6 +83,8 @@ class Problem:
     @property
     def kind(self) -> TargetKind:
         name, task = self.metric.name, self.data.task
+        if self.votes:
+            return "numbers"
         ordered = ("quadratic_weighted_kappa", "linear_weighted_kappa")
         if name in _NUMBER_METRICS or name in ordered or task == "ordinal" or _LIKE_NUMBERS.fullmatch(name):
             return "numbers"
@@ -101,6 +103,11 @@ class Problem:
             return "weighted_kappa" in self.metric.name or self.data.task == "ordinal"
         name = self.metric.name
         return name not in _PROBABILITY_METRICS and not _LIKE_PROBABILITIES.fullmatch(name)
+
+    @property
+    def votes(self) -> bool:
+        """The labels count votes in a column a class; the submission holds their shares."""
+        return self.metric.name == "kl_divergence" and not self.data.label_column
 
     @property
     def log_target(self) -> bool:

@@ -150,6 +150,7 @@ def test_a_wrong_name_and_a_wrong_token_end_with_code_3(
 
 def test_a_slug_is_read_from_the_address_of_a_page() -> None:
     assert slug_of("Titanic") == "titanic"
+    assert slug_of("https://www.kaggle.com/competitions/AI4Code") == slug_of("AI4Code") == "AI4Code"
     assert slug_of("https://www.kaggle.com/competitions/titanic/leaderboard?tab=public") == "titanic"
     for text in ("", "a/b", "./folder"):
         with pytest.raises(UsageError):
