@@ -20,12 +20,12 @@ from comind.run.arrangement import withheld_beside
 from kaggle_runner.errors import BadCompetition
 from mle_live.competitions.competition import read_settings
 from mle_live.competitions.folder import FolderLook, look_at_folder
-from mle_live.competitions.folder_tables import check_labels
+from mle_live.competitions.folder_tables import check_tables
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
 from mle_live.layout.arrange import Layout, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.stated import StatedFiles
-from mle_live.layout.tables import Stated, read_tables, typed
+from mle_live.layout.tables import Stated
 
 _Narrator = Callable[[str], None]
 
@@ -177,14 +177,11 @@ def _profile(
         group_column=str(settings.get("group_column") or ""),
         modality=str(settings.get("modality") or ""),
     )
-    profile = profile_competition(
+    check_tables(layout.folder, stated, known_name(choice))
+    return profile_competition(
         layout.folder,
         description=text,
         metric=choice.name or "",
         higher_is_better=choice.higher_is_better is not False,
         stated=stated,
     )
-    tables = read_tables(layout.folder)
-    labels = typed(tables.train.read(profile.labels))
-    check_labels(tables, labels, None if profile.label_column else known_name(choice))
-    return profile

@@ -20,12 +20,12 @@ from mle_live.competitions.competition import (
     competition_from_settings,
     read_settings,
 )
-from mle_live.competitions.folder_tables import check_header, check_ids, check_labels
+from mle_live.competitions.folder_tables import check_tables
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, lay_out
+from mle_live.layout.arrange import TRAIN, Layout, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.stated import StatedFiles
-from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
+from mle_live.layout.tables import Stated, TableProfile, Tables
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
 ARTIFACTS = "artifacts"
@@ -51,22 +51,12 @@ class FolderLook:
     def tables(self) -> tuple[Tables, TableProfile]:
         """The three tables and their profile. Raises BadCompetition where something is missing or unfit."""
         self.layout.insist()
-        arranged = self.layout.folder
-        for name in (TRAIN, TEST, SAMPLE):
-            if (arranged / name).is_file():
-                check_header(arranged / name)
-        tables = read_tables(arranged)
         stated = Stated(
             id_column=self.layout.id_column,
             group_column=str(self.settings.get("group_column") or ""),
             modality=str(self.settings.get("modality") or ""),
         )
-        profile = profile_tables(tables, stated)
-        check_ids(tables, profile.id_column)
-        _check_targets(tables, profile)
-        labels = typed(tables.train.read(profile.labels))
-        check_labels(tables, labels, None if profile.label_column else known_name(self.choice))
-        return tables, profile
+        return check_tables(self.layout.folder, stated, known_name(self.choice))
 
     def hosted(self) -> HostedCompetition:
         """The competition to be served. Raises BadCompetition with one sentence on what is missing."""
@@ -173,16 +163,6 @@ def _data_folder(folder: Path, settings: dict[str, object]) -> Path:
 
 def _description(folder: Path) -> Path | None:
     return next((folder / name for name in DESCRIPTIONS if (folder / name).is_file()), None)
-
-
-def _check_targets(tables: Tables, profile: TableProfile) -> None:
-    absent = [name for name in profile.labels if name not in tables.train.columns]
-    if absent:
-        only_in_train = [name for name in tables.train.columns if name not in tables.inputs]
-        raise BadCompetition(
-            f"{tables.train.path.name} has no column {absent[0]!r}, the target in sample_submission.csv",
-            hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
-        )
 
 
 def _title(description: str) -> str:

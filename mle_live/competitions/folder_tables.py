@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.spellings import find_ids
 from kaggle_runner.texts import shortened
-from mle_live.layout.tables import Tables
+from mle_live.layout.arrange import SAMPLE, TEST, TRAIN
+from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,31 @@ def _fault_of_names(names: list[str]) -> tuple[str, str] | None:
     return None
 
 
+def check_tables(folder: Path, stated: Stated, metric: str | None) -> tuple[Tables, TableProfile]:
+    """The three tables of an arranged folder and their profile; labels must suit `metric`, a known one.
+
+    Raises BadCompetition with the first thing that cannot be competed on.
+    """
+    for name in (TRAIN, TEST, SAMPLE):
+        if (folder / name).is_file():
+            check_header(folder / name)
+    tables = read_tables(folder)
+    profile = profile_tables(tables, stated)
+    check_ids(tables, profile.id_column)
+    absent = [name for name in profile.labels if name not in tables.train.columns]
+    if absent:
+        only_in_train = [name for name in tables.train.columns if name not in tables.inputs]
+        raise BadCompetition(
+            f"{tables.train.path.name} has no column {absent[0]!r}, the target in {tables.sample.path.name}",
+            hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
+        )
+    labels = typed(tables.train.read(profile.labels))
+    check_labels(tables, labels, None if profile.label_column else metric)
+    return tables, profile
+
+
 def check_ids(tables: Tables, id_column: str) -> None:
-    if id_column not in tables.inputs:
+    if tables.test is not None and id_column not in tables.inputs:
         raise BadCompetition(
             f"test.csv has no column {id_column!r}, the id column of sample_submission.csv",
             hint=f"test.csv has {', '.join(tables.inputs[:8])}; name the id alike in both files",
@@ -83,7 +107,9 @@ def check_ids(tables: Tables, id_column: str) -> None:
         if ids[name].empty:
             raise BadCompetition(f"{table.path.name} has no rows", hint="add the rows")
         _check_length(table.path, id_column, ids[name])
-    test, sample = ids["test.csv"], ids["sample_submission.csv"]
+    if tables.test is None:
+        return
+    test, sample = ids[TEST], ids[SAMPLE]
     for these, those, sentence in (
         (sample, test, "sample_submission.csv has ids that test.csv lacks"),
         (test, sample, "test.csv has ids that sample_submission.csv lacks"),

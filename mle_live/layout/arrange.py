@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import FoundColumns, find_columns
-from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
+from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels, find_pairs
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import FoundFile, list_data
 from mle_live.layout.naming import files_by_role
@@ -107,9 +107,11 @@ def _note_missing(
     missing, why = columns.missing, "; ".join(roles.unreadable)
     why = f" ({why})" if why else ""
     if not roles.train and paths is None:
-        missing.setdefault(
-            "train", f"no training data were found: no table, no folders named after classes{why}"
-        )
+        pairs = find_pairs(entries)
+        said = f"no training data were found: no table, no folders named after classes{why}"
+        if pairs:
+            said = f"{pairs[0]}/ and {pairs[1]}/ hold pairs of files, for which there is no ready split yet"
+        missing.setdefault("train", said)
     if roles.test:
         return
     if roles.sample is None:
@@ -152,7 +154,11 @@ class _Arranger:
 
     def _write_test(self) -> None:
         test, columns = self._roles.test, self._columns
-        if not test:
+        if not test:  # the rows to predict are files: a table of their ids, as hosts of tables give one
+            sample = self._roles.sample
+            if sample is not None:
+                rows = self._with_joint(sample.table.read(list(columns.ids)))
+                rows.to_csv(self._folder / TEST, index=False)
             return
         names = dict(zip(columns.test_ids, columns.ids, strict=False))
         renamed = {own: name for own, name in names.items() if own != name}

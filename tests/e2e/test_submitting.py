@@ -1,4 +1,5 @@
-"""A run with --submit against MLE-Live on a port; its engine is killed while it sends."""
+"""A run with --submit against MLE-Live on a port, with Kaggle's own file names; its engine is killed while it
+sends."""
 
 from __future__ import annotations
 
@@ -24,13 +25,15 @@ from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
 
-SLUG = "fruit"
+SLUG = "titanic"
+SAMPLE = "gender_submission.csv"
+"""As Kaggle calls it there."""
 LIMIT = 3
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    competition = small_competition(tmp_path, daily=LIMIT)
+    competition = small_competition(tmp_path, daily=LIMIT, name=SLUG, sample=SAMPLE)
     with running_server([competition], tmp_path / "server", now=SYSTEM_CLOCK.now()) as running:
         yield running
 

@@ -327,6 +327,19 @@ def one_column_a_class(folder: Path) -> None:
     pd.DataFrame({"id": ids, "apple": 0.5, "pear": 0.5}).to_csv(folder / "sample_submission.csv", index=False)
 
 
+def image_pairs(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        for place in ("train", "train_cleaned"):
+            path = folder / place / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture(0, rng))
+    (folder / "test").mkdir()
+    (folder / "test" / "99.png").write_bytes(picture(0, rng))
+    pixels = [f"99_{row}_{column}" for row in range(12) for column in range(12)]
+    pd.DataFrame({"id": pixels, "value": 1}).to_csv(folder / "sampleSubmission.csv", index=False)
+
+
 def nothing_to_learn_from(folder: Path) -> None:
     _, test, sample = parts()
     folder.mkdir(parents=True)
@@ -407,6 +420,7 @@ SHAPES = {
         Shape("whale-detection", sounds, id="clip", targets=("probability",), files={"train": ("train/",)}),
         Shape("dog-breed", one_column_a_class, targets=("apple", "pear"), metric="multiclass_log_loss",
               files={"train": ("labels.csv",)}),
+        Shape("denoising-dirty-documents", image_pairs, missing=("train",)),
         Shape("half a download", nothing_to_learn_from, missing=("train",)),
         Shape("a target not told", several_new_columns, missing=("target",)),
     )
