@@ -34,10 +34,8 @@ _LINKS_BEFORE = _words(
     """
 )
 _OF = re.compile(
-    r"\b(?:basis|terms|measure|metric|value|score|means|use|calculation|computation|form|kind|type|help|goal|"
-    r"performance|evaluation|result|case|choice|light|order|name|function|sense|way)s? of\s+(?:the\s+|a\s+"
-    r"|an\s+)?"
-    r"(?:\w+\s+)?$",
+    r"\b(?:basis|terms|measure|metric|value|score|means|use|calculation|computation|help|goal|performance"
+    r"|evaluation|result|case|choice|light|order|name)s? of\s+(?:the\s+|a\s+|an\s+)?(?:\w+\s+)?$",
     re.IGNORECASE,
 )
 """`in terms of RMSE`; any other noun before `of RMSE` makes something else of it."""
@@ -58,10 +56,12 @@ _AFTER = _words(
     """
 )
 _APPLIED = re.compile(
-    r"(?:\b(?:1|one|100|\d[\d.]*)\s*(?:[-−–]|minus)\s*|[/^×*+]\s*|[A-Za-z]\(\s*-?|(?:^|[=(:\s])[-−–]"
+    r"(?:\b(?:1|one|100|\d[\d.]*)\s*(?:[-−–]|minus)\s*|[/^×*+]\s*|\w\(\s*-?|(?:^|[=(:\s])[-−–]"
     r"|=\s*[-−–]\s*"
     r"|\b(?:improvements?|gains?|reductions?|increases?|decreases?|changes?|differences?|drops?|lifts?)"
-    r" (?:in|of) (?:the )?)$",
+    r" (?:in|of) (?:the )?"
+    r"|\b(?:inspired by|similar to|akin to|close to|like|resembl\w+|related to|comparable to|derived from)"
+    r"\s+(?:the\s+|an?\s+)?)$",
     re.IGNORECASE,
 )
 """What is done to a value right before its name: `1 -`, `sqrt(`, `100 *`, `improvement in`."""

@@ -38,6 +38,9 @@ _CHANGES: tuple[tuple[str, str], ...] = (
     ("beta", r"\bbeta\b|β"),
     ("tolerance", r"\bwithin\s+(?:a |an |±|\+/-|plus)?\s*[\d±]|\bwithin (?:a |the |an )?(?:tolerance"
      r"|margin|range|error|factor)|\btoleran\w+|\bmargin\b|\bto the nearest\b"),
+    ("what it is taken of", r"\b(?:ranks|differences|cumulative|cumulated|aggregat\w+|sums|totals"
+     r"|increments|ratios)\b"
+     r"|\bof the log\w*"),
     ("transformation", r"\btransform\w*|\bstandardi[sz]ed\b|\bdetrended\b|\bz[\s\-]?scored?\b|\bdifferenced\b"
      r"|\bfrequency domain\b|\bfourier\b|\bresiduals\b|\bpercentiles? of\b"),
     ("unequal rows", r"\bcost[\s\-]sensitive\b|\b(?:count|counts|cost|costs|weigh|weighs)\s+(?:more|less"
@@ -51,14 +54,17 @@ _CHANGES: tuple[tuple[str, str], ...] = (
      r" most\b"),
     ("smoothing", r"\bsmooth\w*|\brolling\b|\bmoving average\b"),
     ("symmetry", r"\bsymmetr\w+|\basymmetr\w+"),
-    ("another version", r"\bmodif\w+|\bcustom(?:i[sz]ed|ly|[\s\-]made)?\b|\bvariant\w*|\bvariation\b"
+    ("another version", r"\b(?:our|some|few|small|minor|slight|these|following) (?:changes|twists?"
+     r"|differences)\b|\bmodif\w+|\bcustom(?:i[sz]ed|ly|[\s\-]made)?\b|\bvariant\w*|\bvariation\b"
      r"|\badapt(?:ed|ation)\b|\badjusted\b|\bversion of\b|\bgenerali[sz]\w+|\bextended\b|\bextension of\b"
       r"|\bspecial\b|\bproprietary\b|\bown version\b|\btweak\w*|\baltered\b|\brobust\b|\bsoft\b"),
     ("steps or penalties", r"\bmulti[\s\-]?step|\bpenal\w+|\bbonus\w*|\breward\w*|\bdecay\w*|\bdiscount\w*"
      r"|\bhorizons?\b"),
     ("rounding", r"\bround(?:ed|ing)\b"),
     ("ranks", r"\branks? of\b|\brank[\s\-]transformed\b"),
-    ("selection of rows", r"\b(?:only|just) (?:the )?(?:rows|those|positive|non|last|first|top|\d)"
+    ("selection of rows", r"\b(?:tails?|deciles?|quartiles?|quintiles?|percentiles?|top \d\S*|bottom)\b"
+     r"|\bonly for\b|(?<!comparison )(?<!information )(?<!reference )\bonly\W*$|\b(?:values|rows|cases|samples) (?:above|below|over|under|with|where)\b"
+      r"|\b(?:only|just) (?:the )?(?:rows|those|positive|non|last|first|top|\d)"
      r"|\bexclud\w+|\bignor\w+|\bexcept\b|\b(?:is|are) not (?:scored|counted|included|considered"
       r"|evaluated)\b|\bouter\b|\btrimmed\b|\bsubset\w*"),
     ("powers", r"\bsquared? roots?\b|\bsquares? of\b|\bsquares\b|\bcubed?\b|\bpower of\b|\braised to\b"),
@@ -92,23 +98,27 @@ _LATER_CHANGES = re.compile(
     r"|product|minus|maximum|minimum)\b"
     r"|\bonly (?:the )?(?:rows|following|those|first|last|positive|some|a part|\w+"
     r" columns?)\b[^.;]*\b(?:scored|counted|evaluated|count|considered)\b"
-    r"|\b(?:penalty|penalties|bonus|handicap)\b",
+    r"|\b(?:penalty|penalties|bonus|handicap)\b|\bcosts? extra\b"
+    r"|\bwe\b[^.;]{0,25}\b(?:subtract|multiply|divide|average|weight|clip|cap|normali[sz]e|scale|round"
+    r"|smooth|penali[sz]e|square|transform|take the)\b"
+    r"|\b(?:computed|calculated|evaluated|measured) (?:for|per|within|by|in) (?:each|every)\b"
+    r"|\b(?:logarithm|log|root|square|mean|average|median|sum|maximum|minimum) is (?:then |finally )?"
+    r"(?:taken|reported|used|computed|the (?:final )?score)\b"
+    r"|\branked by the (?:mean|average|sum|median)\b"
+    r"|\b(?:half|part|third|quarter|rest|remainder|components?) of the (?:final |total |overall )?score\b",
     re.IGNORECASE,
 )
 
 _MAY: tuple[tuple[str, str], ...] = (
     (r"weighted_.*|wmape", r"weight|scale|averaging|parts"),
     (r"mean_column_.*|binary_log_loss|mae|mse|hamming_loss|brier", r"columns"),
-    (r"mean_column_.*", r"averaging|parts"),
     (r"rmsle|msle|rmse_of_logs|mean_column_rmsle|.*log_loss|kl_divergence", r"logarithm"),
-    (r".*log_loss", r"limits"),
     (r"macro_f1|mean_f1_multilabel", r"columns"),
     (r"fbeta.*", r"beta"),
     (r"map_at_.*|ndcg_.*|top_.*|pinball_.*", r"cut-off|threshold"),
-    (r"map_at_12", r"selection of rows"),
+    (r"map_at_12|pinball_.*", r"selection of rows"),
     (r"ndcg_.*", r"scale|steps or penalties"),
     (r"partial_.*", r"threshold|cut-off|part of the curve|comparison with a baseline"),
-    (r"roc_auc|mean_column_roc_auc|pr_auc|average_precision|normalised_gini|gini", r"threshold"),
     (r"normalised_gini", r"scale"),
     (r"smape.*", r"symmetry"),
     (r"balanced_accuracy", r"balance"),
@@ -124,7 +134,20 @@ _MAY: tuple[tuple[str, str], ...] = (
 
 _EXPLAINED: tuple[tuple[str, str], ...] = (
     (r".*f1.*|fbeta.*", r"\bprecision\b.*\brecall\b|\brecall\b.*\bprecision\b"),
-    (r".*log_loss", r"row sum|sum to (?:one|1)|extremes of the log|\b10\W{0,3}-?15|1e-15"),
+    (
+        r"mean_column_.*",
+        r"\b(?:columns|targets|labels|variables|each (?:of the )?(?:\w+ )?(?:column|target|label"
+        r"|variable))\b",
+    ),
+    (
+        r".*auc.*|average_precision|partial_.*|.*gini",
+        r"\b(?:all|various|every|different|possible)\b.*\bthresholds?\b",
+    ),
+    (
+        r".*log_loss",
+        r"probabilit\w+ (?:are|is|will be) (?:replaced|clipped|bounded|rescaled)|row sum|sum to (?:one|1)"
+        r"|extremes of the log|\b10\W{0,3}-?15|1e-15",
+    ),
     (r"smape.*", r"both (?:\w+ )*(?:0|zero)"),
     (r"lwlrap", r"\blabel"),
     (r"ndcg_.*|top_.*|map_at_.*", r"\bup to \w+|space[\s\-](?:delimited|separated)"),
@@ -137,6 +160,11 @@ _EXPLAINED: tuple[tuple[str, str], ...] = (
     (r"matthews_corrcoef", r"true (?:and false )?positives"),
 )
 """How hosts explain a metric: such a sentence changes nothing of it."""
+
+
+_IN_EXPLANATIONS = frozenset(
+    ("combination", "averaging", "weight", "scale", "limits", "parts", "columns", "powers", "threshold")
+)
 
 
 def _explains(sentence: str, metric: str) -> bool:
@@ -159,9 +187,12 @@ def doubt_in(sentence: str, metric: str, said: list[Mention]) -> str:
     rest = sentence
     for mention in reversed(said):
         rest = rest[: mention.start] + " · " + rest[mention.end :]
+    near = doubt_near(rest, metric)
+    if near:
+        return near
     allowed = _allowed(metric)
     if _explains(rest, metric):
-        allowed |= {"combination", "averaging", "weight", "scale", "limits", "parts", "columns", "powers"}
+        allowed |= _IN_EXPLANATIONS
     for kind, pattern in _CHANGES:
         if kind not in allowed and (found := re.search(pattern, rest, re.IGNORECASE)):
             return f"“{found[0].strip()}” may make another metric of it"
@@ -181,7 +212,7 @@ def doubt_near(sentence: str, metric: str) -> str:
     kinds = {kind for kind, pattern in _CHANGES if re.search(pattern, words, re.IGNORECASE)}
     if re.search(r"\b(?:mean|average)", words, re.IGNORECASE):
         kinds.add("averaging")
-    if kinds and kinds <= allowed:
+    if kinds and kinds <= allowed - {"logarithm"}:
         return ""
     return f"“{' '.join(words.split()[-8:])}” may change it"
 

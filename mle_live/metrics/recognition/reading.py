@@ -315,11 +315,7 @@ def _changed(
         if claim.name != name:
             continue
         said = mentions(sentence, text)
-        why = (
-            doubt_beside(claim.mention, sentence)
-            or doubt_in(sentence, name, said)
-            or doubt_near(sentence, name)
-        )
+        why = doubt_beside(claim.mention, sentence) or doubt_in(sentence, name, said)
         if why:
             return _doubt(why, sentence)
     deciding = {claim.place for claim in claims}

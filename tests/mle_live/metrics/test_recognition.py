@@ -47,6 +47,17 @@ CHANGED_FORMS = (
     "Submissions are evaluated on {}. Errors of urgent cases count three times.",
     "Submissions are evaluated on {}. The final score is the average over the five subpopulations.",
     "Submissions are evaluated on the {}, excluding the first week.",
+    "The metric is the {} of daily totals.",
+    "The metric is {} on the tail.",
+    "The metric is {} for values above 100 only.",
+    "The metric is similar to {}.",
+    "The metric is based on {}, with some changes.",
+    "The metric is a function of {} and size.",
+    "The metric is {} (see below for our changes).",
+    "Submissions are evaluated on {}. We then subtract the score of the sample submission.",
+    "Submissions are evaluated on {}. The metric is computed for every city, and the mean is reported.",
+    "Submissions are evaluated on {}. Finally, the logarithm is taken.",
+    "Submissions are evaluated on {}. The second half of the score is coverage.",
 )
 NAMES = {
     "RMSE": "rmse", "mean absolute error (MAE)": "mae", "area under the ROC curve": "roc_auc",
