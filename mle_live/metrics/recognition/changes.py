@@ -63,7 +63,8 @@ _CHANGES: tuple[tuple[str, str], ...] = (
     ("rounding", r"\bround(?:ed|ing)\b"),
     ("ranks", r"\branks? of\b|\brank[\s\-]transformed\b"),
     ("selection of rows", r"\b(?:tails?|deciles?|quartiles?|quintiles?|percentiles?|top \d\S*|bottom)\b"
-     r"|\bonly for\b|(?<!comparison )(?<!information )(?<!reference )\bonly\W*$|\b(?:values|rows|cases|samples) (?:above|below|over|under|with|where)\b"
+     r"|\bonly for\b|(?<!comparison )(?<!information )(?<!reference )\bonly\W*$"
+     r"|\b(?:values|rows|cases|samples) (?:above|below|over|under|with|where)\b"
       r"|\b(?:only|just) (?:the )?(?:rows|those|positive|non|last|first|top|\d)"
      r"|\bexclud\w+|\bignor\w+|\bexcept\b|\b(?:is|are) not (?:scored|counted|included|considered"
       r"|evaluated)\b|\bouter\b|\btrimmed\b|\bsubset\w*"),
