@@ -24,7 +24,7 @@ for folder in PUBLISHED:
     if path is None:
         weak.append(folder)
         continue
-    table = pd.read_csv(path, converters={{"id": str}})
+    table = pd.read_csv(path, dtype={{"id": str}}, keep_default_na=False)
     parts = [aligned(table, name, frame[ID]) for name, frame in
              (("train", train), ("validation", valid), ("test", test))]
     if np.isnan(parts[1]).any() or np.isnan(parts[2]).any() or np.isnan(parts[0]).all():
@@ -70,7 +70,8 @@ def average(name, shape):
     \"\"\"Mean of numbers, vote over labels, of the submissions found, in the sample's order.\"\"\"
     paths = [path for folder in PUBLISHED for path in sorted(Path(folder).rglob(name))]
     # a class may be called None
-    found = [pd.read_csv(path, **IDS, keep_default_na=False).set_index(ID).loc[shape[ID]] for path in paths]
+    as_they_are = {{"dtype": {{ID: str}}, "keep_default_na": False}}
+    found = [pd.read_csv(path, **as_they_are).set_index(ID).loc[shape[ID]] for path in paths]
     stacked = pd.concat(found, keys=range(len(found)))
     result = shape.set_index(ID).copy()
     for column in result.columns:

@@ -69,13 +69,16 @@ def load_cell(problem: Problem, recipe_source: str) -> RecipeCell:
         f"ID = {data.id_column!r}"
         if data.id_column
         else f"ID = pd.read_csv({files.sample!r}, nrows=0).columns[0]",
-        'IDS = {"converters": {ID: str}}  # 007 is not 7, and NA may be a name',
+        """
+        def read(path):
+            table = pd.read_csv(path, dtype={ID: str})
+            if ID in table:  # 007 is not 7, and NA may be a name
+                table[ID] = pd.read_csv(path, usecols=[ID], dtype=str, na_filter=False)[ID]
+            return table
+        """,
         f"""
-        train = pd.read_csv({files.train!r}, **IDS)
-        valid = pd.read_csv({files.validation!r}, **IDS)
-        test = pd.read_csv({files.test!r}, **IDS)
-        sample_valid = pd.read_csv({files.sample_validation!r}, **IDS)
-        sample_test = pd.read_csv({files.sample!r}, **IDS)
+        train, valid, test = read({files.train!r}), read({files.validation!r}), read({files.test!r})
+        sample_valid, sample_test = read({files.sample_validation!r}), read({files.sample!r})
         """,
         # a class may be called None
         f"train[{label!r}] = pd.read_csv({files.train!r}, {labels})[{label!r}]" if label else "",
