@@ -59,6 +59,7 @@ _COMMANDS = {
     "ranks": "ranks.ranks",
     "submit": "submit.submit",
     "submissions": "submit.submissions",
+    "env": "env.env",
     "doctor": "doctor.doctor",
 }
 """Command → module and function in `comind_tui.commands`; only the one that runs is imported."""

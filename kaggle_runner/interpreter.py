@@ -80,7 +80,8 @@ def examine(python: str | Path) -> Interpreter:
     Raises PythonUnusable, in one sentence, where there is no Python that could run a kernel.
     """
     path = _located(str(python))
-    return _asked(str(path), path.stat().st_mtime_ns)
+    packages = path.absolute().parent.parent.glob("lib/python3*/site-packages")
+    return _asked(str(path), tuple(place.stat().st_mtime_ns for place in (path, *packages)))
 
 
 def require_kernel(python: Interpreter) -> Interpreter:
@@ -146,7 +147,7 @@ _HINT = "Give the path of a Python (…/bin/python), or of a virtual environment
 
 
 @functools.lru_cache(maxsize=16)
-def _asked(path: str, _changed: int) -> Interpreter:
+def _asked(path: str, _changed: tuple[int, ...]) -> Interpreter:
     try:
         done = subprocess.run(
             [path, "-I", "-c", _ASKED], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_SECONDS

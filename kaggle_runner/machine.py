@@ -18,8 +18,9 @@ from kaggle_runner.interpreter import examine
 
 NAMED_PACKAGES = (
     "numpy", "pandas", "scikit-learn", "scipy", "torch", "torchvision", "transformers", "timm", "tensorflow",
-    "lightgbm", "xgboost", "catboost", "statsmodels", "optuna", "nltk", "polars", "pyarrow", "fastparquet",
-    "pillow", "opencv-python", "opencv-python-headless", "matplotlib", "seaborn", "plotly", "tqdm", "joblib",
+    "lightgbm", "xgboost", "xgboost-cpu", "catboost", "statsmodels", "optuna", "nltk", "polars", "pyarrow",
+    "fastparquet", "pillow", "opencv-python", "opencv-python-headless", "matplotlib", "seaborn", "plotly",
+    "tqdm", "joblib",
 )  # fmt: skip
 """The packages that solutions are built from; agents are told which of them exist, with versions."""
 

@@ -40,7 +40,7 @@ def prepare_run(
     """
     slug = resolve_slug(config, state, os.environ)
     asyncio.run(require_sandbox())
-    config, python = _with_python(settled(config, os.environ).anchored(), state)
+    config, python = with_python(settled(config, os.environ).anchored(), state)
     remarks: list[str] = []
     if config.executor == "kaggle":
         remarks = asyncio.run(check_push(config, os.environ, state))
@@ -76,7 +76,7 @@ def prepare_run(
     return folder
 
 
-def _with_python(config: RunConfig, state: Path) -> tuple[RunConfig, str]:
+def with_python(config: RunConfig, state: Path) -> tuple[RunConfig, str]:
     """Notebooks' Python named for good, so that a resumed run goes on in the same one; a sentence about it,
     which is empty for the engine's own. Raises PythonUnusable."""
     named = config.python or made_python(state) or ENGINE_PYTHON

@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "recording": "write the replies of a run to a file that `run --replay` answers from",
     "reproduce": "run a run's best solution again and compare what it writes",
     "export": "write a run as a Kaggle notebook, in which the whole of CoMind works",
+    "env": "make, show or remove an environment for notebooks, with what Kaggle's have",
     "doctor": "check what this machine has and lacks",
 }
 _STATE = "where runs live (default: state)"
@@ -112,7 +113,10 @@ def build_parser() -> Parser:
     told = "ask no Kaggle; show what was listed last"
     _switch(made["competitions"], "--offline", told, default=False)
     _add_export_options(made["export"])
+    _add_env_options(made["env"])
     _option(made["doctor"], "--base-url", "URL", "also check this model endpoint", default=None)
+    told = "what notebooks would run in (default: as for run)"
+    _option(made["doctor"], "--python", "PATH", told, default="")
     told = "also check all that taking part in it at Kaggle needs"
     _option(made["doctor"], "--competition", "SLUG", told, default="")
     for name in ("run", "inspect", "submit", "submissions", "ranks", "export", "doctor"):
@@ -160,6 +164,16 @@ def _add_data_options(parser: argparse._ActionsContainer) -> None:
     _option(parser, "--positive-class", "LABEL", "the label that counts as 1")
     told = "which file is sample, train, test or labels; may be repeated"
     _option(parser, "--file", "ROLE=NAME", told, action="append", dest="files")
+
+
+def _add_env_options(parser: Parser) -> None:
+    parser.add_argument("action", choices=("create", "show", "remove"), help="one a state folder")
+    build = parser.add_mutually_exclusive_group()
+    _switch(build, "--cpu", "leave out what is not to be had as a CPU build (default)", default=False)
+    _switch(build, "--cuda", "torch and xgboost with CUDA: about 8 GB", default=False)
+    _option(parser, "--path", "DIR", "where it is made (default: in the state folder)", default="")
+    _option(parser, "--base-python", "PATH", "what it is made of (default: CoMind's own Python)", default="")
+    _option(parser, "--list", "FILE", "NAME==VERSION lines in place of Kaggle's set", default="")
 
 
 def _add_ranks_options(parser: Parser) -> None:

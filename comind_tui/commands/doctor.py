@@ -16,8 +16,10 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from comind_tui.core.environment import environment_finding
 from comind_tui.text.plain import labelled, terminal_width
 from kaggle_runner.console import put, put_json
+from kaggle_runner.environments.needs import USUAL, needed_for
 from kaggle_runner.errors import ComindError
 from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.machine import find_gpus, gpu_words
@@ -29,10 +31,11 @@ _LEAST_DISK_GB = 2.0
 def doctor(arguments: Namespace) -> int:
     """Print every finding; 0 when what was asked about is possible, 4 when the machine lacks something for
     any run, 3 when only the Kaggle that was asked about does not let us."""
-    findings = examine(arguments.state, base_url=arguments.base_url or os.environ.get("OPENAI_BASE_URL", ""))
+    base_url = arguments.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    findings = examine(arguments.state, base_url=base_url, python=arguments.python)
     url = getattr(arguments, "kaggle_url", "")
     asked = bool(arguments.competition or url)
-    at_kaggle = examine_kaggle(url, arguments.competition, arguments.state) if asked else []
+    at_kaggle = examine_kaggle(url, arguments.competition, arguments.state, arguments.python) if asked else []
     possible = all(one.verdict != "missing" for one in findings)
     ready = all(one.verdict != "missing" for one in at_kaggle)
     code = 4 if not possible else 0 if ready else 3
@@ -58,7 +61,7 @@ def _put(findings: list[Finding]) -> None:
             put(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
 
 
-def examine_kaggle(url: str, competition: str, state: Path) -> list[Finding]:
+def examine_kaggle(url: str, competition: str, state: Path, python: str = "") -> list[Finding]:
     """The whole chain to a Kaggle: address, credentials, user, and the competition where one is named."""
     from kaggle_runner.kaggle.addresses import chosen
     from kaggle_runner.kaggle.preflight import preflight, reached
@@ -71,14 +74,21 @@ def examine_kaggle(url: str, competition: str, state: Path) -> list[Finding]:
     client = kaggle.client()
     if not competition:
         return [found, *asyncio.run(reached(client))]
-    return [found, *asyncio.run(preflight(client, competition, purpose="push", folder=state))]
+    checked = asyncio.run(preflight(client, competition, purpose="push", folder=state))
+    try:
+        files = [file.name for file in asyncio.run(client.files(competition))]
+    except ComindError:
+        files = []  # whatever keeps us from the files is among the findings
+    needed = needed_for(files)
+    return [found, *checked, *([environment_finding(state, python, needed)] if needed else [])]
 
 
-def examine(state: Path, *, base_url: str) -> list[Finding]:
+def examine(state: Path, *, base_url: str, python: str = "") -> list[Finding]:
     """Every finding, in the order of the report."""
     checks: tuple[Callable[[], Finding], ...] = (
-        _python, _packages, _sandbox, lambda: _state(state), lambda: _disk(state), _gpu, _torch, _key,
-        lambda: _endpoint(base_url), _kaggle_token, _terminal,
+        _python, _packages, _sandbox, lambda: _state(state), lambda: _disk(state),
+        lambda: environment_finding(state, python, USUAL), _gpu, _key, lambda: _endpoint(base_url),
+        _kaggle_token, _terminal,
     )  # fmt: skip
     return [check() for check in checks]
 
@@ -150,12 +160,6 @@ def _gpu() -> Finding:
     hint = "Runs work on the CPU; for NVIDIA GPUs install the driver, which brings nvidia-smi."
     found = find_gpus()
     return Finding("gpu", "ok" if found else "optional", gpu_words(found), hint)
-
-
-def _torch() -> Finding:
-    found = _version("torch")
-    hint = "Neural networks in notebooks need it: pip install 'comind[torch]'"
-    return Finding("torch", "ok" if found else "optional", found or "not installed", hint)
 
 
 def _key() -> Finding:

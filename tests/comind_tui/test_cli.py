@@ -260,7 +260,7 @@ def test_doctor_finds_this_machine_able_and_never_shows_the_key(
     assert found["python"]["verdict"] == found["packages"]["verdict"] == found["state"]["verdict"] == "ok"
     assert found["endpoint"]["verdict"] == "optional"
     assert "does not answer" in found["endpoint"]["detail"]
-    assert {"sandbox", "gpu", "torch", "disk", "kaggle token", "terminal"} <= set(found)
+    assert {"sandbox", "gpu", "environment", "disk", "kaggle token", "terminal"} <= set(found)
 
 
 def test_a_state_folder_that_cannot_be_made_is_what_doctor_says(
