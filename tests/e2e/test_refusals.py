@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 def without_test(folder: Path) -> None:
-    (folder / "no test table was found").unlink()
+    (folder / "test.csv").unlink()
 
 
 def with_other_ids(folder: Path) -> None:
@@ -34,6 +34,10 @@ def with_an_empty_train(folder: Path) -> None:
     (folder / "train.csv").write_text("")
 
 
+def with_an_uncertain_metric(folder: Path) -> None:
+    (folder / "description.md").write_text("# Fruit\n\nSubmissions are scored by a weighted AUC.\n")
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -41,6 +45,7 @@ def with_an_empty_train(folder: Path) -> None:
         (with_other_ids, "100"),
         (without_target, "ripe"),
         (with_an_empty_train, "train.csv"),
+        (with_an_uncertain_metric, "--metric NAME"),
     ],
 )
 def test_a_folder_that_cannot_be_competed_on_says_why(

@@ -21,6 +21,7 @@ _PLAIN_BEFORE = _words(
     calculated computed then now pascal cohen's cohens achieved obtained best highest
     lowest smallest minimal minimum maximal maximum average-case sklearn scikit-learn kaggle kaggle's
     your their our its his this that these which such only just simply
+    lower higher larger smaller
     """
 )
 """Words beside a name that leave it what it is (`highest AUC`: who wins; `average AUC` is not among them)."""
@@ -31,6 +32,7 @@ _LINKS_BEFORE = _words(
     optimise optimize compute computes calculate calculates under than evaluation: have has get gets at
     it i.e. e.g. e.g ie known applies apply applied adopt adopts adopted take takes choose chose chosen
     employ employs considers consider report where when if into will you we submissions scored evaluated
+    achieve achieves reach reaches
     """
 )
 _OF = re.compile(
@@ -53,6 +55,7 @@ _AFTER = _words(
     must should can may has have here below above there then also described applied produced shown
     displayed we you among between, vs versus should implemented metric takes ranges varies lies i.e e.g
     such during before itself both not rather instead lower higher best
+    possible
     """
 )
 _APPLIED = re.compile(

@@ -25,7 +25,8 @@ _CHANGES: tuple[tuple[str, str], ...] = (
          r"|\b(?:group|cluster|strat|segment)\w*\b|\bseparately\b|\bindividually\b|\bper[\s\-]\w+"),
     ("combination", r"\bcombin\w+|\b(?:plus|minus|multipl\w+|subtract\w+|divid\w+)\b|\btimes\b"
      r"|\bharmonic\b|\bgeometric\b|\bblend\w*|\bmix(?:ed|ture)\b|\bcomposite\b|\bproduct of\b|(?<!the"
-      r" )\bsum of\b|\bis the sum of\b|\btogether with\b|\bas well as\b|\b\d+\s?%\s+(?:of|from|by|rmse|mae"
+      r" )\bsum of\b|\bis the sum of\b|\btogether with\b|\bas well as\b"
+     r"|\b\d+\s?%\s+(?:of(?! (?:the |our |all )?(?:\w+ )?(?:test|data|rows|hidden))|from|by|rmse|mae"
        r"|auc)\b"),
     ("logarithm", r"\blog(?:s|arithms?|arithmic|ged|-transformed|-scale[d]?|1p|10|2)?\b|\bln\b"
      r"|\bexponential\w*"),
