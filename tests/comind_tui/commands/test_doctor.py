@@ -39,7 +39,9 @@ def test_the_whole_chain_to_a_competition(
     code, found = ask(capsys, "--competition", SLUG, "--kaggle-url", server.url)
     assert list(found) == [
         "credentials", "kaggle", "clock", "competition", "deadline", "rules", "submissions", "quota", "data",
+        "environment",
     ]  # fmt: skip
+    assert "torchvision" in found["environment"]["detail"]  # it has a picture, and nothing here can read many
     assert "COMIND_KAGGLE_TOKEN" in found["credentials"]["detail"]
     assert code in (0, 4) and all(one["verdict"] != "missing" for one in found.values())
 
