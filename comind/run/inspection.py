@@ -19,10 +19,10 @@ from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.run.arrangement import withheld_beside
 from kaggle_runner.errors import BadCompetition
 from mle_live.competitions.competition import read_settings
-from mle_live.competitions.folder import FolderLook, look_at_folder
+from mle_live.competitions.folder import FolderLook, are_classes, look_at_folder
 from mle_live.competitions.folder_tables import check_tables
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.arrange import Layout, lay_out
+from mle_live.layout.arrange import TRAIN, Layout, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated
@@ -135,8 +135,13 @@ def _at_kaggle(config: RunConfig, environment: Mapping[str, str], place: Path, t
     told = stated_files(config).over(StatedFiles.of(known.get("told") or {}))
     layout = lay_out(place / "download", place / "arranged", told=told)
     told_there = MetricChoice.from_mapping(known) if known else None
-    choice = asked_metric(config) or told_there or choose_metric(words, text, targets=layout.targets)
+    choice = asked_metric(config) or told_there or _chosen(words, text, layout)
     return _inspected(config.competition, layout, choice, text, known)
+
+
+def _chosen(words: str, text: str, layout: Layout) -> MetricChoice:
+    classes = are_classes(layout.folder / TRAIN, layout.targets)
+    return choose_metric(words, text, targets=layout.targets, classes=classes)
 
 
 def _inspected(

@@ -118,7 +118,7 @@ def look_at_folder(
         settings=settings,
         where=str(folder / SETTINGS),
         targets=layout.targets,
-        classes=_are_classes(arranged / TRAIN, layout.targets),
+        classes=are_classes(arranged / TRAIN, layout.targets),
     )
     return FolderLook(
         folder=folder, data=data, slug=_slug(folder.name, settings), settings=settings, text=text,
@@ -126,7 +126,7 @@ def look_at_folder(
     )  # fmt: skip
 
 
-def _are_classes(train: Path, targets: Sequence[str]) -> bool:
+def are_classes(train: Path, targets: Sequence[str]) -> bool:
     """Whether the columns of a submission are classes of one label: the training table has none of them."""
     if len(targets) < 2 or not train.is_file():
         return False

@@ -112,6 +112,8 @@ def _run_row(
             competition="digits-5k",
             title="Digits from 5,000 images",
             metric="accuracy",
+            metric_source="description",
+            metric_sentence="Submissions are evaluated on accuracy.",
             higher_is_better=True,
             status=status,
             status_detail="The grader refused every file." if status == "failed" else "",

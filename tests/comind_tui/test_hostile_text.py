@@ -48,6 +48,7 @@ EVIL = (
 STRUCTURE = {
     "at", "status", "state", "kind", "origin", "style", "action", "step", "verified", "used_at", "created_at",
     "started_at", "finished_at", "submission", "validation_submission", "log_path", "competition",
+    "metric_source",
 }  # fmt: skip
 """Texts that are words of ours, moments and paths."""
 

@@ -19,6 +19,13 @@ from tests.fakes.clocks import HandClock
 MOMENT = START + timedelta(minutes=31)
 
 
+def test_the_metric_is_shown_with_its_source_and_its_sentence(live_run: RunFolder) -> None:
+    out = io.StringIO()
+    Printer(live_run, io.StringIO(), clock=HandClock(MOMENT)).finish(out, as_json=False)
+    (line,) = [line for line in out.getvalue().splitlines() if line.startswith("metric ")]
+    assert line.split(maxsplit=1)[1] == "read from its pages: “Submissions are evaluated on accuracy.”"
+
+
 def test_an_event_is_one_clean_line(live_run: RunFolder) -> None:
     out = io.StringIO()
     printer = Printer(live_run, out, clock=HandClock(MOMENT))
