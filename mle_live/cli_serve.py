@@ -84,9 +84,9 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--kernel-hours", type=float, default=12.0, metavar="H", help="the longest run of one; default: 12")
     add("--kernel-memory", type=float, metavar="GB", help="of one; default: half of the machine's")
     text = (
-        "what becomes of a push that wants a GPU: refuse it, or run it on the CPU, marked so in its log and "
+        "a push that wants a GPU is refused, or runs on the CPU and its log and status say so; default: it "
     )
-    text += "status; default: it runs where this machine has one, and is refused where not"
+    text += "runs where this machine has a GPU, and is refused where not"
     add("--gpu-kernels", choices=["refuse", "cpu"], help=text)
     text = "that pushed kernels run in, or a virtual environment's folder; default: the server's own"
     add("--python", metavar="PATH", help=text)

@@ -267,12 +267,9 @@ def version_files(state_dir: Path, kernel_id: int, version: KernelVersion) -> Ve
 
 def on_cpu_sentence(settings: KernelSettings) -> str:
     """For a kernel that did not get the accelerator that it asked for; empty for all others."""
-    asked = settings.on_cpu
-    return (
-        f"It asked for {asked}; this server runs such kernels on the CPU (--gpu-kernels cpu)."
-        if asked
-        else ""
-    )
+    if not settings.on_cpu:
+        return ""
+    return f"It asked for {settings.on_cpu}; this server runs such kernels on the CPU (--gpu-kernels cpu)."
 
 
 def _make_folders(files: VersionFiles) -> None:
