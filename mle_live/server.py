@@ -42,6 +42,7 @@ from mle_live.api.kernel_stream import follow_log
 from mle_live.api.kernels import KernelApi
 from mle_live.api.posts import PostApi
 from mle_live.api.submissions import SubmissionApi
+from mle_live.api.unserved import not_offered
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
 from mle_live.service import NOBODY, Api, Call, Service
 from mle_live.stores.state import User
@@ -73,6 +74,7 @@ def create_app(service: Service) -> Starlette:
             Route("/_blob/{token}", service.blobs.put, methods=["PUT"]),
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
             Route("/v1/kernels/logs/stream/{owner}/{slug}", routes.kernel_log),
+            Route("/api/v1/{path:path}", _old_rest, methods=["GET", "POST", "PUT", "DELETE", "HEAD"]),
             *(routes.files(*declared) for declared in handlers(routes.apis, SignedFiles)),
             *(routes.own(*declared) for declared in handlers(routes.apis, OwnAddress)),
         ],
@@ -132,6 +134,8 @@ class _Routes:
 
     async def call(self, request: Request) -> Response:
         """One RPC: JSON in, JSON out, kagglesdk's classes as the schema."""
+        if "." not in request.path_params["service"]:  # the forms of old clients
+            raise not_offered(request.path_params["service"])
         body = await _json_body(request, self._service.limits.request_bytes)
         return await run_in_threadpool(self._answer, request, body)
 
@@ -140,7 +144,7 @@ class _Routes:
         contract, handler = self._rpcs.get(name, (None, None))
         call = self._call(request, anonymous=contract is not None and contract.anonymous)
         if contract is None or handler is None:
-            raise RpcError(501, f"MLE-Live does not offer {name}")
+            raise not_offered(name)
         try:
             asked = read_message(contract.request_type, body)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -210,6 +214,10 @@ class _Routes:
 
 async def _healthy(_: Request) -> Response:
     return PlainTextResponse("ok\n")
+
+
+async def _old_rest(request: Request) -> Response:
+    return not_offered(str(request.path_params["path"])).response()
 
 
 async def _rpc_error(_: Request, error: Exception) -> Response:

@@ -46,6 +46,11 @@ class AccountApi(Api):
             return message(IntrospectTokenResponse)
         return message(IntrospectTokenResponse, active=True, username=user.username, user_id=user.id)
 
+    @Rpc("api.v1.DiagnosticsService/Hello", kernels.ApiGetAcceleratorQuotaStatisticsRequest)
+    def hello(self, call: Call, request: Any) -> Response:
+        """Who calls, as `kagglehub.whoami` asks; kagglesdk has no messages of this call."""
+        return JSONResponse({"userName": call.user.username})
+
     @Rpc(f"{KERNELS}/GetAcceleratorQuotaStatistics", kernels.ApiGetAcceleratorQuotaStatisticsRequest)
     def get_quota(self, call: Call, request: Any) -> Response:
         """Hours a week as the server was told to say, none where pushes are refused. Nothing uses them up.

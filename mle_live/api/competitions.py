@@ -14,10 +14,10 @@ from typing import Any
 
 from kagglesdk.competitions.types import competition_api_service as messages
 from kagglesdk.competitions.types.competition_enums import CompetitionListTab, CompetitionSortBy
-from kagglesdk.datasets.databundles.types import databundle_api_types as tree
 from starlette.responses import RedirectResponse, Response
 
 from kaggle_runner.kaggle.wire import message
+from mle_live.api.folders import ListedFile, folder_page
 from mle_live.competitions.board import BoardPart, Team, ranked
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import CompetitionFile, archive, data_files, find_file
@@ -75,28 +75,8 @@ class CompetitionApi(Api):
 
     @Rpc(f"{COMPETITIONS}/ListDataTreeFiles", messages.ApiListDataTreeFilesRequest)
     def list_tree(self, call: Call, request: Any) -> Any:
-        competition = self._service.competition(request.competition_name)
-        prefix = (request.path or "").strip("/")
-        start = f"{prefix}/" if prefix else ""
-        below = [file for file in data_files(competition) if file.name.startswith(start)]
-        if prefix and not below:
-            raise not_found("Folder", prefix)
-        names = [file.name.removeprefix(start) for file in below]
-        folders = sorted({name.split("/")[0] for name in names if "/" in name})
-        here = [file for file, name in zip(below, names, strict=True) if "/" not in name]
-        return page(
-            tree.ApiDirectoryContent,
-            request,
-            "files",
-            here,
-            lambda file: _file(tree.ApiFile, file, file.name.removeprefix(start), relative_url=file.name),
-            directories=[
-                message(tree.ApiDirectory, name=name, relative_url=f"{start}{name}") for name in folders
-            ],
-            total_directories=len(folders),
-            total_files=len(here),
-            total_children=len(folders) + len(here),
-        )
+        files = data_files(self._service.competition(request.competition_name))
+        return folder_page(request, [ListedFile(file.name, file.size, file.modified) for file in files])
 
     @Rpc(f"{COMPETITIONS}/DownloadDataFile", messages.ApiDownloadDataFileRequest, rules=True)
     def download_file(self, call: Call, request: Any) -> Response:

@@ -18,6 +18,7 @@ from kagglesdk.datasets.types.dataset_types import DatasetInfo, DatasetSettingsF
 from starlette.responses import RedirectResponse, Response
 
 from kaggle_runner.kaggle.wire import message
+from mle_live.api.folders import ListedFile, folder_page
 from mle_live.service import Api, Call
 from mle_live.stores.dataset_files import BadUpload, NewFile, checked_name
 from mle_live.stores.datasets import (
@@ -103,6 +104,12 @@ class DatasetApi(Api):
         version = self._version(dataset, request.dataset_version_number)
         kind, files = messages.ApiListDatasetFilesResponse, version.files
         return page(kind, request, "dataset_files", files, lambda file: _file(dataset, version, file))
+
+    @Rpc(f"{DATASETS}/ListTreeDatasetFiles", messages.ApiListTreeDatasetFilesRequest)
+    def list_tree(self, call: Call, request: Any) -> Any:
+        version = self._version(self._readable(call, request), request.dataset_version_number)
+        files = [ListedFile(file.name, file.size, version.created_at) for file in version.files]
+        return folder_page(request, files)
 
     @Rpc(f"{DATASETS}/DownloadDataset", messages.ApiDownloadDatasetRequest)
     def download(self, call: Call, request: Any) -> Response:

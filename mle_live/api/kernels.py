@@ -17,7 +17,7 @@ from kaggle_runner.kaggle.wire import message
 from kaggle_runner.moments import stamp
 from kaggle_runner.notebook.text import text_to_notebook
 from mle_live.competitions.community import KernelOrder, PublishedKernel, sorted_kernels
-from mle_live.kernels.files import OutputFile
+from mle_live.kernels.files import OutputFile, VersionFiles
 from mle_live.kernels.runs import on_cpu_sentence
 from mle_live.service import Api, Call, Service
 from mle_live.stores.kernels import KernelVersion, PushedKernel
@@ -155,12 +155,19 @@ class KernelApi(Api):
 
     @Rpc(f"{KERNELS}/DownloadKernelOutput", messages.ApiDownloadKernelOutputRequest)
     def download_output(self, call: Call, request: Any) -> Response:
+        """One output, or without a name the zip of all, which is empty for recorded kernels."""
         label = str(request.version_number) if request.version_number else None
-        pushed = find_kernel(self._service, call, request.owner_slug, request.kernel_slug, label)
-        name = request.file_path or ""
-        if pushed is None:
-            raise denied("kernels.get")
-        if self._service.kernels.files(pushed.kernel.id, pushed.version).find_output(name) is None:
+        found = self._find(call, request.owner_slug, request.kernel_slug, label)
+        name, pushed = request.file_path or "", None if isinstance(found, PublishedKernel) else found
+        if not name:
+            session = pushed.version.session if pushed else 0
+            path = f"{session}/{request.kernel_slug.split('/')[0]}.zip"
+            address = self._service.signed_address(call, "_kernel_all", path)
+            return RedirectResponse(address, status_code=302)
+        if (
+            pushed is None
+            or self._service.kernels.files(pushed.kernel.id, pushed.version).find_output(name) is None
+        ):
             raise not_found("File", name)
         return RedirectResponse(self._output_address(call, pushed, name), status_code=302)
 
@@ -175,6 +182,21 @@ class KernelApi(Api):
             return None
         found = self._service.kernels.files(version.kernel_id, version).find_output(name)
         return None if found is None else found.path
+
+    @SignedFiles("_kernel_all")
+    def find_outputs(self, path: str) -> Path | None:
+        """The zip of all outputs, made once for a run that has ended; session 0 is one that left nothing."""
+        session = int(path.partition("/")[0])
+        version = self._service.kernels.store.session(session)
+        if session and version is None:
+            return None
+        target = self._service.state_dir / "downloads" / f"kernel-{session}.zip"
+        if version is None or version.ended_at is None or not target.is_file():
+            kernel_id = version.kernel_id if version else 0
+            no_files = VersionFiles(target.parent / "nothing", "script")
+            files = self._service.kernels.files(kernel_id, version) if version else no_files
+            files.archive(target)
+        return target
 
     @Rpc(f"{KERNELS}/CancelKernelSession", messages.ApiCancelKernelSessionRequest)
     def cancel(self, call: Call, request: Any) -> Any:
@@ -198,8 +220,12 @@ class KernelApi(Api):
 
     def _asked_for(self, call: Call, request: Any) -> KernelAtVersion | PublishedKernel:
         """The pushed or else the published kernel that a request names; RpcError 403 for all others."""
-        owner, slug = request.user_name, request.kernel_slug
-        pushed = find_kernel(self._service, call, owner, slug, request.version_label)
+        return self._find(call, request.user_name, request.kernel_slug, request.version_label)
+
+    def _find(
+        self, call: Call, owner: str, slug: str, label: str | None
+    ) -> KernelAtVersion | PublishedKernel:
+        pushed = find_kernel(self._service, call, owner, slug, label)
         if pushed is not None:
             return pushed
         wanted = f"{owner}/{slug.split('/')[0]}".lower()

@@ -11,12 +11,14 @@ import stat
 import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from kaggle_runner.files import whole_file
 from kaggle_runner.sandbox.batch import Stream
 
 _DEEPEST = 60
@@ -50,6 +52,19 @@ class VersionFiles:
     def outputs(self) -> list[OutputFile]:
         """What the run left, sorted by name. Read from the folder each time: nothing else writes there."""
         return sorted(_kept_files(self.output, ""), key=lambda file: file.name)
+
+    def archive(self, target: Path) -> Path:
+        """A zip of the outputs, written to `target`."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            whole_file(target) as whole,
+            zipfile.ZipFile(
+                whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+            ) as packed,
+        ):
+            for file in self.outputs():
+                packed.write(file.path, file.name)
+        return target
 
     def find_output(self, name: str) -> OutputFile | None:
         """The output called `name`, which is compared and never resolved."""
