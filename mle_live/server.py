@@ -42,7 +42,7 @@ from mle_live.api.kernel_stream import follow_log
 from mle_live.api.kernels import KernelApi
 from mle_live.api.posts import PostApi
 from mle_live.api.submissions import SubmissionApi
-from mle_live.api.unserved import not_offered
+from mle_live.api.unserved import is_of_old_client, not_offered
 from mle_live.proxy import HostGuard, RefusingProxyProtocol
 from mle_live.service import NOBODY, Api, Call, Service
 from mle_live.stores.state import User
@@ -134,8 +134,8 @@ class _Routes:
 
     async def call(self, request: Request) -> Response:
         """One RPC: JSON in, JSON out, kagglesdk's classes as the schema."""
-        if "." not in request.path_params["service"]:  # the forms of old clients
-            raise not_offered(request.path_params["service"])
+        if is_of_old_client(request.path_params["service"]):  # their bodies are forms
+            return await _old_rest(request)
         body = await _json_body(request, self._service.limits.request_bytes)
         return await run_in_threadpool(self._answer, request, body)
 
@@ -217,7 +217,8 @@ async def _healthy(_: Request) -> Response:
 
 
 async def _old_rest(request: Request) -> Response:
-    return not_offered(str(request.path_params["path"])).response()
+    path = request.url.path.partition("/v1/")[2]
+    return not_offered(path).response() if is_of_old_client(path) else await _unknown_address(request, None)
 
 
 async def _rpc_error(_: Request, error: Exception) -> Response:
@@ -225,7 +226,7 @@ async def _rpc_error(_: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _unknown_address(request: Request, _: Exception) -> Response:
+async def _unknown_address(request: Request, _: Exception | None) -> Response:
     return RpcError(404, f"Nothing here: {request.method} {request.url.path[:200]}").response()
 
 
