@@ -14,7 +14,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,7 @@ from kaggle_runner.texts import whole_characters
 
 _OPENAT2 = 437  # the same number on every architecture of Linux
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
+_PACKED = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".gz", ".parquet", ".npz", ".mp3", ".flac", ".ogg")
 _PAGE = 4096  # holes are whole pages
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -60,6 +62,18 @@ def whole_file(path: Path, *, durable: bool = False, mode: int = 0o666) -> Itera
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def pack_whole(target: Path, files: Iterable[tuple[Path, str]]) -> None:
+    """A zip of `files`, each under its name, written to `target`. Raises OSError."""
+    # a date before 1980, which a zip cannot hold, becomes the first one that it can
+    with (
+        whole_file(target) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as packed,
+    ):
+        for path, name in files:
+            stored = path.suffix.lower() in _PACKED
+            packed.write(path, name, zipfile.ZIP_STORED if stored else None)
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> None:

@@ -10,17 +10,15 @@ import hashlib
 import os
 import stat
 import threading
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from kaggle_runner.files import whole_file
+from kaggle_runner.files import pack_whole
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.layout.folders import holds_data, is_tellable
 
-_PACKED = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".gz", ".parquet", ".npz", ".mp3", ".flac", ".ogg")
 _zip_lock = threading.Lock()
 
 
@@ -59,16 +57,7 @@ def archive(competition: HostedCompetition, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         for stale in cache.glob(f"{competition.slug}-{'?' * 16}.zip"):
             stale.unlink(missing_ok=True)
-        # a date before 1980, which a zip cannot hold, becomes the first one that it can
-        with (
-            whole_file(target) as whole,
-            zipfile.ZipFile(
-                whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
-            ) as packed,
-        ):
-            for file in files:
-                stored = file.path.suffix.lower() in _PACKED
-                packed.write(file.path, file.name, zipfile.ZIP_STORED if stored else None)
+        pack_whole(target, ((file.path, file.name) for file in files))
     return target
 
 

@@ -11,14 +11,13 @@ import stat
 import subprocess
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kaggle_runner.files import whole_file
+from kaggle_runner.files import pack_whole
 from kaggle_runner.sandbox.batch import Stream
 
 _DEEPEST = 60
@@ -53,18 +52,10 @@ class VersionFiles:
         """What the run left, sorted by name. Read from the folder each time: nothing else writes there."""
         return sorted(_kept_files(self.output, ""), key=lambda file: file.name)
 
-    def archive(self, target: Path) -> Path:
+    def archive(self, target: Path) -> None:
         """A zip of the outputs, written to `target`."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            whole_file(target) as whole,
-            zipfile.ZipFile(
-                whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
-            ) as packed,
-        ):
-            for file in self.outputs():
-                packed.write(file.path, file.name)
-        return target
+        pack_whole(target, ((file.path, file.name) for file in self.outputs()))
 
     def find_output(self, name: str) -> OutputFile | None:
         """The output called `name`, which is compared and never resolved."""

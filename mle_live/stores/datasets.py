@@ -11,7 +11,6 @@ import secrets
 import shutil
 import sqlite3
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kaggle_runner.files import whole_file
+from kaggle_runner.files import pack_whole
 from kaggle_runner.moments import stamp
 from kaggle_runner.rows import to_json
 from mle_live.stores.dataset_files import NewFile, place_files
@@ -161,12 +160,8 @@ class DatasetStore:
         target = self._folder / str(dataset.id) / f"{version.number}.zip"
         with self._writing:
             if not target.is_file():
-                with (
-                    whole_file(target) as whole,
-                    zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
-                ):
-                    for file in version.files:
-                        packed.write(self.folder(dataset, version) / file.name, file.name)
+                folder = self.folder(dataset, version)
+                pack_whole(target, ((folder / file.name, file.name) for file in version.files))
         return target
 
     # -- writing -----------------------------------------------------------------------------------------
