@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from kaggle_runner.command_line import Parser
 from kaggle_runner.console import put, put_json, say, say_error
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.texts import one_line
@@ -24,8 +25,8 @@ DEFAULT_ROOT = Path("state/mle_live")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         run: Callable[[argparse.Namespace], int] = arguments.run
         return run(arguments)
     except ComindError as error:
@@ -35,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="mle-live", description="A Kaggle of your own that the official kaggle command talks to."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

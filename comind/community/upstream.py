@@ -19,6 +19,7 @@ from typing import Any
 from comind.config import RunConfig, Settings
 from comind.evaluator.metric_file import asked_metric
 from comind.state.runs import RunFolder
+from kaggle_runner.command_line import did_you_mean
 from kaggle_runner.errors import ConfigError, UnknownCompetition
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 from kaggle_runner.kaggle.client import KaggleClient
@@ -104,10 +105,11 @@ def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle 
     if kaggle_credentials(environment):
         return chosen(environment)
     shelf = [entry.slug for entry in list_shelf()]
+    hint = f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
     raise UnknownCompetition(
         f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
-        hint=f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
-        "that holds train.csv, test.csv and sample_submission.csv.",
+        hint=f"{did_you_mean(config.competition, shelf)} {hint}".lstrip()
+        + "that holds train.csv, test.csv and sample_submission.csv.",
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from comind.analysis.evidence import read_evidence
 from comind.analysis.standings import best_of_each_agent, select_best, standings
@@ -82,12 +84,26 @@ def write_report(store: Store, folder: RunFolder) -> Path:
         *_kernels(store),
         "## Ideas\n\n" + _ideas(store),
         "## What the ideas were worth\n\n" + _evidence(store),
-        "## Model\n\n" + ("\n".join(ladder.report_lines(store)) or "No model was asked."),
+        _asked(store),
         "## Stopped cells and faults\n\n" + _faults(store),
     ]
     text = "\n\n".join(parts) + "\n"
     write_whole(folder.report, text)
     return folder.report
+
+
+def _asked(store: Store) -> str:
+    """A section on how well what was asked kept to the formats, by model; recipes always do."""
+    run = store.run()
+    if run is not None and run.settings.offline:
+        return f"## Recipes\n\n{store.totals()['calls']} questions were answered by recipes."
+    return "## Model\n\n" + ("\n".join(ladder.report_lines(store)) or "No model was asked.")
+
+
+def _spent(totals: Mapping[str, Any]) -> str:
+    used = totals["prompt_tokens"] + totals["completion_tokens"]
+    price = "price unknown" if totals["dollars"] is None else f"{totals['dollars']:.2f} $"
+    return f"model calls: {totals['calls']}, {used:,} tokens, {price}"
 
 
 def _result(store: Store, run: Run) -> str:
@@ -96,10 +112,9 @@ def _result(store: Store, run: Run) -> str:
     arrow = "higher is better" if run.higher_is_better else "lower is better"
     lines = [
         f"- Competition: {run.competition}, metric {run.metric} ({arrow})",
-        f"- Model: {run.model}",
-        f"- Time used: {run.seconds_used:.0f} s; rounds: {run.round}; model calls: {totals['calls']}, "
-        f"{totals['prompt_tokens'] + totals['completion_tokens']:,} tokens, "
-        + ("price unknown" if totals["dollars"] is None else f"{totals['dollars']:.2f} $"),
+        f"- {'Answered by' if run.settings.offline else 'Model'}: {run.model}",
+        f"- Time used: {run.seconds_used:.0f} s; rounds: {run.round}; "
+        + (f"answers of recipes: {totals['calls']}" if run.settings.offline else _spent(totals)),
     ]
     if run.status_detail:
         lines.append(f"- Ended: {run.status_detail}")

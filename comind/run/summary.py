@@ -118,6 +118,7 @@ def _cost(reader: Reader, run: Run, alive: bool, clock: Clock) -> dict[str, Any]
     foreseen = forecast(reader, clock) if alive else None
     priced = totals["calls"] > 0 and totals["dollars"] is not None
     return {
+        "offline": run.settings.offline,
         "tokens": totals["prompt_tokens"] + totals["completion_tokens"],
         "dollars": totals["dollars"],
         "max_tokens": run.settings.max_tokens,

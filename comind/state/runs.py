@@ -13,6 +13,7 @@ from pathlib import Path
 
 from comind.state.reader import is_absent, reading
 from comind.state.records import Run
+from kaggle_runner.command_line import did_you_mean
 from kaggle_runner.errors import RunBusy, RunNotFound, StateUnwritable, Unusable
 from kaggle_runner.inside_kaggle import STATE, is_session
 
@@ -222,7 +223,10 @@ def find_run(state: Path, run_id: str | None) -> RunFolder:
     if len(near) == 1:
         return near[0]
     problem = "There is no run" if not near else "More than one run begins with"
-    raise RunNotFound(f"{problem} {run_id!r} in {state}.", hint="`comind-tui runs` lists the runs there are.")
+    hint = "`comind-tui runs` lists the runs there are."
+    beginnings = [folder.id[: len(run_id)] for folder in folders]
+    meant = "" if near else did_you_mean(run_id, [folder.id for folder in folders] + beginnings)
+    raise RunNotFound(f"{problem} {run_id!r} in {state}.", hint=f"{meant} {hint}" if meant else hint)
 
 
 def find_resumable(state: Path, run_id: str | None) -> RunFolder:

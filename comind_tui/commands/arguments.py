@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 from comind.config import DEFAULT_MAX_DOLLARS, RunConfig
+from kaggle_runner.command_line import Parser
 from kaggle_runner.console import put
-from kaggle_runner.errors import UsageError
 
 EPILOG = """\
 exit codes:
@@ -47,22 +47,9 @@ COMMANDS: dict[str, str] = {
 }
 _STATE = "where runs live (default: state)"
 _RUN = "its id or a beginning of it; else the newest"
-_PAGE = "its slug, or the address of its page"
+_PAGE = "its slug, or the address of its page; else the newest run's"
 _WHICH_KAGGLE = "which Kaggle (default: $COMIND_KAGGLE_URL, else kaggle.com)"
 _OF_RUNS = ("attach", "resume", "show", "ideas", "reports", "leaderboard", "recording", "reproduce")
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports mistakes as UsageError, so that every error leaves the program by one door."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**{**settings, "allow_abbrev": False})
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        put(message, file or sys.stderr, end="")  # help too stands on terminals without our characters
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
 
 
 class _Version(argparse.Action):
@@ -99,7 +86,7 @@ def build_parser() -> Parser:
     _add_data_options(made["inspect"])
     _add_submit_options(made["submit"])
     for name in ("submissions", "ranks"):
-        made[name].add_argument("competition", metavar="COMPETITION", help=_PAGE)
+        made[name].add_argument("competition", metavar="COMPETITION", nargs="?", help=_PAGE)
     for name in (*_OF_RUNS, "submit", "export"):
         made[name].add_argument("run_id", metavar="RUN", nargs="?", help=_RUN)
     for name in ("ideas", "reports", "competitions"):

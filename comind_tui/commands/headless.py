@@ -108,8 +108,8 @@ def progress_line(reader: Reader, clock: Clock) -> str:
         f"round {run.round}/{run.rounds}",
         " ".join(f"{agent.id} {agent.status} {agent.step}/{agent.max_steps}" for agent in working),
         f"best {interval(best.score if best else None)}{labels_mark(run.labels_readable)}",
-        f"{used}, {cost}",
-        foreseen(forecast(reader, clock)),
+        ", ".join(fact for fact in (used, cost) if fact),
+        foreseen(forecast(reader, clock), offline=run.settings.offline),
     ]
     return _line(clock, "; ".join(one_line(part) for part in parts if part))
 

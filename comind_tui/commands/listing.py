@@ -157,14 +157,18 @@ def summary_text(document: dict[str, Any], folder: RunFolder, *, width: int | No
         place += f" on a {test['board']} board" if test["board"] else ""
         lines.append(("test score", f"{number(test['score'])}  {place}, medal: {test['medal'] or 'none'}"))
     lines += [
-        ("cost", _cost_text(cost)),
+        ("cost", "$0.00, answered by recipes" if cost["offline"] else _cost_text(cost)),
         *([("at Kaggle", pushes_text(document["pushes"]))] if document["pushes"] else []),
-        ("counts", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())),
+        ("counts", ", ".join(f"{count} {_counted(name, cost['offline'])}" for name, count in counts.items())),
         ("started", document["started_at"] or "–"),
         ("finished", document["finished_at"] or "–"),
         ("folder", str(from_here(folder.path))),
     ]
     return "\n".join(labelled(name, value, indent=13, width=width) for name, value in lines)
+
+
+def _counted(name: str, offline: bool) -> str:
+    return "answers of recipes" if offline and name == "llm_calls" else name.replace("_", " ")
 
 
 def pushes_text(pushes: Sequence[Mapping[str, Any]]) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from comind.config import parse_duration
-from comind_tui.core.ranks import Watched, polite_watch, slug_of
+from comind_tui.core.ranks import Watched, meant, polite_watch
 from comind_tui.text.plain import has_terminal
 from comind_tui.text.ranks import look_document, look_line, trouble_line
 from kaggle_runner.account import AccountBook
 from kaggle_runner.console import json_text, put_json, put_lines, say
 from kaggle_runner.errors import UsageError
-from kaggle_runner.kaggle.addresses import chosen
 from kaggle_runner.kaggle.catalogue import account_of, database_of
 from kaggle_runner.moments import SYSTEM_CLOCK, Clock
 from kaggle_runner.ranks.look import look_once
@@ -50,8 +49,9 @@ def _watched(arguments: Namespace) -> Watched:
             f"--every {arguments.every} is too often for Kaggle.",
             hint=f"{LEAST_SECONDS:g}s is the least; boards hardly change faster.",
         )
-    kaggle = chosen(os.environ, getattr(arguments, "kaggle_url", ""))
-    return Watched(kaggle, slug_of(arguments.competition), seconds, arguments.team)
+    url = getattr(arguments, "kaggle_url", "")
+    kaggle, slug = meant(arguments.competition, arguments.state, url, os.environ)
+    return Watched(kaggle, slug, seconds, arguments.team)
 
 
 async def _once(watched: Watched, database: Path, *, as_json: bool) -> int:

@@ -9,12 +9,15 @@ import asyncio
 import os
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from comind.run.submission import open_governor, read_candidates
-from comind.state.runs import RunFolder, find_run
-from comind_tui.core.ranks import slug_of
+from comind.state.runs import RunFolder, engine_alive, find_run
+from comind_tui.core.ranks import meant
+from comind_tui.core.runs import RunRows
 from comind_tui.core.submission import Target, after_score, governed, offered, outcome_line, target_of
+from comind_tui.text.invocation import program
 from comind_tui.text.plain import can_ask, terminal_width
 from comind_tui.text.submissions import (
     ledger_document,
@@ -26,8 +29,8 @@ from comind_tui.text.submissions import (
     verdict_table,
 )
 from kaggle_runner.console import put, put_json, put_lines, say
-from kaggle_runner.errors import SubmissionRefused, UsageError
-from kaggle_runner.kaggle.addresses import Kaggle, chosen
+from kaggle_runner.errors import RunNotFound, SubmissionRefused, UsageError
+from kaggle_runner.kaggle.addresses import Kaggle
 from kaggle_runner.moments import SYSTEM_CLOCK
 from kaggle_runner.submissions.book import by_others
 from kaggle_runner.submissions.governor import AccountStanding, Governor
@@ -38,7 +41,7 @@ from kaggle_runner.submissions.records import SentSubmission, Verdict
 
 def submit(arguments: Namespace) -> int:
     """0 when it was sent, shown by --dry-run, or declined; 3 when nothing may or should be sent."""
-    folder = find_run(arguments.state, arguments.run_id)
+    folder = _run_to_submit(arguments.state, arguments.run_id)
     target = target_of(folder, getattr(arguments, "kaggle_url", ""))
     if not (arguments.dry_run or arguments.yes or can_ask()):
         raise UsageError(
@@ -48,8 +51,24 @@ def submit(arguments: Namespace) -> int:
     return asyncio.run(_submit(folder, target, arguments))
 
 
+def _run_to_submit(state: Path, run_id: str | None) -> RunFolder:
+    """The named run, else the newest that has ended and has a solution; what is passed over is said."""
+    if run_id is not None:
+        return find_run(state, run_id)
+    for row in RunRows(state).read():
+        folder = find_run(state, row["run"])
+        if row["best_score"] is not None and not engine_alive(folder):
+            return folder
+        why = "is still running" if engine_alive(folder) else "has nothing to submit"
+        say(f"Run {folder.id} {why}: not taken. To take it, name it.")
+    raise RunNotFound(
+        f"No run in {state} has ended with something to submit.",
+        hint=f"`{program()} runs` lists the runs; `{program()} submit RUN` takes one that still goes on.",
+    )
+
+
 async def _submit(folder: RunFolder, target: Target, arguments: Namespace) -> int:
-    say(f"Looking at {target.slug} at {target.kaggle.name} …")
+    say(f"Run {folder.id}: looking at {target.slug} at {target.kaggle.name} …")
     async with governed(folder, target, SYSTEM_CLOCK) as governor:
         standing, verdicts = await governor.consider(read_candidates(folder))
         document = {
@@ -109,8 +128,9 @@ def _says_yes(question: str) -> bool:
 
 def submissions(arguments: Namespace) -> int:
     """A competition's submissions, what is left, the ledger and the picks: live, merged with the book."""
-    kaggle = chosen(os.environ, getattr(arguments, "kaggle_url", ""))
-    return asyncio.run(_submissions(kaggle, slug_of(arguments.competition), arguments))
+    url = getattr(arguments, "kaggle_url", "")
+    kaggle, slug = meant(arguments.competition, arguments.state, url, os.environ)
+    return asyncio.run(_submissions(kaggle, slug, arguments))
 
 
 async def _submissions(kaggle: Kaggle, slug: str, arguments: Namespace) -> int:

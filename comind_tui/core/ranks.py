@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comind.config import Settings
+from comind.state.runs import find_run, read_run
+from comind_tui.text.invocation import program
+from kaggle_runner.console import say
 from kaggle_runner.errors import UsageError
-from kaggle_runner.kaggle.addresses import Kaggle, chosen
+from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen
 from kaggle_runner.moments import Clock
 from kaggle_runner.ranks.watch import RankWatch
 from mle_live.shelf.entry import is_on_shelf
@@ -44,6 +47,38 @@ def slug_of(text: str) -> str:
 def _as_on_page(slug: str) -> str:
     """A slug that somebody began with a capital; Kaggle's own may have others inside, like AI4Code."""
     return slug.lower() if slug[1:].islower() else slug
+
+
+def meant(
+    competition: str | None, state: Path, url: str, environment: Mapping[str, str]
+) -> tuple[Kaggle, str]:
+    """The Kaggle and the competition: the one that was named, else that of the newest run, which is said.
+
+    Raises UsageError, with the way on, for what only a run's own MLE-Live has, and ConfigError where the
+    credentials of the Kaggle are missing.
+    """
+    named = bool(url or environment.get(URL_VARIABLE, "").strip())
+    if competition:
+        slug = slug_of(competition)
+        if is_on_shelf(slug) and not named:
+            raise _without_board(f"{slug} is a competition of the shelf", "RUN")
+        return chosen(environment, url), slug
+    folder = find_run(state, None)
+    run = read_run(folder)
+    watched = ranks_of_run(run.settings, environment)
+    if watched is None and not named:
+        raise _without_board(f"The newest run, {folder.id}, competed offline at {run.competition}", folder.id)
+    kaggle = chosen(environment, url) if named or watched is None else watched.kaggle
+    say(f"{run.competition} at {kaggle.name}, the competition of the newest run, {folder.id}")
+    return kaggle, run.competition
+
+
+def _without_board(why: str, run: str) -> UsageError:
+    return UsageError(
+        f"{why}: a run's own MLE-Live grades it there, and no Kaggle that has it is named.",
+        hint=f"{program()} show {run} tells the place that a run reached. For a live board name an MLE-Live "
+        "that serves it with --kaggle-url URL.",
+    )
 
 
 def ranks_of_run(settings: Settings, environment: Mapping[str, str]) -> Watched | None:

@@ -166,8 +166,11 @@ def about(seconds: float) -> str:
     return f"{seconds / 60:.0f}m" if seconds < 2 * 3600 else f"{seconds / 3600:.1f}h"
 
 
-def foreseen(forecast: Forecast | None) -> str:
-    """`forecast $3.10 ($2.40–$4.00) in 40m`, or `dollars run out in 40m, round 2/3`; else empty."""
+def foreseen(forecast: Forecast | None, *, offline: bool = False) -> str:
+    """`forecast $3.10 ($2.40–$4.00) in 40m`, or `dollars run out in 40m, round 2/3`; else empty.
+
+    Recipes spend time alone.
+    """
     if forecast is None:
         return ""
     passes = forecast.passes
@@ -177,7 +180,7 @@ def foreseen(forecast: Forecast | None) -> str:
     if forecast.dollars is not None and forecast.dollars.high > 0:
         low, expected, high = (dollars(value) for value in forecast.dollars)
         return f"forecast {expected} ({low}–{high}) {in_time}"
-    if not forecast.tokens.high:  # a replay asks nobody
+    if offline or not forecast.tokens.high:  # a replay asks nobody
         return f"forecast: done {in_time}"
     low, expected, high = (_about_tokens(value) for value in forecast.tokens)
     return f"forecast {expected} tokens ({low}–{high}) {in_time}"
@@ -188,10 +191,13 @@ def _about_tokens(count: float) -> str:
 
 
 def spending(totals: Mapping[str, Any], settings: Settings) -> tuple[str, str]:
-    """Dollars and tokens, each with the limit in force: `$0.42 of $5.00` and `12.3k of 1.0M tokens`."""
+    """Dollars and tokens, each with the limit in force: `$0.42 of $5.00` and `12.3k of 1.0M tokens`.
+
+    Recipes count no tokens.
+    """
     spent, used = totals["dollars"], totals["prompt_tokens"] + totals["completion_tokens"]
     limit = dollar_limit(settings, priced=totals["calls"] > 0 and spent is not None)
-    return spent_dollars(spent, limit), spent_tokens(used, settings.max_tokens)
+    return spent_dollars(spent, limit), "" if settings.offline else spent_tokens(used, settings.max_tokens)
 
 
 def spent_dollars(spent: float | None, limit: float | None) -> str:

@@ -78,6 +78,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> HeadFacts:
     best = snapshot.best
     ending = f", {duration(left)} left" if left is not None and snapshot.alive else ""
     cost, used = spending(snapshot.totals, run.settings)
+    ahead = foreseen(snapshot.forecast, offline=run.settings.offline)
     groups = (
         (
             f"{run.competition} {metric_text(run)}",
@@ -91,7 +92,7 @@ def header_facts(snapshot: Snapshot, run_id: str, now: datetime) -> HeadFacts:
             kernels_fact(snapshot),
             _place(run.test),
         ),
-        (cost, used, foreseen(snapshot.forecast), run.model, _agents(snapshot), _why_ended(run)),
+        (cost, used, ahead, run.model, _agents(snapshot), _why_ended(run)),
     )
     return HeadFacts(*(tuple(one_line(fact) for fact in group if fact) for group in groups))
 

@@ -26,7 +26,9 @@ class MonitorView(Vertical):
         yield Lines(empty="Nothing has happened yet.", id="events")
 
     def show(self, snapshot: Snapshot) -> None:
-        self.query_one("#decisions", Lines).show([_decision(one) for one in snapshot.decisions])
+        offline = snapshot.run is not None and snapshot.run.settings.offline
+        asked = "recipes" if offline else "model"
+        self.query_one("#decisions", Lines).show([_decision(one, asked) for one in snapshot.decisions])
         self.query_one("#events", Lines).show(event_lines(snapshot))
 
 
@@ -35,11 +37,13 @@ def event_lines(snapshot: Snapshot) -> list[Line]:
     return [_event(one) for one in snapshot.events]
 
 
-def _decision(decision: MonitorDecision) -> Line:
+def _decision(decision: MonitorDecision, asked: str) -> Line:
+    """`asked` is who answers for the monitor, where no rule of its own does."""
     mark = "■" if decision.action == "STOP" else "▸"
+    source = asked if decision.source == "model" else decision.source
     text = (
         f"{clock_time(decision.at)} {mark} {decision.action:<8} {decision.agent} step {decision.step}"
-        f" after {duration(decision.elapsed)} ({decision.rule or decision.source}): {decision.reason}"
+        f" after {duration(decision.elapsed)} ({decision.rule or source}): {decision.reason}"
     )
     return Line(one_line(text), "bad" if decision.action == "STOP" else "plain")
 

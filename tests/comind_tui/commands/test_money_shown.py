@@ -51,7 +51,7 @@ def at_work(state: Path, price: float | None, **config: Any) -> Iterator[RunFold
          ("$0.50 of $0.70 · 86.6k of 1.5M tokens · dollars run out in 2m, round 2/4",)),
         (None, {"max_tokens": 2_000_000},
          ("price unknown · 86.6k of 2.0M tokens · forecast 238k tokens (", " in 14m")),
-        (0.0, {"offline": True}, ("$0.00 · 86.6k tokens · forecast 238k tokens (", " in 14m")),
+        (0.0, {"offline": True}, ("$0.00 · forecast: done in 14m · ",)),
         (0.021, {"max_cost": float("inf")}, ("$0.50 · 86.6k tokens · forecast $1.",)),
     ],
     ids=["default cap", "tight", "unknown price", "offline", "no limit"],
