@@ -54,6 +54,7 @@ import pandas as pd
 
 # CONSTANTS
 LABELLED = {"train", "labels", "train_labels", "solution"}  # files of these names, archives too, hold labels
+ANSWERS = ("mask", "label", "annotation", "clean", "target", "truth", "segmentation")  # folders with answers
 
 
 def split(original: Path, public: Path, private: Path, *, fraction: float, seed: int) -> None:
@@ -72,7 +73,7 @@ def split(original: Path, public: Path, private: Path, *, fraction: float, seed:
     inputs_like_test(original, validation).to_csv(public / "validation.csv", index=False)
     sample_like(sample, validation).to_csv(public / "sample_validation_submission.csv", index=False)
     labels(validation).to_csv(private / "validation.csv", index=False)
-    link_the_rest(original, public)
+    link_the_rest(original, public, set(validation[ID]))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -153,10 +154,28 @@ def labels(validation: pd.DataFrame) -> pd.DataFrame:
     return truth
 
 
-def link_the_rest(original: Path, public: Path) -> None:
-    """Links to test.csv, sample_submission.csv, image folders and so on; not to archives of the labels."""
+def link_the_rest(original: Path, public: Path, held_out: set[str]) -> None:
+    """Links to test.csv, sample_submission.csv, image folders and so on; not to archives of the labels, nor
+    to files of held-out rows in folders of answers, such as masks."""
     for entry in sorted(original.iterdir()):
         copy_of_labels = entry.is_file() and entry.name.lower().split(".")[0] in LABELLED
-        if not copy_of_labels and not entry.name.startswith(".") and not (public / entry.name).exists():
+        if copy_of_labels or entry.name.startswith(".") or (public / entry.name).exists():
+            continue
+        if not entry.is_dir() or not any(is_answer(path) for path in [entry, *folders_in(entry)]):
             (public / entry.name).symlink_to(entry)
+            continue
+        for path in (one for one in entry.rglob("*") if one.is_file()):
+            place = path.relative_to(original)
+            if path.stem in held_out and any(is_answer(part) for part in place.parents):
+                continue
+            (public / place).parent.mkdir(parents=True, exist_ok=True)
+            (public / place).symlink_to(path)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_dir()]
+
+
+def is_answer(folder: Path) -> bool:
+    return any(word in folder.name.lower() for word in ANSWERS)
 '''

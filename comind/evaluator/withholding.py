@@ -156,6 +156,8 @@ def _printed_tables(text: str) -> Iterator[pd.DataFrame]:
 
 def _told_by(tables: Iterator[pd.DataFrame] | list[pd.DataFrame], training: Training) -> str:
     for table in tables:
+        if answers := _answers_for_test(table, training):
+            return f"its column {answers!r} holds answers for the rows to predict"
         for label in training.labels:
             column = _telling_column(table, training, label)
             if column:
@@ -218,6 +220,19 @@ def _by_inputs(table: pd.DataFrame, training: Training, label: str, shared: list
     expected = labels.loc[theirs[joined]].reset_index(drop=True)
     others = [name for name in table.columns if name not in shared]
     return _first_telling(table.loc[joined, others].reset_index(drop=True), expected)
+
+
+def _answers_for_test(table: pd.DataFrame, training: Training) -> str:
+    """A label's own column over the ids of the rows to predict: a host's solution, not another sample."""
+    test = training.test
+    if test is None or training.id_column not in test or training.id_column not in table:
+        return ""
+    ids = set(test[training.id_column].map(_plain))
+    rows = table[table[training.id_column].map(_plain).isin(ids)]
+    if len(rows) < len(ids) / 2:
+        return ""
+    told = [name for name in training.labels if name in table and rows[name].nunique() > 1]
+    return told[0] if told else ""
 
 
 def _covers_test(table: pd.DataFrame, key: str, own: str, column: str, training: Training) -> bool:

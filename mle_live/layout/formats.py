@@ -185,12 +185,18 @@ def _stripped(table: pd.DataFrame) -> pd.DataFrame:
 def _read_json(path: Path, *, lines: bool, rows: int | None) -> pd.DataFrame:
     import pandas as pd
 
-    if path.stat().st_size > _MOST_JSON_BYTES and not lines:
-        raise ValueError(f"{path.stat().st_size:,} bytes are too many for one JSON document")
-    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
-        if lines:
+    if lines:
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
             return pd.DataFrame.from_records([json.loads(line) for line in islice(_full(text), rows)])
-        document = json.load(text)
+    if path.stat().st_size > _MOST_JSON_BYTES:
+        raise ValueError(f"{path.stat().st_size:,} bytes are too many for one JSON document")
+    try:
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+            document = json.load(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # a record a line, as many hosts call a `.json`
+            return _read_json(path, lines=True, rows=rows)
+        raise
     if isinstance(document, dict) and all(isinstance(value, dict) for value in document.values()):
         frame = pd.DataFrame.from_dict(document)  # {column: {row: value}}, as pandas writes it
         return frame.reset_index(drop=True)

@@ -139,3 +139,17 @@ async def test_copies_of_the_labels_in_the_original_are_not_linked(tmp_path: Pat
     names = {path.name for path in evaluator.folder.public.iterdir()}
     assert "notes.txt" in names
     assert not names & {"train.zip", "train_labels.csv"}
+
+
+async def test_answers_in_files_of_held_out_rows_are_not_linked(tmp_path: Path) -> None:
+    evaluator = evaluator_for(tmp_path, pictures, "multiclass_log_loss", higher=False)
+    original, public = evaluator.folder.original, evaluator.folder.public
+    for image in list((original / "train_images").iterdir()):
+        place = original / "train" / "masks" / image.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"mask")
+    await evaluator.split(standard_split_source(evaluator.profile.facts), fraction=0.2)
+    masks = {path.stem for path in (public / "train" / "masks").iterdir()}
+    held_out = set(pd.read_csv(evaluator.labels, dtype=str)["id"])
+    assert masks and held_out and masks.isdisjoint(held_out)
+    assert not any(path.is_symlink() for path in public.rglob("*"))

@@ -149,6 +149,14 @@ def test_what_the_host_tells_of_the_test_rows_as_well_is_offered(tmp_path: Path)
     assert withheld_files(tmp_path, training("amount")) == {}
 
 
+def test_answers_for_the_rows_to_predict_are_withheld_and_another_sample_is_not(tmp_path: Path) -> None:
+    test = made("class")[1]
+    answers = np.random.default_rng(5).integers(0, 2, size=len(test))
+    test[["id"]].assign(label=answers).to_csv(tmp_path / "test_labels.csv", index=False)
+    test[["id"]].assign(label=0).to_csv(tmp_path / "all_zeros.csv", index=False)
+    assert list(withheld_files(tmp_path, training())) == ["test_labels.csv"]
+
+
 def test_one_of_many_files_speaks_for_all(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     folder.mkdir()

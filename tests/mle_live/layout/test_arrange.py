@@ -111,3 +111,13 @@ def test_looking_copies_nothing_and_changes_nothing(tmp_path: Path) -> None:
     layout = lay_out(tmp_path / "data", tmp_path / "arranged", by_reference=True)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
     assert all(path.is_symlink() for path in (layout.folder / "test").iterdir())
+
+
+def test_records_a_line_are_read_whatever_the_ending(tmp_path: Path) -> None:
+    train, test, sample = parts()
+    (tmp_path / "data").mkdir()
+    train.to_json(tmp_path / "data" / "train.json", orient="records", lines=True)
+    test.to_json(tmp_path / "data" / "test.json", orient="records", lines=True)
+    sample.to_csv(tmp_path / "data" / "sample_submission.csv", index=False)
+    layout = lay_out(tmp_path / "data", tmp_path / "arranged")
+    assert len(read(layout, TRAIN)) == len(train) and not layout.missing
