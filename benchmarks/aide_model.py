@@ -19,7 +19,8 @@ from comind.offline.prompts import Files, Resource, read_data, read_metric, read
 from comind.offline.recipes.fallback import simple_cell
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem
-from comind.offline.shelf import Recipe, find_recipe, variants_for
+from comind.offline.shelf import Recipe, find_recipe
+from comind.offline.variants import variants_for
 
 REVIEW: Final = "submit_review"
 _MEMBERS = "./working/members"

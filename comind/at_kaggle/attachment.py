@@ -16,8 +16,8 @@ from comind.at_kaggle.attached_split import FACTS, SAMPLE, rebuild
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import replace_folder
+from mle_live.layout.folders import IMAGE_SUFFIXES
 from mle_live.layout.formats import read_text
-from mle_live.layout.tables import IMAGE_SUFFIXES
 
 MADE_UNDER = "/tmp/comind"
 """Where kernels make the split; /kaggle/input takes no files."""

@@ -131,14 +131,16 @@ class CompetitionProfile(TableProfile):
                 f"Time: by {self.time_column} the rows to predict are later than the training rows, and the "
                 "validation rows are the latest of the host's training rows; validate forward in time"
             )
+        what = "Sound" if self.modality == "audio" else "Image"
         if self.image_folder:
-            lines.append(f"Images: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
+            lines.append(f"{what}s: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
             if not in_view:
                 lines.append(
-                    f"Validation images: in {self.image_folder}/ too, since these rows were in train.csv"
+                    f"Validation {what.lower()}s: in {self.image_folder}/ too, since these rows were in "
+                    "train.csv"
                 )
         if self.test_image_folder:
-            lines.append(f"Test images: folder {self.test_image_folder}/")
+            lines.append(f"Test {what.lower()}s: folder {self.test_image_folder}/")
         lines += ["Files:", *(f"- {name}: {size}" for name, size in self.files)]
         lines += ["Columns of train.csv:", *map(_column_line, self.columns[:_COLUMNS_SHOWN])]
         if len(self.columns) > _COLUMNS_SHOWN:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from comind.evaluator.leaks import text_tells
 from kaggle_runner.errors import BadCompetition
 from mle_live.layout.arrange import TEST, TRAIN
+from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from mle_live.layout.formats import read_text, table_format
-from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from mle_live.layout.tables import Stated, profile_tables, read_tables
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from comind.offline.prompts import number_after, sections
 from comind.offline.recipes.fallback import constant_cell, simple_cell
 from comind.offline.recipes.notebook import cells, scaled, simpler
 from comind.offline.recipes.problem import Problem, RecipeCell
-from comind.offline.shelf import Recipe, find_recipe, variants_for
+from comind.offline.shelf import Recipe, find_recipe
+from comind.offline.variants import variants_for
 
 _SIMPLER = " (simpler variant)"
 _HURRY = " (no time to validate)"

@@ -19,7 +19,8 @@ from comind.offline.prompts import (
     read_resources,
     sections,
 )
-from comind.offline.shelf import BLEND, Recipe, Variant, find_recipe, variants_for
+from comind.offline.shelf import Recipe, Variant, find_recipe
+from comind.offline.variants import BLEND, variants_for
 
 _MEMBERS = 8
 """A blend of more members gains little and costs reading."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from comind.offline import evidence
 from comind.offline.prompts import read_data, read_metric, read_packages, sections
-from comind.offline.shelf import Variant, variants_for
+from comind.offline.shelf import Variant
+from comind.offline.variants import variants_for
 
 _SAME = 0.6
 """Share of common words above which two ideas say nearly the same."""

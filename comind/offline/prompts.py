@@ -132,8 +132,8 @@ def read_data(body: str) -> Data:
     id_column, _, targets = values.get("id column", "").partition("; target columns: ")
     single = f"\n- {targets}: " in body
     head = values.get("modality", "")
-    kind = re.match(r"tabular|text|image", head)
-    modality: Modality = kind[0] if kind else "tabular"  # type: ignore[assignment]  # the three literals
+    kind = re.match(r"tabular|text|image|audio", head)
+    modality: Modality = kind[0] if kind else "tabular"  # type: ignore[assignment]  # the literals
     task = re.search(r"task:\s*(\w+)", head)
     rows = re.search(r"(\d[\d,_]*) in train", values.get("rows", ""))
     return Data(

@@ -7,7 +7,7 @@ from zlib import crc32
 from comind.offline.prompts import sections
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem
-from comind.offline.shelf import variants_for
+from comind.offline.variants import variants_for
 
 _STEPS = ("load", "features", "predict")
 

@@ -38,7 +38,7 @@ class Inspection:
     id_columns: tuple[str, ...]
     targets: tuple[str, ...]
     kind: str
-    """Modality: tabular, text or image; empty while it is not known."""
+    """Modality: tabular, text, image or audio; empty while it is not known."""
     task: str
     choice: MetricChoice
     split: str

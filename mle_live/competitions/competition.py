@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import yaml
 
@@ -151,7 +151,7 @@ def competition_from_settings(settings: Mapping[str, Any], path: Path, **places:
         higher_is_better=read.truth("higher_is_better"),
         id_column=read.text("id_column"),
         target_columns=read.texts("target_columns", required=True),
-        modality=cast(Modality, read.one_of("modality", ("tabular", "text", "image"), "tabular")),
+        modality=cast(Modality, read.one_of("modality", get_args(Modality), "tabular")),
         board=cast(BoardOrigin, read.one_of("board", ("synthetic", "real", "none"), "none")),
         deadline=read.moment("deadline", _NO_DEADLINE),
         enabled_date=read.moment("enabled_date", _DEFAULT_ENABLED),

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, FoundFile
+from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from mle_live.layout.listing import FoundFile
 
 _FEWEST_A_CLASS = 2
 _MOST_CLASSES = 2000

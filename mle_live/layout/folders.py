@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm"})
+AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"})
+
 
 def holds_data(folder: Path, hidden: set[Path]) -> bool:
     if folder.name.startswith(".") or folder.name == "__pycache__" or folder.resolve() in hidden:

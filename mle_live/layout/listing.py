@@ -10,9 +10,6 @@ from pathlib import Path, PurePosixPath
 from mle_live.layout.folders import holds_data, is_tellable
 from mle_live.layout.unpacking import bare_name, is_archive, unpack
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm"})
-AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"})
-
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:

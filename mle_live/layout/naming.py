@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from mle_live.layout.file_labels import FileLabels
-from mle_live.layout.listing import AUDIO_SUFFIXES, IMAGE_SUFFIXES, FoundFile
+from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from mle_live.layout.listing import FoundFile
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, letters
 
 _SEEN = IMAGE_SUFFIXES | AUDIO_SUFFIXES

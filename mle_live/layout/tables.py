@@ -18,17 +18,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
-from mle_live.layout.folders import holds_data
+from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES, holds_data
 from mle_live.layout.formats import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Modality = Literal["tabular", "text", "image"]
+Modality = Literal["tabular", "text", "image", "audio"]
 ColumnKind = Literal["integer", "number", "boolean", "text", "prose"]
 """What a column holds; prose is free text, as against names and categories."""
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm"})
 MISSING = frozenset({"na", "n/a", "<na>", "#n/a", "nan", "-nan", "null", "none"})
 """Words for a missing value among numbers, in lower case. Among names they are names."""
 _TRUTHS = {word: word.lower() == "true" for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
@@ -209,7 +208,7 @@ class TableProfile:
     image_folder: str | None
     test_image_folder: str | None
     image_pattern: str | None
-    """How a row finds its image, for instance `train_images/{id}.png`."""
+    """How a row finds its image (or sound), for instance `train_images/{id}.png`."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -229,12 +228,15 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
     if not targets:
         raise BadCompetition(f"{tables.sample.path} has one column only", hint="it needs an id and a target")
     label_column = _label_column(tables, id_column, targets)
-    images = _image_folders(tables.folder, {path.resolve() for path in hidden})
+    apart = {path.resolve() for path in hidden}
+    pictures = _media_folders(tables.folder, apart, IMAGE_SUFFIXES)
+    images = pictures or _media_folders(tables.folder, apart, AUDIO_SUFFIXES)
     test_images = next((name for name in images if "test" in name.lower()), None)
     of_train = [name for name in images if name != test_images]
     image_folder = next((name for name in of_train if "train" in name.lower()), next(iter(of_train), None))
     features = set(tables.inputs or tables.train.columns) - {id_column, label_column, *targets}
-    found: Modality = "image" if images else "text" if _has_prose(tables.train, features) else "tabular"
+    media: Modality = "image" if pictures else "audio"
+    found: Modality = media if images else "text" if _has_prose(tables.train, features) else "tabular"
     return TableProfile(
         modality=cast(Modality, stated.modality or found),
         id_column=id_column,
@@ -275,15 +277,15 @@ def _label_column(tables: Tables, id_column: str, targets: Sequence[str]) -> str
     return max(found, key=lambda name: found[name], default=None)
 
 
-def _image_folders(folder: Path, hidden: set[Path]) -> list[str]:
-    """Top-level folders of data whose files are images for the most part."""
+def _media_folders(folder: Path, hidden: set[Path], suffixes: frozenset[str]) -> list[str]:
+    """Top-level folders of data whose files are images, or sounds, for the most part."""
     folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    return [path.name for path in folders if holds_data(path, hidden) and _holds_images(path)]
+    return [path.name for path in folders if holds_data(path, hidden) and _holds_media(path, suffixes)]
 
 
-def _holds_images(folder: Path) -> bool:
+def _holds_media(folder: Path, suffixes: frozenset[str]) -> bool:
     names = (name.lower() for _, _, files in os.walk(folder) for name in files)
-    images = [name.endswith(tuple(IMAGE_SUFFIXES)) for name in islice(names, _FILES_LOOKED)]
+    images = [name.endswith(tuple(suffixes)) for name in islice(names, _FILES_LOOKED)]
     return any(images) and 2 * sum(images) >= len(images)
 
 
@@ -293,7 +295,7 @@ def _image_pattern(tables: Tables, folder: str | None, id_column: str) -> str | 
         return None
     place, head = tables.folder / folder, tables.train.head
     suffixes = {path.suffix for path in islice(place.iterdir(), _FILES_LOOKED)}
-    endings = ["", *sorted(one for one in suffixes if one.lower() in IMAGE_SUFFIXES)]
+    endings = ["", *sorted(one for one in suffixes if one.lower() in IMAGE_SUFFIXES | AUDIO_SUFFIXES)]
     for column in sorted(tables.train.columns, key=lambda name: name != id_column):
         values = head.loc[head[column] != "", column].head(5).tolist()
         if not values or max(map(len, values)) > _LONGEST_FILE_NAME or "\0" in "".join(values):

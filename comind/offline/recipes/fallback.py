@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comind.offline.recipes.frame import FIRST_PAIR, lines, load_cell
+from comind.offline.recipes.image import reader
 from comind.offline.recipes.problem import Problem, RecipeCell
 from comind.offline.shelf import Recipe
 
@@ -33,11 +34,13 @@ def simple_features(frame):
 _IMAGE = """
 from pathlib import Path
 
-from PIL import Image
+SIDE = 16
+
+# READ
 
 files = {{}}
 for path in sorted(Path({root!r}).rglob("*")):
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"):
+    if path.suffix.lower() in SUFFIXES:
         files[path.name] = files[path.stem] = path
 
 
@@ -46,8 +49,7 @@ def simple_features(frame):
     for row, name in enumerate(frame[ID].astype(str)):
         path = files.get(name.rpartition("/")[2])
         if path is not None:
-            with Image.open(path) as image:
-                X[row] = np.asarray(image.convert("L").resize((16, 16)), np.float32).ravel()
+            X[row] = read_one(path).ravel()
     return X
 """
 
@@ -104,9 +106,8 @@ def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
     modality = problem.data.modality
     classify = problem.kind != "numbers"
-    features = {"tabular": _TABLE, "text": _TEXT, "image": _IMAGE.format(root=problem.files.competition)}[
-        modality
-    ]
+    pictures = _IMAGE.format(root=problem.files.competition).replace("# READ", reader(modality))
+    features = {"tabular": _TABLE, "text": _TEXT, "image": pictures, "audio": pictures}[modality]
     model = (
         (_LOGISTIC if classify else _RIDGE)
         if modality == "text"

@@ -67,7 +67,7 @@ def simpler(recipe: Recipe) -> Recipe:
         return replace(
             recipe, family="tfidf_linear", features=("words",), params={"max_features": 15_000}, folds=2
         )
-    if recipe.modality == "image":
+    if recipe.modality in ("image", "audio"):
         return replace(
             recipe, family="image_linear", features=("pooled",), params={"strength": 0.05}, folds=2
         )
@@ -81,7 +81,7 @@ def _counts(recipe: Recipe) -> dict[str, int]:
 
 
 def _features(problem: Problem, recipe: Recipe) -> str:
-    room = {"text": text, "image": image, "tabular": tabular}[recipe.modality]
+    room = {"text": text, "image": image, "audio": image, "tabular": tabular}[recipe.modality]
     is_network = recipe.family.startswith("torch_")
     models = network.model_code(problem, recipe) if is_network else room.models(problem, recipe)
     return lines(room.feature_code(problem, recipe), models)

@@ -13,7 +13,8 @@ from comind.offline.coder import recipe_of
 from comind.offline.prompts import Files, StatedMetric, read_data
 from comind.offline.recipes.problem import Problem
 from comind.offline.responder import respond
-from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
+from comind.offline.shelf import Variant, find_recipe
+from comind.offline.variants import SHELF, variants_for
 from comind.roles.coder import parse_report
 from comind.roles.prompts import Prompts
 from mle_live.layout.formats import read_text

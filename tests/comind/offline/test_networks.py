@@ -17,7 +17,8 @@ from comind.offline.monitor import verdict
 from comind.offline.prompts import Data, Files, StatedMetric, read_packages
 from comind.offline.recipes.notebook import cells, scaled
 from comind.offline.recipes.problem import Problem
-from comind.offline.shelf import SHELF, Variant, find_recipe, variants_for
+from comind.offline.shelf import Variant, find_recipe
+from comind.offline.variants import SHELF, variants_for
 from comind.roles.coordinator import parse_drafts
 from comind.roles.prompts import Prompts
 from kaggle_runner.machine import NAMED_PACKAGES

@@ -15,7 +15,8 @@ from comind.offline.analysis import inspect_source, read_discussion
 from comind.offline.monitor import verdict
 from comind.offline.prompts import sections
 from comind.offline.responder import respond
-from comind.offline.shelf import BLEND, SHELF, find_recipe
+from comind.offline.shelf import find_recipe
+from comind.offline.variants import BLEND, SHELF
 from comind.roles.analyzer import parse_discussion, parse_kernel
 from comind.roles.coordinator import DraftReply, misfit, overlap, parse_drafts
 from comind.roles.monitor import parse_verdict

@@ -37,8 +37,9 @@ def test_every_shape_is_told(tmp_path: Path, name: str) -> None:
     assert document["metric"]["name"] == shape.metric and document["metric"]["source"] == "option"
     assert tuple(document["targets"]) == shape.targets
     assert "|".join([document["id"]] if isinstance(document["id"], str) else document["id"]) == shape.id
-    media = name in ("class_folders", "images_with_labels", "names_tell", "one_column_a_class")
-    assert document["kind"] == ("image" if media else document["kind"])
+    pictures = ("class_folders", "images_with_labels", "names_tell", "one_column_a_class")
+    kind = "image" if name in pictures else "audio" if name == "sounds" else "tabular"
+    assert document["kind"] == kind
     assert document["split"]
 
 

@@ -161,7 +161,7 @@ async def test_a_server_tells_where_the_metric_was_read_and_checks_files_without
         ({"competition__yaml": "just words\n"}, "holds no settings"),
         ({"competition__yaml": "metric: rmse\nhigher_is_better: true\n"}, "lower is better"),
         ({"competition__yaml": "metric: rmse\ndeadline: soon\n"}, "`deadline` is 'soon'"),
-        ({"competition__yaml": "modality: smell\n"}, "tabular or text or image"),
+        ({"competition__yaml": "modality: smell\n"}, "tabular or text or image or audio"),
         ({"competition__yaml": "slug: ../../x\n"}, "`slug` is '../../x'"),
         ({"competition__yaml": "slug: 7\n"}, "`slug` is '7'"),
         ({"competition__yaml": "group_column: day\n"}, "`group_column` is 'day', which is no column"),
