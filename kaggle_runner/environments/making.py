@@ -171,6 +171,8 @@ class _Filling:
         self._build = build
         self._tell = tell
         self._pins: dict[str, str] = {}
+        self._without: set[str] = set()
+        """What was left out, nothing else may bring in: torchvision would fetch CUDA's torch."""
         self._busy = 0.0
         self._done_mb = 0.0
 
@@ -187,6 +189,8 @@ class _Filling:
                 continue
             started = time.monotonic()
             package = self._take(one)
+            if package.status == "left out":
+                self._without.add(one.name)
             seconds = time.monotonic() - started
             found.append(replace(package, seconds=round(seconds, 1)))
             left -= one.megabytes + _OVERHEAD_MB
@@ -224,8 +228,9 @@ class _Filling:
         return ListedPackage(one.name, one.version, version, "installed", why, done.megabytes)
 
     def _install(self, one: Wanted, version: str) -> Installed:
-        pins = "".join(f"{name}=={pin}\n" for name, pin in self._pins.items() if name != one.name)
-        write_whole(self._constraints, pins)
+        pins = [f"{name}=={pin}\n" for name, pin in self._pins.items() if name != one.name]
+        pins += [f"{name}<0\n" for name in self._without]
+        write_whole(self._constraints, "".join(pins))
         done = self._pip.install(f"{one.name}=={version}", self._constraints, self._on_download)
         if done.outcome == "no network":
             raise ServiceError(f"The package registry does not answer: {done.why}", hint=_REGISTRY_DOWN)

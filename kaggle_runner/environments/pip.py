@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,7 +80,7 @@ class Pip:
             code = process.wait()
         finally:
             if process.poll() is None:
-                process.terminate()
+                process.send_signal(signal.SIGINT)  # then it removes what it had unpacked
                 process.wait()
         return Installed("installed", fetched) if code == 0 else _failure(said, fetched)
 

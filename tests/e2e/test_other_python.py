@@ -12,6 +12,7 @@ import pytest
 from comind.state.reader import reading
 from comind.state.records import Cell, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
+from kaggle_runner.environments.record import MadeEnvironment, write_record
 from mle_live.process import MleLiveProcess
 from tests.e2e.commands import AMPLE, comind
 from tests.e2e.small_competition import write_small_competition
@@ -24,24 +25,27 @@ SAYS_WHERE = "import sys\nprint('prefix', sys.prefix)"
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its folder; it has what recipes need, and no kernel of its own."""
-    folder = tmp_path_factory.mktemp("python") / "other"
-    other_python(folder, "pandas", "scikit-learn")
+    """The environment of a state folder; it has what recipes need, and no kernel of its own."""
+    state = tmp_path_factory.mktemp("journey") / "state"
+    folder = state / "environment"
+    python = other_python(folder, "pandas", "scikit-learn")
     pretend(folder, "pandas", "2.2.2")
+    write_record(state, MadeEnvironment(str(folder), str(python), "cpu", finished=True))
     return folder
 
 
 @pytest.fixture(scope="module")
-def finished(other: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    root = tmp_path_factory.mktemp("journey")
-    data = write_small_competition(root / "fruit")
+def finished(other: Path) -> RunFolder:
+    """Of a run that was told nothing: it takes the environment that was made."""
+    state = other.parent
+    data = write_small_competition(state.with_name("fruit"))
     done = comind(
-        "run", f"{data}/", "--offline", "--coders", "1", "--rounds", "1", "--python", str(other),
-        "--time-limit", AMPLE, "--json", state=root / "state",
+        "run", f"{data}/", "--offline", "--coders", "1", "--rounds", "1",
+        "--time-limit", AMPLE, "--json", state=state,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"Notebooks run in {other}/bin/python: Python 3." in done.stderr
-    [folder] = list_runs(root / "state")
+    [folder] = list_runs(state)
     return folder
 
 

@@ -25,6 +25,7 @@ delta==1.0
 broken==1.0
 torchy==2.10.0   # 5, +cpu
 rendery==1.0     # 5, +cpu
+needy==1.0
 cudaic==1.0      # 900, cuda
 """
 
@@ -42,6 +43,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ):
         write_wheel(folder, name, version, f"version = {version!r}\n")
     write_wheel(folder, "beta_kit", "2.0", "import alpha\n", "alpha")
+    write_wheel(folder, "needy", "1.0", "import rendery\n", "rendery")
     write_wheel(folder, "broken", "1.0", "raise RuntimeError('operator does not exist')\n")
     for name, version in (("torchy", "2.10.0"), ("torchy", "2.13.0+cpu"), ("rendery", "1.0")):
         write_wheel(folder, name, version)
@@ -96,12 +98,12 @@ def test_what_cannot_be_had_is_left_out_by_name_and_nothing_stands_in_its_place(
     left_out = {name: one.why for name, one in packages.items() if one.status == "left out"}
     record = read_record(world.state)
     assert record is not None and record.finished and record.left_out == left_out
-    assert list(left_out) == ["delta", "broken", "rendery"]
+    assert list(left_out) == ["delta", "broken", "rendery", "needy"]
     assert left_out["delta"] == "no wheel is to be had for this Python"
     assert "cannot be imported: RuntimeError: operator does not exist" in left_out["broken"]
     assert "no CPU build is to be had here" in left_out["rendery"]
-    assert not {"broken", "rendery", "cudaic"} & examine(world.folder).packages.keys()
-    assert any(line.startswith("[ 4/7] delta is left out: no wheel") for line in world.told)
+    assert not {"broken", "rendery", "needy", "cudaic"} & examine(world.folder).packages.keys()
+    assert any(line.startswith("[ 4/8] delta is left out: no wheel") for line in world.told)
 
 
 async def test_notebooks_run_in_it(made: tuple[World, dict[str, ListedPackage]], tmp_path: Path) -> None:
