@@ -105,7 +105,17 @@ def _failure(said: list[str], fetched: float) -> Installed:
     if any(mark in text for mark in _CONNECTIONS):
         return Installed("no network", fetched, why)
     if "ResolutionImpossible" in text or "conflicting dependencies" in text:
-        return Installed("conflict", fetched, errors[0].removeprefix("ERROR: ") if errors else why)
+        return Installed("conflict", fetched, _conflict(text) or why)
     if "No matching distribution found" in text:
         return Installed("no version", fetched, why)
     return Installed("failed", fetched, why)
+
+
+def _conflict(text: str) -> str:
+    """`timm 1.0 depends on torchvision, which was left out`, or what else does not go together."""
+    needs = re.findall(r"^ +(\S+ \S+) depends on (\S+)", text, re.MULTILINE)
+    without = set(re.findall(r"\(constraint\) (\S+)<0$", text, re.MULTILINE))
+    for package, need in needs:
+        if re.split(r"[^\w.-]", need)[0] in without:
+            return f"{package} depends on {need}, which was left out"
+    return "; ".join(f"{package} depends on {need}" for package, need in needs)[:_TOLD]
