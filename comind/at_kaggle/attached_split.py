@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 FACTS = "split.json"
-SAMPLE = "sample_validation_submission.csv"
+SAMPLES = ("sample_validation_submission.csv", "sample_submission.csv")
+"""The host's own may have another name."""
 
 
 def rebuild(competition: Path, split: Path, target: Path) -> Path:
@@ -32,7 +33,8 @@ def rebuild(competition: Path, split: Path, target: Path) -> Path:
     inputs = train[is_held_out].set_index(column, drop=False).loc[facts["validation"]]
     columns = _columns(competition / "test.csv", column)
     inputs.reindex(columns=columns, fill_value="").to_csv(target / "validation.csv", index=False)
-    shutil.copyfile(split / SAMPLE, target / SAMPLE)
+    for sample in SAMPLES:
+        shutil.copyfile(split / sample, target / sample)
     for name in facts["files"]:
         (target / name).symlink_to(competition / name)
     return target

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from comind.at_kaggle import attached_split
-from comind.at_kaggle.attached_split import FACTS, SAMPLE, rebuild
+from comind.at_kaggle.attached_split import FACTS, SAMPLES, rebuild
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import replace_folder
@@ -25,7 +25,7 @@ LABELS_READABLE = (
     "The competition is attached to the kernels: the validation labels can be read by agents' code, "
     "and the scores of this run cannot be compared with other runs'"
 )
-_MADE = ("train.csv", "validation.csv", SAMPLE)
+_MADE = ("train.csv", "validation.csv", *SAMPLES)
 
 
 def write_ids(folder: RunFolder, id_column: str) -> Path:
@@ -46,7 +46,8 @@ def write_ids(folder: RunFolder, id_column: str) -> Path:
     with tempfile.TemporaryDirectory(prefix="split-ids-", dir=folder.path / "data") as temporary:
         made, again = Path(temporary) / "ids", Path(temporary) / "again"
         made.mkdir()
-        shutil.copyfile(folder.public / SAMPLE, made / SAMPLE)
+        for sample in SAMPLES:
+            shutil.copyfile(folder.public / sample, made / sample)
         (made / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         _check(folder, made, again)
         replace_folder(made, target)
@@ -55,11 +56,12 @@ def write_ids(folder: RunFolder, id_column: str) -> Path:
 
 def _check(folder: RunFolder, made: Path, again: Path) -> None:
     """The split that a kernel will make is this run's own."""
+    host = folder.download if folder.download.is_dir() else folder.original
     for name in json.loads((made / FACTS).read_text(encoding="utf-8"))["files"]:
-        if not (folder.original / name).exists():
+        if not (host / name).exists():
             raise _unfit(f"{name} is not among the competition's files")
     try:
-        rebuild(folder.original, made, again)
+        rebuild(host, made, again)
     except (OSError, KeyError, ValueError) as error:
         raise _unfit(f"its split cannot be made of its files ({error})") from error
     for name in ("train.csv", "validation.csv"):

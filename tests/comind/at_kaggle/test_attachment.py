@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -38,12 +39,29 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def test_only_ids_are_uploaded_and_they_make_the_split_again(folder: RunFolder, tmp_path: Path) -> None:
     ids = write_ids(folder, "id")
-    assert {path.name for path in ids.iterdir()} == {FACTS, "sample_validation_submission.csv"}
+    samples = {"sample_validation_submission.csv", "sample_submission.csv"}
+    assert {path.name for path in ids.iterdir()} == {FACTS, *samples}
     assert json.loads((ids / FACTS).read_text())["validation"] == ["03", "01", "07"]
     assert all("secret" not in path.read_text() for path in ids.iterdir())
     made = rebuild(folder.original, ids, tmp_path / "made")
     for path in folder.public.iterdir():
         assert (made / path.name).read_text() == path.read_text(), path.name
+
+
+def test_what_is_attached_is_what_the_host_has(folder: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(folder.original, folder.download)
+    (folder.download / "sample_submission.csv").rename(folder.download / "gender_submission.csv")
+    made = rebuild(folder.download, write_ids(folder, "id"), tmp_path / "made")
+    assert (made / "sample_submission.csv").read_text() == (
+        folder.public / "sample_submission.csv"
+    ).read_text()
+
+
+def test_files_that_were_put_in_another_shape_cannot_be_attached(folder: RunFolder) -> None:
+    shutil.copytree(folder.original, folder.download)
+    (folder.download / "train.csv").rename(folder.download / "X_train.csv")
+    with pytest.raises(BadCompetition, match="cannot be made of its files"):
+        write_ids(folder, "id")
 
 
 def test_a_split_that_is_no_choice_of_rows_is_refused(folder: RunFolder) -> None:
