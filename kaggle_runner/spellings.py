@@ -15,6 +15,8 @@ NOTHING = frozenset({"", "na", "n/a", "<na>", "#n/a", "#na", "nan", "-nan", "nul
 """What pandas reads as a missing value, in lower case."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,100}\.?[0-9]{0,100}|\.[0-9]{1,100})(?:[eE][+-]?[0-9]{1,3})?")
+_JOINT = re.compile(r"[+|]")
+"""Between the parts of an id that is made of several columns."""
 _EXACT = 2**53
 """Up to here a float holds every whole number."""
 
@@ -52,7 +54,8 @@ def meaning(text: str) -> Hashable:
         return int(word)
     if _NUMBER.fullmatch(word):
         return Decimal(word)  # exact, and equal to the int that it is
-    return tuple(meaning(part) for part in word.split("+")) if "+" in word else _word(word)
+    parts = _JOINT.split(word)
+    return tuple(map(meaning, parts)) if len(parts) > 1 else _word(word)
 
 
 def _word(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,20 @@ def best_of_each_agent(board: Sequence[Standing]) -> list[Standing]:
     for one in board:
         first.setdefault(one.evaluation.agent, one)
     return list(first.values())
+
+
+def solution_titles(board: Iterable[Standing], titles: Mapping[str, str]) -> dict[str, str]:
+    """A title for each evaluation: its agent's, or where the same files were handed in before, those files'.
+
+    `titles` are the agents' by their ids.
+    """
+    first: dict[str, Evaluation] = {}
+    found = {}
+    for one in sorted((one.evaluation for one in board), key=lambda one: (one.round, one.at, one.agent)):
+        before = first.setdefault(one.sha256, one) if one.sha256 else one
+        title = titles.get(before.agent, "")
+        found[one.id] = title if before.agent == one.agent else f"{title} (the same files as {before.agent})"
+    return found
 
 
 def select_best(evaluations: Iterable[Evaluation]) -> Standing | None:

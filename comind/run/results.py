@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from comind.analysis.evidence import read_evidence
-from comind.analysis.standings import best_of_each_agent, select_best, standings
+from comind.analysis.standings import best_of_each_agent, select_best, solution_titles, standings
 from comind.community.upstream import Upstream
 from comind.llm import ladder
 from comind.run.attribution import attribute
@@ -156,10 +156,11 @@ def _leaderboard(store: Store) -> str:
     rows = ["| place | agent | draft | round | selection score | interval |", "|---|---|---|---|---|---|"]
     titles = {agent.id: agent.title for agent in store.all(Agent)}
     board = best_of_each_agent(standings(store.all(Evaluation), "selection"))
+    told = solution_titles(board, titles)
     for place, one in enumerate(board, start=1):
         entry, score = one.evaluation, one.score
         value, _, interval = str(score).partition(" ")
-        who = f"{entry.agent} | {_cell(titles[entry.agent])} | {entry.round}"
+        who = f"{entry.agent} | {_cell(told[entry.id])} | {entry.round}"
         rows.append(f"| {place} | {who} | {value} | {interval} |")
     return "\n".join(rows) if len(rows) > 2 else "Nothing valid was scored."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from comind.analysis.standings import Standing
+from comind.analysis.standings import Standing, solution_titles
 from comind.state.grades import score_from
 from comind.state.records import Evaluation, Run
 from comind_tui.text.plain import arrow
@@ -20,19 +20,21 @@ class RankedSolution(NamedTuple):
     evaluation: Evaluation
     score: Score
     title: str
-    """Of the agent's draft."""
+    """Of the agent's draft, or of the draft whose agent handed in the same files first."""
     beats: bool | None
     """Whether it beats the sample submission beyond noise; None where that has no score."""
 
 
 def board_rows(board: Iterable[Standing], run: Run, titles: Mapping[str, str]) -> list[RankedSolution]:
     baseline = score_from(run.baseline, run.higher_is_better)
+    board = list(board)
+    told = solution_titles(board, titles)
     return [
         RankedSolution(
             place,
             one.evaluation,
             one.score,
-            titles.get(one.evaluation.agent, ""),
+            told[one.evaluation.id],
             better_beyond_noise(one.score, baseline) if baseline else None,
         )
         for place, one in enumerate(board, start=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from comind.offline.recipes.frame import FIRST_PAIR, lines, load_cell
 from comind.offline.recipes.image import reader
 from comind.offline.recipes.problem import Problem, RecipeCell
@@ -53,28 +55,29 @@ def simple_features(frame):
     return X
 """
 
-_FOREST = """
-from sklearn.ensemble import RandomForest{kind}
+_MODEL = """
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer
+from sklearn.{module} import {name}
 
 def simple_model():
-    return RandomForest{kind}(60, max_depth=14, min_samples_leaf=2, n_jobs=-1, random_state=0)
+    return {built}
 """
-_RIDGE = """
-from sklearn.linear_model import Ridge
-
-def simple_model():
-    return Ridge(alpha=1.0)
-"""
-_LOGISTIC = """
-from sklearn.linear_model import LogisticRegression
-
-def simple_model():
-    return LogisticRegression(max_iter=60)
-"""
+_TREES = "60, max_depth=14, min_samples_leaf=2, n_jobs=-1, random_state=0"
+_FOREST = ("ensemble", "RandomForest{}", _TREES)
+_BY_FAMILY = {
+    "boosting": ("ensemble", "HistGradientBoosting{}", "max_iter=60, random_state=0"),
+    "extra_trees": ("ensemble", "ExtraTrees{}", _TREES),
+    "mlp": ("neural_network", "MLP{}", "(32,), max_iter=20, random_state=0"),
+    "torch_table": ("neural_network", "MLP{}", "(64,), max_iter=20, random_state=0"),
+    "neighbours": ("neighbors", "KNeighbors{}", "15"),
+}
+_SCALED = {"mlp", "torch_table", "neighbours", "linear"}
+"""Families whose model wants inputs of one size."""
 
 _RUN = """
-rng = np.random.default_rng(0)
-rows = rng.permutation(len(train))[:20_000]  # a sample is enough for a fallback, and quick
+# a sample is enough for a fallback, and quick; each draft has its own, so that no two are one solution
+rows = np.random.default_rng({seed}).permutation(len(train))[: min(20_000, 9 * len(train) // 10)]
 X_simple = simple_features(train.iloc[rows])
 others = [simple_features(valid), simple_features(test)]
 """
@@ -105,24 +108,33 @@ print("fallback written in", round(time.monotonic() - started, 1), "s")
 def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
     modality = problem.data.modality
-    classify = problem.kind != "numbers"
     pictures = _IMAGE.format(root=problem.files.competition).replace("# READ", reader(modality))
     features = {"tabular": _TABLE, "text": _TEXT, "image": pictures, "audio": pictures}[modality]
-    model = (
-        (_LOGISTIC if classify else _RIDGE)
-        if modality == "text"
-        else _FOREST.format(kind="Classifier" if classify else "Regressor")
-    )
     code = lines(
         load_cell(problem, recipe.source).code,
         "started = time.monotonic()",
         features,
-        model,
-        _RUN,
+        _model(problem, recipe),
+        _RUN.format(seed=crc32(recipe.source.encode())),
         {"classes": _CLASSES, "flags": _FLAGS, "numbers": _NUMBERS}[problem.kind],
         _WRITE,
     )
     return RecipeCell("simple", "Fall back to one simple model in one cell.", code, FIRST_PAIR)
+
+
+def _model(problem: Problem, recipe: Recipe) -> str:
+    """One of the recipe's own family, so that what is left is still what the draft's title says."""
+    classify = problem.kind != "numbers"
+    linear = ("linear_model", *(("LogisticRegression", "max_iter=60") if classify else ("Ridge", "")))
+    found = linear if problem.data.modality == "text" else _BY_FAMILY.get(recipe.family, _FOREST)
+    if recipe.family == "linear":
+        found = linear
+    module, name, settings = found
+    name = name.format("Classifier" if classify else "Regressor")
+    built = f"{name}({settings})"
+    if recipe.family in _SCALED and problem.data.modality != "text":
+        built = f"make_pipeline(QuantileTransformer(n_quantiles=50), {built})"
+    return _MODEL.format(module=module, name=name, built=built)
 
 
 def constant_cell(problem: Problem) -> RecipeCell:

@@ -11,6 +11,7 @@ import pytest
 
 from comind.offline.coder import recipe_of
 from comind.offline.prompts import Files, StatedMetric, read_data
+from comind.offline.recipes.fallback import simple_cell
 from comind.offline.recipes.problem import Problem
 from comind.offline.responder import respond
 from comind.offline.shelf import Variant, find_recipe
@@ -179,6 +180,22 @@ def test_a_second_failure_falls_back_to_one_simple_cell(tmp_path: Path, notebook
     result = run_agent(world, first(world), tmp_path / "work", notebook, spoil=_break_steps(2, 3))
     assert result.turns[3].goal.startswith("Fall back")
     assert max(result.scores) > 0.3
+
+
+def test_fallbacks_of_two_drafts_are_two_solutions() -> None:
+    problem = Problem(StatedMetric("roc_auc"), read_data("task: binary"), Files())
+    recipes = [variant.recipe("tabular") for variant in SHELF["tabular"]]
+    codes = {simple_cell(problem, recipe).code.partition("time.monotonic()")[2] for recipe in recipes}
+    assert len(codes) == len(recipes)
+    linear = simple_cell(problem, recipes[0]).code
+    assert "LogisticRegression" in linear and "RandomForest" not in linear
+
+
+@pytest.mark.parametrize("variant", PLAIN["tabular"][:4], ids=lambda variant: variant.family)
+def test_every_familys_fallback_runs(tmp_path: Path, notebook: Notebook, variant: Variant) -> None:
+    world = table_world(tmp_path / "world")
+    result = run_agent(world, draft(variant, "tabular"), tmp_path / "work", notebook, seconds=15)
+    assert result.turns[0].submission and result.scores[-1] > 0.6
 
 
 def test_when_no_model_runs_predictions_without_one_are_left(tmp_path: Path, notebook: Notebook) -> None:
