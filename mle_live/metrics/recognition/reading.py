@@ -20,6 +20,8 @@ from mle_live.metrics.registry import get_metric
 
 _SHORT = 160
 """A text no longer than this is taken for the name of a metric even without a word of evaluation."""
+_MOST_CLAIMS = 60
+_MOST_CHARACTERS = 200_000
 _AROUND = 3
 """Sentences before and after a deciding one in which the score may be changed, where there is no heading."""
 
@@ -174,10 +176,14 @@ def recognise(text: str, *, plain: bool = False) -> MetricReading:
     With `plain`, a metric that wants its truth in a form of its own is not answered: a table with the target
     columns alone cannot be scored by it.
     """
+    if len(text) > _MOST_CHARACTERS:
+        return MetricReading(None, None, "the text is too long to be read with certainty")
     sentences, formulas = split(text)
     claims = _claims(sentences, text)
     if not claims:
         return _nothing_named(sentences)
+    if len(claims) > _MOST_CLAIMS:
+        return _doubt("metrics are named too often for one to be certain", sentences[claims[0].place].text)
     chosen = _settle(claims)
     first = chosen[0]
     sentence = sentences[first.place].text

@@ -19,6 +19,8 @@ _END = re.compile(
     r"|\d+[.)])\s)"
 )
 _NO_END = re.compile(r"\b(?:e\.g|i\.e|vs|etc|cf|approx|resp|no|fig|eq|al|st)\.$|\b[A-Z]\.$", re.IGNORECASE)
+_LONGEST = 1000
+"""Characters of a sentence."""
 _NO_HEADINGS_WITHIN = 4000
 """A text without a heading on scoring, and no longer than this, speaks of it anywhere."""
 
@@ -105,8 +107,8 @@ def _without_formulas(text: str) -> tuple[str, list[str]]:
 
 
 def _without_markup(text: str) -> str:
-    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", " ", text)
-    text = re.sub(r"\[([^\]]*)\]\(<?[^)\s]*>?(?:\s+\"[^\"]*\")?\)", r"\1", text)
+    text = re.sub(r"!\[[^\]\n]{0,300}\]\([^)\n]{0,600}\)", " ", text)
+    text = re.sub(r"\[([^\[\]\n]{0,300})\]\(<?[^)\s]{0,600}>?(?:\s+\"[^\"\n]{0,200}\")?\)", r"\1", text)
     text = re.sub(r"https?://\S+", " ", text)
     text = re.sub(r"</?[a-zA-Z][^>\n]*>", " ", text)
     text = re.sub(r"&nbsp;|\\_", " ", text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -122,4 +124,15 @@ def _pieces(text: str) -> list[str]:
             pieces[-1] += " " + piece
         elif piece:
             pieces.append(piece)
-    return pieces
+    return [part for piece in pieces for part in _bounded(piece)]
+
+
+def _bounded(piece: str) -> list[str]:
+    """A sentence without end in parts, so that reading hostile text takes no longer than honest text."""
+    parts = []
+    while len(piece) > _LONGEST:
+        cut = piece.rfind(" ", 1, _LONGEST)
+        cut = cut if cut > 0 else _LONGEST
+        parts.append(piece[:cut])
+        piece = piece[cut:].strip()
+    return [*parts, piece]

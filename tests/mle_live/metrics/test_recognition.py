@@ -127,6 +127,20 @@ def test_says_nothing_when_no_evaluation_is_spoken_of() -> None:
     assert recognise("Our jury looks at submissions.") == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Submissions are evaluated on " + "very " * 20_000 + "RMSE.",
+        "## Evaluation\n" + "the RMSE of x, " * 2_000,
+        "## Evaluation\n" + "[(" * 20_000,
+        "Submissions are scored by RMSE. " * 10_000,
+    ],
+    ids=["a sentence without end", "names without end", "brackets", "a text without end"],
+)
+def test_hostile_texts_are_read_in_bounded_pieces(text: str) -> None:
+    assert recognise(text, plain=True).metric is None
+
+
 def test_a_metric_that_wants_its_own_form_of_truth_is_not_plain() -> None:
     boxes = "Scored by PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5."
     assert recognise(boxes).metric is not None
