@@ -25,6 +25,7 @@ Only the standard library is needed (pandas for a frame): values are read as the
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -195,6 +196,39 @@ def judge(file: BinaryIO, form: Form) -> Predictions | Flaw:
             code, bad = fault
             return Flaw(code, tuple(form.ids[places[row]] for row in bad[:_SHOWN]), len(bad), name)
     return Predictions(form.ids, {name: column.in_order(places) for name, column in columns.items()})
+
+
+def respelt(path: Path, form: Form) -> str | None:
+    """A file that was judged good, written as the sample spells names, ids and classes; None where it is.
+
+    A host may be stricter than the judge. Numbers and texts stay as they stand; ids of several columns are
+    left alone. Raises OSError.
+    """
+    with path.open("rb") as file, rows_of(file) as (header, blocks):
+        rows = [row for block in blocks for row in block]
+    found = _places(header, form)
+    if isinstance(found, Flaw) or len(found.ids) > 1:
+        return None
+    ids = _ids(rows, found.ids)
+    places = match_ids(ids, form.ids)
+    if isinstance(places, Flaw):
+        return None
+    table: list[Sequence[str]] = [[form.ids[place] for place in places]]
+    for name, place in found.columns.items():
+        texts, column = [row[place] for row in rows], Column(form.columns[name], form.classes.get(name, ()))
+        column.extend(texts)
+        table.append(column.values if isinstance(column.values, list) else texts)
+    names = [form.id_column, *found.columns]
+    given = [header[place] for place in (*found.ids, *found.columns.values())]
+    same = len(header) == len(names) and given == names
+    if same and all(
+        [row[place] for row in rows] == list(column)
+        for place, column in zip((*found.ids, *found.columns.values()), table, strict=True)
+    ):
+        return None
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([names, *zip(*table, strict=True)])
+    return text.getvalue()
 
 
 def match_ids(ids: Sequence[str], expected: Sequence[str]) -> Sequence[int] | Flaw:

@@ -25,7 +25,7 @@ from kaggle_runner.kaggle.catalogue import database_of
 from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.moments import Clock
 from kaggle_runner.score import written
-from kaggle_runner.submissions.file import Sample
+from kaggle_runner.submissions.file import Sample, as_spelt
 from kaggle_runner.submissions.governor import Governor, Patience
 from kaggle_runner.submissions.policy import chosen
 from kaggle_runner.submissions.records import Candidate, FileFacts, KernelFile, SentSubmission, Verdict
@@ -64,12 +64,14 @@ def candidates_of(
         if path not in looked:
             sample = sample or _sample(reader, folder)
             looked[path] = sample.inspect(path)
+            if not looked[path].problems:
+                sample.respell(path)
         found.append(
             Candidate(
                 run=folder.id,
                 evaluation=evaluation.id,
                 path=path,
-                upload=as_the_host_wants(folder, path),
+                upload=as_the_host_wants(folder, as_spelt(path)),
                 score=replace(one.score, trusted=trusted),
                 facts=looked[path],
                 title=agent.title if agent else "",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
-from kaggle_runner.files import sha256_of
+from kaggle_runner.files import sha256_of, write_whole
 from kaggle_runner.prediction_columns import Values
-from kaggle_runner.predictions import Form, Predictions, judge_file
+from kaggle_runner.predictions import Form, Predictions, judge_file, respelt
 from kaggle_runner.submissions.records import FileFacts, SketchColumn
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ class Sample:
             self._form = Form.of_sample(path, labels, id_column=id_column, texts=texts)
         except BadCompetition as error:
             self._fault = f"nothing can be checked: {error.message}"
+
+    def respell(self, path: Path) -> None:
+        """Write a good file beside `path` as the sample spells it, where it does not (see `as_spelt`)."""
+        text = respelt(path, self._form) if self._form else None
+        if text is not None:
+            write_whole(_respelt(path), text)
 
     def inspect(self, path: Path) -> FileFacts:
         """Look at `path` as a submission of the competition.
@@ -61,6 +67,15 @@ class Sample:
                 return FileFacts(digest, content, len(found.ids), size, _sketch(found))
             problem = found.sentence
         return FileFacts(digest, digest, 0, size, problems=(problem,))
+
+
+def as_spelt(path: Path) -> Path:
+    """What `Sample.respell` wrote for this file, else the file itself."""
+    return _respelt(path) if _respelt(path).is_file() else path
+
+
+def _respelt(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.respelt.csv")
 
 
 def similarity(one: Sequence[SketchColumn], other: Sequence[SketchColumn]) -> float | None:

@@ -21,9 +21,9 @@ from comind.evaluator.evaluator import known_metric_source
 from comind.evaluator.grader import Grader
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.prediction_columns import ValueFault
-from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, judge, judge_file
+from kaggle_runner.predictions import PROBLEMS, Code, Flaw, Form, Predictions, judge, judge_file, respelt
 from kaggle_runner.spellings import find_ids
-from kaggle_runner.submissions.file import Sample
+from kaggle_runner.submissions.file import Sample, as_spelt
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import InvalidSubmission, grade_file
 from mle_live.metrics import get_metric, reads_texts
@@ -344,6 +344,24 @@ def test_an_id_may_take_several_columns(tmp_path: Path) -> None:
     assert said("lat,trip+time\n1,b+1\n2,a+2\n3,a+1\n", form).frame()["lat"].tolist() == [3, 2, 1]
     assert judge(io.BytesIO(b"trip,time,lat\na,1,0\n,2,0\nb,1,0\n"), form) == Flaw("blank_id", ("row 2",), 1)
     assert judge(io.BytesIO(b"trip,time,lat\na,1,0\na,2,0\n"), form) == Flaw("missing_ids", ("b+1",), 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("id,x,y,z\nb,1,NA,\na, 2.50,no,w\n", None),
+        ("z,y,x,id\n,NA,1,b\nw,no,2,a\n", None),
+        (",ID, x,y,z\n0,b,1,,\n1, a ,2.50, no,w\n", "id,x,y,z\nb,1,NA,\na,2.50,no,w\n"),
+    ],
+)
+def test_a_file_is_sent_as_the_sample_spells_it(given: str, sent: str | None, tmp_path: Path) -> None:
+    form = Form("id", ("b", "a"), {"x": "number", "y": "label", "z": "text"}, {"y": ("NA", "no")})
+    (tmp_path / "s.csv").write_text(given)
+    assert respelt(tmp_path / "s.csv", form) == sent
+    sample = Sample(tmp_path / "none.csv")
+    sample._form = form
+    sample.respell(tmp_path / "s.csv")
+    assert as_spelt(tmp_path / "s.csv").read_text() == (sent or given)
 
 
 def test_numbers_that_the_sample_tells_apart_as_texts_only_stay_texts() -> None:
