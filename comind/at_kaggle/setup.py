@@ -17,11 +17,11 @@ from comind.evaluator.profile import SplitFacts
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.entry.preflight import insist, preflight
 from kaggle_runner.errors import ConfigError
 from kaggle_runner.jobs.book import AttemptBook
 from kaggle_runner.jobs.queue import Place, SessionQueue
 from kaggle_runner.kaggle.client import KaggleClient
-from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.moments import Clock
 from kaggle_runner.sandbox.bubblewrap import gpu_mounts
 

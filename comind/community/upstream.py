@@ -20,10 +20,10 @@ from comind.config import RunConfig, Settings
 from comind.evaluator.metric_file import asked_metric
 from comind.state.runs import RunFolder
 from kaggle_runner.command_line import did_you_mean
+from kaggle_runner.entry.preflight import insist, preflight
 from kaggle_runner.errors import ConfigError, UnknownCompetition
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 from kaggle_runner.kaggle.client import KaggleClient
-from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.kaggle.records import KAGGLE_URL
 from mle_live.layout.stated import StatedFiles
 from mle_live.shelf.entry import is_on_shelf, list_shelf
@@ -113,14 +113,18 @@ def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle 
     )
 
 
-async def check_upstream(config: RunConfig, environment: Mapping[str, str], state: Path) -> None:
+async def check_upstream(config: RunConfig, environment: Mapping[str, str], state: Path) -> list[str]:
     """What reading a competition from a Kaggle needs, before anything is spent: user, name, rules, disk.
 
-    Raises KaggleError or ConfigError with the first thing missing. The run's own child needs nothing.
+    Returns what kind of competition it is where that is no ordinary one. Raises KaggleError or ConfigError
+    with the first thing missing. The run's own child needs nothing.
     """
     kaggle = upstream_kaggle(config, environment)
-    if kaggle is not None:
-        insist(await preflight(kaggle.client(), config.competition, purpose="push", folder=state))
+    if kaggle is None:
+        return []
+    findings = await preflight(kaggle.client(), config.competition, purpose="push", folder=state)
+    insist(findings)
+    return [f"{one.detail}. {one.hint}" for one in findings if one.name == "kind" and one.verdict != "ok"]
 
 
 def _as_folder(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:

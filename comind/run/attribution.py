@@ -6,7 +6,6 @@ be read by a machine: the sentences of the rules that speak of it are quoted, an
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,19 +16,13 @@ from comind.run.solutions import solution_script
 from comind.state.reader import Reader
 from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, Idea, Kernel, Link, Report
 from comind.state.runs import RunFolder
+from kaggle_runner.entry.rules import read_rules
 from kaggle_runner.errors import Unusable
 from kaggle_runner.kaggle.records import KAGGLE_URL
 from kaggle_runner.rows import from_json
 
 KERNEL_LICENSE = "Apache 2.0 by Kaggle's terms, where its author says nothing else"
 UNKNOWN = "not stated"
-_MOST_QUOTES = 8
-_LONGEST_QUOTE = 500
-_EXTERNAL = re.compile(
-    r"external (?:data|model|source)|pre-?trained|publicly (?:and freely )?available|third[- ]party|"
-    r"data other than|additional data",
-    re.I,
-)
 _MODELS = re.compile(
     r"""(?:from_pretrained|SentenceTransformer|hf_hub_download|snapshot_download|spacy\.load|load_dataset)"""
     r"""\(\s*(?:repo_id\s*=\s*)?["']([\w./-]{2,100})["']|"""
@@ -108,15 +101,8 @@ def attribute(reader: Reader, folder: RunFolder) -> Attribution:
 
 def rule_sentences(pages: dict[str, str]) -> tuple[list[str], bool]:
     """Sentences of the rules that speak of external data or models, and whether there is a rules page."""
-    texts = [text for name, text in pages.items() if "rule" in name.lower()]
-    quotes: dict[str, None] = {}
-    for text in texts:
-        plain = html.unescape(re.sub(r"<[^>]+>", " ", text))
-        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n|\n[-*] ", plain):
-            words = " ".join(sentence.split()).strip("#*- ")
-            if _EXTERNAL.search(words):
-                quotes[words[:_LONGEST_QUOTE]] = None
-    return list(quotes)[:_MOST_QUOTES], bool(texts)
+    rules = read_rules(pages)
+    return list(rules.quotes["external_data"]), rules.found
 
 
 def duty(license: str) -> str:

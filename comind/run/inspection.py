@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,11 +18,16 @@ from comind.config import RunConfig
 from comind.evaluator.metric_file import asked_metric
 from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.run.arrangement import withheld_beside
+from kaggle_runner.entry.kinds import ORDINARY, CompetitionKind, kind_of
+from kaggle_runner.entry.rules import Rules, read_rules
 from kaggle_runner.errors import BadCompetition
+from kaggle_runner.kaggle.records import Competition
+from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.competition import read_settings
 from mle_live.competitions.folder import FolderLook, are_classes, look_at_folder
 from mle_live.competitions.folder_tables import check_tables
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
+from mle_live.competitions.pages import description_pages
 from mle_live.layout.arrange import TRAIN, Layout, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.stated import StatedFiles
@@ -48,6 +54,8 @@ class Inspection:
     missing: dict[str, str] = field(default_factory=dict)
     """What was not found → a sentence."""
     remarks: tuple[str, ...] = ()
+    type: CompetitionKind = ORDINARY
+    rules: Rules
 
     @property
     def ready(self) -> bool:
@@ -59,6 +67,7 @@ class Inspection:
         choice = self.choice
         return {
             "competition": self.competition,
+            "type": self.type.document(),
             "files": {role: found[0] if len(found) == 1 else found for role, found in names.items()},
             "id": self.id_columns[0] if len(self.id_columns) == 1 else list(self.id_columns) or None,
             "targets": list(self.targets),
@@ -74,6 +83,7 @@ class Inspection:
             "split": self.split or None,
             "withheld": sorted(self.withheld),
             "missing": sorted(self.missing),
+            "rules": self.rules.document(),
             "ready": self.ready,
             "remarks": [*self.missing.values(), *self.remarks],
         }
@@ -123,20 +133,38 @@ def _at_kaggle(config: RunConfig, environment: Mapping[str, str], place: Path, t
     assert kaggle is not None
     client = kaggle.client()
 
-    async def fetched() -> tuple[str, str, dict[str, Any]]:
+    async def head() -> tuple[Competition, dict[str, str], CompetitionKind]:
         competition = await client.competition(config.competition)
         pages = await client.pages(config.competition)
+        now = SYSTEM_CLOCK.now() + timedelta(seconds=await client.clock_offset())
+        return competition, pages, kind_of(competition, pages, now)
+
+    async def fetched() -> dict[str, Any]:
         known = await client.extension_competition(config.competition)
         tell(f"Downloading the data of {config.competition} from {kaggle.name}")
         await client.download_all(config.competition, place / "download")
-        return competition.metric, "\n\n".join(pages.values()) or competition.summary, known or {}
+        return known or {}
 
-    words, text, known = asyncio.run(fetched())
+    competition, pages, kind = asyncio.run(head())
+    rules = read_rules(pages)
+    if not kind.served:
+        return _declined(config.competition, kind, rules)
+    words, text = competition.metric, "\n\n".join(pages.values()) or competition.summary
+    known = asyncio.run(fetched())
     told = stated_files(config).over(StatedFiles.of(known.get("told") or {}))
     layout = lay_out(place / "download", place / "arranged", told=told)
     told_there = MetricChoice.from_mapping(known) if known else None
     choice = asked_metric(config) or told_there or _chosen(words, text, layout)
-    return _inspected(config.competition, layout, choice, text, known)
+    found = _inspected(config.competition, layout, choice, text, known)
+    return replace(found, type=kind, rules=rules)
+
+
+def _declined(slug: str, kind: CompetitionKind, rules: Rules) -> Inspection:
+    """Of what nobody can predict for nothing is fetched."""
+    return Inspection(
+        competition=slug, files={}, id_columns=(), targets=(), kind="", task="", choice=MetricChoice(),
+        split="", missing={"type": kind.sentence}, type=kind, rules=rules,
+    )  # fmt: skip
 
 
 def _chosen(words: str, text: str, layout: Layout) -> MetricChoice:
@@ -170,6 +198,7 @@ def _inspected(
         withheld=withheld,
         missing=missing,
         remarks=layout.remarks,
+        rules=read_rules(description_pages(text)),
     )
 
 

@@ -45,7 +45,7 @@ def prepare_run(
     if config.executor == "kaggle":
         remarks = asyncio.run(check_push(config, os.environ, state))
     else:
-        asyncio.run(check_upstream(config, os.environ, state))
+        remarks = asyncio.run(check_upstream(config, os.environ, state))
     if config.submit:
         asyncio.run(check_leave(config, os.environ))
     recording = recording_of(config.replay, state, slug) if config.replay else None

@@ -20,9 +20,9 @@ from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.entry.preflight import insist, preflight
 from kaggle_runner.errors import ComindError, UsageError
 from kaggle_runner.kaggle.catalogue import database_of
-from kaggle_runner.kaggle.preflight import insist, preflight
 from kaggle_runner.moments import Clock
 from kaggle_runner.score import written
 from kaggle_runner.submissions.file import Sample, as_spelt
@@ -113,7 +113,7 @@ async def insist_on_entry(client: KaggleClient, slug: str, *, still_open: bool) 
 
     The user is known, the competition exists, its rules are accepted and, with `still_open`, it goes on.
     """
-    needed = {"kaggle", "competition", "rules"} | ({"deadline"} if still_open else set())
+    needed = {"kaggle", "competition", "kind", "rules"} | ({"deadline"} if still_open else set())
     insist([one for one in await preflight(client, slug, purpose="submit") if one.name in needed])
 
 
@@ -127,7 +127,13 @@ async def check_leave(config: RunConfig, environment: Mapping[str, str]) -> None
             f"{config.competition} is served by the run itself, which grades its final submission anyway.",
             hint="Leave --submit away, or name a Kaggle that has this competition with --kaggle-url URL.",
         )
-    await insist_on_entry(kaggle.client(), config.competition, still_open=True)
+    client = kaggle.client()
+    await insist_on_entry(client, config.competition, still_open=True)
+    if (await client.competition(config.competition)).kernels_only and config.executor != "kaggle":
+        raise UsageError(
+            f"{config.competition} is a code competition: notebooks are submitted there, and no files.",
+            hint="Have them pushed: comind-tui --kaggle-push; or leave --submit away.",
+        )
 
 
 class Submitter:

@@ -1,6 +1,6 @@
 """`comind-tui doctor`: what this machine has, what it lacks, and how to get it. It changes nothing.
 
-With `--competition` also what taking part in it at a Kaggle needs (`kaggle_runner.kaggle.preflight`).
+With `--competition` also what taking part in it at a Kaggle needs (`kaggle_runner.entry.preflight`).
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def _put(findings: list[Finding]) -> None:
 
 def examine_kaggle(url: str, competition: str, state: Path, python: str = "") -> list[Finding]:
     """The whole chain to a Kaggle: address, credentials, user, and the competition where one is named."""
+    from kaggle_runner.entry.preflight import preflight, reached
     from kaggle_runner.kaggle.addresses import chosen
-    from kaggle_runner.kaggle.preflight import preflight, reached
 
     try:
         kaggle = chosen(os.environ, url)

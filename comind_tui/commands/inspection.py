@@ -10,6 +10,7 @@ from comind.run.inspection import inspect as look
 from comind_tui.commands.run import config_from
 from comind_tui.text.plain import labelled, terminal_width
 from kaggle_runner.console import put, put_json, say
+from kaggle_runner.entry.rules import TITLES
 
 _ROLES = {
     "sample": "sample submission", "train": "training data", "test": "rows to predict", "labels": "labels",
@@ -34,6 +35,10 @@ def inspect(arguments: Namespace) -> int:
 def inspection_lines(found: Inspection) -> list[str]:
     """For people: what was found, what is withheld, what is missing and how to name it."""
     rows = [("competition", found.competition)]
+    if found.type.name != "ordinary":
+        rows.append(("kind of competition", f"{found.type.sentence}. {found.type.hint}"))
+    if not found.type.served:
+        return _shown([*rows, *_rules(found)], "No run can compete there.")
     rows += [(_ROLES[role], _some(names)) for role, names in found.files.items() if names]
     rows += [
         ("id", " and ".join(found.id_columns) or "not found"),
@@ -47,14 +52,18 @@ def inspection_lines(found: Inspection) -> list[str]:
     rows += [("withheld", f"{name}: {why}") for name, why in found.withheld.items()]
     rows += [("note", remark) for remark in found.remarks]
     rows += [("MISSING", sentence) for sentence in found.missing.values()]
+    lacking = "Name what is missing by an option (comind-tui run --help) or in competition.yaml."
+    return _shown([*rows, *_rules(found)], "A run can begin." if found.ready else lacking)
+
+
+def _rules(found: Inspection) -> list[tuple[str, str]]:
+    """What the rules say in their own sentences; nothing is judged."""
+    return [(title, found.rules.told(topic)) for topic, title in TITLES.items()]
+
+
+def _shown(rows: list[tuple[str, str]], end: str) -> list[str]:
     width = terminal_width()
-    lines = [labelled(name, value, indent=20, width=width) for name, value in rows]
-    lines.append("")
-    lines.append(
-        "A run can begin." if found.ready
-        else "Name what is missing by an option (comind-tui run --help) or in competition.yaml."
-    )  # fmt: skip
-    return lines
+    return [*(labelled(name, value, indent=23, width=width) for name, value in rows), "", end]
 
 
 def _some(names: tuple[str, ...]) -> str:

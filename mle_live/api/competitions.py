@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mle_live.api.folders import ListedFile, folder_page
 from mle_live.competitions.board import BoardPart, Team, ranked
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import CompetitionFile, archive, data_files, find_file
+from mle_live.competitions.pages import description_pages
 from mle_live.service import Api, Call, best_of_users
 from mle_live.wire import Rpc, SignedFiles, not_found, number_of
 from mle_live.wire_types import page, page_of
@@ -190,17 +190,6 @@ class CompetitionApi(Api):
                 for name in competition.tags
             ],
         )
-
-
-def description_pages(description: str) -> dict[str, str]:
-    """A description's parts under Kaggle's page names: the text before the first section is Description,
-    then one page a `## ` section ("## Data" is "data-description", as on Kaggle)."""
-    parts = re.split(r"^##[ \t]+(.+)$", description, flags=re.MULTILINE)
-    pages = {"Description": parts[0].strip()} if parts[0].strip() else {}
-    for title, body in zip(parts[1::2], parts[2::2], strict=True):
-        name = "data-description" if title.strip().lower().startswith("data") else title.strip()
-        pages[name] = f"{pages[name]}\n\n{body.strip()}" if name in pages else body.strip()
-    return pages
 
 
 def first_sentence(description: str) -> str:

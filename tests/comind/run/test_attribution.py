@@ -104,7 +104,7 @@ def test_the_rules_are_quoted_and_not_judged(folder: RunFolder) -> None:
     with run_with_a_lineage(folder) as store:
         ledger = attribute(store, folder)
     assert len(ledger.rules) == 2
-    assert ledger.rules[0].startswith("External Data You may use data other than the Competition Data")
+    assert ledger.rules[0].startswith("You may use data other than the Competition Data")
     text = "\n".join(ledger.lines())
     assert "> However, you will ensure the External Data is publicly available" in text
     assert "nothing is judged here" in text and "Winners" not in text

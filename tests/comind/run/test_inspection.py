@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,8 +14,10 @@ from comind.run.arrangement import arrange_files, arrangement_of, as_the_host_wa
 from comind.run.inspection import inspect
 from comind.state.runs import RunFolder
 from comind_tui.cli import main
+from mle_live.api.competitions import CompetitionApi
 from mle_live.layout.stated import StatedFiles
 from tests.mle_live.layout.shapes import SHAPES, parts, write
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer
 
 KEYS = {"competition", "files", "id", "targets", "kind", "metric", "split", "withheld", "missing", "ready"}
 
@@ -108,3 +111,37 @@ def test_an_ordinary_submission_goes_as_it_is(tmp_path: Path) -> None:
     write(folder.download, *parts())
     arrange_files(folder, StatedFiles(), lambda line: None)
     assert as_the_host_wants(folder, tmp_path / "s.csv") == tmp_path / "s.csv"
+
+
+def test_the_rules_of_a_folder_are_quoted_and_nothing_is_guessed(tmp_path: Path) -> None:
+    write(tmp_path / "fruit", *parts())
+    (tmp_path / "fruit" / "description.md").write_text("Fruit.\n\n## Rules\n\nAutoML is welcome here.\n")
+    document = inspect(config(tmp_path / "fruit", metric="roc_auc"), tmp_path / "state", {}).document()
+    assert document["type"]["name"] == "ordinary" and document["rules"]["found"]
+    assert document["rules"]["automated_tools"]["sentences"] == ["AutoML is welcome here."]
+    assert document["rules"]["external_data"] == {"said": False, "sentences": [], "told": "not said"}
+
+
+def test_a_simulation_is_told_before_anything_is_fetched(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
+    monkeypatch.setattr(CompetitionApi, "download_files", None)
+    plain = CompetitionApi._competition
+
+    def simulation(self: CompetitionApi, *of: Any) -> Any:
+        found = plain(self, *of)
+        found.category = "Simulation"
+        return found
+
+    monkeypatch.setattr(CompetitionApi, "_competition", simulation)
+    options = ["--kaggle-url", server.url, "--state", str(tmp_path / "state")]
+    assert main(["inspect", SLUG, "--json", *options]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["missing"] == ["type"] and not document["ready"] and not document["files"]
+    assert (
+        document["type"]["name"] == "simulation"
+        and "no predictions are scored" in document["type"]["sentence"]
+    )
+    assert main(["run", SLUG, "--offline", "--headless", *options]) == 3
+    assert "is a simulation" in capsys.readouterr().err and not (tmp_path / "state" / "runs").exists()

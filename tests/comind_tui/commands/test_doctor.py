@@ -38,11 +38,13 @@ def test_the_whole_chain_to_a_competition(
     monkeypatch.setenv("COMIND_KAGGLE_TOKEN", TOKEN)
     code, found = ask(capsys, "--competition", SLUG, "--kaggle-url", server.url)
     assert list(found) == [
-        "credentials", "kaggle", "clock", "competition", "deadline", "rules", "submissions", "quota", "data",
+        "credentials", "kaggle", "clock", "competition", "kind", "deadline", "rules", "submissions", "quota",
+        "data", "external data", "automated tools", "limits on paid tools", "private sharing", "team limits",
         "environment",
     ]  # fmt: skip
     assert "torchvision" in found["environment"]["detail"]  # it has a picture, and nothing here can read many
     assert "COMIND_KAGGLE_TOKEN" in found["credentials"]["detail"]
+    assert found["team limits"]["detail"] == "not said: there is no rules page"
     assert code in (0, 4) and all(one["verdict"] != "missing" for one in found.values())
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
-from mle_live.api.competitions import description_pages
 from mle_live.competitions.board import load_board
 from mle_live.competitions.community import load_community, sorted_kernels
 from mle_live.competitions.competition import load_competition, prepared_slugs
+from mle_live.competitions.pages import description_pages
 from tests.tiny_kaggle import DEADLINE, SLUG, make_root
 
 

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from kaggle_runner.entry.kinds import CompetitionKind, kind_of
+from kaggle_runner.entry.rules import TITLES, read_rules
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.findings import Finding, Mark
 from kaggle_runner.kaggle.client import KaggleClient
@@ -56,8 +58,10 @@ async def preflight(
     except KaggleError as error:
         return [*findings, await _unknown(client, slug, error)]
     moment = clock.now() + timedelta(seconds=await client.clock_offset())
+    pages = await _pages(client, slug)
     findings += [
         Finding("competition", "ok", f"{competition.title} ({competition.metric or 'no metric is named'})"),
+        _kind(kind_of(competition, pages, moment), purpose),
         _open(competition, moment, purpose),
         await _said("rules", lambda: _rules(client, competition, purpose)),
         await _said("submissions", lambda: _submissions(client, competition, purpose), "optional"),
@@ -65,7 +69,23 @@ async def preflight(
     ]
     if folder is not None:
         findings.append(await _said("data", lambda: _disk(client, slug, folder, purpose), "optional"))
-    return findings
+    rules = read_rules(pages)
+    return [*findings, *(Finding(title, "ok", rules.told(topic)) for topic, title in TITLES.items())]
+
+
+async def _pages(client: KaggleClient, slug: str) -> dict[str, str]:
+    try:
+        return await client.pages(slug)
+    except KaggleError:
+        return {}  # what cannot be read says nothing
+
+
+def _kind(kind: CompetitionKind, purpose: Purpose) -> Finding:
+    if not kind.served:
+        return Finding("kind", "optional" if purpose == "look" else "missing", kind.sentence, kind.hint)
+    if kind.name == "host-only" and purpose == "submit":
+        return Finding("kind", "missing", kind.sentence, kind.hint)
+    return Finding("kind", "ok" if kind.name == "ordinary" else "optional", kind.sentence, kind.hint)
 
 
 async def reached(client: KaggleClient) -> list[Finding]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from kaggle_runner.entry.preflight import Purpose, insist, preflight, reached
 from kaggle_runner.errors import KaggleError
 from kaggle_runner.findings import Finding
 from kaggle_runner.kaggle.client import KaggleClient
-from kaggle_runner.kaggle.preflight import Purpose, insist, preflight, reached
 from kaggle_runner.kaggle.transport import Retries
+from mle_live.api.competitions import CompetitionApi
 from mle_live.competitions.competition import load_competition
 from mle_live.kernels.runs import KernelLimits
 from mle_live.service import ServerLimits
@@ -151,3 +152,45 @@ async def test_a_server_that_runs_gpu_kernels_on_its_cpu_says_so(root: Path, tmp
     with running_server(root, tmp_path / "state", kernel_limits=gpu) as server:
         found = (await look(server, "push", gpu=True))["quota"]
     assert found.verdict == "ok" and "on this server's CPU" in found.detail
+
+
+def told_as(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """The server tells these fields of its competition, as kaggle.com would of one of another kind."""
+    plain = CompetitionApi._competition
+
+    def changed(self: CompetitionApi, *of: Any) -> Any:
+        found = plain(self, *of)
+        for name, value in changes.items():
+            setattr(found, name, value)
+        return found
+
+    monkeypatch.setattr(CompetitionApi, "_competition", changed)
+
+
+async def test_what_nobody_predicts_for_is_declined_before_a_run(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_as(monkeypatch, category="Hackathon", evaluation_metric="")
+    assert (await look(server, "look"))["kind"].verdict == "optional"
+    found = await look(server, "push")
+    assert found["kind"].verdict == "missing" and "is a hackathon" in found["kind"].detail
+    with pytest.raises(KaggleError, match="no leaderboard scores predictions"):
+        insist(list(found.values()))
+
+
+async def test_a_code_competition_is_served_and_says_so(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_as(monkeypatch, is_kernels_submissions_only=True)
+    found = (await look(server, "push"))["kind"]
+    assert found.verdict == "optional" and "notebooks are submitted" in found.detail
+    assert "--kaggle-push" in found.hint
+
+
+async def test_the_rules_are_quoted(server: RunningServer) -> None:
+    rules = "## Rules\n\nNo external data. Teams of up to two people are fine.\n"
+    object.__setattr__(server.competition, "description", f"{server.competition.description}\n{rules}")
+    found = await look(server, "look")
+    assert found["external data"].detail == "“No external data.”"
+    assert found["team limits"].detail == "“Teams of up to two people are fine.”"
+    assert found["private sharing"].detail == "not said"
