@@ -116,6 +116,14 @@ _OF_SINGLE_COMPETITIONS = (
         sequences.read_gesture_distances,
         sequences.normalised_levenshtein,
     ),
+    _of_texts(
+        "Mean Levenshtein distance in words",
+        LOWER,
+        sequences.read_word_distances,
+        sequences.mean_levenshtein_words,
+    ),
+    _of_texts("Word error rate", LOWER, sequences.read_word_distances, sequences.word_error_rate),
+    _of_texts("Character error rate", LOWER, sequences.read_distances, sequences.character_error_rate),
     _of_texts("Word-level Jaccard score", HIGHER, sequences.read_word_overlap, sequences.word_jaccard),
     _of_texts(
         "Micro-averaged F1 of label sets", HIGHER, sequences.read_tag_counts, sequences.micro_f1_multilabel

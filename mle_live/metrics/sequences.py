@@ -50,6 +50,11 @@ def read_distances(truth: Frame, prediction: Frame, columns: Columns) -> tuple[A
     return _distances(*texts.parse_both(truth, prediction, columns, str))
 
 
+def read_word_distances(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
+    """Items between blanks (words, phonemes) of the true text; edit distance, in items, to the predicted."""
+    return _distances(*texts.parse_both(truth, prediction, columns, texts.words))
+
+
 def read_gesture_distances(truth: Frame, prediction: Frame, columns: Columns) -> tuple[Array, Array]:
     """Items of the true list of whole numbers; edit distance, in items, to the predicted list."""
     return _distances(*texts.parse_both(truth, prediction, columns, texts.whole_numbers))
@@ -65,6 +70,21 @@ def _distances(
 def mean_levenshtein(lengths: Array, distances: Array) -> float:
     """Mean edit distance in characters (Kaggle's "Levenshtein Mean": bms-molecular-translation)."""
     return float(distances.mean())
+
+
+def mean_levenshtein_words(lengths: Array, distances: Array) -> float:
+    """Mean edit distance in items between blanks: words, phonemes, tokens."""
+    return float(distances.mean())
+
+
+def word_error_rate(lengths: Array, distances: Array) -> float:
+    """All edits in words (or phonemes) over all true words; may exceed 1 (NIST's WER, jiwer.wer)."""
+    return normalised_levenshtein(lengths, distances)
+
+
+def character_error_rate(lengths: Array, distances: Array) -> float:
+    """All edits in characters over all true characters; may exceed 1 (jiwer.cer)."""
+    return normalised_levenshtein(lengths, distances)
 
 
 def normalised_levenshtein(lengths: Array, distances: Array) -> float:

@@ -81,6 +81,11 @@ _CLASSES = (
     r"|of) "
     r"(?:each|every|all)|one (?:column|probability) (?:for|per) (?:each|every|class)"
 )
+_IN_WORDS = (
+    r"(?:word|token|phoneme|phone)s?[\s\-]level|phonemes?\b"
+    r"|\b(?:in|of|over|between) (?:the )?(?:words|tokens)\b"
+)
+"""What an edit distance counts where it does not count characters."""
 _COUNTS = {"one": 1, "two": 2, "three": 3, "five": 5, "ten": 10}
 
 
@@ -283,7 +288,8 @@ _NAMES: tuple[tuple[str, str | Meaning], ...] = (
     (rf"(?:levenshtein|edit){_GAP}(?:ratio|similarity)|(?:word|character){_GAP}error{_GAP}rate|\b[wc]er\b",
      "?this measure of texts is not known here"),
     (rf"(?:(?:mean|average){_GAP})?(?:levenshtein(?:{_GAP}(?:edit{_GAP})?distance)?|edit{_GAP}distance)",
-     "mean_levenshtein"),
+     lambda match, sentence, text: "mean_levenshtein_words" if _says(_IN_WORDS, sentence)
+     else "mean_levenshtein"),
     (rf"word{_GAP}level{_GAP}jaccard(?:{_GAP}(?:score|similarity|index))?", "word_jaccard"),
     (r"jaccard", "?the Jaccard index is known for the words of texts only"),
     (rf"kendall(?:'s|s)?(?:{_GAP}tau)?(?:{_GAP}(?:rank{_GAP})?correlation)?",

@@ -284,6 +284,9 @@ EXAMPLES: dict[str, Callable[[np.random.Generator], Frames]] = {
     "haversine_p50_p95_mean": _trips,
     "mean_levenshtein": _sentences,
     "normalised_levenshtein": _gestures,
+    "mean_levenshtein_words": _sentences,
+    "word_error_rate": _sentences,
+    "character_error_rate": _sentences,
     "word_jaccard": _sentences,
     "micro_f1_multilabel": _tags,
     "mean_f1_multilabel": _tags,
@@ -600,6 +603,14 @@ def _gesture_error(t: pd.DataFrame, p: pd.DataFrame) -> float:
     return sum(edit_distance(a, b) for a, b in pairs) / sum(len(a) for a, _ in pairs)
 
 
+def _error_rate(items: Callable[[str], list[str]]) -> Callable[[pd.DataFrame, pd.DataFrame], float]:
+    def rate(truth: pd.DataFrame, prediction: pd.DataFrame) -> float:
+        pairs = [(items(a), items(b)) for a, b in zip(truth.iloc[:, 0], prediction.iloc[:, 0], strict=True)]
+        return sum(edit_distance(a, b) for a, b in pairs) / sum(len(a) for a, _ in pairs)
+
+    return rate
+
+
 REFERENCES: dict[str, Callable[[pd.DataFrame, pd.DataFrame], float]] = {
     "mean_column_spearman": lambda t, p: float(np.mean([stats.spearmanr(t[c], p[c]).statistic for c in t])),
     "top1_error": lambda t, p: float(sk.zero_one_loss(t, p)),
@@ -623,6 +634,9 @@ REFERENCES: dict[str, Callable[[pd.DataFrame, pd.DataFrame], float]] = {
     "haversine_p50_p95_mean": _haversine,
     "mean_levenshtein": _pair_mean(edit_distance),
     "normalised_levenshtein": _gesture_error,
+    "mean_levenshtein_words": _pair_mean(lambda a, b: edit_distance(a.split(), b.split())),
+    "word_error_rate": _error_rate(str.split),
+    "character_error_rate": _error_rate(list),
     "word_jaccard": _pair_mean(_jaccard),
     "micro_f1_multilabel": _tag_f1("micro"),
     "mean_f1_multilabel": _tag_f1("samples"),

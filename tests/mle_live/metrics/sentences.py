@@ -47,6 +47,8 @@ PLAIN: dict[str, str] = {
     "Evaluated by the micro averaged F1 score.": "micro_f1_multilabel",
     "The evaluation metric is Mean F1-Score.": "mean_f1_multilabel",
     "Evaluated by the mean Levenshtein distance.": "mean_levenshtein",
+    "Evaluated by the mean Levenshtein distance in words.": "mean_levenshtein_words",
+    "The metric is the average edit distance between phonemes.": "mean_levenshtein_words",
     "The metric is the word-level Jaccard score.": "word_jaccard",
     "Evaluated by the Kendall tau correlation of the orders.": "kendall_tau_orderings",
     "Evaluated by the Kullback-Leibler divergence.": "kl_divergence",
