@@ -20,8 +20,10 @@ from comind.state.records import Agent, Evaluation, Event, Push
 from comind.state.runs import RunFolder
 from comind.state.store import Store
 from kaggle_runner.account import AccountBook, account_name
+from kaggle_runner.entry.kinds import IS_CODE
 from kaggle_runner.entry.preflight import insist, preflight
 from kaggle_runner.errors import ComindError, UsageError
+from kaggle_runner.findings import Finding
 from kaggle_runner.kaggle.catalogue import database_of
 from kaggle_runner.moments import Clock
 from kaggle_runner.score import written
@@ -108,13 +110,16 @@ async def open_governor(
         yield Governor(book, client, slug, clock=clock, patience=patience)
 
 
-async def insist_on_entry(client: KaggleClient, slug: str, *, still_open: bool) -> None:
+async def insist_on_entry(client: KaggleClient, slug: str, *, still_open: bool) -> list[Finding]:
     """Raise KaggleError, with the way out, where no submission of this user could be taken.
 
-    The user is known, the competition exists, its rules are accepted and, with `still_open`, it goes on.
+    The user is known, the competition exists and takes predictions, its rules are accepted and, with
+    `still_open`, it goes on. Returns all that was found.
     """
     needed = {"kaggle", "competition", "kind", "rules"} | ({"deadline"} if still_open else set())
-    insist([one for one in await preflight(client, slug, purpose="submit") if one.name in needed])
+    findings = await preflight(client, slug, purpose="submit")
+    insist([one for one in findings if one.name in needed])
+    return findings
 
 
 async def check_leave(config: RunConfig, environment: Mapping[str, str]) -> None:
@@ -127,12 +132,11 @@ async def check_leave(config: RunConfig, environment: Mapping[str, str]) -> None
             f"{config.competition} is served by the run itself, which grades its final submission anyway.",
             hint="Leave --submit away, or name a Kaggle that has this competition with --kaggle-url URL.",
         )
-    client = kaggle.client()
-    await insist_on_entry(client, config.competition, still_open=True)
-    if (await client.competition(config.competition)).kernels_only and config.executor != "kaggle":
+    findings = await insist_on_entry(kaggle.client(), config.competition, still_open=True)
+    kind = next((one.detail for one in findings if one.name == "kind"), "")
+    if IS_CODE in kind and config.executor != "kaggle":
         raise UsageError(
-            f"{config.competition} is a code competition: notebooks are submitted there, and no files.",
-            hint="Have them pushed: comind-tui --kaggle-push; or leave --submit away.",
+            f"{kind}.", hint="Have them pushed: comind-tui --kaggle-push; or leave --submit away."
         )
 
 

@@ -56,9 +56,9 @@ def doctor(arguments: Namespace) -> int:
 def _put(findings: list[Finding]) -> None:
     width = terminal_width()
     for one in findings:
-        put(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=24, width=width, whole=False))
+        put(labelled(f"{_MARKS[one.verdict]}  {one.name}", one.detail, indent=26, width=width, whole=False))
         if one.hint and one.verdict != "ok":
-            put(labelled("", f"→ {one.hint}", indent=24, width=width, whole=False))
+            put(labelled("", f"→ {one.hint}", indent=26, width=width, whole=False))
 
 
 def examine_kaggle(url: str, competition: str, state: Path, python: str = "") -> list[Finding]:

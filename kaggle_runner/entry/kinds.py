@@ -62,6 +62,8 @@ class CompetitionKind:
         return {"name": self.name, "served": self.served, "sentence": self.sentence}
 
 
+IS_CODE = "is a code competition"
+"""In the sentence of every one."""
 ORDINARY = CompetitionKind("ordinary", "files of predictions are submitted, and scored against hidden values")
 
 
@@ -97,7 +99,7 @@ def kind_of(competition: Competition, pages: Mapping[str, str], now: datetime) -
         told = f"; of the test data it is said: “{placeholder}”" if placeholder else ""
         return CompetitionKind(
             "code",
-            f"{slug} is a code competition: notebooks are submitted, which run again at Kaggle on test data "
+            f"{slug} {IS_CODE}: notebooks are submitted, which run again at Kaggle on test data "
             f"that is not shown, and no files{told}",
             "Its submissions need a run that was pushed: comind-tui --kaggle-push.",
         )

@@ -56,7 +56,7 @@ _TOPICS: dict[str, tuple[str, tuple[str, ...]]] = {
         r"\bgenerative ai\b|\bai[- ](?:generated|tools?)\b|\b(?:chatbots?|chatgpt|copilot)\b",
         r"\b(?:macros?|scripted) (?:entries|submissions?)\b",
     )),
-    "paid_tools": ("limits on paid tools", (
+    "paid_tools": ("paid tools", (
         rf"\b(?:{_COST}|price[sd]?|paid|paying|pay|subscriptions?|free of charge|budget)\b.*\b{_TOOL}\b",
         rf"\b(?:commercial(?:ly)?|proprietary)\b.*\b{_TOOL}\b",
         rf"\b{_TOOL}\b.*\b(?:minimal|excessive|reasonable|additional|no|high|zero|extra) (?:\w+ )?{_COST}\b",

@@ -25,6 +25,7 @@ from comind.state.reader import reading
 from comind.state.records import Event
 from comind.state.runs import RunFolder
 from comind.state.store import Store
+from kaggle_runner.entry.kinds import IS_CODE
 from kaggle_runner.errors import KaggleError, UsageError
 from kaggle_runner.findings import Finding
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -235,3 +236,16 @@ def test_what_is_held_back_has_the_best_candidates_reason(folder: RunFolder) -> 
         add_solution(folder, agent, value)
     verdicts = judge(read_candidates(folder), [], situation(closed="it is closed"))
     assert held(verdicts) == "Nothing was submitted: r1-a2-s01: it is closed"
+
+
+async def test_files_are_not_submitted_to_a_code_competition(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def given(client: object, slug: str, *, purpose: str) -> list[Finding]:
+        return [Finding("kind", "optional", f"{slug} {IS_CODE}: notebooks are submitted")]
+
+    monkeypatch.setattr("comind.run.submission.preflight", given)
+    config = RunConfig(competition="c", kaggle_url="http://127.0.0.1:1")
+    token = {"COMIND_KAGGLE_TOKEN": "token"}
+    with pytest.raises(UsageError, match="c is a code competition") as refused:
+        await check_leave(config, token)
+    assert "--kaggle-push" in refused.value.hint
+    await check_leave(replace(config, executor="kaggle"), token)

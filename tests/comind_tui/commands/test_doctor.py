@@ -39,7 +39,7 @@ def test_the_whole_chain_to_a_competition(
     code, found = ask(capsys, "--competition", SLUG, "--kaggle-url", server.url)
     assert list(found) == [
         "credentials", "kaggle", "clock", "competition", "kind", "deadline", "rules", "submissions", "quota",
-        "data", "external data", "automated tools", "limits on paid tools", "private sharing", "team limits",
+        "data", "external data", "automated tools", "paid tools", "private sharing", "team limits",
         "environment",
     ]  # fmt: skip
     assert "torchvision" in found["environment"]["detail"]  # it has a picture, and nothing here can read many
