@@ -78,20 +78,21 @@ def lay_out(
     told = told or StatedFiles()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    entries = list_data(source, folder / _UNPACKED, hidden=hidden)
+    entries, packed = list_data(source, folder / _UNPACKED, hidden=hidden)
     roles = find_roles(entries, named=told.files, target=told.target, id_column=told.id_column)
     columns = find_columns(roles, id_column=told.id_column, target=told.target)
     paths = None
     if not roles.train:
         paths = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    _note_missing(columns, roles, paths, entries)
+    _note_missing(columns, roles, paths, entries, packed)
+    how = [paths.how] if paths else []
     layout = Layout(
         folder=folder,
         entries=entries,
         files=files_by_role(entries, roles, paths),
         id_columns=columns.ids,
         targets=columns.targets,
-        remarks=(*roles.unreadable, *roles.remarks, *columns.remarks, *([paths.how] if paths else [])),
+        remarks=(*packed, *roles.unreadable, *roles.remarks, *columns.remarks, *how),
         missing=columns.missing,
     )
     if columns.missing:
@@ -102,9 +103,13 @@ def lay_out(
 
 
 def _note_missing(
-    columns: FoundColumns, roles: Roles, paths: FileLabels | None, entries: Sequence[FoundFile]
+    columns: FoundColumns,
+    roles: Roles,
+    paths: FileLabels | None,
+    entries: Sequence[FoundFile],
+    packed: Sequence[str],
 ) -> None:
-    missing, why = columns.missing, "; ".join(roles.unreadable)
+    missing, why = columns.missing, "; ".join((*packed, *roles.unreadable))
     why = f" ({why})" if why else ""
     if not roles.train and paths is None:
         pairs = find_pairs(entries)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from kaggle_runner.errors import BadCompetition
 from mle_live.layout.folders import holds_data, is_tellable
-from mle_live.layout.unpacking import bare_name, is_archive, unpack
+from mle_live.layout.unpacking import MOST_BYTES, bare_name, is_archive, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,34 @@ class FoundFile:
         return "" if parent == "." else parent
 
 
-def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> tuple[FoundFile, ...]:
+class FoundFiles(NamedTuple):
+    files: tuple[FoundFile, ...]
+    packed: tuple[str, ...]
+    """Archives that could not be unpacked, with the reason: they stay files that nobody can read."""
+
+
+def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> FoundFiles:
     """All data files below `folder`, sorted by name. Archives are unpacked under `unpacked`.
 
     An archive of one file stands for that file, another for a folder of its name (whose only folder of the
-    same name is not doubled). Raises BadCompetition for an archive that cannot be unpacked.
+    same name is not doubled). All of them together unpack to at most `MOST_BYTES`.
     """
+    left, packed = MOST_BYTES, []
     found: list[FoundFile] = []
     for number, entry in enumerate(_walk(folder, "", {path.resolve() for path in hidden})):
         if not is_archive(entry.name):
             found.append(entry)
             continue
         place = unpacked / str(number)
-        unpack(entry.path, place)
+        try:
+            left = unpack(entry.path, place, most_bytes=left)
+        except BadCompetition as error:
+            shutil.rmtree(place, ignore_errors=True)
+            packed.append(error.message.replace(str(entry.path), entry.name))
+            found.append(entry)
+            continue
         found += _from_archive(entry.name, place)
-    return tuple(sorted(found, key=lambda entry: entry.name))
+    return FoundFiles(tuple(sorted(found, key=lambda entry: entry.name)), tuple(packed))
 
 
 def _walk(folder: Path, prefix: str, hidden: set[Path]) -> Iterator[FoundFile]:

@@ -16,6 +16,7 @@ from typing import IO
 from kaggle_runner.errors import BadCompetition
 
 MOST_BYTES = 200 << 30
+"""Of everything that a competition's archives unpack to."""
 _DEEPEST = 3
 """Archives in archives."""
 _MOST_ENTRIES = 2_000_000
@@ -36,10 +37,11 @@ def bare_name(name: str) -> str:
     return name[: -max(len(end) for end in _ENDS if low.endswith(end))]
 
 
-def unpack(archive: Path, target: Path, *, most_bytes: int = MOST_BYTES, depth: int = 0) -> None:
+def unpack(archive: Path, target: Path, *, most_bytes: int = MOST_BYTES, depth: int = 0) -> int:
     """All regular files of the archive under `target`, those of archives inside it in folders of their names.
 
-    Raises BadCompetition for an archive that is damaged, leads out, or unpacks to too much.
+    Returns how many of `most_bytes` are left. Raises BadCompetition for an archive that is damaged, leads
+    out, or unpacks to too much.
     """
     target.mkdir(parents=True, exist_ok=True)
     room = min(most_bytes, shutil.disk_usage(target).free - _DISK_LEFT)
@@ -56,9 +58,10 @@ def unpack(archive: Path, target: Path, *, most_bytes: int = MOST_BYTES, depth: 
     if depth < _DEEPEST:
         for inner in [path for path in target.rglob("*") if path.is_file() and is_archive(path.name)]:
             place = inner.with_name(bare_name(inner.name))
-            unpack(inner, place, most_bytes=folder.left, depth=depth + 1)
+            folder.left = unpack(inner, place, most_bytes=folder.left, depth=depth + 1)
             inner.unlink()
             _flatten(place)
+    return folder.left
 
 
 def _flatten(folder: Path) -> None:

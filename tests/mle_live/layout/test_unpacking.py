@@ -74,8 +74,18 @@ def test_names_are_those_that_a_person_would_give(tmp_path: Path) -> None:
     zip_of(data / "notes.zip", a_dot_txt=b"a", b_dot_txt=b"b")
     zip_of(data / "all.zip", x_dot_csv=b"id\n", deep__train_dot_zip=one)
     (data / "titles.csv:Zone.Identifier").write_text("[ZoneTransfer]")
-    names = [entry.name for entry in list_data(data, tmp_path / "unpacked")]
+    names = [entry.name for entry in list_data(data, tmp_path / "unpacked").files]
     assert names == [
         "all/deep/train.csv", "all/x.csv", "images/a.png", "images/b.png", "notes/a.txt", "notes/b.txt",
         "train.csv",
     ]  # fmt: skip
+
+
+def test_an_archive_that_cannot_be_unpacked_stays_a_file_and_is_told(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "backup.zip").write_bytes(b"no archive")
+    (data / "train.csv").write_text("id,x\n1,2\n")
+    listed = list_data(data, tmp_path / "unpacked")
+    assert [entry.name for entry in listed.files] == ["backup.zip", "train.csv"]
+    assert len(listed.packed) == 1 and listed.packed[0].startswith("backup.zip cannot be unpacked")
