@@ -34,7 +34,7 @@ class Column:
     def extend(self, texts: Sequence[str]) -> None:
         if isinstance(self.values, list):
             if self.kind == "label":
-                texts = self._as_classes(texts)
+                texts = self._as_classes(texts) if self._classes else texts
                 self._note("nan", [row for row, text in enumerate(texts) if not text.strip()])
             self.values.extend(texts)
         else:

@@ -11,13 +11,14 @@ from bisect import bisect
 from itertools import pairwise
 from typing import Final
 
-_NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad)"
+_NAMES = r"(?:[a-z_:|]{0,20}think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|inner_monologue)"
 _FAMILIES: Final = (
     (rf"<{_NAMES}>", rf"</{_NAMES}>"),
     (r"\[think(?:ing)?\]", r"\[/think(?:ing)?\]"),
     (r"◁think(?:ing)?▷", r"◁/think(?:ing)?▷"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    (r"<\|think(?:ing)?\|>", r"<\|/think(?:ing)?\|>"),
 )
 _OPENINGS: Final = "|".join(f"(?P<f{n}>{opening})" for n, (opening, _) in enumerate(_FAMILIES))
 _OPENING: Final = re.compile(rf"\s*(?:{_OPENINGS})", re.I)
@@ -40,7 +41,7 @@ _CHANNEL: Final = re.compile(
 _BARE_CHANNELS: Final = re.compile(r"\s*analysis(?=[A-Z\s]).*?assistantfinal(?=[\s<`A-Z{\[])", re.S)
 """Channels whose marks a server took for special tokens and left out."""
 _OPENED_TURN: Final = re.compile(
-    r"\s*(?:<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|im_start\|>[ \t]*assistant"
+    r"\s*(?:(?:<\|start_header_id\|>\s*assistant\s*)?<\|end_header_id\|>|<\|im_start\|>[ \t]*assistant"
     r"|<\|start\|>[ \t]*assistant|<start_of_turn>[ \t]*model|<\|assistant\|>|<\|message\|>|\[/INST\]|<s>"
     r"|<\|START_RESPONSE\|>|<\|begin_of_solution\|>|<\|(?:eot_id|im_end|end)\|>|<\|begin_of_text\|>)"
 )

@@ -11,6 +11,11 @@ from comind.llm.json_replies import json_reply
 from comind.roles.imports import undefined_names
 
 _LANGUAGES = {"python", "python3", "py", "ipython", "ipython3", "tool_code"}
+_WRAPPED = re.compile(
+    r"^[ \t]*<[a-z_]{1,20}>[ \t]*(?P<fence>`{3,}[\w ]*)$|^(?P<end>[ \t]*`{3,})[ \t]*</[a-z_]{1,20}>[ \t]*$",
+    re.I | re.M,
+)
+"""A fence with a tag of the model's own on its line, such as `<answer>`."""
 _WRITTEN = re.compile(r"""to_csv\([^\n]{0,200}?["'](?P<name>[^"'\n]{1,200}\.csv)["']""")
 
 
@@ -20,6 +25,7 @@ def untagged_code(text: str) -> str | None:
     Of several blocks the last one counts where it can stand alone: models write a first version, find a
     fault and write it again. Where it needs names that only earlier blocks define, all are parts of one cell.
     """
+    text = _WRAPPED.sub(lambda found: found["fence"] or found["end"], text)
     whole = inside_fence(text.strip())
     if whole.strip() and not check_python(whole) and json_reply(whole) is None:
         return whole.strip("\n")
@@ -37,7 +43,8 @@ def untagged_code(text: str) -> str | None:
 def first_words(text: str) -> str:
     """The first line of prose before the code, as a goal; empty where there is none."""
     prose = re.split(r"^[ \t]*(?:```|~~~)", text, maxsplit=1, flags=re.M)[0]
-    return next((line.strip(" \t#*:") for line in prose.splitlines() if line.strip(" \t#*:")), "")
+    lines = (line.strip(" \t#*:") for line in prose.splitlines())
+    return next((line for line in lines if line and not line.startswith("<")), "")
 
 
 def written_predictions(code: str) -> tuple[str, str]:

@@ -24,6 +24,9 @@ CODE = 'text = """\n<think>\nno thought\n</think>\n[THINK]\n"""\nprint("<|channe
         f"<seed:think>{THOUGHT}</seed:think>\n{TURN}",
         f"<Reasoning>\n{THOUGHT}\n</Reasoning>\n{TURN}",
         f"<thought>{THOUGHT}</thought>{TURN}",
+        f"<longcat_think>{THOUGHT}</longcat_think>{TURN}",
+        f"<|thinking|>{THOUGHT}<|/thinking|>{TURN}",
+        f"<|end_header_id|>\n\n{TURN}<|eot_id|>",
         f"<|START_THINKING|>{THOUGHT}<|END_THINKING|><|START_RESPONSE|>{TURN}<|END_RESPONSE|>",
         f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant<|channel|>final<|message|>{TURN}<|return|>",
         f"<|start|>assistant<|channel|>analysis<|message|>{THOUGHT}<|end|>\n<|start|>assistant<|channel|>final"

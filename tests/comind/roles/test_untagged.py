@@ -27,6 +27,7 @@ WRITES = 'a.to_csv("validation_submission.csv", index=False)\nb.to_csv("/kaggle/
         ("~~~py\nx = 1\n~~~", "x = 1"),
         ("1. Load\n   ```python\n   x = 1\n   ```", "x = 1"),
         ("```python\nx = 1", "x = 1"),
+        ("<answer>```python\nx = 1\n```</answer>", "x = 1"),
         ("```python\nx = 1\n```\nBetter:\n```python\nx = 2\nprint(x)\n```", "x = 2\nprint(x)"),
         ("```python\nx = 1\n```\nthen\n```python\nprint(x)\n```", "x = 1\n\nprint(x)"),
         ("```python\nx = 1\n```\nIt prints\n```\n0.93\n```", "x = 1"),
