@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from mle_live.environment import client_environment, client_home, keep_token
+from mle_live.kernels.runs import KernelLimits
 from mle_live.service import ServerLimits
 from tests.mle_live.api.pushing import Pusher
 from tests.tiny_kaggle import (
@@ -85,7 +86,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     root = make_root(folder / "root")
     with ExitStack() as stack:
         limits = ServerLimits(rules_required=True)
-        server = stack.enter_context(running_server(root, folder / "state", limits=limits))
+        gpu = KernelLimits(gpu_kernels="cpu")
+        server = stack.enter_context(running_server(root, folder / "state", limits=limits, kernel_limits=gpu))
         server.service.state.ensure_user("bob", BOB)
         work = folder / "work"
         work.mkdir()
