@@ -216,7 +216,8 @@ class RunConfig(Settings):
     def __post_init__(self) -> None:
         self._check_numbers()
         if self.preset and self.preset not in PRESETS:
-            raise ConfigError(f"There is no preset {self.preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
+            told = f"There is no preset {self.preset!r}.{_near(self.preset, PRESETS)}"
+            raise ConfigError(told, hint=f"Presets: {', '.join(PRESETS)}.")
         if self.executor not in get_args(ExecutorName):
             raise ConfigError(f"There is no executor {self.executor!r}.", hint="Executors: local, kaggle.")
         if self.coding not in get_args(Coding):
@@ -312,8 +313,6 @@ def load_config(
     """Defaults, then a recording's settings, the preset, the YAML file, and what was typed."""
     from_file = _read_yaml(file) if file else {}
     preset = str(typed.get("preset") or from_file.get("preset") or "")
-    if preset and preset not in PRESETS:
-        raise ConfigError(f"There is no preset {preset!r}.", hint=f"Presets: {', '.join(PRESETS)}.")
     merged = {**(recorded or {}), **PRESETS.get(preset, {}), **from_file, **typed}
     if named := {"metric", "metric_file"} & typed.keys():  # what is typed beats either of the two below it
         merged |= {"metric": "", "metric_file": ""} | {name: typed[name] for name in named}

@@ -224,8 +224,10 @@ def find_run(state: Path, run_id: str | None) -> RunFolder:
         return near[0]
     problem = "There is no run" if not near else "More than one run begins with"
     hint = "`comind-tui runs` lists the runs there are."
-    beginnings = [folder.id[: len(run_id)] for folder in folders]
-    meant = "" if near else did_you_mean(run_id, [folder.id for folder in folders] + beginnings)
+    beginnings = {folder.id[: len(run_id)]: folder.id for folder in folders}
+    meant = "" if near else did_you_mean(run_id, beginnings)
+    for beginning, id in beginnings.items():
+        meant = meant.replace(f" {beginning}?", f" {id}?")
     raise RunNotFound(f"{problem} {run_id!r} in {state}.", hint=f"{meant} {hint}" if meant else hint)
 
 

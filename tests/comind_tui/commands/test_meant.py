@@ -26,10 +26,11 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
+        (["run", "census-income", "--preset", "smal-model"], "Did you mean 'small-model'?"),
         (["rnu"], "Did you mean run?"),
         (["run", "x", "--ofline"], "Did you mean --offline?"),
         (["run", "census-incom", "--offline"], "Did you mean census-income?"),
-        (["show", "brid-calls"], "Did you mean bird-calls?"),
+        (["show", "brid-calls"], "Did you mean bird-calls-20260101-120000?"),
         (["run", "census-income", "--offline", "--metric", "roc_ac"], "did you mean roc_auc"),
     ],
 )
