@@ -58,7 +58,7 @@ async def preflight(
     except KaggleError as error:
         return [*findings, await _unknown(client, slug, error)]
     moment = clock.now() + timedelta(seconds=await client.clock_offset())
-    pages = await _pages(client, slug)
+    pages, unread = await _pages(client, slug)
     findings += [
         Finding("competition", "ok", f"{competition.title} ({competition.metric or 'no metric is named'})"),
         _kind(kind_of(competition, pages, moment), purpose),
@@ -70,14 +70,16 @@ async def preflight(
     if folder is not None:
         findings.append(await _said("data", lambda: _disk(client, slug, folder, purpose), "optional"))
     rules = read_rules(pages)
-    return [*findings, *(Finding(title, "ok", rules.told(topic)) for topic, title in TITLES.items())]
+    said = [Finding(title, "ok", unread or rules.told(topic)) for topic, title in TITLES.items()]
+    return [*findings, *said]
 
 
-async def _pages(client: KaggleClient, slug: str) -> dict[str, str]:
+async def _pages(client: KaggleClient, slug: str) -> tuple[dict[str, str], str]:
+    """The pages, or why they cannot be read: what is silent is told from what is not known."""
     try:
-        return await client.pages(slug)
-    except KaggleError:
-        return {}  # what cannot be read says nothing
+        return await client.pages(slug), ""
+    except KaggleError as error:
+        return {}, f"not known, the pages cannot be read: {error.message}"
 
 
 def _kind(kind: CompetitionKind, purpose: Purpose) -> Finding:

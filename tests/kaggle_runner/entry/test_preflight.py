@@ -194,3 +194,17 @@ async def test_the_rules_are_quoted(server: RunningServer) -> None:
     assert found["external data"].detail == "“No external data.”"
     assert found["team limits"].detail == "“Teams of up to two people are fine.”"
     assert found["private sharing"].detail == "not said"
+
+
+async def test_pages_that_cannot_be_read_are_not_told_as_silent(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(self: KaggleClient, slug: str) -> dict[str, str]:
+        raise KaggleError("pages: Permission was denied", status=403)
+
+    monkeypatch.setattr(KaggleClient, "pages", closed)
+    found = await look(server, "push")
+    assert (
+        found["external data"].detail == "not known, the pages cannot be read: pages: Permission was denied"
+    )
+    assert found["kind"].verdict == "ok"
