@@ -66,7 +66,7 @@ def _show(arguments: Namespace) -> int:
         put_json({"environment": asdict(made) | shown})
         return 0
     put(f"{made.python}: Python {python.told_version}, {made.build} build, {size / 1e9:.1f} GB")
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     put(labelled("packages", listed, indent=12, width=terminal_width(), whole=True))
     _put_left_out(made)
     if not made.finished:

@@ -114,7 +114,7 @@ def _failure(said: list[str], fetched: float) -> Installed:
 def _conflict(text: str) -> str:
     """`timm 1.0 depends on torchvision, which was left out`, or what else does not go together."""
     needs = re.findall(r"^ +(\S+ \S+) depends on (\S+)", text, re.MULTILINE)
-    without = set(re.findall(r"\(constraint\) (\S+)<0$", text, re.MULTILINE))
+    without = set(re.findall(r"\(constraint\) ([\w.-]+)<0\b", text))  # others' constraints may follow
     for package, need in needs:
         if re.split(r"[^\w.-]", need)[0] in without:
             return f"{package} depends on {need}, which was left out"
