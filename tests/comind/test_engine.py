@@ -41,7 +41,7 @@ def test_a_run_that_was_stopped_while_it_was_prepared_has_not_failed(tmp_path: P
 
     def interrupt(event: Event) -> None:
         told.append(event.message)
-        if event.kind == "prepare" and "winding down" not in " ".join(told):
+        if event.kind == "download" and "winding down" not in " ".join(told):
             os.kill(os.getpid(), signal.SIGTERM)
 
     assert run_engine(folder, on_event=interrupt) == 130

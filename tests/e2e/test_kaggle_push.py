@@ -178,7 +178,8 @@ def test_an_attached_competition_uploads_no_data_and_marks_every_score(
     [folder] = list_runs(state)
     split = known_split(folder)
     assert split is not None
-    assert set(uploaded(served, split.slug)) == {"split.json", "sample_validation_submission.csv"}
+    samples = {"sample_validation_submission.csv", "sample_submission.csv"}
+    assert set(uploaded(served, split.slug)) == {"split.json", *samples}
     assert shown["pushes"][0]["state"] == "complete", shown["pushes"]
     assert shown["best"]["interval"][0] > shown["baseline_score"]
     assert shown["labels_readable"] is True

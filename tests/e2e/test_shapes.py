@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def test_a_folder_in_another_shape_comes_to_a_submission(name: str, tmp_path: Path) -> None:
     shape, state, config = SHAPES[name], tmp_path / "state", tmp_path / "run.yaml"
     shape.write(tmp_path / "data")
-    config.write_text("coders: 1\nrounds: 1\nsteps: 2\n")
+    config.write_text("coders: 1\nrounds: 1\nsteps: 4\n")
     done = comind(
         "run", f"{tmp_path / 'data'}/", "--offline", "--metric", shape.metric, "--config", str(config),
         "--time-limit", AMPLE, "--json", state=state,

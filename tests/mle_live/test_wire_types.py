@@ -43,8 +43,10 @@ def test_a_message_takes_moments_and_tuples_and_no_unknown_field() -> None:
 def test_every_handler_is_declared_under_the_name_of_its_request(tmp_path: Path) -> None:
     with tiny_server(tmp_path) as server:
         contracts = [contract for contract, _ in handlers(apis_of(server.service), Rpc)]
-    assert len({contract.name for contract in contracts}) == len(contracts) == 49
+    assert len({contract.name for contract in contracts}) == len(contracts) == 51
     for contract in contracts:
+        if contract.name == "api.v1.DiagnosticsService/Hello":
+            continue  # kagglehub sends it; kagglesdk has no message for it
         assert contract.request_type.__name__.removeprefix("Api") == f"{contract.name.split('/')[1]}Request"
     asking = {contract.name.split("/")[1] for contract in contracts if contract.rules}
     assert asking == {

@@ -97,7 +97,7 @@ def garden(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def with_fault(source: str, fault: str) -> str:
     """The standard split, with one more statement at the end of `split`."""
-    last = "    link_the_rest(original, public)\n"
+    last = "    link_the_rest(original, public, set(validation[ID]))\n"
     assert source.count(last) == 1
     return source.replace(last, f"{last}    {fault}\n")
 
