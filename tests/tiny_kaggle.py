@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -184,3 +185,16 @@ def tiny_server(folder: Path, **settings: Any) -> Iterator[RunningServer]:
 def wait_until_graded(server: RunningServer) -> None:
     while server.service.state.pending():
         time.sleep(0.02)
+
+
+def client_environment(server: RunningServer, home: Path, token: str) -> dict[str, str]:
+    """For a client of Kaggle's own in a home of its own; https goes nowhere, so no credential can leave."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+        "KAGGLE_API_TOKEN": token,
+        "HTTP_PROXY": server.url,
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "",
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.mle_live.api.official_command import Kaggle
-from tests.tiny_kaggle import TOKEN, RunningServer
+from tests.tiny_kaggle import TOKEN, RunningServer, client_environment
 
 
 @pytest.fixture
@@ -21,15 +20,7 @@ def kaggle(server: RunningServer, tmp_path: Path) -> Kaggle:
         return subprocess.run(
             [str(Path(sys.executable).with_name("kaggle")), *arguments],
             cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-                "KAGGLE_API_TOKEN": token,
-                "HTTP_PROXY": server.url,
-                "HTTPS_PROXY": "http://127.0.0.1:9",
-                "NO_PROXY": "",
-            },
+            env=client_environment(server, tmp_path, token),
             capture_output=True,
             text=True,
             timeout=90,

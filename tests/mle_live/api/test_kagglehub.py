@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.mle_live.api.pushing import Pusher
-from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, tiny_server
+from tests.tiny_kaggle import SLUG, TOKEN, RunningServer, client_environment, tiny_server
 
 pytest.importorskip("kagglehub")
 
@@ -52,15 +51,7 @@ def hub(server: RunningServer, tmp_path: Path) -> Hub:
         done = subprocess.run(
             [sys.executable, "-c", _ASK, *expressions],
             cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-                "KAGGLE_API_TOKEN": token,
-                "HTTP_PROXY": server.url,
-                "HTTPS_PROXY": "http://127.0.0.1:9",
-                "NO_PROXY": "",
-            },
+            env=client_environment(server, tmp_path, token),
             capture_output=True,
             text=True,
             timeout=90,
