@@ -54,7 +54,12 @@ async def prepare_view(shop: Workshop) -> None:
     """The joined view of the run's public files, made once. Raises BadCompetition where there can be none."""
     folder = shop.folder
     await asyncio.to_thread(
-        build_view, folder.public, folder.view, folder.view_ids, shop.evaluator.profile.id_column
+        build_view,
+        folder.public,
+        folder.view,
+        folder.view_ids,
+        shop.evaluator.profile.id_column,
+        shop.evaluator.profile.pixels,
     )
 
 

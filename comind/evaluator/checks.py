@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
+from comind.evaluator.pixel_checks import answers_left, pixels_true
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
@@ -71,11 +72,11 @@ def check_split(
     return (
         Check("files", True),
         Check("shape", True),
-        _named("size", _size(parts)),
+        _named("size", _size(parts, profile.row_column)),
         _named("rows apart", _rows_apart(profile, parts, label_columns)),
         _named("groups whole", _groups_whole(profile, parts)),
-        _named("labels true", _labels_true(profile, parts)),
-        _named("no label in public", "; ".join(leaks)),
+        _named("labels true", _labels_true(profile, parts, original)),
+        _named("no label in public", "; ".join([*leaks, *_answers_left(profile, parts, original, public)])),
         _named("order says nothing", _order(labels)),
     )
 
@@ -142,7 +143,7 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
     for name in ("test.csv", "sample_submission.csv"):
         if (original / name).is_file() and not filecmp.cmp(original / name, public / name, shallow=False):
             return f"public/{name} differs from the original"
-    inputs = [id_column]
+    inputs = [profile.row_column]
     if (original / "test.csv").is_file():
         inputs = list(read_text(original / "test.csv", rows=0).columns)
     for name, table, columns in (
@@ -155,14 +156,14 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
     absent = [name for name in secret if name not in parts.truth]
     if absent:
         return f"private/validation.csv lacks the columns {absent}"
-    ids = set(parts.truth[id_column])
-    if len(ids) != len(parts.truth):
+    if not parts.truth[id_column].is_unique:
         return "private/validation.csv has repeated ids"
-    for name, table in (
-        ("validation.csv", parts.validation),
-        ("sample_validation_submission.csv", parts.sample),
+    for name, table, key in (
+        ("validation.csv", parts.validation, profile.row_column),
+        ("sample_validation_submission.csv", parts.sample, id_column),
     ):
-        if len(table) != len(ids) or set(table[id_column]) != ids:
+        ids = set(parts.truth[key])
+        if len(table) != len(ids) or set(table[key]) != ids:
             return f"public/{name} has other ids than private/validation.csv"
     empty = [name for name in targets if "" in set(parts.truth[name])]
     if any(not _nothing_is_said(profile, parts.truth[name]) for name in empty):
@@ -190,8 +191,8 @@ def _labels(profile: CompetitionProfile, truth: pd.DataFrame) -> pd.Series[Any]:
     return labels
 
 
-def _size(parts: _Parts) -> str:
-    held_out, total = len(parts.truth), len(parts.original)
+def _size(parts: _Parts, row_column: str) -> str:
+    held_out, total = parts.truth[row_column].nunique(), len(parts.original)
     if held_out < _FEWEST_ROWS:
         return f"only {held_out} rows are held out"
     if held_out > _MOST_HELD_OUT * total:
@@ -204,7 +205,7 @@ def _size(parts: _Parts) -> str:
 
 
 def _rows_apart(profile: CompetitionProfile, parts: _Parts, label_columns: list[str]) -> str:
-    id_column = profile.id_column
+    id_column = profile.row_column
     if id_column in parts.train:
         both = sorted(set(parts.train[id_column]) & set(parts.truth[id_column]))
         if both:
@@ -223,8 +224,19 @@ def _groups_whole(profile: CompetitionProfile, parts: _Parts) -> str:
     return f"{len(split)} values of {group!r} are on both sides of the split" if split else ""
 
 
-def _labels_true(profile: CompetitionProfile, parts: _Parts) -> str:
+def _answers_left(profile: CompetitionProfile, parts: _Parts, original: Path, public: Path) -> list[str]:
+    if profile.pixels is None:
+        return []
+    unit = profile.pixels.unit
+    left = answers_left(original, public, parts.original, set(parts.truth[unit]), unit)
+    return [left] if left else []
+
+
+def _labels_true(profile: CompetitionProfile, parts: _Parts, original: Path) -> str:
     """Compare with the original table where it has the ids and the targets as they are submitted."""
+    if profile.pixels:
+        names = (profile.id_column, profile.target_columns[0])
+        return pixels_true(profile.pixels, original, parts.original, parts.truth, names)
     id_column = profile.id_column
     if profile.label_column or id_column not in parts.original or not parts.original[id_column].is_unique:
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from comind.evaluator.groups import find_group_column
 from comind.evaluator.timeline import find_time_column
 from kaggle_runner.texts import one_line, shortened
+from mle_live.layout.pixels import INPUT, OUTPUT, PixelRows
 from mle_live.layout.tables import (
     MISSING,
     ColumnProfile,
@@ -52,6 +53,7 @@ class SplitFacts:
     task: Task
     group_column: str | None
     time_column: str | None = None
+    pixels: PixelRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +84,19 @@ class CompetitionProfile(TableProfile):
             self.task,
             self.group_column,
             self.time_column,
+            self.pixels,
         )
+
+    @property
+    def row_column(self) -> str:
+        """What names a row of train.csv, validation.csv and test.csv; of a submission the id does."""
+        return self.pixels.unit if self.pixels else self.id_column
 
     @property
     def held_out(self) -> str:
         """How validation rows are chosen by the standard split, in words."""
+        if self.pixels:
+            return "whole images, drawn at random"
         if self.time_column:
             return f"the latest by {self.time_column}, as the rows to predict are later still"
         if self.group_column:
@@ -124,7 +134,9 @@ class CompetitionProfile(TableProfile):
                 "Some class names look like missing values to pandas; as they are, they come from "
                 f"read_csv(path, usecols=[{self.labels[0]!r}], dtype=str, na_filter=False)"
             )
-        if self.group_column:
+        if self.pixels:
+            lines += self._about_pixels(self.pixels)
+        elif self.group_column:
             lines.append(f"Rows with the same {self.group_column} belong together: no group may be split")
         if self.time_column:
             lines.append(
@@ -132,14 +144,14 @@ class CompetitionProfile(TableProfile):
                 "validation rows are the latest of the host's training rows; validate forward in time"
             )
         what = "Sound" if self.modality == "audio" else "Image"
-        if self.image_folder:
+        if self.image_folder and not self.pixels:
             lines.append(f"{what}s: {self.image_pattern or self.image_folder} (folder {self.image_folder}/)")
             if not in_view:
                 lines.append(
                     f"Validation {what.lower()}s: in {self.image_folder}/ too, since these rows were in "
                     "train.csv"
                 )
-        if self.test_image_folder:
+        if self.test_image_folder and not self.pixels:
             lines.append(f"Test {what.lower()}s: folder {self.test_image_folder}/")
         lines += ["Files:", *(f"- {name}: {size}" for name, size in self.files)]
         lines += ["Columns of train.csv:", *map(_column_line, self.columns[:_COLUMNS_SHOWN])]
@@ -147,6 +159,18 @@ class CompetitionProfile(TableProfile):
             lines.append(f"- and {len(self.columns) - _COLUMNS_SHOWN} more")
         lines += ["Head of sample_submission.csv:", *self.sample_head]
         return "\n".join(lines)
+
+    def _about_pixels(self, pixels: PixelRows) -> list[str]:
+        id = pixels.joint.join(("<image>", "<row>", "<column>"))
+        return [
+            f"Images in pairs: each row of train.csv has an image that comes in ({INPUT}) and the one that "
+            f"is to come out ({OUTPUT}), as paths in the competition's folder; test.csv and validation.csv "
+            f"have the first only, and {pixels.unit} names the image",
+            f"A submission has a row a pixel: {self.id_column} is {id}, counted from {pixels.first} at the "
+            f"top left, and {self.target_columns[0]} the brightness from 0 (black) to {pixels.white:g} "
+            "(white)",
+            "Whole images are held out; validate on whole images too",
+        ]
 
 
 def profile_competition(
@@ -165,9 +189,9 @@ def profile_competition(
     time = None if profile.group_column else find_time_column(tables, exclude=told)
     group = profile.group_column or (None if time else find_group_column(tables, exclude=told))
     labels = typed(train.read(profile.labels)) if set(profile.labels) <= set(train.columns) else None
-    task = _task(labels, metric, description)
+    task = "regression" if profile.pixels else _task(labels, metric, description)
     return CompetitionProfile(
-        **asdict(profile) | {"group_column": group},
+        **{one.name: getattr(profile, one.name) for one in fields(profile)} | {"group_column": group},
         time_column=time,
         task=task,
         metric=metric,

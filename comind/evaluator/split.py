@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pprint import pformat
 
+from comind.evaluator.pixel_split import pixel_split_source
 from comind.evaluator.profile import SplitFacts
 
 _ENOUGH_ROWS = 1000
@@ -27,6 +28,8 @@ def standard_split_source(facts: SplitFacts) -> str:
     linked by symlinks to the original; the evaluator turns those into hard links (or copies, on another
     file system), because a symlink would point nowhere once the public folder is mounted alone.
     """
+    if facts.pixels:
+        return pixel_split_source(facts.pixels, facts.id_column, facts.target_columns[0])
     constants = {
         "ID": facts.id_column,
         "TARGETS": list(facts.target_columns),

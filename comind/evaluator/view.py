@@ -21,6 +21,7 @@ from kaggle_runner.files import link_or_copy, write_whole
 from kaggle_runner.rows import from_json, to_json
 from kaggle_runner.spellings import find_ids
 from mle_live.layout.formats import read_text
+from mle_live.layout.pixels import INPUT, PixelRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,9 @@ VALIDATION_FILE, TEST_FILE = "validation_submission.csv", "submission.csv"
 _JOINED = {"test.csv", "sample_submission.csv"}
 
 
-def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None:
+def build_view(
+    public: Path, view: Path, ids_file: Path, id_column: str, pixels: PixelRows | None = None
+) -> None:
     """Make `view` from an evaluator's `public` folder; made already is left alone. Blocking.
 
     `ids_file` keeps which id of the view is which validation row: validation ids that test rows have too get
@@ -55,8 +58,15 @@ def build_view(public: Path, view: Path, ids_file: Path, id_column: str) -> None
     _joined(sample, validation_sample, names, id_column).to_csv(view / "sample_submission.csv", index=False)
     if (public / "test.csv").is_file():
         test, validation = read_text(public / "test.csv"), read_text(public / "validation.csv")
-        _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
-    _add_validation_files(public, view, names, set(sample[id_column]))
+        if pixels:
+            images = {
+                id.rsplit(pixels.joint, 2)[0]: shown.rsplit(pixels.joint, 2)[0] for id, shown in names.items()
+            }
+            _join_images(public, view, test, validation, images, pixels.unit)
+        else:
+            _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
+    if not pixels:
+        _add_validation_files(public, view, names, set(sample[id_column]))
     write_whole(ids_file, to_json(names))
 
 
@@ -108,6 +118,28 @@ def _joined(
     if id_column in validation.columns:
         validation = validation.assign(**{id_column: validation[id_column].map(names)})
     return pd.concat([test, validation[list(test.columns)]], ignore_index=True)
+
+
+def _join_images(
+    public: Path,
+    view: Path,
+    test: pd.DataFrame,
+    validation: pd.DataFrame,
+    names: Mapping[str, str],
+    unit: str,
+) -> None:
+    """Images to predict and held-out ones, in one table and in one folder."""
+    import pandas as pd
+
+    folder = Path(test[INPUT].iloc[0]).parent
+    shown = validation[unit].map(names)
+    ways = [
+        str(folder / f"{name}{Path(way).suffix}") for name, way in zip(shown, validation[INPUT], strict=True)
+    ]
+    for way, own in zip(ways, validation[INPUT], strict=True):
+        link_or_copy(public / own, view / way)
+    added = validation.assign(**{unit: list(shown), INPUT: ways})
+    pd.concat([test, added], ignore_index=True).to_csv(view / "test.csv", index=False)
 
 
 def _add_validation_files(public: Path, view: Path, names: Mapping[str, str], test_ids: set[str]) -> None:

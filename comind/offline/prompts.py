@@ -6,12 +6,18 @@ import re
 from dataclasses import dataclass, field
 
 from comind.llm.tokens import Messages
+from mle_live.layout.pixels import PixelRows
 from mle_live.layout.tables import Modality
 
 _ROLE = re.compile(r"^# Role:[ \t]*(\w+)", re.M)
 _TASK = re.compile(r"^# Task:[ \t]*(\w+)", re.M)
 _LABELS = re.compile(r"^Labels are class names in column (.+) of train\.csv; a submission", re.M)
 _GROUPS = re.compile(r"^Rows with the same (.+) belong together: no group", re.M)
+_PIXELS = re.compile(
+    r"first only, and (?P<unit>.+) names the image\n"
+    r"A submission has a row a pixel: .+ is <image>(?P<joint>.)<row>.<column>, counted from (?P<first>\d+) "
+    r"at the top left, and .+ the brightness from 0 \(black\) to (?P<white>[\d.]+)"
+)
 _TEXT = re.compile(r"^- (.+?): prose, (?!.*\(not in the test inputs\)$)", re.M)
 _HEADINGS = frozenset({
     "Competition", "Metric", "Machine", "Files", "Data", "Draft", "Limits", "Observation", "Evaluation",
@@ -92,6 +98,8 @@ class Data:
     """Holds class names; a submission has a column of probabilities for each."""
     group_column: str = ""
     text_columns: tuple[str, ...] = ()
+    pixels: PixelRows | None = None
+    """Where a submission has a row a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +140,10 @@ def read_data(body: str) -> Data:
     id_column, _, targets = values.get("id column", "").partition("; target columns: ")
     single = f"\n- {targets}: " in body
     head = values.get("modality", "")
-    kind = re.match(r"tabular|text|image|audio", head)
+    kind = re.match(r"tabular|text|image-to-image|image|audio", head)
     modality: Modality = kind[0] if kind else "tabular"  # type: ignore[assignment]  # the literals
     task = re.search(r"task:\s*(\w+)", head)
+    pixels = _read_pixels(body)
     rows = re.search(r"(\d[\d,_]*) in train", values.get("rows", ""))
     return Data(
         modality=modality,
@@ -143,9 +152,15 @@ def read_data(body: str) -> Data:
         id_column=id_column,
         target=targets if single else targets.partition(", ")[0],
         label_column="".join(_LABELS.findall(body)[:1]),
-        group_column="".join(_GROUPS.findall(body)[:1]),
+        group_column=pixels.unit if pixels else "".join(_GROUPS.findall(body)[:1]),
         text_columns=tuple(_TEXT.findall(body)),
+        pixels=pixels,
     )
+
+
+def _read_pixels(body: str) -> PixelRows | None:
+    found = _PIXELS.search(body)
+    return found and PixelRows(found["unit"], found["joint"], int(found["first"]), float(found["white"]))
 
 
 def read_packages(body: str) -> frozenset[str]:

@@ -310,9 +310,44 @@ AUDIO = (
     ),
 )
 
+PAIRS = (
+    Variant(
+        "Linear model on a pixel and its background",
+        "image_linear",
+        "The brightness of a pixel and of the median around it, in two sizes, and a linear model.",
+        ("background",),
+        {"strength": 1.0},
+        words=r"median|background|Ridge",
+    ),
+    Variant(
+        "Boosting on a pixel's surroundings",
+        "boosting",
+        "Gradient boosting on the pixel, its background and its neighbours.",
+        ("background", "neighbours"),
+        {"learning_rate": 0.1, "max_iter": 150},
+        words=r"HistGradientBoosting|GradientBoosting|LGBM|XGB",
+    ),
+    Variant(
+        "Randomised trees on local statistics",
+        "image_forest",
+        "Extremely randomised trees on darkest, brightest, mean and spread nearby.",
+        ("background", "local"),
+        {"n_estimators": 60, "min_samples_leaf": 5},
+        words=r"RandomForest|ExtraTrees",
+    ),
+    Variant(
+        "Boosting on surroundings and local statistics",
+        "boosting",
+        "All of a pixel's surroundings together, with slower learning.",
+        ("background", "neighbours", "local"),
+        {"learning_rate": 0.06, "max_iter": 300},
+        after="Boosting on a pixel's surroundings",
+    ),
+)
+
 BLEND = "Blend of published predictions"
 SHELF: Mapping[Modality, tuple[Variant, ...]] = {
-    "tabular": TABULAR, "text": TEXT, "image": IMAGE, "audio": AUDIO,
+    "tabular": TABULAR, "text": TEXT, "image": IMAGE, "audio": AUDIO, "image-to-image": PAIRS,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from kaggle_runner.errors import BadCompetition
 from kaggle_runner.spellings import find_ids
 from kaggle_runner.texts import shortened
 from mle_live.layout.arrange import SAMPLE, TEST, TRAIN
+from mle_live.layout.pixels import check_pixels
 from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ def check_tables(folder: Path, stated: Stated, metric: str | None) -> tuple[Tabl
             check_header(folder / name)
     tables = read_tables(folder)
     profile = profile_tables(tables, stated)
+    if profile.pixels and tables.test:
+        check_pixels(
+            folder,
+            profile.pixels,
+            tables.test.head,
+            tables.sample.read([profile.id_column])[profile.id_column],
+        )
+        return tables, profile
     check_ids(tables, profile.id_column)
     absent = [name for name in profile.labels if name not in tables.train.columns]
     if absent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import FoundColumns, find_columns
-from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels, find_pairs
+from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
+from mle_live.layout.file_pairs import FilePairs, find_file_pairs
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import FoundFile, list_data
 from mle_live.layout.naming import files_by_role
@@ -79,44 +80,55 @@ def lay_out(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries, packed = list_data(source, folder / _UNPACKED, hidden=hidden)
-    roles = find_roles(entries, named=told.files, target=told.target, id_column=told.id_column)
+    folders = {one.folder for one in entries}
+    of_folders = {role: name for role, name in told.files.items() if name.strip("/") in folders}
+    named = {role: name for role, name in told.files.items() if role not in of_folders}
+    roles = find_roles(entries, named=named, target=told.target, id_column=told.id_column)
     columns = find_columns(roles, id_column=told.id_column, target=told.target)
-    paths = None
-    if not roles.train:
-        paths = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    _note_missing(columns, roles, paths, entries, packed)
-    how = [paths.how] if paths else []
+    found = None if roles.train else _find_files(entries, roles, columns, of_folders)
+    _note_missing(columns, roles, found, entries, packed)
+    in_files = None if isinstance(found, str) else found
     layout = Layout(
         folder=folder,
         entries=entries,
-        files=files_by_role(entries, roles, paths),
+        files=files_by_role(entries, roles, in_files),
         id_columns=columns.ids,
         targets=columns.targets,
-        remarks=(*packed, *roles.unreadable, *roles.remarks, *columns.remarks, *how),
+        remarks=(
+            *packed, *roles.unreadable, *roles.remarks, *columns.remarks,
+            *([in_files.how] if in_files else []),
+        ),
         missing=columns.missing,
-    )
+    )  # fmt: skip
     if columns.missing:
         return layout
     maker = _Arranger(folder, entries, roles, columns, told, by_reference=by_reference)
-    maker.write(paths)
+    maker.write(in_files)
     return replace(layout, remarks=(*layout.remarks, *maker.remarks), missing=maker.missing)
+
+
+def _find_files(
+    entries: Sequence[FoundFile], roles: Roles, columns: FoundColumns, named: Mapping[str, str]
+) -> FileLabels | FilePairs | str:
+    """Training data that are files without a table; a sentence where there are none."""
+    pairs = find_file_pairs(entries, roles.sample, named)
+    if isinstance(pairs, FilePairs):
+        return pairs
+    labels = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
+    return labels or pairs or "no training data were found: no table, no folders named after classes"
 
 
 def _note_missing(
     columns: FoundColumns,
     roles: Roles,
-    paths: FileLabels | None,
+    found: FileLabels | FilePairs | str | None,
     entries: Sequence[FoundFile],
     packed: Sequence[str],
 ) -> None:
     missing, why = columns.missing, "; ".join((*packed, *roles.unreadable))
     why = f" ({why})" if why else ""
-    if not roles.train and paths is None:
-        pairs = find_pairs(entries)
-        said = f"no training data were found: no table, no folders named after classes{why}"
-        if pairs:
-            said = f"{pairs[0]}/ and {pairs[1]}/ hold pairs of files, for which there is no ready split yet"
-        missing.setdefault("train", said)
+    if isinstance(found, str):
+        missing.setdefault("train", found + why)
     if roles.test:
         return
     if roles.sample is None:
@@ -149,11 +161,18 @@ class _Arranger:
         self.remarks: list[str] = []
         self.missing: dict[str, str] = {}
 
-    def write(self, paths: FileLabels | None) -> None:
-        self._write_test()
-        moved = self._write_index(paths) if paths else set()
-        if not paths:
-            self._write_train()
+    def write(self, in_files: FileLabels | FilePairs | None) -> None:
+        """`in_files`: the training data where no table has them."""
+        moved = set[str]()
+        if isinstance(in_files, FilePairs):
+            for name, table in zip((TRAIN, TEST), in_files.tables(), strict=True):
+                table.to_csv(self._folder / name, index=False)
+        else:
+            self._write_test()
+            if in_files:
+                moved = self._write_index(in_files)
+            else:
+                self._write_train()
         self._write_sample()
         self._link_others(moved)
 

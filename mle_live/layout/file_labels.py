@@ -13,8 +13,6 @@ from mle_live.layout.listing import FoundFile
 
 _FEWEST_A_CLASS = 2
 _MOST_CLASSES = 2000
-_PAIRED = 0.8
-"""Share of the names that two folders of pairs have in common."""
 MEDIA = IMAGE_SUFFIXES | AUDIO_SUFFIXES | {".txt", ".npy", ".json"}
 _FIRST = re.compile(r"^([A-Za-z]+)[._-]?\d+")
 _LAST = re.compile(r"_([A-Za-z]+|\d)$")
@@ -70,18 +68,4 @@ def _by_name(media: Sequence[FoundFile]) -> FileLabels | None:
         counts = Counter(labels)
         if 2 <= len(counts) <= 50 and min(counts.values()) >= _FEWEST_A_CLASS:
             return FileLabels([entry.name for entry in training], labels, "names of files tell classes")
-    return None
-
-
-def find_pairs(entries: Sequence[FoundFile]) -> tuple[str, str] | None:
-    """Two folders whose files have the same names: what comes in, and what is to come out."""
-    folders: dict[str, set[str]] = {}
-    for entry in entries:
-        if entry.suffix in MEDIA and entry.folder:
-            folders.setdefault(entry.folder, set()).add(PurePosixPath(entry.name).stem)
-    named = sorted(folders.items())
-    for number, (first, ones) in enumerate(named):
-        for second, others in named[number + 1 :]:
-            if len(ones & others) >= _PAIRED * max(len(ones), len(others)):
-                return first, second
     return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from mle_live.layout.file_labels import FileLabels
+from mle_live.layout.file_pairs import FilePairs
 from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from mle_live.layout.listing import FoundFile
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, letters
@@ -14,7 +15,7 @@ _SEEN = IMAGE_SUFFIXES | AUDIO_SUFFIXES
 
 
 def files_by_role(
-    entries: Sequence[FoundFile], roles: Roles, paths: FileLabels | None
+    entries: Sequence[FoundFile], roles: Roles, in_files: FileLabels | FilePairs | None
 ) -> dict[str, tuple[str, ...]]:
     def names(*found: Seen | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.entry.shown for one in found if one))
@@ -30,9 +31,11 @@ def files_by_role(
         ),
     }  # fmt: skip
     media = tuple(dict.fromkeys(_top(one) for one in entries if one.suffix in _SEEN and one.folder))
-    if paths:
-        files["train"] = (str(PurePosixPath(paths.paths[0]).parts[0]) + "/",)
-    if not roles.test:
+    if isinstance(in_files, FilePairs):
+        files["train"], files["labels"], files["test"] = ((f"{name}/",) for name in in_files.folders)
+    elif in_files:
+        files["train"] = (str(PurePosixPath(in_files.paths[0]).parts[0]) + "/",)
+    if not roles.test and not files["test"]:
         files["test"] = tuple(name for name in media if "test" in name.lower())
     taken = {name for found in files.values() for name in found}
     files["media"] = tuple(name for name in media if name not in taken)

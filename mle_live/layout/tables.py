@@ -20,11 +20,12 @@ from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
 from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES, holds_data
 from mle_live.layout.formats import read_text
+from mle_live.layout.pixels import INPUT, PixelRows, pixel_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Modality = Literal["tabular", "text", "image", "audio"]
+Modality = Literal["tabular", "text", "image", "audio", "image-to-image"]
 ColumnKind = Literal["integer", "number", "boolean", "text", "prose"]
 """What a column holds; prose is free text, as against names and categories."""
 
@@ -209,6 +210,8 @@ class TableProfile:
     test_image_folder: str | None
     image_pattern: str | None
     """How a row finds its image (or sound), for instance `train_images/{id}.png`."""
+    pixels: PixelRows | None = None
+    """Where a submission has a row a pixel, and the tables a row an image."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -221,6 +224,8 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
 
     Raises BadCompetition where what is stated is not there, and for a sample without a target.
     """
+    if pixels := pixel_rows(tables.train.columns, tables.inputs, tables.sample.head):
+        return _profile_pixels(tables, pixels)
     _check_stated("id_column", stated.id_column, tables.sample)
     _check_stated("group_column", stated.group_column, tables.train)
     id_column = stated.id_column or tables.sample.columns[0]
@@ -246,6 +251,23 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
         image_folder=image_folder,
         test_image_folder=test_images,
         image_pattern=_image_pattern(tables, image_folder, id_column),
+    )
+
+
+def _profile_pixels(tables: Tables, pixels: PixelRows) -> TableProfile:
+    """Images are whole: their pixels belong together."""
+    id_column, *targets = tables.sample.columns
+    folders = [str(Path(table.head[INPUT].iloc[0]).parent) for table in (tables.train, tables.test) if table]
+    return TableProfile(
+        modality="image-to-image",
+        id_column=id_column,
+        target_columns=tuple(targets),
+        label_column=None,
+        group_column=pixels.unit,
+        image_folder=folders[0],
+        test_image_folder=folders[1],
+        image_pattern=f"{{{INPUT}}}",
+        pixels=pixels,
     )
 
 

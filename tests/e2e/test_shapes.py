@@ -15,7 +15,7 @@ from tests.mle_live.layout.shapes import SHAPES
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize("name", ["seven_zip", "names_tell", "by_date"])
+@pytest.mark.parametrize("name", ["seven_zip", "names_tell", "by_date", "image_pairs"])
 def test_a_folder_in_another_shape_comes_to_a_submission(name: str, tmp_path: Path) -> None:
     shape, state, config = SHAPES[name], tmp_path / "state", tmp_path / "run.yaml"
     shape.write(tmp_path / "data")
@@ -36,8 +36,8 @@ def test_a_folder_in_another_shape_comes_to_a_submission(name: str, tmp_path: Pa
 
 
 def test_what_cannot_be_run_is_told_in_one_sentence(tmp_path: Path) -> None:
-    SHAPES["image_pairs"].write(tmp_path / "data")
+    SHAPES["masks_as_lengths"].write(tmp_path / "data")
     done = comind("run", f"{tmp_path / 'data'}/", "--offline", "--metric", "rmse", state=tmp_path / "state")
     assert done.returncode == 2
-    assert "train/ and train_cleaned/ hold pairs of files" in done.stderr
+    assert "train/ and train_masks/ hold pairs of images" in done.stderr
     assert not list((tmp_path / "state").glob("runs/*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
+from comind.offline.recipes import pairs
 from comind.offline.recipes.frame import FIRST_PAIR, lines, load_cell
 from comind.offline.recipes.image import reader
 from comind.offline.recipes.problem import Problem, RecipeCell
@@ -108,6 +109,8 @@ print("fallback written in", round(time.monotonic() - started, 1), "s")
 def simple_cell(problem: Problem, recipe: Recipe) -> RecipeCell:
     """Loads, fits and predicts in one cell that shares nothing with the recipe that failed."""
     modality = problem.data.modality
+    if modality == "image-to-image":
+        return pairs.simple_cell(problem, recipe)
     pictures = _IMAGE.format(root=problem.files.competition).replace("# READ", reader(modality))
     features = {"tabular": _TABLE, "text": _TEXT, "image": pictures, "audio": pictures}[modality]
     code = lines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from comind.offline.recipes import image, network, tabular, text
+from comind.offline.recipes import image, network, pairs, tabular, text
 from comind.offline.recipes.blend import blend_cells
 from comind.offline.recipes.frame import (
     SECOND_PAIR,
@@ -27,7 +27,7 @@ _FEW_FOLDS = 150.0
 
 def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[RecipeCell]:
     """load, features, validate, predict, refine; a blend has no refinement."""
-    load = load_cell(problem, recipe.source)
+    load = (pairs.load_cell if recipe.modality == "image-to-image" else load_cell)(problem, recipe.source)
     if recipe.family == "blend":
         return _blend(problem, load)
     features = RecipeCell(
@@ -71,6 +71,8 @@ def simpler(recipe: Recipe) -> Recipe:
         return replace(
             recipe, family="image_linear", features=("pooled",), params={"strength": 0.05}, folds=2
         )
+    if recipe.modality == "image-to-image":
+        return replace(recipe, family="image_linear", features=("background",), params={}, folds=2)
     params = {"learning_rate": 0.15, "max_iter": 80, "max_leaf_nodes": 15}
     return replace(recipe, family="boosting", features=(), params=params, folds=2)
 
@@ -81,7 +83,9 @@ def _counts(recipe: Recipe) -> dict[str, int]:
 
 
 def _features(problem: Problem, recipe: Recipe) -> str:
-    room = {"text": text, "image": image, "audio": image, "tabular": tabular}[recipe.modality]
+    room = {"text": text, "image": image, "audio": image, "tabular": tabular, "image-to-image": pairs}[
+        recipe.modality
+    ]
     is_network = recipe.family.startswith("torch_")
     models = network.model_code(problem, recipe) if is_network else room.models(problem, recipe)
     return lines(room.feature_code(problem, recipe), models)

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -329,15 +330,31 @@ def one_column_a_class(folder: Path) -> None:
 
 def image_pairs(folder: Path) -> None:
     rng = np.random.default_rng(0)
-    for number in range(20):
-        for place in ("train", "train_cleaned"):
-            path = folder / place / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture(0, rng))
-    (folder / "test").mkdir()
-    (folder / "test" / "99.png").write_bytes(picture(0, rng))
-    pixels = [f"99_{row}_{column}" for row in range(12) for column in range(12)]
+    for place in ("train", "train_cleaned", "test"):
+        (folder / place).mkdir(parents=True)
+    for number in range(24):
+        clean = np.kron(rng.choice([0.1, 0.9], size=(4, 5)), np.ones((4, 4)))
+        noisy = clean + rng.normal(scale=0.15, size=clean.shape)
+        place = "train" if number < 20 else "test"
+        _save(folder / place / f"{number}.png", noisy)
+        if place == "train":
+            _save(folder / "train_cleaned" / f"{number}.png", clean)
+    pixels = [f"{n}_{row}_{column}" for n in range(20, 24) for row in range(1, 17) for column in range(1, 21)]
     pd.DataFrame({"id": pixels, "value": 1}).to_csv(folder / "sampleSubmission.csv", index=False)
+
+
+def masks_as_lengths(folder: Path) -> None:
+    """Run lengths are handed in, while the masks are images."""
+    image_pairs(folder)
+    (folder / "train_cleaned").rename(folder / "train_masks")
+    rows = {"img": [f"{number}.png" for number in range(20, 24)], "rle_mask": "1 1"}
+    pd.DataFrame(rows).to_csv(folder / "sampleSubmission.csv", index=False)
+
+
+def _save(path: Path, brightness: np.ndarray[Any, Any]) -> None:
+    from PIL import Image
+
+    Image.fromarray((np.clip(brightness, 0, 1) * 255).astype(np.uint8)).save(path)
 
 
 def nothing_to_learn_from(folder: Path) -> None:
@@ -420,7 +437,11 @@ SHAPES = {
         Shape("whale-detection", sounds, id="clip", targets=("probability",), files={"train": ("train/",)}),
         Shape("dog-breed", one_column_a_class, targets=("apple", "pear"), metric="multiclass_log_loss",
               files={"train": ("labels.csv",)}),
-        Shape("denoising-dirty-documents", image_pairs, missing=("train",)),
+        Shape(
+            "denoising-dirty-documents", image_pairs, targets=("value",), metric="rmse",
+            files={"train": ("train/",), "labels": ("train_cleaned/",), "test": ("test/",)},
+        ),
+        Shape("carvana without its table of masks", masks_as_lengths, missing=("train",)),
         Shape("half a download", nothing_to_learn_from, missing=("train",)),
         Shape("a target not told", several_new_columns, missing=("target",)),
     )
