@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comind.evaluator.withholding import training_of, withheld_files
+from comind.evaluator.joins import training_of
+from comind.evaluator.withholding import withheld_files
 from comind.state.runs import RunFolder
 from kaggle_runner.files import write_whole
 from kaggle_runner.rows import from_json, to_json

@@ -25,6 +25,7 @@ _FORMATS = _SEPARATED | {".parquet", ".pq", ".feather", ".json", ".jsonl", ".ndj
 _SEPARATORS = ",;\t|"
 _HEAD_BYTES = 1 << 18
 _HEAD_ROWS = 50
+_LONGEST_LINE = 1 << 26
 _MOST_JSON_BYTES = 2 << 30
 _BEYOND = "\0"
 """A column for what stands after a row's last separator."""
@@ -90,7 +91,7 @@ def dialect_of(path: Path) -> Dialect:
 
 def _head(path: Path) -> tuple[str, str]:
     """The first lines as text, the last of them dropped where it may be cut, and their encoding."""
-    with _opened(path) as file:
+    with opened(path) as file:
         data = file.read(_HEAD_BYTES)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -114,7 +115,8 @@ def _decodes(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """The file's bytes, unpacked where its ending says that it is packed."""
     import bz2
     import gzip
     import lzma
@@ -148,6 +150,7 @@ def _is_regular(rows: list[list[str]]) -> bool:
 def _read_separated(path: Path, rows: int | None) -> pd.DataFrame:
     import pandas as pd
 
+    _insist_on_lines(path)
     how = dialect_of(path)
 
     def read(encoding: str, names: list[str] | None = None, rows: int | None = rows) -> pd.DataFrame:
@@ -175,6 +178,14 @@ def _read_separated(path: Path, rows: int | None) -> pd.DataFrame:
     return _stripped(table)
 
 
+def _insist_on_lines(path: Path) -> None:
+    """A table's first line ends somewhere: pandas would read gigabytes to find out."""
+    with opened(path) as file:
+        start = file.read(_LONGEST_LINE)
+    if len(start) == _LONGEST_LINE and b"\n" not in start and b"\r" not in start:
+        raise ValueError(f"its first {_LONGEST_LINE:,} bytes are one line")
+
+
 def _stripped(table: pd.DataFrame) -> pd.DataFrame:
     names = [str(name).strip() for name in table.columns]
     if len(set(names)) == len(names):
@@ -186,12 +197,12 @@ def _read_json(path: Path, *, lines: bool, rows: int | None) -> pd.DataFrame:
     import pandas as pd
 
     if lines:
-        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+        with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
             return pd.DataFrame.from_records([json.loads(line) for line in islice(_full(text), rows)])
     if path.stat().st_size > _MOST_JSON_BYTES:
         raise ValueError(f"{path.stat().st_size:,} bytes are too many for one JSON document")
     try:
-        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+        with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
             document = json.load(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":  # a record a line, as many hosts call a `.json`
@@ -214,7 +225,9 @@ def _full(text: IO[str]) -> Iterator[str]:
 def _read_columnar(path: Path, *, feather: bool) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_feather(path) if feather else pd.read_parquet(path)
+    table = pd.read_feather(path) if feather else pd.read_parquet(path)
+    named = table.index.names != [None] or not isinstance(table.index, pd.RangeIndex)
+    return table.reset_index() if named else table  # ids that somebody set as the index are a column
 
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:

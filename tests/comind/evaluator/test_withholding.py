@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comind.evaluator.withholding import Training, withheld_files
+from comind.evaluator.joins import Training
+from comind.evaluator.withholding import withheld_files
 
 ROWS, TEST_ROWS = 200, 60
 
@@ -144,9 +145,15 @@ def test_an_ordinary_file_is_offered(tmp_path: Path, name: str) -> None:
 
 def test_what_the_host_tells_of_the_test_rows_as_well_is_offered(tmp_path: Path) -> None:
     both = pd.concat(made("amount"), ignore_index=True)
-    signal = made("amount")[0]["label"].astype(float).tolist() + [50.0 + n for n in range(TEST_ROWS)]
-    both[["id"]].assign(sensor=signal).to_csv(tmp_path / "sensor.csv", index=False)
+    known = made("amount")[0]["label"].astype(float)
+    noise = np.random.default_rng(6).normal(scale=0.3, size=ROWS)
+    sensor = [*(2 * known + noise), *(50.0 + n for n in range(TEST_ROWS))]
+    both[["id"]].assign(sensor=sensor).to_csv(tmp_path / "sensor.csv", index=False)
     assert withheld_files(tmp_path, training("amount")) == {}
+    both[["id"]].assign(all=[*known, *sensor[ROWS:]]).to_csv(tmp_path / "everything.csv", index=False)
+    assert list(withheld_files(tmp_path, training("amount"))) == ["everything.csv"], (
+        "that is the label itself"
+    )
 
 
 def test_answers_for_the_rows_to_predict_are_withheld_and_another_sample_is_not(tmp_path: Path) -> None:
