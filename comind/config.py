@@ -146,6 +146,8 @@ class Settings:
     """Seconds of one session at Kaggle; None is what Kaggle allows, 12 hours, or 9 with an accelerator."""
     internet: bool = False
     """Whether pushed kernels may use the internet."""
+    allow_packages: bool = False
+    """Whether notebooks may install packages here, from pip's own indexes and nowhere else."""
     docker_image: str = ""
     """The image that pushed kernels are pinned to; empty is Kaggle's newest."""
     kaggle_dataset_limit: float = 20.0
@@ -246,6 +248,10 @@ class RunConfig(Settings):
             )
         if self.attach_competition and self.executor != "kaggle":
             raise ConfigError("attach_competition says how kernels are pushed; it needs --executor kaggle.")
+        if self.executor == "kaggle" and self.allow_packages and not self.internet:
+            raise ConfigError(
+                "What is installed here must be had at Kaggle too: allow_packages needs --internet."
+            )
         if self.accelerator.lower() not in ("auto", "none") and not self.machine_shape:
             raise ConfigError(
                 f"There is no accelerator {self.accelerator!r}.",
@@ -276,6 +282,7 @@ class RunConfig(Settings):
             ("agent_max_tokens", 0, 10**12),
             ("max_tokens", 0, 10**12),
             ("seed", 0, 2**32 - 1),
+            ("validation_fraction", 0.01, 0.5),
             ("plateau_rounds", 0, 1000),
             ("kernel_time_limit", 60, CPU_SESSION_SECONDS),
             ("kaggle_dataset_limit", 0.001, 10_000),
@@ -292,10 +299,6 @@ class RunConfig(Settings):
                 raise ConfigError(f"{name} is {value!r}; it must lie between {low} and {high}.")
         if self.max_cost is not None and not self.max_cost >= 0:
             raise ConfigError(f"max_cost is {self.max_cost!r} dollars; it cannot be negative.")
-        if self.validation_fraction is not None and not 0.01 <= self.validation_fraction <= 0.5:
-            raise ConfigError(
-                f"validation_fraction is {self.validation_fraction!r}; it must lie in 0.01–0.5."
-            )
 
     def anchored(self) -> RunConfig:
         """The same with whole paths, which an engine finds wherever it is started."""

@@ -228,7 +228,7 @@ class _Engine:
             return self._failure
 
     def _workshop(self, upstream: Upstream, desk: Desk, brief: Brief, evaluator: Evaluator) -> Workshop:
-        confined = Confinement.of(self._config, self._state)
+        confined = Confinement.of(self._config, self._state, self._store)
         return Workshop(
             folder=self._folder,
             store=self._store,
@@ -242,6 +242,7 @@ class _Engine:
             context_tokens=self._config.context_tokens,
             cell_seconds=self._config.cell_time_limit,
             memory_bytes=confined.memory_bytes,
+            installs=confined.packages is not None,
         )
 
     async def _executor(self, upstream: Upstream, evaluator: Evaluator) -> Executor:

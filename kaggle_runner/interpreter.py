@@ -31,8 +31,11 @@ _ASKED = """
 import json, sys, sysconfig
 found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "packages": {},
          "prefixes": [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix],
-         "abi": sysconfig.get_config_var("SOABI"), "stdlib": sysconfig.get_path("stdlib")}
+         "abi": sysconfig.get_config_var("SOABI"), "stdlib": sysconfig.get_path("stdlib"),
+         "base": getattr(sys, "_base_executable", sys.executable), "sites": []}
 try:
+    import site
+    found["sites"] = site.getsitepackages()
     from importlib import metadata
     for one in metadata.distributions():
         name = one.metadata["Name"]
@@ -59,6 +62,10 @@ class Interpreter:
     """Every installed one by its normal name, with its version."""
     externally_managed: bool = False
     """The system's package manager owns it; pip refuses to install there."""
+    base: Path = Path()
+    """The program of the installation below an environment; else its own."""
+    sites: tuple[Path, ...] = ()
+    """Where it looks for packages."""
 
     @property
     def told_version(self) -> str:
@@ -162,6 +169,7 @@ def _asked(path: str, _changed: tuple[int, ...]) -> Interpreter:
         found = json.loads(lines[-1])
         version = tuple(map(int, found["version"]))
         executable, prefixes = Path(found["executable"]), tuple(map(Path, found["prefixes"]))
+        base, sites = Path(found["base"]), tuple(map(Path, found["sites"]))
         packages = {normal_name(name): str(version) for name, version in found["packages"].items()}
         managed = (Path(found["stdlib"]) / "EXTERNALLY-MANAGED").exists() and prefixes[0] == prefixes[2]
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
@@ -172,5 +180,6 @@ def _asked(path: str, _changed: tuple[int, ...]) -> Interpreter:
         least = ".".join(map(str, OLDEST))
         raise PythonUnusable(f"{path} is Python {told}; notebooks need {least} or newer.", hint=_HINT)
     return Interpreter(
-        executable, (version[0], version[1], version[2]), prefixes, str(found["abi"] or ""), packages, managed
-    )
+        executable, (version[0], version[1], version[2]), prefixes, str(found["abi"] or ""), packages,
+        managed, base, sites,
+    )  # fmt: skip

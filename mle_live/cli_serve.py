@@ -90,6 +90,8 @@ def add_serve_arguments(serve: argparse.ArgumentParser) -> None:
     add("--gpu-kernels", choices=["refuse", "cpu"], help=text)
     text = "that pushed kernels run in, or a virtual environment's folder; default: the server's own"
     add("--python", metavar="PATH", help=text)
+    text = "pushed kernels that ask for internet may install packages, from where pip here does; default: not"
+    add("--allow-packages", action="store_true", help=text)
     text = "tell final results before the deadline (our own address only)"
     add("--reveal-private", action="store_true", help=text)
 
@@ -159,6 +161,7 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
             hint="kernels run when somebody pushes them; leave the options out for the usual limits",
         )
     from kaggle_runner.interpreter import examine, require_kernel
+    from kaggle_runner.packages.indexes import package_source
 
     python: str | None = arguments.python
     return KernelLimits(
@@ -167,6 +170,7 @@ def _kernel_limits(arguments: argparse.Namespace) -> KernelLimits:
         seconds=max(1, round(arguments.kernel_hours * 3600)),
         memory_bytes=None if given is None else round(given * 1e9),
         python=None if python is None else require_kernel(examine(python)).path,
+        packages=package_source() if arguments.allow_packages else None,
     )
 
 

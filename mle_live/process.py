@@ -26,8 +26,8 @@ class MleLiveProcess:
     `token`; `hidden` are paths inside the folder that are not its data (a state folder), `metric` is one
     that a person named in place of what the folder says (empty: one that the server does not know), `stated`
     what they said of its files, `python` what pushed kernels run in (None: this one), `gpu_kernels` what
-    becomes of those that want a GPU. The child reads its standard input and stops at its end, so it cannot
-    outlive this process.
+    becomes of those that want a GPU; with `allow_packages` those that want internet may install packages.
+    The child reads its standard input and stops at its end, so it cannot outlive this process.
     Raises MachineError with the end of its log when it does not come up within `timeout` seconds.
     """
 
@@ -45,6 +45,7 @@ class MleLiveProcess:
         stated: Mapping[str, Any] | None = None,
         python: Path | None = None,
         gpu_kernels: str = "",
+        allow_packages: bool = False,
         reveal_private: bool = False,
         username: str = "comind",
         timeout: float = 60.0,
@@ -65,6 +66,8 @@ class MleLiveProcess:
             self._arguments += ["--python", str(python)]
         if gpu_kernels:
             self._arguments += ["--gpu-kernels", gpu_kernels]
+        if allow_packages:
+            self._arguments.append("--allow-packages")
         if reveal_private:
             self._arguments.append("--reveal-private")
         self._log_path = log_path

@@ -10,6 +10,7 @@ evaluations come from the store.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from comind.run.solutions import solution_script, write_agent_notebook
 from comind.state.records import Agent, Cell, Draft, Evaluation, Event, Report
 from kaggle_runner.errors import LimitReached, ModelError
 from kaggle_runner.notebook.session import CellLimits, CellResult, NotebookSession
+from kaggle_runner.packages.overlay import installed
 from kaggle_runner.score import better
 
 KILLS_OF_A_CELL = 2
@@ -186,7 +188,18 @@ class AgentAtWork(ABC):
             self._bench.event("cell_failed", f"cell {step}: {result.status} {what}".strip())
         self._outputs[step] = result.outputs
         self._cells.append(cell)
+        await self._note_packages()
         return cell
+
+    async def _note_packages(self) -> None:
+        """Record what was installed, so that the solution's needs are known."""
+        if not self._shop.installs:
+            return
+        there = await asyncio.to_thread(installed, self._bench.workspace)
+        if there != self.agent.packages:
+            new = ", ".join(sorted(set(there) - set(self.agent.packages)))
+            self._bench.update(packages=there)
+            self._bench.event("packages", f"installed {new}" if new else "installed packages were removed")
 
     def _given_up(self, cell: Cell) -> Cell | None:
         """A cell that was running when the engine was killed: run again once (None), the second time not.

@@ -42,6 +42,8 @@ class Workshop:
     context_tokens: int
     cell_seconds: float
     memory_bytes: int | None
+    installs: bool = False
+    """Whether notebooks may install packages."""
 
 
 class Workbench:

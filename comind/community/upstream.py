@@ -182,6 +182,7 @@ async def open_upstream(
         reveal_private=True,
         python=config.notebook_python,
         gpu_kernels=config.gpu_kernels,
+        allow_packages=config.allow_packages,
         **source,
     )
     async with process as server:

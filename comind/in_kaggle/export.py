@@ -33,7 +33,7 @@ _MOST_TITLE = 50
 _AT_HOME = (
     "competition", "replay", "executor", "submit", "kaggle_url", "accelerator", "kernel_time_limit",
     "internet", "docker_image", "kaggle_dataset_limit", "attach_competition", "kaggle_gpu_sessions",
-    "kaggle_cpu_sessions", "refresh_community", "cpu_threads", "memory_limit", "python",
+    "kaggle_cpu_sessions", "refresh_community", "cpu_threads", "memory_limit", "python", "allow_packages",
 )  # fmt: skip
 """Settings that mean something on the machine of the run only."""
 

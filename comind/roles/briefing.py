@@ -78,7 +78,14 @@ _API_BREAKS = (
 """(package, first major version, what code written for older versions gets wrong)."""
 
 
-def machine_text(machine: Machine, agents: int, threads: int) -> str:
+_INSTALLING = (
+    "- no other packages can be installed",
+    "- other packages can be installed: `!pip install NAME==VERSION` in a cell reaches the package index and "
+    "nothing else of the internet; another version of what was imported counts in the next kernel only",
+)
+
+
+def machine_text(machine: Machine, agents: int, threads: int, *, installs: bool = False) -> str:
     """What the agents' notebooks really have: hardware, how it is shared, versions, and known API breaks."""
     shared = (
         f", shared by {agents} agents with {threads} thread{'s' * (threads > 1)} each" if agents > 1 else ""
@@ -93,7 +100,7 @@ def machine_text(machine: Machine, agents: int, threads: int) -> str:
         for name, major, text in _API_BREAKS
         if name in machine.packages and int(machine.packages[name].split(".")[0]) >= major
     ]
-    return "\n".join([*lines, *(f"- in these versions {text}" for text in breaks)])
+    return "\n".join([*lines, *(f"- in these versions {text}" for text in breaks), _INSTALLING[installs]])
 
 
 def metric_text(name: str, title: str, higher_is_better: bool, sentence: str | None = None) -> str:

@@ -29,6 +29,7 @@ from comind.roles import evaluator as evaluator_role
 from comind.roles.briefing import Room, competition_text, machine_text, metric_text, open_metric_text
 from comind.roles.desk import Brief, Desk
 from comind.run.arrangement import arrange_files, arrangement_of
+from comind.run.confinement import can_install
 from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
@@ -233,7 +234,9 @@ def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[Compe
     brief = Brief(
         competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
         metric=_metric_text(facts.metric),
-        machine=machine_text(machine, config.coders, config.threads(machine.cpus)),
+        machine=machine_text(
+            machine, config.coders, config.threads(machine.cpus), installs=can_install(config)
+        ),
         data=profile.text,
         gpu=bool(machine.gpus),
     )

@@ -1,6 +1,7 @@
 """Runs a finished run's best/solution.py again, in a fresh sandbox, and compares what it writes.
 
 The sandbox is an agent's: public files, the datasets the solution used, an empty working folder, no labels.
+What the agent had installed is installed first, in the same versions.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from pathlib import Path
 
 from comind.at_kaggle.split_dataset import known_split, resource_name
 from comind.evaluator.view import TEST_FILE, divide
+from comind.run.confinement import can_install
 from comind.state.reader import reading
 from comind.state.records import Agent, Dataset, Draft, Evaluation
 from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
+from kaggle_runner.packages.indexes import package_source
 from kaggle_runner.sandbox.batch import BatchLimits
-from kaggle_runner.sandbox.sandbox import run_script
+from kaggle_runner.sandbox.sandbox import Sandbox
 from mle_live.layout.formats import read_text
 from mle_live.layout.tables import typed
 
 _BYTES = 2 << 30
 _TOLERANCE = 1e-6
+_SOLUTION = "/kaggle/solution"
 
 
 class NotReproduced(ComindError):
@@ -55,19 +59,24 @@ async def reproduce(
             f"Run {folder.id} has no best/solution.py.",
             hint="It is written when a run ends with a valid submission.",
         )
-    python = python or read_run(folder).settings.notebook_python
-    mounts, name, is_script, id_column = _mounts(folder)
+    settings = read_run(folder).settings
+    inputs, name, is_script, id_column = _inputs(folder)
     with tempfile.TemporaryDirectory(prefix="comind-again-") as place:
         working = Path(place)
-        done = await run_script(
-            [str(python or "python"), "/kaggle/solution/solution.py"],
-            mounts={**mounts, "/kaggle/solution": folder.best},
-            writable={"/kaggle/working": working},
-            cwd="/kaggle/working",
-            limits=BatchLimits(timeout),
+        sandbox = Sandbox(
+            inputs=inputs,
+            workspace=working,
+            extra_read_only={_SOLUTION: folder.best},
+            gpus=(),
             hidden=(folder.state,),
-            python=python,
+            python=python or settings.notebook_python,
+            batch=True,
+            packages=package_source() if folder.requirements.is_file() and can_install(settings) else None,
         )
+        if folder.requirements.is_file():
+            await _install(sandbox, BatchLimits(timeout))
+        argv = [str(sandbox.interpreter), f"{_SOLUTION}/solution.py"]
+        done = await sandbox.run(argv, limits=BatchLimits(timeout))
         if done.returncode != 0:
             raise NotReproduced(
                 f"best/solution.py ended with {done.returncode}:\n{done.stderr[-2000:]}{done.fault}",
@@ -84,9 +93,21 @@ async def reproduce(
     return Reproduction(rows, difference, done.seconds)
 
 
-def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool, str]:
-    """What the solution's agent saw, the name under which it wrote its submission, whether it is a whole
-    script, whose submission is to be divided, and the id column."""
+async def _install(sandbox: Sandbox, limits: BatchLimits) -> None:
+    """What the solution's agent had installed, or NotReproduced."""
+    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]
+    argv = [str(sandbox.interpreter), *words, f"{_SOLUTION}/requirements.txt"]
+    done = await sandbox.run(argv, limits=limits)
+    if done.returncode != 0:
+        raise NotReproduced(
+            f"What the solution needs cannot be installed here:\n{done.stderr[-2000:]}{done.fault}",
+            hint="They are named in best/requirements.txt; --python names a Python that has them.",
+        )
+
+
+def _inputs(folder: RunFolder) -> tuple[dict[str, Path], str, bool, str]:
+    """What the solution's agent saw by name, the name under which it wrote its submission, whether it is a
+    whole script, whose submission is to be divided, and the id column."""
     with reading(folder.database) as reader:
         run = reader.run()
         best = reader.get(Evaluation, run.best_evaluation) if run else None
@@ -95,15 +116,13 @@ def _mounts(folder: RunFolder) -> tuple[dict[str, Path], str, bool, str]:
         draft, agent = reader.get(Draft, best.agent), reader.get(Agent, best.agent)
         paths = {one.id.split("/")[-1]: folder.path / one.path for one in reader.all(Dataset)}
     used = draft.resources if draft else []
-    mounts = {f"/kaggle/input/{name}": paths[name] for name in used if name in paths}
+    inputs = {name: paths[name] for name in used if name in paths}
     if split := known_split(folder):  # it was written for Kaggle, where datasets have these names
-        mounts = {
-            f"/kaggle/input/{resource_name(folder.id, name)}": paths[name] for name in used if name in paths
-        }
-        mounts[f"/kaggle/input/{split.name}"] = folder.public
+        inputs = {resource_name(folder.id, name): path for name, path in inputs.items()}
+        inputs[split.name] = folder.public
     is_script = agent is not None and agent.style == "script"
-    mounts[f"/kaggle/input/{run.competition}"] = folder.view if is_script else folder.public
-    return mounts, best.submission_name or "submission.csv", is_script, run.id_column or _first_column(folder)
+    inputs[run.competition] = folder.view if is_script else folder.public
+    return inputs, best.submission_name or "submission.csv", is_script, run.id_column or _first_column(folder)
 
 
 def _first_column(folder: RunFolder) -> str:

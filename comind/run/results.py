@@ -46,6 +46,10 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     )
     script = solution_script(store, best.agent, best.step)
     write_whole(folder.best / "solution.py", head + script)
+    agent = store.get(Agent, best.agent)
+    folder.requirements.unlink(missing_ok=True)
+    if agent is not None and agent.packages:
+        write_whole(folder.requirements, "".join(f"{package}\n" for package in agent.packages))
     return best
 
 
@@ -124,6 +128,9 @@ def _result(store: Store, run: Run) -> str:
             f" ({_title(store, best.agent)})"
         )
         lines.append("- Files: `best/submission.csv`, `best/solution.ipynb`, `best/solution.py`")
+        agent = store.get(Agent, best.agent)
+        if agent is not None and agent.packages:
+            lines.append(f"- It installed: {', '.join(agent.packages)} (`best/requirements.txt`)")
     if run.labels_readable:
         lines.append(
             "- **Labels readable**: agents' code could read the validation labels. These scores cannot be "

@@ -187,8 +187,7 @@ class Idea:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     TABLE: ClassVar[str] = "drafts"
-    id: str
-    """Same as the agent's id: `r1-a2`."""
+    id: str  # the agent's: `r1-a2`
     round: int
     title: str
     description: str
@@ -225,6 +224,7 @@ class Agent:
     kernel_start_seconds: float = 0.0
     best_evaluation: str = ""
     stop_reason: str = ""
+    packages: list[str] = field(default_factory=list)  # that its code installed, as `name==version`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

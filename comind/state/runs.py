@@ -156,6 +156,11 @@ class RunFolder:
         return self.path / "best"
 
     @property
+    def requirements(self) -> Path:
+        """What the best solution's agent installed, for pip; there is no such file where that was nothing."""
+        return self.best / "requirements.txt"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.md"
 

@@ -208,6 +208,8 @@ def _add_size_options(group: argparse._ArgumentGroup) -> None:
     _option(group, "--executor", "WHERE", "local or kaggle, where notebooks run (default: local)")
     told = "what notebooks run in (default: what `env create` made, else CoMind's own, called engine)"
     _option(group, "--python", "PATH", told)
+    told = "notebooks may install packages, from the indexes that pip is set up with (default: not)"
+    _switch(group, "--allow-packages", told)
 
 
 def _add_kaggle_options(group: argparse._ArgumentGroup) -> None:

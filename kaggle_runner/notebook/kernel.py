@@ -6,12 +6,10 @@ It knows nothing of cells; `session.py` runs those. Imported when a kernel start
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import shutil
 import subprocess
-import tempfile
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +26,19 @@ from kaggle_runner.sandbox import processes
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.bubblewrap import MINIMAL_ENVIRONMENT
 from kaggle_runner.sandbox.sandbox import Sandbox, explain
+from kaggle_runner.sandbox.sockets import socket_folder
 
 BOOT_PROGRAM = Path(__file__).with_name("kernel_boot.py")
 BOOT_INSIDE = "/run/comind/kernel_boot.py"
 MAX_MESSAGE_BYTES = 64 << 20
 START_SECONDS = 90.0
 
-_SOCKET_ROOT = Path("/tmp")  # socket paths are limited to 107 bytes: never below a run's folder
-_SOCKET_PREFIX = "comind-kernel-"
-
 
 class KernelProcess:
     """A started kernel. Make one with `launch`; `close` ends it and everything it started."""
 
-    def __init__(self, folder: Path, lock: int, manager: AsyncKernelManager, report: CrashReport) -> None:
-        self._folder = folder
-        self._lock = lock
+    def __init__(self, held: AsyncExitStack, manager: AsyncKernelManager, report: CrashReport) -> None:
+        self._held = held
         self._manager = manager
         self._report = report
         self._client: AsyncKernelClient | None = None
@@ -53,25 +48,33 @@ class KernelProcess:
         self.pid = 0
 
     @classmethod
-    async def launch(cls, sandbox: Sandbox, *, crash_report: Path) -> KernelProcess:
+    async def launch(
+        cls, sandbox: Sandbox, *, crash_report: Path, without_installed: bool = False
+    ) -> KernelProcess:
         """Start and wait until cells can run. Call it from the event loop's long-lived thread.
 
-        Raises SandboxUnavailable, with what the kernel said, when it does not come up in 90 s; PythonUnusable
-        where the sandbox's Python can have no kernel.
+        `without_installed`: the packages that were installed are removed first. Raises SandboxUnavailable,
+        with what the kernel said, when it does not come up in 90 s; PythonUnusable where the sandbox's Python
+        can have no kernel.
         """
         argv, shown = await asyncio.to_thread(_program, sandbox)
-        folder, lock = _socket_folder()
-        command = sandbox.command(argv, read_only=shown, writable={str(folder): folder})
-        manager = AsyncKernelManager(
-            transport="ipc",
-            ip=str(folder / "k"),
-            connection_file=str(folder / "connection.json"),
-            kernel_name="comind",
-            kernel_spec_manager=_OneSpec(command),
-        )
-        # Sockets take this from their context: a cell that forges messages cannot fill the engine's memory.
-        manager.context.setsockopt(_zmq().MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        kernel = cls(folder, lock, manager, CrashReport(crash_report))
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(socket_folder())
+            way = await stack.enter_async_context(sandbox.way_to_packages(folder))
+            command = sandbox.command(
+                argv, read_only=shown, writable={str(folder): folder}, way=way,
+                without_installed=without_installed,
+            )  # fmt: skip
+            manager = AsyncKernelManager(
+                transport="ipc",
+                ip=str(folder / "k"),
+                connection_file=str(folder / "connection.json"),
+                kernel_name="comind",
+                kernel_spec_manager=_OneSpec(command),
+            )
+            # Sockets take it from their context: a cell that forges messages cannot fill the engine's memory.
+            manager.context.setsockopt(_zmq().MAXMSGSIZE, MAX_MESSAGE_BYTES)
+            kernel = cls(stack.pop_all(), manager, CrashReport(crash_report))
         try:
             await kernel._start()
         except BaseException:
@@ -188,11 +191,10 @@ class KernelProcess:
             self._client = None
         if self._manager.provisioner is not None:
             await self._manager.shutdown_kernel(now=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        for descriptor in (self._lock, self._lifeline):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._lock = self._lifeline = -1
+        await self._held.aclose()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+        self._lifeline = -1
 
 
 def _program(sandbox: Sandbox) -> tuple[list[str], dict[str, Path]]:
@@ -215,33 +217,6 @@ class _OneSpec(KernelSpecManager):
         return KernelSpec(
             argv=self._argv, display_name=kernel_name, language="python", interrupt_mode="message"
         )
-
-
-def _socket_folder() -> tuple[Path, int]:
-    """A new private folder, and a lock that says its engine lives; folders of dead engines are swept."""
-    for old in _SOCKET_ROOT.glob(f"{_SOCKET_PREFIX}*"):
-        _sweep(old)
-    folder = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=_SOCKET_ROOT))
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return folder, lock
-
-
-def _sweep(folder: Path) -> None:
-    try:
-        status = folder.lstat()
-        if status.st_uid != os.getuid() or time.time() - status.st_mtime < 60:
-            return
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass  # its engine is alive
-    finally:
-        os.close(lock)
 
 
 def _zmq() -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import faulthandler
 import os
+import re
 import resource
 import shutil
 import signal
@@ -45,6 +46,8 @@ FLUSH_BURST = 20
 TEXT_CHARACTERS = 1 << 20
 RICH_CHARACTERS = 4 << 20
 TRACEBACK_CHARACTERS = 64 << 10
+INSTALLING = re.compile(r"\bpip3?\b.*\b(?:install|download)\b")
+NO_PACKAGES = "Packages cannot be installed here: this notebook reaches no package index.\n"
 
 
 def clip(text: str, limit: int) -> str:
@@ -177,6 +180,8 @@ class BoundedShell(ZMQInteractiveShell):
                 process.kill()
                 raise
         self.user_ns["_exit_code"] = process.returncode
+        if process.returncode and "PIP_NO_INDEX" in os.environ and INSTALLING.search(cmd):
+            sys.stdout.write(NO_PACKAGES)
 
     system = system_piped
 

@@ -12,9 +12,11 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaggle_runner.errors import SandboxUnavailable
 from kaggle_runner.notebook.cell import CellLimits, CellProgress, CellResult
 from kaggle_runner.notebook.cell_end import CellEnd, RunningCell, died, from_reply, result_of, stubborn
 from kaggle_runner.notebook.transcript import CellOutputs
+from kaggle_runner.packages.overlay import installed
 from kaggle_runner.sandbox.disk import DiskWatch
 from kaggle_runner.sandbox.sandbox import Sandbox
 
@@ -39,6 +41,8 @@ FLOOD = 4
 """A kernel that sends this many times the log's bound has bypassed its own bounds and is killed."""
 SLICE_CHARACTERS = 1 << 15
 
+_LOST_PACKAGES = "The kernel did not start with the packages that were installed, so these were removed."
+
 _NOT_A_MESSAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """Reading what does not follow the protocol raises these. Agent code holds the kernel's sockets and may send
 anything, so such messages are skipped."""
@@ -62,6 +66,7 @@ class NotebookSession:
         self._lost_because = ""
         self.generation = 0
         """How many kernels there have been; variables do not pass from one to the next."""
+        self._lost_packages = False
 
     @property
     def alive(self) -> bool:
@@ -144,16 +149,17 @@ class NotebookSession:
     async def _ensure_kernel(self) -> str:
         """Start a kernel where none is alive; the sentence to tell when variables were lost by that."""
         self._end_guard()
-        if self.alive:
-            return ""
-        first = self.generation == 0
-        why, self._lost_because = self._lost_because, ""
-        await self._launch()
-        return (
-            ""
-            if first
-            else f"{why}A fresh kernel was started: variables and imports of earlier cells are gone."
-        )
+        told = ""
+        if not self.alive:
+            first = self.generation == 0
+            why, self._lost_because = self._lost_because, ""
+            await self._launch()
+            if not first:
+                told = f"{why}A fresh kernel was started: variables and imports of earlier cells are gone."
+        if self._lost_packages:
+            self._lost_packages = False
+            told = f"{told} {_LOST_PACKAGES}".strip()
+        return told
 
     async def _guard_between_cells(self, kernel: KernelProcess, limits: CellLimits) -> None:
         """What a cell left running keeps the cell's limits, or the kernel is ended."""
@@ -179,7 +185,16 @@ class NotebookSession:
 
         started = time.monotonic()
         await self._drop_kernel()
-        kernel = await KernelProcess.launch(self._sandbox, crash_report=self._crash_report)
+        try:
+            kernel = await KernelProcess.launch(self._sandbox, crash_report=self._crash_report)
+        except SandboxUnavailable:
+            if not self._sandbox.installs or not installed(self._sandbox.workspace):
+                raise
+            # what agent code installed may be another version of what a kernel needs
+            kernel = await KernelProcess.launch(
+                self._sandbox, crash_report=self._crash_report, without_installed=True
+            )
+            self._lost_packages = True
         if self._closed:
             await kernel.close()
             raise RuntimeError("the notebook session was closed while its kernel started")

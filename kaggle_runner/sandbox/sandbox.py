@@ -1,7 +1,8 @@
 """How code that we did not write is confined: the world an agent's notebook sees, and batch scripts.
 
 Inside it looks like a Kaggle notebook: /kaggle/input/<name> read-only, /kaggle/working writable. There is
-no network, no other process, no file of the host beyond the system and Python, and no variable of the engine.
+no network, no other process, no file of the host beyond the system and Python, and no variable of the engine;
+where a person allowed it, there is a way to package hosts (`kaggle_runner.packages`).
 The mechanics are in `bubblewrap.py`; live notebooks are in `kaggle_runner.notebook.session`. Inside a Kaggle
 session, where no namespaces can be had, `fence.py` serves instead.
 """
@@ -13,16 +14,22 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from kaggle_runner import inside_kaggle
 from kaggle_runner.errors import SandboxUnavailable
+from kaggle_runner.interpreter import examine
+from kaggle_runner.packages.indexes import PackageSource
+from kaggle_runner.packages.overlay import SOCKET_INSIDE, over
+from kaggle_runner.packages.proxy import package_proxy
 from kaggle_runner.sandbox import bubblewrap, fence
 from kaggle_runner.sandbox.batch import BatchLimits, Completed, Log, run_batch
 from kaggle_runner.sandbox.bubblewrap import SandboxReport, find_bubblewrap
+from kaggle_runner.sandbox.sockets import socket_folder
 
 INPUT = "/kaggle/input"
 WORKING = "/kaggle/working"
@@ -50,6 +57,8 @@ class Sandbox:
     """The Python whose code this is, with its packages; None: the engine's own."""
     batch: bool = False
     """Told to the code as Kaggle does: it is run from top to bottom, and nobody is there to look."""
+    packages: PackageSource | None = None
+    """Where the code may install packages from; None: nowhere. A fence lets it install nothing."""
 
     def command(
         self,
@@ -57,9 +66,13 @@ class Sandbox:
         *,
         read_only: Mapping[str, Path] | None = None,
         writable: Mapping[str, Path] | None = None,
+        way: Path | None = None,
+        without_installed: bool = False,
     ) -> list[str]:
         """`argv` confined, with the caller's own mounts added.
 
+        `way` is the socket of `way_to_packages`; with it the command runs over the overlay of installed
+        packages, which is emptied for a command `without_installed`.
         Start it with `bubblewrap.MINIMAL_ENVIRONMENT`, from the event loop's thread.
         """
         for name in self.inputs:
@@ -70,6 +83,11 @@ class Sandbox:
                 )
         mounts = {f"{INPUT}/{name}": folder for name, folder in self.inputs.items()}
         mounts |= dict(self.extra_read_only) | dict(read_only or {})
+        if way is not None and self.packages is not None:
+            below = examine(self.interpreter)
+            first, shown = over(below, self.interpreter, self.packages, WORKING, fresh=without_installed)
+            argv = [*first, *argv]
+            mounts |= {**shown, SOCKET_INSIDE: way}
         return _confined(
             argv,
             mounts=mounts,
@@ -92,8 +110,28 @@ class Sandbox:
         log: Log | None = None,
     ) -> Completed:
         """Run `argv` to its end, see `run_batch`. Raises SandboxUnavailable when it cannot be confined."""
-        command = self.command(argv, read_only=read_only)
-        return await _run(command, self._box, [self.workspace], limits, log)
+        async with AsyncExitStack() as stack:
+            way = None
+            if self.installs:
+                folder = stack.enter_context(socket_folder())
+                way = await stack.enter_async_context(self.way_to_packages(folder))
+            command = self.command(argv, read_only=read_only, way=way)
+            return await _run(command, self._box, [self.workspace], limits, log)
+
+    @property
+    def installs(self) -> bool:
+        """Whether packages can be installed in it."""
+        return self.packages is not None and not needs_fence()
+
+    @asynccontextmanager
+    async def way_to_packages(self, folder: Path) -> AsyncIterator[Path | None]:
+        """A socket in `folder` that leads to package hosts while the block lasts; None where none may."""
+        if self.packages is None or not self.installs:
+            yield None
+            return
+        socket = folder / "packages"
+        async with package_proxy(self.packages, socket):
+            yield socket
 
     @property
     def interpreter(self) -> Path:
@@ -228,7 +266,7 @@ def _environment(python: Path, cpu_threads: int, *, has_gpu: bool) -> dict[str, 
         "PYTHONDONTWRITEBYTECODE": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
-        "PIP_RETRIES": "0",
+        "PIP_NO_INDEX": "1",  # else pip looks for a network, and says that there is no such package
         "OMP_NUM_THREADS": threads,
         # Spinning while they wait, threads took 14 to 20 s of CPU for 3 s of work on two busy cores.
         "OMP_WAIT_POLICY": "PASSIVE",

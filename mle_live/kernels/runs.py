@@ -21,6 +21,8 @@ from kaggle_runner.errors import ComindError
 from kaggle_runner.files import write_whole
 from kaggle_runner.machine import describe_machine
 from kaggle_runner.moments import Clock
+from kaggle_runner.packages.indexes import PackageSource
+from kaggle_runner.packages.overlay import FOLDER as PACKAGES
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.bubblewrap import gpu_mounts
 from kaggle_runner.sandbox.sandbox import Sandbox
@@ -65,6 +67,8 @@ class KernelLimits:
     waiting_a_user: int = 20
     python: Path | None = None
     """The Python that they run in; None: the server's own."""
+    packages: PackageSource | None = None
+    """Where those that ask for internet may install packages from; None: nowhere."""
 
     @property
     def with_gpu(self) -> GpuKernels:
@@ -196,6 +200,8 @@ class KernelRuns:
             try:
                 outcome = await self._execute(kernel, version, files, log)
             finally:
+                if version.settings.internet and self.limits.packages is not None:
+                    await asyncio.to_thread(remove, files.working / PACKAGES)
                 kept = await asyncio.to_thread(keep_outputs, files, self.limits.output_files)
                 if kept.left_out:
                     log.write("stderr", f"{kept.left_out} files of the output are left out: {kept.why}.\n")
@@ -215,8 +221,10 @@ class KernelRuns:
         sources = await asyncio.to_thread(self.inputs.find, owner, settings)
         machine = await asyncio.to_thread(describe_machine)
         log.write("stderr", f"{kernel.ref} version {version.number}, session {version.session}\n")
-        if settings.internet:
+        if settings.internet and self.limits.packages is None:
             log.write("stderr", "Internet was asked for; kernels have none here.\n")
+        elif settings.internet:
+            log.write("stderr", "Internet was asked for; of it kernels can reach the package index here.\n")
         if settings.on_cpu:
             log.write("stderr", f"{on_cpu_sentence(settings)}\n")
         sandbox = Sandbox(
@@ -227,6 +235,7 @@ class KernelRuns:
             hidden=self.hidden,
             python=self.limits.python,
             batch=True,
+            packages=self.limits.packages if settings.internet else None,
         )
         limits = BatchLimits(
             seconds=settings.seconds,

@@ -115,7 +115,7 @@ class World:
         )  # fmt: skip
 
     def shop(self, model: InstantModel) -> Workshop:
-        confined = Confinement.of(self.config, self.folder.state)
+        confined = Confinement.of(self.config, self.folder.state, self.store)
         return make_workshop(
             self.store, model, folder=self.folder, evaluator=self.evaluator, control=self.control,
             open_notebook=confined.open_notebook, slug="tiny-comp", context_tokens=32_000, cell_seconds=300,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_runner.notebook.session import CellLimits, CellResult, NotebookSession
+from kaggle_runner.packages.indexes import PackageSource
 from kaggle_runner.sandbox.sandbox import Sandbox
 
 
@@ -23,10 +24,13 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, inputs: dict[str, Path] | None = None, python: Path | None = None
+    folder: Path,
+    inputs: dict[str, Path] | None = None,
+    python: Path | None = None,
+    packages: PackageSource | None = None,
 ) -> AsyncIterator[Bench]:
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
-    sandbox = Sandbox(inputs or {}, workspace, python=python)
+    sandbox = Sandbox(inputs or {}, workspace, python=python, packages=packages)
     async with NotebookSession(sandbox, log_dir=folder / "logs", name="agent") as notebook:
         yield Bench(notebook, workspace, folder / "logs" / "cell.log")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from kaggle_runner.notebook import kernel, session
+from kaggle_runner.notebook import session
 from kaggle_runner.notebook.session import CellLimits
 from kaggle_runner.notebook.transcript import CellOutputs
-from kaggle_runner.sandbox import processes
+from kaggle_runner.sandbox import processes, sockets
 from kaggle_runner.sandbox.sandbox import Sandbox
 from tests.kaggle_runner.leftovers import cancelled_after, nothing_left
 from tests.kaggle_runner.notebook.notebooks import bench
@@ -292,14 +292,14 @@ async def tree_with(word: str) -> list[int]:
 async def test_closing_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
     async with bench(tmp_path) as lab:
         assert lab.notebook._kernel is not None
-        sockets = lab.notebook._kernel._folder
+        held = Path(lab.notebook._kernel._manager.connection_file).parent
         detached = (
             "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '600'], start_new_session=True).pid"
         )
         await lab.run(detached)
         members = await tree_with("sleep")
     assert await processes.gone(members, seconds=60)
-    assert not sockets.exists()
+    assert not held.exists()
 
 
 async def test_closing_under_a_running_cell_ends_it(tmp_path: Path) -> None:
@@ -358,10 +358,9 @@ def test_sockets_of_dead_engines_are_swept_and_those_of_living_ones_stay() -> No
     try:
         for folder in (dead, alive):
             os.utime(folder, (0, 0))
-        folder, own_lock = kernel._socket_folder()
-        os.close(own_lock)
-        folder.rmdir()
-        assert not dead.exists() and alive.exists()
+        with sockets.socket_folder() as own:
+            assert not dead.exists() and alive.exists() and own.exists()
+        assert not own.exists()
     finally:
         os.close(lock)
         alive.rmdir()
@@ -395,7 +394,7 @@ asyncio.run(main())
     assert await processes.gone(members, seconds=60)
     for left in set(Path("/tmp").glob("comind-kernel-*")) - before:
         os.utime(left, (0, 0))
-        kernel._sweep(left)  # as a later engine would; folders of other living engines stay
+        sockets._sweep(left)  # as a later engine would; folders of other living engines stay
 
 
 async def test_a_kernel_ends_with_the_engines_end_of_its_lifeline(tmp_path: Path) -> None:

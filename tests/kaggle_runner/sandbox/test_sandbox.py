@@ -93,6 +93,9 @@ async def test_there_is_no_network(world: Path) -> None:
         code = "import socket; socket.create_connection(('1.1.1.1', 443), timeout=3)"
         assert "Network is unreachable" in await say(lab, code)
         assert await say(lab, "print(*sorted(n for _, n in socket.if_nameindex()))") == "lo"
+        told = await say(lab, "%pip install a-package-that-is-not-here")
+        assert "Packages cannot be installed here: this notebook reaches no package index." in told
+        assert "already satisfied: pip" in await say(lab, "!pip install pip")
 
 
 async def test_no_privilege_and_no_nested_namespace(world: Path) -> None:
