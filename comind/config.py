@@ -249,9 +249,7 @@ class RunConfig(Settings):
         if self.attach_competition and self.executor != "kaggle":
             raise ConfigError("attach_competition says how kernels are pushed; it needs --executor kaggle.")
         if self.executor == "kaggle" and self.allow_packages and not self.internet:
-            raise ConfigError(
-                "What is installed here must be had at Kaggle too: allow_packages needs --internet."
-            )
+            raise ConfigError("What is installed here must be had at Kaggle too: --internet is needed.")
         if self.accelerator.lower() not in ("auto", "none") and not self.machine_shape:
             raise ConfigError(
                 f"There is no accelerator {self.accelerator!r}.",

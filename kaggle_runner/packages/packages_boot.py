@@ -1,8 +1,8 @@
 """The program that comes first where packages may be installed: `packages_boot.py SPEC COMMAND…` (JSON).
 
 It makes the overlay (a virtual environment over the notebook's Python) in the working folder, opens the way
-to the proxy as a port of the sandbox's own loopback, and becomes the command. It runs inside, so whatever agent
-code made of that folder leads nowhere else. It stands alone: no module of this project can be imported here.
+to the proxy as a port of the sandbox's own loopback, and becomes the command. It runs inside, so whatever
+agent code made of that folder leads nowhere else. It stands alone: no module of this project can be imported.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def test_the_engines_own_kernel_fits_a_python_of_its_kind_only(environment: Path
         ("echo '{\"version\": [3, 9, 1]}'", "is not a Python that can be used"),
         (
             'echo \'{"version": [3, 9, 1], "executable": "/p", "prefixes": ["/", "/", "/", "/"], "abi": "", '
-            '"packages": {}, "stdlib": "/p"}\'',
+            '"packages": {}, "stdlib": "/p", "base": "/p", "sites": []}\'',
             "is Python 3.9.1; notebooks need 3.10 or newer",
         ),
     ],
