@@ -6,12 +6,12 @@ Nothing is fetched here. A name and password in an address stay outside.
 from __future__ import annotations
 
 import ast
-import ensurepip
 import importlib.util
 import os
 import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +150,8 @@ def _said(*arguments: str) -> str:
     """What pip's Python prints: the engine's, or the pip that comes with Python where the engine has none."""
     environment = dict(os.environ)
     if importlib.util.find_spec("pip") is None:
-        bundled = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+        library = sysconfig.get_path("stdlib")
+        bundled = sorted(Path(library, "ensurepip", "_bundled").glob("pip-*.whl"))
         environment["PYTHONPATH"] = str(bundled[-1]) if bundled else ""
     try:
         done = subprocess.run(

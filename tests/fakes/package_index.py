@@ -16,6 +16,8 @@ import pytest
 
 from tests.fakes.loopback import Loopback
 
+SECRET = "secret-word-1"
+"""The password in pip's address of the index."""
 SETTINGS = ("EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "CONSTRAINT", "TRUSTED_HOST", "DEFAULT_TIMEOUT")
 
 
@@ -74,6 +76,6 @@ def package_index(wheels: Path, folder: Path) -> Iterator[int]:
         for name in SETTINGS:
             patched.delenv(f"PIP_{name}", raising=False)
         patched.setenv("PIP_CONFIG_FILE", os.devnull)
-        patched.setenv("PIP_INDEX_URL", f"https://somebody:secret-word-1@localhost:{port}/simple")
+        patched.setenv("PIP_INDEX_URL", f"https://somebody:{SECRET}@localhost:{port}/simple")
         patched.setenv("PIP_CERT", str(made))
         yield port

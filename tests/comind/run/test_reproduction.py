@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from comind.run.reproduction import compare
+from comind.run.reproduction import NotReproduced, compare, reproduce
+from comind.state.records import Evaluation, Run
+from comind.state.runs import create_run
+from comind.state.store import Store
+from kaggle_runner.moments import SYSTEM_CLOCK
+from tests.fakes.package_index import package_index
+from tests.fakes.pythons import other_python
+from tests.fakes.wheels import write_wheel
 
 
 @pytest.mark.parametrize(
@@ -31,3 +39,30 @@ def test_rows_are_compared_by_id_and_values_as_they_are(
     (tmp_path / "old.csv").write_text(old)
     (tmp_path / "new.csv").write_text(new)
     assert compare(tmp_path / "old.csv", tmp_path / "new.csv", "id")[1] == difference
+
+
+SOLUTION = "import tiny\nopen('submission.csv', 'w').write(f'id,y\\n1,{tiny.value}\\n')\n"
+
+
+async def test_what_the_solutions_agent_installed_is_installed_first(tmp_path: Path) -> None:
+    folder = create_run(tmp_path / "state", "again")
+    folder.best.mkdir()
+    folder.public.mkdir(parents=True)
+    for name, text in (
+        ("solution.py", SOLUTION), ("submission.csv", "id,y\n1,7\n"), ("requirements.txt", "tiny==1.0\n"),
+    ):  # fmt: skip
+        (folder.best / name).write_text(text)
+    evaluation = Evaluation(id="r1-a1-s01", agent="r1-a1", round=1, step=1, success=True, message="")
+    config = {"competition": "comp", "allow_packages": True}
+    run = Run(id="again", competition="comp", best_evaluation=evaluation.id, id_column="id", config=config)
+    with Store(folder.database, clock=SYSTEM_CLOCK) as store:
+        store.save(run, evaluation)
+    python = other_python(tmp_path / "small", "pip")
+    write_wheel(tmp_path / "wheels", "tiny", "1.0", "value = 7\n")
+    write_wheel(tmp_path / "wheels", "tiny", "2.0", "value = 8\n")
+    with package_index(tmp_path / "wheels", tmp_path):
+        assert (await reproduce(folder, python=python)).rows == 1
+    with Store(folder.database, clock=SYSTEM_CLOCK) as store:
+        store.save(replace(run, config={"competition": "comp"}))
+    with pytest.raises(NotReproduced, match="cannot be installed here"):
+        await reproduce(folder, python=python)

@@ -11,7 +11,8 @@ from kaggle_runner.packages.indexes import PackageSource, package_source
 from kaggle_runner.packages.overlay import FOLDER, installed
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.sandbox import Sandbox
-from tests.fakes.package_index import package_index
+from tests.fakes.package_index import SECRET, package_index
+from tests.fakes.pythons import other_python
 from tests.fakes.wheels import write_wheel
 from tests.kaggle_runner.notebook.notebooks import bench
 
@@ -19,6 +20,10 @@ BY_SUBPROCESS = """
 import subprocess, sys
 subprocess.run([sys.executable, "-m", "pip", "install", "-q", "second"], check=True)
 import second; second.value
+"""
+BREAKING = """
+import sysconfig, pathlib
+pathlib.Path(sysconfig.get_paths()["purelib"], "odd.pth").write_text("import os; os._exit(1)")
 """
 ELSEWHERE = """
 import urllib.request
@@ -31,43 +36,44 @@ for address in ("https://elsewhere.invalid/", "http://127.0.0.1:9/"):
 
 
 @pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of few packages: pip looks at each."""
+    return other_python(tmp_path_factory.mktemp("python") / "small", "pip")
+
+
+@pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageSource]:
     folder = tmp_path_factory.mktemp("index")
     write_wheel(folder / "wheels", "tiny", "1.0", "value = 'one'\n")
     write_wheel(folder / "wheels", "second", "2.0", "import tiny\nvalue = tiny.value\n", "tiny")
-    write_wheel(folder / "wheels", "ipykernel", "99.0", "raise RuntimeError('too new')\n")
     with package_index(folder / "wheels", folder):
         yield package_source()
 
 
 async def test_cells_install_packages_which_the_next_session_still_has(
-    source: PackageSource, tmp_path: Path
+    source: PackageSource, python: Path, tmp_path: Path
 ) -> None:
-    async with bench(tmp_path, packages=source) as lab:
+    async with bench(tmp_path, packages=source, python=python) as lab:
         told = await lab.run("%pip install tiny")
         assert "Successfully installed tiny-1.0" in told.text
         assert (await lab.run("import tiny; print(tiny.value)")).text == "one"
         assert (await lab.run(BY_SUBPROCESS)).text.endswith("'one'")
         refused = (await lab.run(ELSEWHERE)).text.splitlines()
         assert "403 Only packages can be had from here, of" in refused[0] and "refused" in refused[1]
-        assert "secret-word" not in (await lab.run("!env; cat /proc/1/environ /proc/*/cmdline")).text
-        assert "numpy" in (await lab.run("import numpy; print(numpy.__name__, numpy.__file__)")).text
+        assert SECRET not in (await lab.run("!env; cat /proc/1/environ /proc/*/cmdline")).text
     assert installed(lab.workspace) == ["second==2.0", "tiny==1.0"]
-    async with bench(tmp_path, packages=source) as later:
+    async with bench(tmp_path, packages=source, python=python) as later:
         assert (await later.run("import second; print(second.value)")).text == "one"
-        broken = await later.run("!pip install -q --no-deps --upgrade ipykernel")
-        assert broken.text == ""
+        await later.run(BREAKING)
         await later.notebook.restart()
         after = await later.run("import second")
         assert "so these were removed" in after.text and after.error_name == "ModuleNotFoundError"
 
 
-async def test_a_script_installs_too(source: PackageSource, tmp_path: Path) -> None:
-    sandbox = Sandbox({}, tmp_path, packages=source)
-    python = str(sandbox.interpreter)
-    done = await sandbox.run([python, "-m", "pip", "install", "-q", "second"], limits=BatchLimits(120))
-    assert (done.returncode, done.stderr) == (0, "")
-    done = await sandbox.run(["python", "-c", "import second; print(second.value)"], limits=BatchLimits(60))
+async def test_a_script_installs_too(source: PackageSource, python: Path, tmp_path: Path) -> None:
+    sandbox = Sandbox({}, tmp_path, packages=source, python=python)
+    script = "pip install -q second && python -c 'import second; print(second.value)'"
+    done = await sandbox.run(["sh", "-c", script], limits=BatchLimits(120))
     assert (done.returncode, done.stdout, done.stderr) == (0, "one\n", "")
 
 
