@@ -18,7 +18,11 @@ from mle_live.layout.tables import Stated, profile_tables, read_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_COLUMNS = 5000
+_WIDE = 200
+"""Columns, from which on each is not looked at alone."""
+_ROWS_PROBED = 500
+_SUSPECT = 0.25
+"""Correlation with a label, or with one of its classes, that any column that tells it has by far."""
 _UNIQUE_ENOUGH = 0.9
 _KEYS, _KEYS_TRIED, _LINKS = 20, 8, 40
 _ROWS_COMPARED = 20_000
@@ -94,13 +98,11 @@ def training_of(folder: Path, stated: Stated) -> Training:
 
 def telling_column(table: pd.DataFrame, training: Training, *, ordered: bool = True) -> Telling | None:
     """The first column found to tell a label, the table joined by names, by shared inputs, or (where
-    `ordered`) row by row. Raises ValueError for more columns than can be held against labels."""
+    `ordered`) row by row."""
     import pandas as pd
 
-    if table.empty:
-        return None
-    if len(table.columns) > _MOST_COLUMNS:
-        raise ValueError(f"it has {len(table.columns):,} columns, too many to be looked through")
+    if not training.labels or len(table) < min(ENOUGH_ROWS, max(2, len(training.train) // 2)):
+        return None  # labels are no column, or there are too few rows to be seen to agree
     nowhere = pd.Series(dtype=int)
     for key, own in _joins(table, training.keys):
         places = training.keys[own]
@@ -129,6 +131,8 @@ def links_of(table: pd.DataFrame, training: Training, name: str) -> Keys:
     """Columns of the table that name training rows in another way, for other files to be joined by."""
     import pandas as pd
 
+    if len(table) < ENOUGH_ROWS or len(table.columns) > _WIDE:
+        return {}
     found: Keys = {}
     for key, own in _joins(table, training.keys)[:2]:
         rows = table[key].map(str).map(plain).map(training.keys[own]).dropna().astype(int)
@@ -181,9 +185,11 @@ def _joins(table: pd.DataFrame, keys: Keys) -> list[tuple[str, str]]:
     """(column of the table, key) that name the same rows, the most rows first."""
     import pandas as pd
 
-    held = []
+    held, columns = [], list(table.columns)
+    if len(columns) > _WIDE:  # names of rows stand at an end of so many measurements
+        columns = [*columns[: _WIDE // 2], *columns[-_WIDE // 2 :]]
     usual = {own: places.index.union(places.index.str.removesuffix(".0")) for own, places in keys.items()}
-    for column in table.columns:
+    for column in columns:
         values = table[column]
         if len(values) > 2 * _ROWS_COMPARED:  # a part, and the few that may be written alike among the others
             alike = [values[values.isin(names)].head(_ROWS_COMPARED) for names in usual.values()]
@@ -242,7 +248,7 @@ def spread(table: pd.DataFrame, key: str) -> pd.DataFrame:
     import pandas as pd
 
     words: dict[str, pd.Series[Any]] = {}
-    for name in table.columns:
+    for name in table.columns[:_WIDE]:
         values = table[name].map(str)
         if not values.head(50).str.contains(_SEPARATED).all() or values.str.len().max() > _LONGEST_NAME:
             continue
@@ -291,9 +297,31 @@ def _telling(rows: pd.DataFrame, labels: pd.Series[Any]) -> Iterator[str]:
     rows, labels = rows[(labels != "").to_numpy()], labels[labels != ""]
     if len(labels) < ENOUGH_ROWS or labels.nunique() < 2:
         return
-    for name in rows.columns:
+    for name in _suspects(rows, labels):
         if tells(*_some_rows(rows[name], labels)):
             yield str(name)
+
+
+def _suspects(rows: pd.DataFrame, labels: pd.Series[Any]) -> Sequence[str]:
+    """Of very many columns those that go with the labels, or are no numbers: the others tell none."""
+    import numpy as np
+    import pandas as pd
+
+    if len(rows.columns) <= _WIDE:
+        return list(rows.columns)
+    step = max(1, len(rows) // _ROWS_PROBED)
+    probe = rows.iloc[::step].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32)
+    known = labels.iloc[::step]
+    amounts = pd.to_numeric(known, errors="coerce")
+    usual = known.value_counts().index[:20]
+    wanted = [amounts.rank()] if amounts.notna().all() else []
+    wanted += [(known == one).astype(float) for one in usual]
+    told = np.stack([(one - one.mean()) / (one.std() or 1) for one in wanted]).astype(np.float32)
+    words = np.isnan(probe).mean(axis=0) > 0.5
+    probe = np.nan_to_num(probe - np.nanmean(np.where(words, 0, probe), axis=0))
+    probe /= np.maximum(probe.std(axis=0), 1e-12)
+    alike = np.abs(told @ probe / len(known)).max(axis=0)
+    return list(rows.columns[words | (alike >= _SUSPECT)])
 
 
 def _some_rows(values: pd.Series[Any], labels: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:

@@ -49,7 +49,7 @@ def arrange_files(folder: RunFolder, told: StatedFiles, tell: Callable[[str], No
 
 def withheld_beside(layout: Layout) -> dict[str, str]:
     """Files beside the arranged tables that may not be offered → why. Blocking."""
-    own = {TRAIN, TEST, SAMPLE, *layout.files["sample"], *layout.files["test"]}
+    own = {TRAIN, TEST, SAMPLE, *layout.own}
     training = training_of(layout.folder, Stated(id_column=layout.id_column))
     return withheld_files(layout.folder, training, offered=sorted(own))
 

@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import FoundColumns, find_columns
-from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels
+from mle_live.layout.file_labels import (
+    FileLabels,
+    find_file_labels,
+    names_rows,
+    stems_tell,
+)
 from mle_live.layout.file_pairs import FilePairs, find_file_pairs
+from mle_live.layout.flat_paths import laid_flat
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import FoundFile, list_data
-from mle_live.layout.naming import files_by_role
+from mle_live.layout.naming import files_by_role, without_training
+from mle_live.layout.one_table import class_lists, divided, with_labels
 from mle_live.layout.roles import SETTINGS, Roles, Seen, find_roles
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import levels
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRAIN, TEST, SAMPLE = "train.csv", "test.csv", "sample_submission.csv"
-_UNPACKED = ".unpacked"
+_UNPACKED, _PARTS = ".unpacked", ".parts"
 JOINT = "|"
 """Between the parts of an id that is made of several columns."""
 _YES = {"yes": 1, "no": 0, "y": 1, "n": 0, "true": 1, "false": 0, "t": 1, "f": 0,
@@ -50,6 +57,8 @@ class Layout:
     remarks: tuple[str, ...]
     missing: dict[str, str]
     """What was not found → a sentence that says so."""
+    own: tuple[str, ...] = ()
+    """Names under which the host's own sample and test table lie in `folder` as well."""
 
     @property
     def id_column(self) -> str:
@@ -85,6 +94,9 @@ def lay_out(
     named = {role: name for role, name in told.files.items() if role not in of_folders}
     roles = find_roles(entries, named=named, target=told.target, id_column=told.id_column)
     columns = find_columns(roles, id_column=told.id_column, target=told.target)
+    parts = divided(roles, columns.ids[0] if len(columns.ids) == 1 else "", columns.targets, folder / _PARTS)
+    if parts is not roles:
+        roles, columns = parts, find_columns(parts, id_column=told.id_column, target=told.target)
     found = None if roles.train else _find_files(entries, roles, columns, of_folders)
     _note_missing(columns, roles, found, entries, packed)
     in_files = None if isinstance(found, str) else found
@@ -99,6 +111,7 @@ def lay_out(
             *([in_files.how] if in_files else []),
         ),
         missing=columns.missing,
+        own=tuple(one.entry.name for one in (*([roles.sample] if roles.sample else []), *roles.test)),
     )  # fmt: skip
     if columns.missing:
         return layout
@@ -115,7 +128,7 @@ def _find_files(
     if isinstance(pairs, FilePairs):
         return pairs
     labels = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    return labels or pairs or "no training data were found: no table, no folders named after classes"
+    return labels or pairs or without_training(entries)
 
 
 def _note_missing(
@@ -135,10 +148,8 @@ def _note_missing(
         missing.setdefault(
             "test", f"nothing says which rows to predict: no test table, no sample submission{why}"
         )
-    elif not any(entry.suffix in MEDIA for entry in entries):
-        missing.setdefault(
-            "test", f"no test table was found, nor images or sounds of the rows to predict{why}"
-        )
+    elif not names_rows(entries, roles.sample.values(columns.ids[0])):
+        missing.setdefault("test", f"no test table was found, nor files of the rows to predict{why}")
 
 
 class _Arranger:
@@ -160,21 +171,22 @@ class _Arranger:
         self._id = JOINT.join(columns.ids)
         self.remarks: list[str] = []
         self.missing: dict[str, str] = {}
+        self._moved: set[str] = set()
+        """Files that lie under other names than their own."""
 
     def write(self, in_files: FileLabels | FilePairs | None) -> None:
         """`in_files`: the training data where no table has them."""
-        moved = set[str]()
         if isinstance(in_files, FilePairs):
             for name, table in zip((TRAIN, TEST), in_files.tables(), strict=True):
                 table.to_csv(self._folder / name, index=False)
         else:
             self._write_test()
             if in_files:
-                moved = self._write_index(in_files)
+                self._moved = self._write_index(in_files)
             else:
                 self._write_train()
         self._write_sample()
-        self._link_others(moved)
+        self._link_others()
 
     def _write_test(self) -> None:
         test, columns = self._roles.test, self._columns
@@ -210,33 +222,31 @@ class _Arranger:
         if not roles.test and columns.ids[0].lower() in names:
             renamed[names[columns.ids[0].lower()]] = columns.ids[0]
         renamed = {own: name for own, name in renamed.items() if own != name}
-        plain = roles.labels is None and len(columns.ids) == 1
+        inputs = {name for one in roles.test for name in one.names}
+        head = roles.train[0].table.head.rename(columns=renamed)
+        by_name = {entry.name: entry for entry in self._entries}
+        changed = (
+            class_lists(head, columns.targets, inputs) is not None
+            or laid_flat(head, columns.targets, by_name).moves
+        )
+        plain = roles.labels is None and len(columns.ids) == 1 and not changed
         place = self._folder / TRAIN
         if plain and not self._words_to_numbers(None) and self._link_as_is(roles.train, renamed, place):
             return
         table = _joined(roles.train)
         if roles.labels is not None:
-            table = self._with_labels(table, roles.labels)
+            table, remark, fault = with_labels(table, roles.labels)
+            self.remarks += filter(None, [remark])
+            self.missing |= {"labels": fault} if fault else {}
         table = self._with_joint(table.rename(columns=renamed))
-        self._numbered(table).to_csv(place, index=False)
-
-    def _with_labels(self, table: pd.DataFrame, labels: Seen) -> pd.DataFrame:
-        """Labels by the key that both tables have, or row by row where there is none and they are as many."""
-        told = labels.table.read(labels.table.columns)
-        keys = [name for name in labels.table.columns if name in table.columns]
-        if not keys and len(told) == len(table):
-            self.remarks.append(f"{labels.entry.name} has no ids: its rows are those of the training table")
-            return table.assign(**{name: told[name].to_numpy() for name in told.columns})
-        if not keys:
-            self.missing["labels"] = f"{labels.entry.name} shares no column with the training table"
-            return table
-        if told.duplicated(keys).any():
-            self.missing["labels"] = f"{labels.entry.name} has several rows for one {' and '.join(keys)}"
-            return table
-        merged = table.merge(told, on=keys, how="inner")
-        if len(merged) < len(table):
-            self.remarks.append(f"{len(table) - len(merged)} training rows without a label are left out")
-        return merged
+        lists = class_lists(table, columns.targets, inputs)
+        flat = laid_flat(table if lists is None else lists, columns.targets, by_name)
+        for old, new in flat.moves.items():
+            (self._folder / new).parent.mkdir(parents=True, exist_ok=True)
+            self._link(by_name[old].path, self._folder / new)
+        self._moved |= flat.moves.keys()
+        self.remarks += flat.remarks
+        self._numbered(flat.table).to_csv(place, index=False)
 
     def _with_joint(self, table: pd.DataFrame) -> pd.DataFrame:
         ids = list(self._columns.ids)
@@ -297,7 +307,7 @@ class _Arranger:
         by_name = {entry.name: entry for entry in self._entries}
         top = PurePosixPath(paths.paths[0]).parts[0]
         stems = Counter(PurePosixPath(name).stem for name in paths.paths)
-        telling = "names of files" in paths.how
+        telling = "names of files" in paths.how or stems_tell(paths.paths, paths.labels)
         numbers = {name: number for number, name in enumerate(sorted(paths.paths, key=_shuffled))}
         ids = []
         for name in paths.paths:
@@ -331,13 +341,13 @@ class _Arranger:
         pd.DataFrame({self._id: ids, **usual}).to_csv(place, index=False)
         self.remarks.append("there is no sample submission: one with the usual label in each row was made")
 
-    def _link_others(self, moved: set[str]) -> None:
+    def _link_others(self) -> None:
         """All other files under their names; the sample and the test table under their own as well."""
         roles = self._roles
         secret = {one.entry.name for one in (*roles.train, *([roles.labels] if roles.labels else []))}
         for entry in self._entries:
             place = self._folder / entry.name
-            if entry.name in secret or entry.name in moved or entry.name == SETTINGS or place.exists():
+            if entry.name in secret or entry.name in self._moved or entry.name == SETTINGS or place.exists():
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             self._link(entry.path, place)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from mle_live.layout.roles import Roles, Seen
+from mle_live.layout.roles import Roles, Seen, key_of
 
 _ID_NAMES = ("id", "index", "key", "row", "uid", "uuid", "name", "file", "filename", "image")
 
@@ -55,7 +55,7 @@ def _ids_of_sample(found: FoundColumns, sample: Seen, test: Sequence[Seen], stat
         found.ids = (columns[0],)
     else:
         lead = tuple(takewhile(lambda name: name.lower() in first.names, columns[:-1]))
-        found.ids = _enough(sample, lead) if lead else (columns[0],)
+        found.ids = _enough(sample, lead) if lead else (key_of(sample, [first]),)
     if first is None:
         return
     if all(name.lower() in first.names for name in found.ids):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from mle_live.layout.listing import FoundFile
 
 _FEWEST_A_CLASS = 2
 _MOST_CLASSES = 2000
+_NEARLY_ALL = 0.9
 MEDIA = IMAGE_SUFFIXES | AUDIO_SUFFIXES | {".txt", ".npy", ".json"}
 _FIRST = re.compile(r"^([A-Za-z]+)[._-]?\d+")
 _LAST = re.compile(r"_([A-Za-z]+|\d)$")
@@ -37,7 +38,7 @@ def _by_folder(media: Sequence[FoundFile], classes: Sequence[str]) -> FileLabels
     by_parent: dict[str, Counter[str]] = {}
     for entry in media:
         place = PurePosixPath(entry.folder)
-        if place.name:
+        if place.name and not place.name.startswith("_"):  # no class: `_background_noise_`
             by_parent.setdefault(str(place.parent), Counter())[place.name] += 1
     best = None
     for parent, found in by_parent.items():
@@ -50,7 +51,10 @@ def _by_folder(media: Sequence[FoundFile], classes: Sequence[str]) -> FileLabels
     if best is None:
         return None
     parent, _ = best
-    chosen = [entry for entry in media if str(PurePosixPath(entry.folder).parent) == parent]
+    chosen = [
+        entry for entry in media
+        if (place := PurePosixPath(entry.folder)).name in best[1] and str(place.parent) == parent
+    ]  # fmt: skip
     labels = [PurePosixPath(entry.folder).name for entry in chosen]
     return FileLabels(
         [entry.name for entry in chosen], labels, f"folders of {parent or 'the data'} name classes"
@@ -69,3 +73,30 @@ def _by_name(media: Sequence[FoundFile]) -> FileLabels | None:
         if 2 <= len(counts) <= 50 and min(counts.values()) >= _FEWEST_A_CLASS:
             return FileLabels([entry.name for entry in training], labels, "names of files tell classes")
     return None
+
+
+def names_rows(entries: Sequence[FoundFile], ids: Iterable[str]) -> bool:
+    """Whether there are files of the rows to predict: called as they are, or at least media."""
+    names = {name for one in entries if one.folder for name in (one.stem, PurePosixPath(one.name).name)}
+    return any(entry.suffix in MEDIA for entry in entries) or not names.isdisjoint(ids)
+
+
+def stems_tell(paths: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether names of files give the classes of their folders away: `cats/cat.17.jpg`."""
+    stems = [PurePosixPath(path).stem for path in paths]
+    found = [[one.group(1) if one else "" for one in map(how.search, stems)] for how in (_FIRST, _LAST)]
+    return any(go_with(words, labels) for words in found)
+
+
+def go_with(words: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether each word stands with one label, nearly always; not where hardly any word comes twice."""
+    pairs = Counter(pair for pair in zip(words, labels, strict=True) if pair[0])
+    usual: dict[str, int] = {}
+    for (word, _), count in pairs.items():
+        usual[word] = max(count, usual.get(word, 0))
+    total = pairs.total()
+    return (
+        total >= len(words) * _NEARLY_ALL
+        and 2 <= len(usual) <= min(_MOST_CLASSES, total / _FEWEST_A_CLASS)
+        and sum(usual.values()) >= total * _NEARLY_ALL
+    )

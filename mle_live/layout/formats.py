@@ -211,11 +211,31 @@ def _read_json(path: Path, *, lines: bool, rows: int | None) -> pd.DataFrame:
     if isinstance(document, dict) and all(isinstance(value, dict) for value in document.values()):
         frame = pd.DataFrame.from_dict(document)  # {column: {row: value}}, as pandas writes it
         return frame.reset_index(drop=True)
+    if isinstance(document, dict) and (pictures := _annotated(document)):
+        document = pictures
     if isinstance(document, dict):
         document = next((value for value in document.values() if isinstance(value, list)), document)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         raise ValueError("the JSON document is no list of records")
     return pd.DataFrame.from_records(document)
+
+
+def _annotated(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The records of a document that lists `images` and, by their ids, `annotations`: a row an annotation."""
+    images, notes = document.get("images"), document.get("annotations")
+    listed = [
+        one for one in (images, notes) if isinstance(one, list) and all(isinstance(x, dict) for x in one)
+    ]
+    if len(listed) < 2 or not all("id" in one for one in listed[0]) or not listed[1]:
+        return None
+    by_id = {one["id"]: one for one in listed[0]}
+    if not all(note.get("image_id") in by_id for note in listed[1]):
+        return None
+    own = {"id", "image_id"}
+    return [
+        by_id[note["image_id"]] | {name: one for name, one in note.items() if name not in own}
+        for note in listed[1]
+    ]
 
 
 def _full(text: IO[str]) -> Iterator[str]:

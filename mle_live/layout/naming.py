@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from mle_live.layout.file_labels import FileLabels
 from mle_live.layout.file_pairs import FilePairs
 from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from mle_live.layout.formats import table_format
 from mle_live.layout.listing import FoundFile
 from mle_live.layout.roles import DESCRIPTIONS, SETTINGS, Roles, Seen, letters
 
@@ -36,7 +37,7 @@ def files_by_role(
     elif in_files:
         files["train"] = (str(PurePosixPath(in_files.paths[0]).parts[0]) + "/",)
     if not roles.test and not files["test"]:
-        files["test"] = tuple(name for name in media if "test" in name.lower())
+        files["test"] = tuple(dict.fromkeys(filter(None, map(_test_folder, entries))))
     taken = {name for found in files.values() for name in found}
     files["media"] = tuple(name for name in media if name not in taken)
     sides = dict.fromkeys(
@@ -47,6 +48,22 @@ def files_by_role(
     taken |= {*files["media"], *(one.entry.shown for one in _all(roles))}
     tops = {_top(one.entry) for one in _all(roles) if one.entry.folder}
     return {**files, "side": tuple(name for name in sides if name not in taken and name not in tops)}
+
+
+def _test_folder(entry: FoundFile) -> str:
+    """The folder called after tests that holds it; empty without one."""
+    parts = PurePosixPath(entry.folder).parts
+    depth = next((number for number, part in enumerate(parts, 1) if "test" in part.lower()), 0)
+    return "/".join(parts[:depth]) + "/" * bool(depth)
+
+
+def without_training(entries: Sequence[FoundFile]) -> str:
+    """What to say where no training data were found."""
+    tables = [one.shown for one in entries if table_format(one.name) and one.suffix != ".txt"]
+    if not tables:
+        return "no training data were found: no table, no folders named after classes"
+    some = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
+    return f"none of the tables ({some}) is seen to be the training table; name it: --file train=NAME"
 
 
 def _top(entry: FoundFile) -> str:

@@ -87,7 +87,10 @@ class _Search:
 
     def key(self, sample: Seen) -> str:
         """The column of a sample that names rows, in lower case."""
-        return self.id_column.lower() if sample.has([self.id_column]) else sample.table.columns[0].lower()
+        if sample.has([self.id_column]):
+            return self.id_column.lower()
+        tests = [one for one in self.others(sample) if _TEST.search(letters(one.entry))]
+        return key_of(sample, tests).lower()
 
     def choose(self, role: str, among: Sequence[Seen], worth: Callable[[Seen], float]) -> Seen | None:
         """The one of most worth; where others come near, that is told."""
@@ -96,6 +99,17 @@ class _Search:
         if len(ranked) > 1 and worth(ranked[0]) == worth(ranked[1]) and not _are_parts(*ranked[:2]):
             self.remarks.append(f"{ranked[0].entry.name} is taken for the {role}, not {ranked[1].entry.name}")
         return ranked[0] if ranked else None
+
+
+def key_of(sample: Seen, tests: Sequence[Seen]) -> str:
+    """The column that names rows: the first, or the only other one that names rows of a test table."""
+    first, *others = sample.table.columns
+    shared = [
+        name for name in others
+        if any(name.lower() in one.names for one in tests) and sample.table.head[name].is_unique
+    ]  # fmt: skip
+    known = any(first.lower() in one.names for one in tests)
+    return shared[0] if len(shared) == 1 and not known else first
 
 
 def find_roles(
@@ -202,7 +216,8 @@ def _lists_rows_of(sample: Seen, test: Seen, first: str) -> bool:
     if first not in test.names or len(test.table.columns) < 2:
         return False
     added = [name for name in sample.names if name not in test.names]
-    return bool(added) and set(sample.values(first)) == set(test.values(first))
+    rows, asked = sample.values(first), test.values(first)
+    return bool(added) and len(rows) == len(asked) and set(rows) == set(asked)
 
 
 def _targets(search: _Search, sample: Seen | None, test: Sequence[Seen]) -> list[str]:
@@ -226,14 +241,18 @@ def _find_test(search: _Search, sample: Seen | None) -> tuple[Seen, ...]:
         if sample and not called and one.has(set(sample.names) - {key}):
             return 0  # it tells what is to be predicted
         shares = bool(key) and key in one.names and not _TRAIN.search(name)
-        fits = (
-            shares
-            and sample is not None
-            and set(one.values(key)) >= set(sample.table.head[sample.names[key]])
-        )
+        fits = shares and sample is not None and _has_rows_of(one, sample, key, more=called)
+        if sample and len(one.table.columns) == 1 and not fits:
+            return 0  # a list of other things
         return 4 * fits + 3 * called if called or fits else 0
 
     return _with_parts(search, search.choose("test table", search.others(sample), worth), (sample,))
+
+
+def _has_rows_of(test: Seen, sample: Seen, key: str, *, more: bool) -> bool:
+    """Whether a table has the sample's rows; with `more` it may have others, too."""
+    ids, asked = set(test.values(key)), set(sample.table.head[sample.names[key]])
+    return ids >= asked and (more or ids == set(sample.values(key)))
 
 
 def _find_train(search: _Search, sample: Seen | None, test: Sequence[Seen]) -> tuple[Seen, ...]:

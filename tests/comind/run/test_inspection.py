@@ -41,8 +41,8 @@ def test_every_shape_is_told(tmp_path: Path, name: str) -> None:
     assert tuple(document["targets"]) == shape.targets
     assert "|".join([document["id"]] if isinstance(document["id"], str) else document["id"]) == shape.id
     pictures = ("class_folders", "images_with_labels", "names_tell", "one_column_a_class")
-    kind = "image" if name in pictures else "audio" if name == "sounds" else "tabular"
-    assert document["kind"] == kind
+    kinds = {"sounds": "audio", "image_pairs": "image-to-image", **dict.fromkeys(pictures, "image")}
+    assert document["kind"] == kinds.get(name, "tabular")
     assert document["split"]
 
 
