@@ -60,6 +60,10 @@ class BadCompetition(UsageError):
     pass
 
 
+class NoReadySplit(BadCompetition):
+    """The data are sound as far as was seen, but of no shape that a ready split fits."""
+
+
 class RunNotFound(UsageError):
     pass
 

@@ -261,7 +261,7 @@ def _served_competitions(arguments: argparse.Namespace, hidden: tuple[Path, ...]
     competitions += [
         look_at_folder(
             folder, arranged / slug_of(folder), hidden=hidden, metric=metric, stated=stated
-        ).hosted()
+        ).hosted(split_is_written=True)
         for folder in folders
     ]
     if not competitions:

@@ -118,7 +118,9 @@ class CodingAgent(AgentAtWork):
             "metric": brief.metric,
             "machine": brief.machine,
             "kaggle": self._executor.told(self._bench),
-            "files": files_text(self._bench.data_name, datasets),
+            "files": files_text(
+                self._bench.data_name, datasets, usual=self._shop.evaluator.profile.has_ready_split
+            ),
             "data": brief.data,
             "draft": draft_text(self._draft),
             "limits": self._limits(1),

@@ -29,6 +29,7 @@ from comind.roles.edits import example_edit
 from comind.roles.prompts import fitted, quote
 from comind.roles.scripter import Change, meaning, propose_change
 from comind.state.records import Agent, Cell, Discussion, Draft, Evaluation, Idea
+from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import UnsafeFile, safe_copy
 from kaggle_runner.score import Score, better, better_beyond_noise
 
@@ -53,6 +54,11 @@ _HINT_CHARACTERS = 280
 async def prepare_view(shop: Workshop) -> None:
     """The joined view of the run's public files, made once. Raises BadCompetition where there can be none."""
     folder = shop.folder
+    if not shop.evaluator.profile.has_ready_split:
+        raise BadCompetition(
+            "public kernels look for the host's own files, and the split has others",
+            hint="Set verify_kernels to false, and coding to notebook.",
+        )
     await asyncio.to_thread(
         build_view,
         folder.public,

@@ -78,7 +78,7 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
             found = look_at_folder(
                 local, Path(place) / "arranged", hidden=(state.resolve(),), metric=asked,
                 stated=stated_files(config),
-            ).hosted()  # fmt: skip
+            ).hosted(split_is_written=not config.offline)  # fmt: skip
         if config.offline:
             require_metric(found.metric_choice, found.slug)
         return found.slug

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
-from comind.evaluator.pixel_checks import answers_left, pixels_true
+from comind.evaluator.pixels.checks import answers_left, pixels_true
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import ScriptAnswer
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
@@ -24,7 +24,7 @@ from mle_live.layout.tables import levels
 if TYPE_CHECKING:
     import pandas as pd
 
-_FEWEST_ROWS = 4
+FEWEST_ROWS = 4
 _MOST_HELD_OUT = 0.5
 _PERFECT = 1e-3
 
@@ -72,12 +72,12 @@ def check_split(
     return (
         Check("files", True),
         Check("shape", True),
-        _named("size", _size(parts, profile.row_column)),
-        _named("rows apart", _rows_apart(profile, parts, label_columns)),
-        _named("groups whole", _groups_whole(profile, parts)),
-        _named("labels true", _labels_true(profile, parts, original)),
-        _named("no label in public", "; ".join([*leaks, *_answers_left(profile, parts, original, public)])),
-        _named("order says nothing", _order(labels)),
+        named("size", _size(parts, profile.row_column)),
+        named("rows apart", _rows_apart(profile, parts, label_columns)),
+        named("groups whole", _groups_whole(profile, parts)),
+        named("labels true", _labels_true(profile, parts, original)),
+        named("no label in public", "; ".join([*leaks, *_answers_left(profile, parts, original, public)])),
+        named("order says nothing", order_tells(labels)),
     )
 
 
@@ -126,7 +126,7 @@ class _Parts:
     truth: pd.DataFrame
 
 
-def _named(name: str, problem: str) -> Check:
+def named(name: str, problem: str) -> Check:
     return Check(name, not problem, problem)
 
 
@@ -166,12 +166,12 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
         if len(table) != len(ids) or set(table[key]) != ids:
             return f"public/{name} has other ids than private/validation.csv"
     empty = [name for name in targets if "" in set(parts.truth[name])]
-    if any(not _nothing_is_said(profile, parts.truth[name]) for name in empty):
+    if any(not nothing_is_said(profile, parts.truth[name]) for name in empty):
         return "private/validation.csv has empty labels"
     return ""
 
 
-def _nothing_is_said(profile: CompetitionProfile, labels: pd.Series[Any]) -> bool:
+def nothing_is_said(profile: CompetitionProfile, labels: pd.Series[Any]) -> bool:
     """Whether an empty label says something: no mask, no words. Of a metric that is ours its reader tells."""
     from mle_live.metrics import is_known, reads_texts
 
@@ -193,7 +193,7 @@ def _labels(profile: CompetitionProfile, truth: pd.DataFrame) -> pd.Series[Any]:
 
 def _size(parts: _Parts, row_column: str) -> str:
     held_out, total = parts.truth[row_column].nunique(), len(parts.original)
-    if held_out < _FEWEST_ROWS:
+    if held_out < FEWEST_ROWS:
         return f"only {held_out} rows are held out"
     if held_out > _MOST_HELD_OUT * total:
         return f"{held_out} of {total} rows are held out; at most half may be"
@@ -256,7 +256,7 @@ def _labels_true(profile: CompetitionProfile, parts: _Parts, original: Path) -> 
     return ""
 
 
-def _order(labels: pd.Series[Any]) -> str:
+def order_tells(labels: pd.Series[Any]) -> str:
     """Rows sorted by label would give the label away by their place."""
     import pandas as pd
 
@@ -292,12 +292,12 @@ def check_metric(profile: CompetitionProfile, first: ScriptAnswer, second: Scrip
     return (
         Check("metric loads", True),
         Check("truth scores", True),
-        _named("direction", _direction(profile, higher)),
-        _named("truth is perfect", _truth_perfect(first, truth)),
-        _named("sample is worse", _sample_worse(first, truth, bool(higher))),
-        _named("shuffled truth is worse", _shuffled_worse(first, truth, bool(higher))),
-        _named("broken files are refused", _broken_refused(first)),
-        _named("same input, same score", "" if _scores(first) == _scores(second) else "two runs disagree"),
+        named("direction", _direction(profile, higher)),
+        named("truth is perfect", _truth_perfect(first, truth)),
+        named("sample is worse", _sample_worse(first, truth, bool(higher))),
+        named("shuffled truth is worse", _shuffled_worse(first, truth, bool(higher))),
+        named("broken files are refused", _broken_refused(first)),
+        named("same input, same score", "" if _scores(first) == _scores(second) else "two runs disagree"),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from comind.evaluator.checks import Check, check_metric, check_split, find_answers, require
 from comind.evaluator.messages import failure_message, known_code, public_ids, success_message
+from comind.evaluator.open_checks import check_open_split
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Case, ScriptAnswer, run_grader, run_split
 from comind.evaluator.trials import write_trials
@@ -79,7 +80,11 @@ class Evaluator:
     @property
     def ready(self) -> bool:
         """Whether a split and a metric are in place (a resumed run need not make them again)."""
-        placed = (self.folder.public / "train.csv", self.labels, self.folder.private / "evaluate.py")
+        placed = (
+            self.folder.public / "sample_submission.csv",
+            self.labels,
+            self.folder.private / "evaluate.py",
+        )
         return all(path.is_file() for path in placed)
 
     @property
@@ -106,14 +111,18 @@ class Evaluator:
                 script, original=self.folder.original, public=public, private=private,
                 fraction=fraction, seed=self.seed, memory_bytes=self._memory, hidden=(self.folder.state,),
             )  # fmt: skip
-            checks = await asyncio.to_thread(
-                check_split, self.profile, original=self.folder.original, public=public, private=private
-            )
+            checks = await self._check_split(public, private)
             require(checks)
             self._place(script, public, private)
             self._split_checks = checks
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+    async def _check_split(self, public: Path, private: Path) -> tuple[Check, ...]:
+        judge = check_split if self.profile.has_ready_split else check_open_split
+        return await asyncio.to_thread(
+            judge, self.profile, original=self.folder.original, public=public, private=private
+        )
 
     def _place(self, script: Path, public: Path, private: Path) -> None:
         self._make_private()
@@ -135,10 +144,7 @@ class Evaluator:
     async def check(self) -> tuple[Check, ...]:
         """Every check of split and metric; EvaluatorRejected names those that failed, for their author."""
         if not self._split_checks:
-            self._split_checks = await asyncio.to_thread(
-                check_split, self.profile,
-                original=self.folder.original, public=self.folder.public, private=self.folder.private,
-            )  # fmt: skip
+            self._split_checks = await self._check_split(self.folder.public, self.folder.private)
         require(self._split_checks)
         trials = self.folder.private / "trials"
         try:

@@ -74,6 +74,10 @@ class CompetitionProfile(TableProfile):
     """Each entry of the data folder and its size in words."""
     time_column: str | None = None
     """Where the rows to predict are later than the training rows: the column that says when."""
+    has_ready_split: bool = True
+    """False where the files are of no shape that the standard split knows: a model writes one."""
+    notes: tuple[str, ...] = ()
+    """What is told of the files then."""
 
     @property
     def facts(self) -> SplitFacts:
@@ -95,6 +99,8 @@ class CompetitionProfile(TableProfile):
     @property
     def held_out(self) -> str:
         """How validation rows are chosen by the standard split, in words."""
+        if not self.has_ready_split:
+            return "by a script that the evaluator's model writes"
         if self.pixels:
             return "whole images, drawn at random"
         if self.time_column:
@@ -117,6 +123,14 @@ class CompetitionProfile(TableProfile):
     def _as_text(self, *, in_view: bool) -> str:
         better = "higher" if self.higher_is_better else "lower"
         metric = f"; metric: {self.metric} ({better} is better)" if self.metric else ""
+        if not self.has_ready_split:
+            return "\n".join([
+                f"Modality: {self.modality}{metric}",
+                f"Rows to predict: {self.test_rows}",
+                f"Id column: {self.id_column}; target columns: {_some(self.target_columns)}",
+                "The host's files, as they are:", *self.notes,
+                "Head of sample_submission.csv:", *self.sample_head,
+            ])  # fmt: skip
         lines = [
             f"Modality: {self.modality}; task: {self.task}{metric}",
             f"Rows: {self.train_rows} in train.csv, {self.test_rows} to predict",
@@ -189,7 +203,7 @@ def profile_competition(
     time = None if profile.group_column else find_time_column(tables, exclude=told)
     group = profile.group_column or (None if time else find_group_column(tables, exclude=told))
     labels = typed(train.read(profile.labels)) if set(profile.labels) <= set(train.columns) else None
-    task = "regression" if profile.pixels else _task(labels, metric, description)
+    task = "regression" if profile.pixels else infer_task(labels, metric, description)
     return CompetitionProfile(
         **{one.name: getattr(profile, one.name) for one in fields(profile)} | {"group_column": group},
         time_column=time,
@@ -200,12 +214,12 @@ def profile_competition(
         test_rows=sample.count_rows(),
         columns=tuple(describe(train.head[name], in_test=name in inputs) for name in train.columns),
         classes=() if labels is None else _classes(labels, task),
-        sample_head=_head(sample.path),
+        sample_head=head_of(sample.path),
         files=_files(data_dir),
     )
 
 
-def _task(labels: pd.DataFrame | None, metric: str, description: str) -> Task:
+def infer_task(labels: pd.DataFrame | None, metric: str, description: str) -> Task:
     from pandas.api.types import is_numeric_dtype
 
     if labels is None:
@@ -255,7 +269,7 @@ def _size(path: Path) -> str:
     return f"at least {count} files" if count == _FILES_COUNTED else f"{count} files"
 
 
-def _head(path: Path) -> tuple[str, ...]:
+def head_of(path: Path) -> tuple[str, ...]:
     with path.open(encoding="utf-8", errors="replace") as file:
         return tuple(shortened(one_line(line), 200) for line in islice(file, 4))
 

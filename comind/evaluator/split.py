@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pprint import pformat
 
-from comind.evaluator.pixel_split import pixel_split_source
+from comind.evaluator.pixels.split import pixel_split_source
 from comind.evaluator.profile import SplitFacts
 
 _ENOUGH_ROWS = 1000

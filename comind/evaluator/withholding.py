@@ -35,7 +35,8 @@ _ODD_ONES = 400
 _FILES_COMPARED = 20_000
 _FILES_OPENED = 300
 _SMALL = 100_000
-_UNREADABLE = "it cannot be read here, so nobody knows what it tells"
+UNREAD = "it cannot be read here, so nobody knows what it tells"
+"""What is said of a file that no reader understands."""
 
 
 def withheld_files(folder: Path, training: Training, *, offered: Sequence[str] = ()) -> dict[str, str]:
@@ -140,9 +141,9 @@ def _why_not(path: Path, training: Training, links: Keys) -> str:
             if why := _told_by(table, path, training, links):
                 return why
     except ValueError as error:
-        return str(error) if str(error).startswith("it ") else _UNREADABLE
+        return str(error) if str(error).startswith("it ") else UNREAD
     except (BadCompetition, OSError, MemoryError, sqlite3.Error):
-        return _UNREADABLE
+        return UNREAD
     return ""
 
 

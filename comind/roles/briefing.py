@@ -312,16 +312,22 @@ def draft_text(draft: Draft) -> str:
     return f"title: {draft.title}\n\n{draft.description}\n{code}\nresources: {resources}"
 
 
-def files_text(slug: str, resources: Mapping[str, Sequence[str]]) -> str:
-    """The paths that are real inside the sandbox."""
+_FILES = {
+    "training part": "train.csv",
+    "validation inputs": "validation.csv",
+    "sample of validation predictions": "sample_validation_submission.csv",
+    "test inputs": "test.csv",
+    "sample of test predictions": "sample_submission.csv",
+}
+
+
+def files_text(slug: str, resources: Mapping[str, Sequence[str]], *, usual: bool = True) -> str:
+    """The paths that are real inside the sandbox. Where not `usual`, the data's section tells of inputs."""
     root = f"/kaggle/input/{slug}"
+    named = {what: name for what, name in _FILES.items() if usual or what.startswith("sample")}
     lines = [
         f"competition folder: {root}",
-        f"training part: {root}/train.csv",
-        f"validation inputs: {root}/validation.csv",
-        f"sample of validation predictions: {root}/sample_validation_submission.csv",
-        f"test inputs: {root}/test.csv",
-        f"sample of test predictions: {root}/sample_submission.csv",
+        *(f"{what}: {root}/{name}" for what, name in named.items()),
         "working folder: /kaggle/working",
     ]
     lines += [

@@ -12,11 +12,12 @@ from comind.roles.untagged import untagged_code
 
 
 async def write_split(
-    desk: Desk, brief: Brief, key: CallKey, *, reference: str, fraction: float, seed: int, fault: str
+    desk: Desk, brief: Brief, key: CallKey, *, fraction: float, seed: int, fault: str, reference: str = ""
 ) -> str:
     """The source of split_dataset.py; `fault` says why the last version was rejected, if there was one.
 
-    A model that answers `unchanged` gets the reference file, and pays for one word instead of a page.
+    A model that answers `unchanged` gets the reference file, and pays for one word instead of a page. Without
+    a reference it writes all of it, for files that no ready split fits.
     """
     values = {
         "competition": brief.competition,
@@ -27,7 +28,7 @@ async def write_split(
         "reference": quote(reference, 20_000),
         "fault": fault,
     }
-    messages = desk.prompts.opening("evaluator", "split", values)
+    messages = desk.prompts.opening("evaluator", "split" if reference else "layout", values)
     reader = _FileReader("split", reference)
     return (await ask_parsed(desk.client, "evaluator", key, messages, reader)).value
 

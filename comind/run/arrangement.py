@@ -9,8 +9,10 @@ from pathlib import Path
 from comind.evaluator.joins import training_of
 from comind.evaluator.withholding import withheld_files
 from comind.state.runs import RunFolder
+from kaggle_runner.errors import NoReadySplit
 from kaggle_runner.files import write_whole
 from kaggle_runner.rows import from_json, to_json
+from mle_live.competitions.folder_tables import check_shape
 from mle_live.layout.arrange import JOINT, SAMPLE, TEST, TRAIN, Layout, lay_out
 from mle_live.layout.formats import read_text
 from mle_live.layout.stated import StatedFiles
@@ -27,24 +29,46 @@ class Arrangement:
     remarks: tuple[str, ...] = ()
     withheld: dict[str, str] = field(default_factory=dict)
     """Files that agents never see → why."""
+    no_split: str = ""
+    """Why no ready split fits, where a model is to write one."""
 
 
-def arrange_files(folder: RunFolder, told: StatedFiles, tell: Callable[[str], None]) -> None:
+def arrange_files(
+    folder: RunFolder, told: StatedFiles, tell: Callable[[str], None], *, split_is_written: bool = False
+) -> None:
     """From `folder.download` to `folder.original`, without files that tell labels. Blocking.
 
-    Raises BadCompetition with what is missing.
+    Raises BadCompetition with what is missing; where a model is to write the split, a sample is enough.
     """
     layout = lay_out(folder.download, folder.original, told=told)
-    layout.insist()
-    withheld = withheld_beside(layout)
+    no_split = why_no_split(layout)
+    if no_split and not split_is_written:
+        raise no_split
+    if no_split:
+        tell(f"No ready split fits ({no_split.message}): the evaluator's model writes one")
+        layout = lay_out(folder.download, folder.original, told=told, as_they_are=True)
+    withheld = {} if no_split else withheld_beside(layout)
     for name in withheld:
         (folder.original / name).unlink()
-    found = Arrangement(layout.id_columns, layout.id_column, layout.files, layout.remarks, withheld)
+    found = Arrangement(
+        layout.id_columns, layout.id_column, layout.files, layout.remarks, withheld,
+        no_split.message if no_split else "",
+    )  # fmt: skip
     write_whole(folder.layout, to_json(found))
     for remark in found.remarks:
         tell(remark)
     for name, why in withheld.items():
         tell(f"{name} is withheld from agents: {why}")
+
+
+def why_no_split(layout: Layout) -> NoReadySplit | None:
+    """Why tables or files are of no shape that a ready split fits. Raises BadCompetition for other faults."""
+    try:
+        layout.insist()
+        check_shape(layout.folder, Stated(id_column=layout.id_column))
+    except NoReadySplit as error:
+        return error
+    return None
 
 
 def withheld_beside(layout: Layout) -> dict[str, str]:

@@ -6,10 +6,9 @@ Each step leaves a mark on disk or in the store, so a resumed run does none of t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from comind.community.cache import CommunityCache
 from comind.community.offer import offer_downloads
@@ -19,17 +18,15 @@ from comind.community.upstream import Upstream, stated_files
 from comind.config import RunConfig
 from comind.evaluator.evaluator import Evaluator, known_metric_source
 from comind.evaluator.metric_file import asked_metric, read_metric_file
+from comind.evaluator.open_profile import profile_open
 from comind.evaluator.profile import CompetitionProfile, profile_competition
-from comind.evaluator.split import standard_split_source, validation_fraction
 from comind.llm.client import CallKey
-from comind.llm.faults import ContextOverflow
-from comind.llm.formats import MalformedReply
-from comind.llm.tokens import estimate_tokens
 from comind.roles import evaluator as evaluator_role
 from comind.roles.briefing import Room, competition_text, machine_text, metric_text, open_metric_text
 from comind.roles.desk import Brief, Desk
 from comind.run.arrangement import arrange_files, arrangement_of
 from comind.run.confinement import can_install
+from comind.run.splitting import ATTEMPTS, split_and_check, written_layout
 from comind.state.grades import BASELINE
 from comind.state.records import Evaluation
 from comind.state.runs import RunFolder
@@ -49,8 +46,6 @@ from mle_live.competitions.metric_choice import (
 )
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated
-
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,9 @@ async def fetch_competition(
         await upstream.client.download_all(upstream.slug, folder.download, progress)
         remarks: list[str] = []
         told = stated_files(config).over(StatedFiles.of((known or {}).get("told") or {}))
-        await asyncio.to_thread(arrange_files, folder, told, remarks.append)
+        await asyncio.to_thread(
+            arrange_files, folder, told, remarks.append, split_is_written=_may_write(config)
+        )
         for remark in remarks:
             store.event("files", remark)
         marker.touch()
@@ -141,6 +138,11 @@ async def fetch_competition(
     if not upstream.simulated:
         await fetch_downloads(cache, folder, store, most_bytes=int(config.community_limit * 1e9))
     return facts
+
+
+def _may_write(config: RunConfig) -> bool:
+    """Whether a model may write the split: there is one, and its agents find their files as it left them."""
+    return not config.offline and config.executor == "local"
 
 
 def _choose(config: RunConfig, known: dict[str, Any] | None, words: str, description: str) -> MetricChoice:
@@ -190,7 +192,7 @@ async def _with_written_metric(
     """The model writes the metric; a version that fails the checks goes back to it with the reason."""
     _, brief = _describe(facts, folder, config)
     fault = ""
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         key = CallKey("evaluator", attempt, "metric")
         source = await evaluator_role.write_metric(desk, brief, key, fault=fault)
         direction = evaluator_role.declared_direction(source)
@@ -202,7 +204,7 @@ async def _with_written_metric(
         except EvaluatorRejected as error:
             fault = error.message
             store.event("evaluator_rejected", f"Metric version {attempt + 1} was rejected: {fault}")
-            if attempt + 1 == _ATTEMPTS:
+            if attempt + 1 == ATTEMPTS:
                 raise
     raise AssertionError("the last version is accepted or raises")
 
@@ -216,20 +218,25 @@ async def _with_metric(
     marker = folder.private / "checked"
     evaluator.install(source)
     if not marker.exists():
-        await _split_and_check(evaluator, profile, brief, store, desk, config)
+        await split_and_check(evaluator, profile, brief, store, desk, config)
         marker.touch()
+    if not profile.has_ready_split:
+        brief = replace(brief, data=f"{brief.data}\n{written_layout(folder)}")
     return brief, evaluator, facts.metric
 
 
 def _describe(facts: Facts, folder: RunFolder, config: RunConfig) -> tuple[CompetitionProfile, Brief]:
     """The files' profile, and the stable facts of every prompt."""
-    profile = profile_competition(
-        folder.original,
-        description=facts.description,
-        metric=facts.metric.name or "",
-        higher_is_better=facts.higher_is_better,
-        stated=facts.stated,
-    )
+    arranged = arrangement_of(folder)
+    told: dict[str, Any] = {
+        "description": facts.description,
+        "metric": facts.metric.name or "",
+        "higher_is_better": facts.higher_is_better,
+    }
+    if arranged and arranged.no_split:
+        profile = profile_open(folder.original, id_column=arranged.id_column, **told)
+    else:
+        profile = profile_competition(folder.original, stated=facts.stated, **told)
     machine = describe_machine(config.notebook_python)
     brief = Brief(
         competition=competition_text(facts.title, facts.description, Room.of(config.context_tokens)),
@@ -251,92 +258,3 @@ def _metric_text(choice: MetricChoice) -> str:
     known = known_name(choice)
     title = get_metric(known).title if known else "as evaluate.py computes it"
     return metric_text(choice.name, title, choice.higher_is_better is not False, choice.sentence)
-
-
-async def _split_and_check(
-    evaluator: Evaluator,
-    profile: CompetitionProfile,
-    brief: Brief,
-    store: Store,
-    desk: Desk,
-    config: RunConfig,
-) -> None:
-    """The evaluator's model writes the split; a version that fails its checks goes back with the reason.
-
-    The standard split is what most models choose, so it is made and checked while the first one thinks. It is
-    also what is used where the model's reply cannot be read, and tried last of all.
-    """
-    fraction = config.validation_fraction or validation_fraction(profile.train_rows)
-    reference = source = standard_split_source(profile.facts)
-    standard: asyncio.Task[_Tried] | None = asyncio.create_task(_try_ahead(evaluator, reference, fraction))
-    fault = ""
-    try:
-        for attempt in range(1, _ATTEMPTS + 1):
-            key = CallKey("evaluator", attempt, "split")
-            asked = evaluator_role.write_split(
-                desk, brief, key, reference=reference, fraction=fraction, seed=config.seed, fault=fault
-            )
-            source = await _read_or_standard(asked, reference, config, store)
-            ahead = await standard if standard else None  # it writes where the model's own version goes
-            standard = None
-            usable = ahead if source == reference else None
-            tried = usable or await _try_split(evaluator, source, fraction)
-            fault = tried.fault
-            if not fault:
-                store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
-                return
-            store.event("evaluator_rejected", f"Split version {attempt} was rejected: {fault}")
-    finally:
-        if standard:
-            standard.cancel()
-            await asyncio.gather(standard, return_exceptions=True)
-    if source != reference:
-        tried = await _try_split(evaluator, reference, fraction)
-        if not tried.fault:
-            store.event("evaluator", f"The split and the metric passed {tried.checks} checks")
-            return
-    raise EvaluatorRejected(
-        f"No version of the split passed its checks in {_ATTEMPTS} tries: {fault}",
-        hint="Each version's fault is among the run's events. Unusual data may need Kaggle's ordinary shape; "
-        "where a model wrote the split, another may do better: --role-model evaluator=MODEL."
-        + (f" What is said of scores is about {config.metric_file}." if config.metric_file else ""),
-    )
-
-
-async def _read_or_standard(
-    asked: Coroutine[None, None, str], reference: str, config: RunConfig, store: Store
-) -> str:
-    """The file that the model wrote; the standard one where a reply cannot hold a file or cannot be read."""
-    if estimate_tokens(reference) > config.reply_tokens:
-        asked.close()
-        why = f"replies of {config.reply_tokens} tokens cannot hold the script that makes one"
-    else:
-        try:
-            return await asked
-        except (MalformedReply, ContextOverflow) as error:
-            why = error.message
-    store.event("skipped", f"The standard split is used: {why}")
-    return reference
-
-
-class _Tried(NamedTuple):
-    """Why a version of the split is rejected; empty when it was made and passed so many checks."""
-
-    fault: str
-    checks: int = 0
-
-
-async def _try_split(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
-    try:
-        await evaluator.split(source, fraction=fraction)
-        return _Tried("", len(await evaluator.check()))
-    except EvaluatorRejected as error:
-        return _Tried(error.message)
-
-
-async def _try_ahead(evaluator: Evaluator, source: str, fraction: float) -> _Tried:
-    """The same, and the sample submission's grade, which the evaluator remembers."""
-    tried = await _try_split(evaluator, source, fraction)
-    if not tried.fault:
-        await evaluator.baseline()
-    return tried

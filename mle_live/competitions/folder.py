@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kaggle_runner.errors import BadCompetition
+from kaggle_runner.errors import BadCompetition, NoReadySplit
 from mle_live.competitions.competition import (
     SLUG,
     HostedCompetition,
@@ -22,10 +22,10 @@ from mle_live.competitions.competition import (
 )
 from mle_live.competitions.folder_tables import check_tables
 from mle_live.competitions.metric_choice import MetricChoice, choose_metric, known_name
-from mle_live.layout.arrange import TRAIN, Layout, lay_out
+from mle_live.layout.arrange import SAMPLE, TRAIN, Layout, lay_out
 from mle_live.layout.roles import SETTINGS
 from mle_live.layout.stated import StatedFiles
-from mle_live.layout.tables import Stated, TableProfile, Tables
+from mle_live.layout.tables import Stated, TableProfile, Tables, profile_sample
 
 DESCRIPTIONS = ("description.md", "README.md", "overview.md", "description.txt", "README.txt", "overview.txt")
 ARTIFACTS = "artifacts"
@@ -58,9 +58,17 @@ class FolderLook:
         )
         return check_tables(self.layout.folder, stated, known_name(self.choice))
 
-    def hosted(self) -> HostedCompetition:
-        """The competition to be served. Raises BadCompetition with one sentence on what is missing."""
-        tables, profile = self.tables()
+    def hosted(self, *, split_is_written: bool = False) -> HostedCompetition:
+        """The competition to be served. Raises BadCompetition with one sentence on what is missing.
+
+        With `split_is_written` a sample submission is enough, since a model is to write the split.
+        """
+        try:
+            profile = self.tables()[1]
+        except NoReadySplit:
+            if not split_is_written:
+                raise
+            profile = profile_sample(self.layout.folder, self.layout.id_column)
         filled: dict[str, Any] = {
             "title": _title(self.text) or self.folder.name,
             "tags": [],
@@ -79,7 +87,7 @@ class FolderLook:
             slug=self.slug,
             description=self.text,
             data_dir=self.data,
-            sample_path=tables.sample.path,
+            sample_path=self.layout.folder / SAMPLE,
             told=self.told,
             artifacts_dir=self.folder / ARTIFACTS if self.data != self.folder else None,
             metric_choice=self.choice,

@@ -9,12 +9,12 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaggle_runner.errors import BadCompetition
+from kaggle_runner.errors import BadCompetition, NoReadySplit
 from kaggle_runner.spellings import find_ids
 from kaggle_runner.texts import shortened
 from mle_live.layout.arrange import SAMPLE, TEST, TRAIN
 from mle_live.layout.pixels import check_pixels
-from mle_live.layout.tables import Stated, TableProfile, Tables, profile_tables, read_tables, typed
+from mle_live.layout.tables import Stated, Table, TableProfile, Tables, profile_tables, read_tables, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +71,18 @@ def check_tables(folder: Path, stated: Stated, metric: str | None) -> tuple[Tabl
     for name in (TRAIN, TEST, SAMPLE):
         if (folder / name).is_file():
             check_header(folder / name)
+    tables, profile = check_shape(folder, stated)
+    if profile.pixels:
+        return tables, profile
+    if tables.test is not None:
+        _check_asked(tables.test, tables.sample, profile.id_column)
+    labels = typed(tables.train.read(profile.labels))
+    check_labels(tables, labels, None if profile.label_column else metric)
+    return tables, profile
+
+
+def check_shape(folder: Path, stated: Stated) -> tuple[Tables, TableProfile]:
+    """Whether ids and targets are where a ready split looks for them. Raises NoReadySplit where not."""
     tables = read_tables(folder)
     profile = profile_tables(tables, stated)
     if profile.pixels and tables.test:
@@ -85,18 +97,16 @@ def check_tables(folder: Path, stated: Stated, metric: str | None) -> tuple[Tabl
     absent = [name for name in profile.labels if name not in tables.train.columns]
     if absent:
         only_in_train = [name for name in tables.train.columns if name not in tables.inputs]
-        raise BadCompetition(
+        raise NoReadySplit(
             f"{tables.train.path.name} has no column {absent[0]!r}, the target in {tables.sample.path.name}",
             hint="columns that only train.csv has: " + (", ".join(only_in_train[:8]) or "none"),
         )
-    labels = typed(tables.train.read(profile.labels))
-    check_labels(tables, labels, None if profile.label_column else metric)
     return tables, profile
 
 
 def check_ids(tables: Tables, id_column: str) -> None:
     if tables.test is not None and id_column not in tables.inputs:
-        raise BadCompetition(
+        raise NoReadySplit(
             f"test.csv has no column {id_column!r}, the id column of sample_submission.csv",
             hint=f"test.csv has {', '.join(tables.inputs[:8])}; name the id alike in both files",
         )
@@ -108,8 +118,8 @@ def check_ids(tables: Tables, id_column: str) -> None:
         ids[name] = table.read([id_column])[id_column]
         repeated = ids[name][ids[name].duplicated()]
         if len(repeated):
-            raise BadCompetition(
-                f"{table.path.name} has {len(repeated)} repeated ids: {_some(repeated)}",
+            raise NoReadySplit(
+                f"{table.path.name} has {len(repeated)} repeated ids: {_some(repeated.drop_duplicates())}",
                 hint="every row needs an id of its own"
                 + ("; train.csv may also go without ids" if table is tables.train else ""),
             )
@@ -118,17 +128,22 @@ def check_ids(tables: Tables, id_column: str) -> None:
         _check_length(table.path, id_column, ids[name])
     if tables.test is None:
         return
-    test, sample = ids[TEST], ids[SAMPLE]
-    for these, those, sentence in (
-        (sample, test, "sample_submission.csv has ids that test.csv lacks"),
-        (test, sample, "test.csv has ids that sample_submission.csv lacks"),
-    ):
-        odd = these[[place is None for place in find_ids(these.tolist(), those.tolist())]]
-        if len(odd):
-            raise BadCompetition(
-                f"{sentence} ({len(odd)}): {_some(odd)}",
-                hint="both files must list the same ids, in any order",
-            )
+    _check_listed(ids[SAMPLE], ids[TEST], "sample_submission.csv has ids that test.csv lacks")
+
+
+def _check_asked(test: Table, sample: Table, id_column: str) -> None:
+    asked = sample.read([id_column])[id_column]
+    _check_listed(
+        test.read([id_column])[id_column], asked, "test.csv has ids that sample_submission.csv lacks"
+    )
+
+
+def _check_listed(these: pd.Series[str], those: pd.Series[str], sentence: str) -> None:
+    odd = these[[place is None for place in find_ids(these.tolist(), those.tolist())]]
+    if len(odd):
+        raise NoReadySplit(
+            f"{sentence} ({len(odd)}): {_some(odd)}", hint="both files must list the same ids, in any order"
+        )
 
 
 def _some(ids: pd.Series[str]) -> str:

@@ -9,29 +9,25 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kaggle_runner.errors import BadCompetition
+from kaggle_runner.errors import BadCompetition, NoReadySplit
 from kaggle_runner.files import link_or_copy
 from mle_live.layout.columns import FoundColumns, find_columns
-from mle_live.layout.file_labels import (
-    FileLabels,
-    find_file_labels,
-    names_rows,
-    stems_tell,
-)
-from mle_live.layout.file_pairs import FilePairs, find_file_pairs
+from mle_live.layout.file_labels import FileLabels, stems_tell
+from mle_live.layout.file_pairs import FilePairs
 from mle_live.layout.flat_paths import laid_flat
 from mle_live.layout.formats import Dialect, dialect_of, table_format
 from mle_live.layout.listing import FoundFile, list_data
-from mle_live.layout.naming import files_by_role, without_training
+from mle_live.layout.naming import files_by_role
 from mle_live.layout.one_table import class_lists, divided, with_labels
 from mle_live.layout.roles import SETTINGS, Roles, Seen, find_roles
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import levels
+from mle_live.layout.without_table import find_in_files, note_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +55,8 @@ class Layout:
     """What was not found → a sentence that says so."""
     own: tuple[str, ...] = ()
     """Names under which the host's own sample and test table lie in `folder` as well."""
+    has_sample: bool = False
+    """A sample submission says which rows are predicted, and in which columns."""
 
     @property
     def id_column(self) -> str:
@@ -66,9 +64,10 @@ class Layout:
         return JOINT.join(self.id_columns)
 
     def insist(self) -> None:
-        """BadCompetition with the first thing that is missing."""
+        """BadCompetition with the first thing that is missing; NoReadySplit where the sample is there."""
         for sentence in self.missing.values():
-            raise BadCompetition(sentence, hint="`comind-tui inspect` shows what was found")
+            kind = NoReadySplit if self.has_sample else BadCompetition
+            raise kind(sentence, hint="`comind-tui inspect` shows what was found")
 
 
 def lay_out(
@@ -78,8 +77,12 @@ def lay_out(
     told: StatedFiles | None = None,
     hidden: Collection[Path] = (),
     by_reference: bool = False,
+    as_they_are: bool = False,
 ) -> Layout:
     """Find out what the files under `source` are, and arrange them in `folder`, which is made anew.
+
+    With `as_they_are`, or where something is missing besides a sample, `folder` has the sample in its shape
+    and all other files under their own names.
 
     With `by_reference` files that stay as they are become symbolic links: enough to look at a competition.
 
@@ -97,8 +100,8 @@ def lay_out(
     parts = divided(roles, columns.ids[0] if len(columns.ids) == 1 else "", columns.targets, folder / _PARTS)
     if parts is not roles:
         roles, columns = parts, find_columns(parts, id_column=told.id_column, target=told.target)
-    found = None if roles.train else _find_files(entries, roles, columns, of_folders)
-    _note_missing(columns, roles, found, entries, packed)
+    found = None if roles.train else find_in_files(entries, roles, columns, of_folders)
+    note_missing(columns, roles, found, entries, packed)
     in_files = None if isinstance(found, str) else found
     layout = Layout(
         folder=folder,
@@ -112,44 +115,16 @@ def lay_out(
         ),
         missing=columns.missing,
         own=tuple(one.entry.name for one in (*([roles.sample] if roles.sample else []), *roles.test)),
+        has_sample=roles.sample is not None and bool(columns.ids and columns.targets),
     )  # fmt: skip
-    if columns.missing:
-        return layout
     maker = _Arranger(folder, entries, roles, columns, told, by_reference=by_reference)
-    maker.write(in_files)
-    return replace(layout, remarks=(*layout.remarks, *maker.remarks), missing=maker.missing)
-
-
-def _find_files(
-    entries: Sequence[FoundFile], roles: Roles, columns: FoundColumns, named: Mapping[str, str]
-) -> FileLabels | FilePairs | str:
-    """Training data that are files without a table; a sentence where there are none."""
-    pairs = find_file_pairs(entries, roles.sample, named)
-    if isinstance(pairs, FilePairs):
-        return pairs
-    labels = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    return labels or pairs or without_training(entries)
-
-
-def _note_missing(
-    columns: FoundColumns,
-    roles: Roles,
-    found: FileLabels | FilePairs | str | None,
-    entries: Sequence[FoundFile],
-    packed: Sequence[str],
-) -> None:
-    missing, why = columns.missing, "; ".join((*packed, *roles.unreadable))
-    why = f" ({why})" if why else ""
-    if isinstance(found, str):
-        missing.setdefault("train", found + why)
-    if roles.test:
-        return
-    if roles.sample is None:
-        missing.setdefault(
-            "test", f"nothing says which rows to predict: no test table, no sample submission{why}"
-        )
-    elif not names_rows(entries, roles.sample.values(columns.ids[0])):
-        missing.setdefault("test", f"no test table was found, nor files of the rows to predict{why}")
+    if not columns.missing and not as_they_are:
+        maker.write(in_files)
+    if layout.has_sample and (as_they_are or columns.missing or maker.missing):
+        maker.write_as_they_are()
+    return replace(
+        layout, remarks=(*layout.remarks, *maker.remarks), missing={**columns.missing, **maker.missing}
+    )
 
 
 class _Arranger:
@@ -187,6 +162,17 @@ class _Arranger:
                 self._write_train()
         self._write_sample()
         self._link_others()
+
+    def write_as_they_are(self) -> None:
+        """The sample, and all files under their own names."""
+        for made in (TRAIN, TEST, SAMPLE):
+            (self._folder / made).unlink(missing_ok=True)
+        self._write_sample()
+        for entry in self._entries:
+            place = self._folder / entry.name
+            if entry.name != SETTINGS and not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                self._link(entry.path, place)
 
     def _write_test(self) -> None:
         test, columns = self._roles.test, self._columns

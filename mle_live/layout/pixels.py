@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kaggle_runner.errors import BadCompetition
+from kaggle_runner.errors import NoReadySplit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def pixel_rows(train: list[str], test: list[str], sample: pd.DataFrame) -> Pixel
 
 
 def check_pixels(folder: Path, rows: PixelRows, test: pd.DataFrame, ids: pd.Series[str]) -> None:
-    """BadCompetition with the first image to predict whose pixels are not the rows of the sample."""
+    """NoReadySplit with the first image to predict whose pixels are not the rows of the sample."""
     from PIL import Image
 
     counts = ids.str.rsplit(rows.joint, n=2).str[0].value_counts()
@@ -73,14 +73,14 @@ def check_pixels(folder: Path, rows: PixelRows, test: pd.DataFrame, ids: pd.Seri
         with Image.open(folder / name) as picture:
             width, height = picture.size
         if counts.get(image) != height * width:
-            raise BadCompetition(
+            raise NoReadySplit(
                 f"{name} has {height} x {width} pixels, and for it sample_submission.csv has "
                 f"{counts.get(image, 0)} rows",
                 hint="there is no ready split where a submission has not one row a pixel",
             )
         turned = last is not None and last.image == image and last.row - rows.first >= height
         if turned:
-            raise BadCompetition(
+            raise NoReadySplit(
                 f"the ids of sample_submission.csv name the column of a pixel before its row ({name})",
                 hint="there is no ready split for that order",
             )

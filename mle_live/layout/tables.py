@@ -254,6 +254,28 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
     )
 
 
+def profile_sample(folder: Path, id_column: str) -> TableProfile:
+    """What a sample submission alone tells: ids and targets; of the other files what most of them are."""
+    columns = list(read_text(table_file(folder, "sample_submission.csv"), rows=0).columns)
+    kinds = Counter(
+        modality
+        for name in islice((file.lower() for _, _, files in os.walk(folder) for file in files), _FILES_LOOKED)
+        for modality, suffixes in (("image", IMAGE_SUFFIXES), ("audio", AUDIO_SUFFIXES))
+        if name.endswith(tuple(suffixes))
+    )
+    found = kinds.most_common(1)
+    return TableProfile(
+        modality=cast(Modality, found[0][0] if found else "tabular"),
+        id_column=id_column,
+        target_columns=tuple(name for name in columns if name != id_column),
+        label_column=None,
+        group_column=None,
+        image_folder=None,
+        test_image_folder=None,
+        image_pattern=None,
+    )
+
+
 def _profile_pixels(tables: Tables, pixels: PixelRows) -> TableProfile:
     """Images are whole: their pixels belong together."""
     id_column, *targets = tables.sample.columns

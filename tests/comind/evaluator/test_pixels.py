@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from comind.evaluator.checks import check_split, require
-from comind.evaluator.pixel_split import pixel_split_source
+from comind.evaluator.pixels.split import pixel_split_source
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.split import standard_split_source
 from comind.evaluator.view import build_view, divide

@@ -42,6 +42,7 @@ HEADINGS = {
     ("evaluator", "split"): [
         "Competition", "Metric", "Data", "Settings", "Reference file", "Fault", "Reply format"
     ],
+    ("evaluator", "layout"): ["Competition", "Metric", "Data", "Settings", "Fault", "Reply format"],
     ("evaluator", "metric"): ["Competition", "Metric", "Data", "Fault", "Reply format"],
 }  # fmt: skip
 
