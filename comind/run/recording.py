@@ -197,7 +197,8 @@ def settings_of(source: str, state: Path) -> dict[str, Any]:
     recording = open_recording(source, state)
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in recording.config.items() if name in known}
-    settings.pop("submit", None)  # a leave to submit is given anew each time
+    for leave in ("submit", "allow_packages"):  # it is given anew each time
+        settings.pop(leave, None)
     if Path(source).expanduser().is_file():
         return {**settings, "replay": str(Path(source).expanduser().resolve())}
     folder = find_run(state, source)

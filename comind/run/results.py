@@ -37,19 +37,22 @@ def write_best(store: Store, folder: RunFolder) -> Evaluation | None:
     title = draft.title if draft else best.agent
     of_community = f" {draft.description}" if draft and draft.round == 0 else ""
     cells = solution_cells(store, best.agent, best.step)
-    write_agent_notebook(folder.best / "solution.ipynb", cells, title=title)
+    agent = store.get(Agent, best.agent)
+    packages = agent.packages if agent else []
+    needs = f"\n\nIts agent installed: {', '.join(packages)}" if packages else ""
+    write_agent_notebook(folder.best / "solution.ipynb", cells, title=title + needs)
     title = title.replace('"', "'").replace("\\", "/")  # it stands in a docstring
     head = (
-        f'"""{title}\n\nFrom {best.agent} of run {folder.id}, cells 1 to {best.step}.{of_community}\n\n'
+        f'"""{title}\n\nFrom {best.agent} of run {folder.id}, cells 1 to {best.step}.{of_community}{needs}'
+        "\n\n"
         f"It reads that run's split under /kaggle/input. To run it there and compare the result:\n"
         f'    comind-tui reproduce {folder.id}\n"""\n\n'
     )
     script = solution_script(store, best.agent, best.step)
     write_whole(folder.best / "solution.py", head + script)
-    agent = store.get(Agent, best.agent)
     folder.requirements.unlink(missing_ok=True)
-    if agent is not None and agent.packages:
-        write_whole(folder.requirements, "".join(f"{package}\n" for package in agent.packages))
+    if packages:
+        write_whole(folder.requirements, "".join(f"{package}\n" for package in packages))
     return best
 
 

@@ -104,7 +104,8 @@ def source_from(
     if (seconds := setting("timeout") or setting("default-timeout")).isdigit():
         variables["PIP_DEFAULT_TIMEOUT"] = seconds
     told = (setting("cert"), *(environment.get(name, "") for name in _CERTIFICATES))
-    return PackageSource(frozenset(hosts), variables, _certificates(told, withheld), tuple(withheld))
+    certificates = _certificates(told, withheld)
+    return PackageSource(frozenset(hosts), variables, certificates, tuple(dict.fromkeys(withheld)))
 
 
 class _Place(NamedTuple):

@@ -53,6 +53,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("max_cost: .nan", "cannot be negative"),
         ("validation_fraction: 0.9", "0.01"),
         ("executor: cloud", "no executor 'cloud'"),
+        ("executor: kaggle\nallow_packages: true", "--internet is needed"),
         ("fallback_models: m@http://127.0.0.1:1/v1", "must be of type list"),
         ("fallback_models: [7]", "must be of type list[str]"),
         ("role_models: {coder: 7}", "role_models is {'coder': 7}, but it must be of type dict[str, str]"),

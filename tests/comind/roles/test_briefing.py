@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from comind.analysis.evidence import Effect, Evidence, WeakClaim
 from comind.analysis.standings import best_of_each_agent, select_best, standings
 from comind.llm.tokens import estimate_tokens
@@ -140,3 +142,13 @@ def test_known_breaks_are_told_for_the_versions_that_are_there() -> None:
     assert "inplace" in text
     assert "OneHotEncoder" not in text
     assert "pandas 3.1.1" in text
+
+
+@pytest.mark.parametrize(
+    ("installs", "told"),
+    [(False, "no other packages can be installed"), (True, "`!pip install NAME==VERSION` in a cell reaches")],
+)
+def test_whether_packages_can_be_installed_is_told(installs: bool, told: str) -> None:
+    machine = Machine(2, 24 << 30, (), "3.11.7", {})
+    text = briefing.machine_text(machine, 4, 1, installs=installs)
+    assert told in text.splitlines()[-1] and text.count("installed") == 1

@@ -316,10 +316,11 @@ def test_settings_of_another_version_are_left_out(tmp_path: Path) -> None:
     assert "warp" not in settings_of(str(tmp_path / "r.jsonl"), tmp_path)
 
 
-def test_a_leave_to_submit_is_not_replayed(tmp_path: Path) -> None:
+def test_a_leave_to_submit_or_to_install_is_not_replayed(tmp_path: Path) -> None:
     recording = record_run(make_run(tmp_path), {})
-    replace(recording, config={**recording.config, "submit": True}).write(tmp_path / "r.jsonl")
-    assert "submit" not in settings_of(str(tmp_path / "r.jsonl"), tmp_path)
+    leaves = {"submit": True, "allow_packages": True}
+    replace(recording, config={**recording.config, **leaves}).write(tmp_path / "r.jsonl")
+    assert not leaves.keys() & settings_of(str(tmp_path / "r.jsonl"), tmp_path).keys()
 
 
 def test_the_command_writes_the_file_and_says_how_to_replay_it(

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from comind.run.reproduction import NotReproduced, compare, reproduce
-from comind.state.records import Evaluation, Run
+from comind.run.results import write_best
+from comind.state.grades import PartGrade
+from comind.state.records import Agent, Cell, Evaluation, Run
 from comind.state.runs import create_run
 from comind.state.store import Store
 from kaggle_runner.moments import SYSTEM_CLOCK
@@ -46,17 +48,23 @@ SOLUTION = "import tiny\nopen('submission.csv', 'w').write(f'id,y\\n1,{tiny.valu
 
 async def test_what_the_solutions_agent_installed_is_installed_first(tmp_path: Path) -> None:
     folder = create_run(tmp_path / "state", "again")
-    folder.best.mkdir()
     folder.public.mkdir(parents=True)
-    for name, text in (
-        ("solution.py", SOLUTION), ("submission.csv", "id,y\n1,7\n"), ("requirements.txt", "tiny==1.0\n"),
-    ):  # fmt: skip
-        (folder.best / name).write_text(text)
-    evaluation = Evaluation(id="r1-a1-s01", agent="r1-a1", round=1, step=1, success=True, message="")
+    (folder.path / "kept.csv").write_text("id,y\n1,7\n")
+    grade: PartGrade = {"score": 0.8, "interval": (0.7, 0.9), "rows": 10}
+    agent = Agent(id="r1-a1", round=1, index=1, packages=["tiny==1.0"])
+    cell = Cell(id="r1-a1-s01", agent="r1-a1", step=1, goal="g", code=SOLUTION, status="ok")
+    evaluation = Evaluation(
+        id=cell.id, agent=agent.id, round=1, step=1, success=True, message="", submission="kept.csv",
+        submission_name="submission.csv", feedback=grade, selection=grade,
+    )  # fmt: skip
     config = {"competition": "comp", "allow_packages": True}
-    run = Run(id="again", competition="comp", best_evaluation=evaluation.id, id_column="id", config=config)
+    run = Run(id="again", competition="comp", best_evaluation=cell.id, id_column="id", config=config)
     with Store(folder.database, clock=SYSTEM_CLOCK) as store:
-        store.save(run, evaluation)
+        store.save(run, agent, cell, evaluation)
+        write_best(store, folder)
+    assert folder.requirements.read_text() == "tiny==1.0\n"
+    for name in ("solution.py", "solution.ipynb"):
+        assert "Its agent installed: tiny==1.0" in (folder.best / name).read_text()
     python = other_python(tmp_path / "small", "pip")
     write_wheel(tmp_path / "wheels", "tiny", "1.0", "value = 7\n")
     write_wheel(tmp_path / "wheels", "tiny", "2.0", "value = 8\n")
