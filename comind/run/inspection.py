@@ -20,7 +20,7 @@ from comind.evaluator.profile import CompetitionProfile, profile_competition
 from comind.run.arrangement import withheld_beside
 from kaggle_runner.entry.kinds import ORDINARY, CompetitionKind, kind_of
 from kaggle_runner.entry.rules import Rules, read_rules
-from kaggle_runner.errors import BadCompetition
+from kaggle_runner.errors import BadCompetition, NoReadySplit
 from kaggle_runner.kaggle.records import Competition
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.competition import read_settings
@@ -56,6 +56,8 @@ class Inspection:
     remarks: tuple[str, ...] = ()
     type: CompetitionKind = ORDINARY
     rules: Rules
+    split_is_written: bool = False
+    """All that is missing is a ready split: a run with a language model can begin."""
 
     @property
     def ready(self) -> bool:
@@ -178,12 +180,14 @@ def _inspected(
     missing = dict(layout.missing)
     profile: CompetitionProfile | None = None
     withheld: dict[str, str] = {}
+    no_split = bool(missing) and layout.has_sample
     if not missing:
         try:
             profile = _profile(layout, choice, text, settings)
             withheld = withheld_beside(layout)
         except BadCompetition as error:
             missing["data"] = error.message
+            no_split = isinstance(error, NoReadySplit)
     if choice.name is None:
         missing["metric"] = f"the metric is not certain: {choice.why}; name it: --metric NAME"
     return Inspection(
@@ -199,6 +203,7 @@ def _inspected(
         missing=missing,
         remarks=layout.remarks,
         rules=read_rules(description_pages(text)),
+        split_is_written=no_split,
     )
 
 

@@ -17,6 +17,7 @@ from comind.config import ENGINE_PYTHON, ROLES, RunConfig, load_config
 from comind.in_kaggle.notebook import session_settings, with_attached
 from comind.state.runs import RunFolder, engine_alive, find_resumable, find_run, runs_folder
 from comind_tui.commands.recordings import replay_settings
+from comind_tui.core.corrections import files_named
 from comind_tui.core.keys import check_key
 from comind_tui.launch import launch
 from comind_tui.text.plain import has_terminal
@@ -25,7 +26,6 @@ from kaggle_runner.errors import RunBusy, UsageError
 from kaggle_runner.inside_kaggle import is_session
 from kaggle_runner.interpreter import examine
 from kaggle_runner.moments import SYSTEM_CLOCK
-from mle_live.layout import NAMED_ROLES
 
 _NOT_SETTINGS = {"command", "state", "json", "headless", "config"}
 
@@ -110,7 +110,7 @@ def config_from(arguments: Namespace) -> RunConfig:
     if "role_models" in typed:
         typed["role_models"] = dict(_role_model(text) for text in typed["role_models"])
     if "files" in typed:
-        typed["files"] = dict(_file_role(text) for text in typed["files"])
+        typed["files"] = files_named(typed["files"])
     if typed.get("offline") and (named := {"model", "base_url", "role_models"} & typed.keys()):
         option = sorted(named)[0].rstrip("s").replace("_", "-")
         raise UsageError(
@@ -124,13 +124,6 @@ def config_from(arguments: Namespace) -> RunConfig:
         config = with_attached(config, arguments.state)
     check_key(config)
     return config
-
-
-def _file_role(text: str) -> tuple[str, str]:
-    role, equals, name = text.partition("=")
-    if not (role and equals and name):
-        raise UsageError(f"--file {text!r} is not ROLE=NAME.", hint=f"Roles: {', '.join(NAMED_ROLES)}.")
-    return role, name
 
 
 def _role_model(text: str) -> tuple[str, str]:

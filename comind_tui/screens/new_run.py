@@ -16,8 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Button, Checkbox, Footer, Input, Label, Select, Static
 
 from comind.config import DEFAULT_MAX_DOLLARS, DEFAULT_MODEL, RunConfig, from_mapping
+from comind_tui.core.corrections import files_named
 from comind_tui.core.keys import check_key
 from comind_tui.launch import Launcher
+from comind_tui.screens.dialogs import Help
 from kaggle_runner.errors import ComindError, ConfigError
 
 _FIELDS: tuple[tuple[str, str, str, str], ...] = (
@@ -31,6 +33,17 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("seed", "seed", "0", ""),
 )
 """Setting, label, first value, placeholder."""
+_CORRECTIONS: tuple[tuple[str, str, str], ...] = (
+    ("metric", "metric", "empty: what the description says"),
+    ("metric_file", "metric file", "path/to/metric.py of your own; see docs/metrics.md"),
+    ("target", "target", "empty: what the files say; so are the fields below"),
+    ("id_column", "id column", ""),
+    ("positive_class", "class that is 1", "where labels are words and a submission wants numbers"),
+    ("files", "files", "ROLE=NAME, … for sample, train, test, labels"),
+)
+"""Setting, label, placeholder: what a person knows better than the files."""
+_LOOK_WIDTH, _FRAME = 84, 8
+"""Of the dialog that shows what was found, and of what is round its text."""
 _WHOLE_NUMBERS = ("coders", "rounds", "seed")
 
 
@@ -40,6 +53,7 @@ class NewRun(Screen[str]):
     AUTO_FOCUS = "#competition"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start", priority=True),
+        Binding("ctrl+l", "look", "Look at its files", priority=True),
         Binding("escape", "cancel", "Cancel"),
     ]
 
@@ -73,7 +87,8 @@ class NewRun(Screen[str]):
                     id="offline",
                     compact=True,
                 )
-            for name, label, value, placeholder in _FIELDS:
+            fields = [*_FIELDS, *((name, label, "", told) for name, label, told in _CORRECTIONS)]
+            for name, label, value, placeholder in fields:
                 with Horizontal(classes="field"):
                     yield Label(label, markup=False)
                     yield Input(value, placeholder=placeholder, id=name, compact=True)
@@ -108,7 +123,8 @@ class NewRun(Screen[str]):
 
     def _config(self) -> RunConfig:
         """The settings on the form; ConfigError names the first field that is wrong."""
-        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name, *_ in _FIELDS}
+        names = [name for name, *_ in (*_FIELDS, *_CORRECTIONS)]
+        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in names}
         chosen = self.query_one("#competition", Select).value
         values: dict[str, Any] = {"competition": _folder(texts["folder"]) or (str(chosen) if chosen else "")}
         if not values["competition"] or (chosen is Select.NULL and not texts["folder"]):
@@ -123,12 +139,19 @@ class NewRun(Screen[str]):
             values |= {"model": texts["model"] or DEFAULT_MODEL, "base_url": texts["base_url"]}
         for name in _WHOLE_NUMBERS:
             values[name] = _number(name, texts[name], int)
+        values |= {name: texts[name] for name, *_ in _CORRECTIONS if texts[name]}
+        if texts["files"]:
+            values["files"] = files_named(texts["files"].split(","))
         values["time_limit"] = texts["time_limit"]
         cost = texts["max_cost"]
         known_words = cost.lower() in ("", "none")
         values["max_cost"] = cost or None if known_words else _number("max_cost", cost, float)
         config = from_mapping(values, where="the form")
         check_key(config)
+        if config.metric or config.metric_file:
+            from comind.evaluator.metric_file import asked_metric  # metrics are slow to import
+
+            asked_metric(config)
         return config
 
     @on(Button.Pressed, "#start")
@@ -156,6 +179,30 @@ class NewRun(Screen[str]):
             self._starting = False
             return
         self.dismiss(run_id)
+
+    def action_look(self) -> None:
+        """Show what the competition's files are taken for; nothing is spent."""
+        try:
+            config = self._config()
+        except ComindError as error:
+            self._say(str(error), bad=True)
+            return
+        self._say(f"Looking at {config.competition} … (data are fetched where they are not here)")
+        self._look(config)
+
+    @work(exclusive=True, group="look")
+    async def _look(self, config: RunConfig) -> None:
+        from comind.run.inspection import inspect
+        from comind_tui.text.inspections import inspection_lines
+
+        try:
+            found = await asyncio.to_thread(inspect, config, self._state, os.environ)
+        except ComindError as error:
+            self._say(str(error), bad=True)
+            return
+        self._check()
+        width = min(_LOOK_WIDTH, self.size.width * 95 // 100) - _FRAME
+        self.app.push_screen(Help("\n".join(inspection_lines(found, width))))
 
     def action_cancel(self) -> None:
         self.dismiss("")
