@@ -337,10 +337,11 @@ def _sample_worse(answer: ScriptAnswer, truth: float, higher: bool) -> str:
     sample = _whole(answer, "sample")
     if sample is None:
         found = answer.results.get("sample", {})
-        # a correlation is undefined for the constant that many hosts give as their sample
+        # a correlation is undefined for the constant that many hosts give as their sample, and others give
+        # a class that no training row has
         return (
             ""
-            if found.get("code") == "constant"
+            if found.get("code") in ("constant", "unknown_label")
             else f"the sample submission is refused: {found.get('code')}"
         )
     return (

@@ -8,7 +8,8 @@ cannot be read is withheld.
 
 from __future__ import annotations
 
-import sqlite3
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING
 from comind.evaluator.contents import TEXTS, plain, table_of_names, table_of_notes, table_of_texts, tables_of
 from comind.evaluator.joins import Keys, Training, answers_for_test, links_of, telling_column
 from comind.evaluator.telling import ENOUGH_ROWS
-from kaggle_runner.errors import BadCompetition
 from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from mle_live.layout.formats import table_format
 
@@ -35,6 +35,7 @@ _ODD_ONES = 400
 _FILES_COMPARED = 20_000
 _FILES_OPENED = 300
 _SMALL = 100_000
+_DIGITS = re.compile(r"\d+")
 UNREAD = "it cannot be read here, so nobody knows what it tells"
 """What is said of a file that no reader understands."""
 
@@ -124,8 +125,11 @@ def _told_by_contents(paths: Sequence[Path], training: Training, links: Keys) ->
     ]
     known = set(of_rows)
     odd = [path for path in paths if path not in known]
-    if len(odd) > _ODD_ONES:
-        of_rows, odd = list(paths), []
+    if len(odd) > _ODD_ONES:  # those whose names few others are like, and the largest
+        like = Counter(kinds := [_DIGITS.sub("", path.stem) for path in odd])
+        order = sorted(zip(odd, kinds, strict=True), key=lambda one: (like[one[1]], -one[0].stat().st_size))
+        odd = [path for path, _ in order[:_ODD_ONES]]
+        of_rows += [path for path, _ in order[_ODD_ONES:]]
     found = {path: why for path in odd if (why := _why_not(path, training, links))}
     reasons = [why for path in _some(of_rows, _OF_A_SERIES) if (why := _why_not(path, training, links))]
     return found | (dict.fromkeys(of_rows, reasons[0]) if reasons else {})
@@ -142,7 +146,7 @@ def _why_not(path: Path, training: Training, links: Keys) -> str:
                 return why
     except ValueError as error:
         return str(error) if str(error).startswith("it ") else UNREAD
-    except (BadCompetition, OSError, MemoryError, sqlite3.Error):
+    except Exception:  # whatever a reader of somebody's file stumbles over: it is not offered
         return UNREAD
     return ""
 

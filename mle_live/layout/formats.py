@@ -62,7 +62,9 @@ def read_text(path: Path, *, columns: Sequence[str] | None = None, rows: int | N
             table = _as_text(_read_json(path, lines=kind != ".json", rows=rows))
         else:
             table = _as_text(_read_columnar(path, feather=kind == ".feather"))
-    except (OSError, ValueError, EOFError, ImportError) as error:  # pandas' and json's errors are ValueErrors
+    except BadCompetition:
+        raise
+    except Exception as error:  # readers of other people's files fail in ways of their own
         raise BadCompetition(f"{path} is not a readable table ({error})", hint="correct the file") from error
     if rows is not None:
         table = table.head(rows)

@@ -45,14 +45,13 @@ class FoundFile:
     @property
     def folder(self) -> str:
         """The folder's name relative to the data; empty at the top."""
-        parent = str(PurePosixPath(self.name).parent)
-        return "" if parent == "." else parent
+        return self.name.rpartition("/")[0]
 
 
 class FoundFiles(NamedTuple):
     files: tuple[FoundFile, ...]
     packed: tuple[str, ...]
-    """Archives that could not be unpacked, with the reason: they stay files that nobody can read."""
+    """What could not be taken, with the reason: archives that stay files which nobody can read, and links."""
 
 
 def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) -> FoundFiles:
@@ -63,7 +62,11 @@ def list_data(folder: Path, unpacked: Path, *, hidden: Collection[Path] = ()) ->
     """
     left, packed = MOST_BYTES, []
     found: list[FoundFile] = []
+    base = folder.resolve()
     for number, entry in enumerate(_walk(folder, "", {path.resolve() for path in hidden})):
+        if entry.path.is_symlink() and not entry.path.resolve().is_relative_to(base):
+            packed.append(f"{entry.name} is a link that leads out of the folder; put the file itself there")
+            continue
         if not is_archive(entry.name):
             found.append(entry)
             continue

@@ -57,9 +57,11 @@ def _test_folder(entry: FoundFile) -> str:
     return "/".join(parts[:depth]) + "/" * bool(depth)
 
 
-def without_training(entries: Sequence[FoundFile]) -> str:
+def without_training(entries: Sequence[FoundFile], roles: Roles) -> str:
     """What to say where no training data were found."""
-    tables = [one.shown for one in entries if table_format(one.name) and one.suffix != ".txt"]
+    known = {one.entry for one in _all(roles)}
+    left = [one for one in entries if one not in known]
+    tables = [one.shown for one in left if table_format(one.name) and one.suffix != ".txt"]
     if not tables:
         return "no training data were found: no table, no folders named after classes"
     some = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")

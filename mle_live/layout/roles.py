@@ -27,6 +27,8 @@ _MOST_TABLES = 60
 _ALIKE_IN_FOLDER = 12
 """Tables in one folder, from which on they are data (one a patient, a day) and no role's file."""
 _DEEPEST = 5
+_FEW = 1 / 3
+"""Share of the test table's columns; what has fewer and not the target is no training table."""
 _SAMPLE = re.compile(r"submission|(sample|submit)(entry|sol|pred|subm)|entrysample|^sample$|benchmark")
 _LABELS = re.compile(
     r"labels?|targets?|solution|answers?|annotations?|^y(train|$)|groundtruth|classes|outcomes?"
@@ -264,7 +266,7 @@ def _find_train(search: _Search, sample: Seen | None, test: Sequence[Seen]) -> t
         called = bool(_TRAIN.search(name)) and not _LABELS.search(name)
         shared = len(inputs & one.names.keys()) / max(len(inputs), 1)
         told = bool(targets) and one.has(targets)
-        if _TEST.search(name) and not called:
+        if (_TEST.search(name) and not called) or (inputs and not told and shared < _FEW):
             return 0
         if not called and not (told and (shared > 0.5 or not inputs)) and not (inputs and shared == 1.0):
             return 0
@@ -304,7 +306,7 @@ def _find_labels(
         if _TEST.search(name) or _SAMPLE.search(name):
             return 0
         told = bool(targets) and one.has(targets)
-        called = bool(_LABELS.search(name)) or (not train and bool(_TRAIN.search(name)))
+        called = bool(_LABELS.search(name)) or (not train and not test and bool(_TRAIN.search(name)))
         joins = not train or bool(one.names.keys() & train[0].names.keys()) or len(one.table.columns) == 1
         return (4 * told + 3 * called) * joins if told or called else 0
 

@@ -96,6 +96,11 @@ class _Folder:
         except OSError as error:
             raise BadCompetition(f"{self._archive} holds {name!r}, which cannot be written") from error
 
+    def expect(self, size: int) -> None:
+        """Refuse at once what says itself that there is no room for it."""
+        if size > self.left:
+            self.spend(size)
+
     def spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
@@ -124,6 +129,7 @@ class _Counted:
 
 def _unpack_zip(archive: Path, folder: _Folder) -> None:
     with zipfile.ZipFile(archive) as packed:
+        folder.expect(sum(entry.file_size for entry in packed.infolist()))
         for entry in packed.infolist():
             if (
                 not entry.is_dir()

@@ -20,7 +20,7 @@ def find_in_files(
     if isinstance(pairs, FilePairs):
         return pairs
     labels = find_file_labels(entries, columns.targets if len(columns.targets) > 1 else ())
-    return labels or pairs or without_training(entries)
+    return labels or pairs or without_training(entries, roles)
 
 
 def note_missing(

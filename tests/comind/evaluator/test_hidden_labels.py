@@ -204,3 +204,20 @@ def test_a_text_is_told_by_itself_only(unique: bool, expected: bool) -> None:
     labels = pd.Series([f"{n} 3 {n + 9} 2" for n in range(60)])
     values = pd.Series([f"depth {n * 7 % 61}" for n in range(60)]) if unique else labels
     assert tells(values, labels) is expected
+
+
+def test_an_odd_one_among_thousands_is_looked_at(tmp_path: Path) -> None:
+    known, train, _ = training("class")
+    for number in range(1000):
+        (tmp_path / f"note{number}.csv").write_text("a,b\n1,2\n")
+    train[["id", "label"]].to_csv(tmp_path / "notes_all.csv", index=False)
+    assert list(withheld_files(tmp_path, known)) == ["notes_all.csv"]
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet", "a.json", "a.db", "a.csv.gz"])
+def test_what_upsets_its_reader_is_no_end_of_the_inspection(tmp_path: Path, name: str) -> None:
+    known, _, _ = training("class")
+    (tmp_path / name).write_bytes(b"[" * 200_000)
+    withheld_files(tmp_path, known)
+    (tmp_path / name).write_bytes(b"")
+    withheld_files(tmp_path, known)

@@ -50,3 +50,12 @@ def test_lists_of_classes_become_a_column_a_class(tmp_path: Path) -> None:
     train = pd.read_csv(layout.folder / TRAIN)
     assert list(train.columns) == ["fname", "bark", "purr"]
     assert list(train["bark"][:3]) == [1, 0, 1] and list(train["purr"][:3]) == [0, 1, 1]
+
+
+def test_links_that_lead_out_are_told(tmp_path: Path) -> None:
+    MORE_SHAPES["identities"].write(tmp_path / "data")
+    (tmp_path / "data" / "train_transaction.csv").rename(tmp_path / "elsewhere.csv")
+    (tmp_path / "data" / "train_transaction.csv").symlink_to(tmp_path / "elsewhere.csv")
+    said = lay_out(tmp_path / "data", tmp_path / "arranged")
+    assert any("leads out of the folder" in remark for remark in said.remarks)
+    assert "leads out of the folder" in str(said.missing)
