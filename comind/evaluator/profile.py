@@ -128,7 +128,7 @@ class CompetitionProfile(TableProfile):
                 f"Modality: {self.modality}{metric}",
                 f"Rows to predict: {self.test_rows}",
                 f"Id column: {self.id_column}; target columns: {_some(self.target_columns)}",
-                "The host's files, as they are:", *self.notes,
+                "The host's files, before the split:", *self.notes,
                 "Head of sample_submission.csv:", *self.sample_head,
             ])  # fmt: skip
         lines = [
