@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         hint = "Check the state folder's permissions and disk, or name another with --state DIR."
         return _report(
-            StateUnwritable(f"The state folder cannot be used: {error}.", hint=hint), "--json" in words
+            StateUnwritable(f"The state folder cannot be used: {_why(error)}.", hint=hint), "--json" in words
         )
 
 
@@ -87,6 +87,11 @@ def _spell_out_push(words: list[str]) -> list[str]:
         raise UsageError("--kaggle-push needs a competition.", hint="comind-tui --kaggle-push COMPETITION")
     rest = words[:place] + words[place + 2 :]
     return ["run", words[place + 1], "--executor", "kaggle", "--headless", *rest]
+
+
+def _why(error: OSError) -> str:
+    """Without the number that only programmers know."""
+    return f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
 
 
 def _report(error: ComindError, as_json: bool) -> int:

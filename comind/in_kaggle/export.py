@@ -132,8 +132,10 @@ def _competition(run: Run, folder: RunFolder) -> tuple[dict[str, Any], str]:
     try:
         get_metric(run.metric)
     except UsageError as error:
+        own = "a file of your own, which is not taken along"
+        told = own if run.settings.metric_file else f"known in words only ({run.metric[:80]})"
         raise ConfigError(
-            f"The metric of {run.competition} is known in words only ({run.metric[:80]}).",
+            f"The metric of {run.competition} is {told}.",
             hint="Inside Kaggle a run needs a metric that CoMind knows; --kaggle-push does not.",
         ) from error
     about: dict[str, Any] = {"title": run.title or run.competition, "metric": run.metric}
