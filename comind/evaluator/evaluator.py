@@ -153,14 +153,25 @@ class Evaluator:
                 public=self.folder.public, private=self.folder.private, seed=self.seed,
             )  # fmt: skip
             try:
-                answers = await asyncio.gather(*(self._run(cases, trials, whole=True) for _ in range(2)))
+                answers = await self._run(cases, trials, whole=True, answers=2)
             except MachineError as error:
                 raise EvaluatorRejected(f"The metric could not be tried: {error.message}") from error
         finally:
             shutil.rmtree(trials, ignore_errors=True)
         checks = (*self._split_checks, *check_metric(self.profile, *answers))
         require(checks)
+        await asyncio.to_thread(self._remember_baseline, answers[0].results[BASELINE])
         return checks
+
+    def _remember_baseline(self, result: dict[str, Any]) -> None:
+        """The checks graded the samples as well; what they were refused for is found out once more."""
+        verdict = self._read_verdict(result)
+        samples = (
+            self.folder.public / name
+            for name in ("sample_validation_submission.csv", "sample_submission.csv")
+        )
+        if verdict.code == "ok":
+            self._remembered()[self._key(_digest(*samples))] = verdict
 
     async def evaluate(
         self,
@@ -183,7 +194,7 @@ class Evaluator:
         refused = await asyncio.to_thread(self._take, place, workspace, validation_name, submission_name)
         verdict = refused or await self._verdict(place)
         seconds = self._clock.monotonic() - started
-        digest = "" if refused else _digest(place)
+        digest = "" if refused else _digest_in(place)
         return self._record(id, verdict, agent=agent, round=round, step=step, digest=digest, seconds=seconds)
 
     async def baseline(self) -> Evaluation:
@@ -196,7 +207,7 @@ class Evaluator:
         verdict = await self._verdict(place)
         seconds = self._clock.monotonic() - started
         return self._record(
-            BASELINE, verdict, agent="", round=0, step=0, digest=_digest(place), seconds=seconds
+            BASELINE, verdict, agent="", round=0, step=0, digest=_digest_in(place), seconds=seconds
         )
 
     def _take(
@@ -225,7 +236,7 @@ class Evaluator:
 
     async def _verdict(self, place: Path) -> _Graded:
         """The verdict on the files in `place`: remembered for equal files, else graded, and written down."""
-        key = f"{_digest(place)} {sha256_of(self.folder.private / 'evaluate.py')}"
+        key = self._key(_digest_in(place))
         graded = self._remembered()
         if key not in graded:
             verdict = await self._grade(place)
@@ -235,22 +246,27 @@ class Evaluator:
         write_whole(place / "result.json", to_json(replace(graded[key], key=key)), durable=True)
         return graded[key]
 
+    def _key(self, digest: str) -> str:
+        return f"{digest} {sha256_of(self.folder.private / 'evaluate.py')}"
+
     async def _grade(self, place: Path) -> _Graded:
         case = Case("files", _VALIDATION, _TEST)
         for _ in range(2):
             try:
-                answer = await self._run([case], place, whole=False)
+                [answer] = await self._run([case], place, whole=False, answers=1)
             except (MachineError, OSError):
                 continue  # the sandbox or the grader died; once more
             if answer.ready and "files" in answer.results:
                 return await asyncio.to_thread(self._read_verdict, answer.results["files"])
         return _refusal("infrastructure")
 
-    async def _run(self, cases: list[Case], predictions: Path, *, whole: bool) -> ScriptAnswer:
+    async def _run(
+        self, cases: list[Case], predictions: Path, *, whole: bool, answers: int
+    ) -> list[ScriptAnswer]:
         async with self._slots:
             return await run_grader(
                 cases, folder=self.folder, predictions=predictions, profile=self.profile, seed=self.seed,
-                whole=whole, memory_bytes=self._memory,
+                whole=whole, answers=answers, memory_bytes=self._memory,
             )  # fmt: skip
 
     def _read_verdict(self, result: dict[str, Any]) -> _Graded:
@@ -336,7 +352,10 @@ def _score_part(part: object) -> PartGrade:
     return {"score": value, "interval": (numbers[1], numbers[2]), "rows": rows}
 
 
-def _digest(place: Path) -> str:
+def _digest(validation: Path, test: Path) -> str:
     """One digest for the pair of files: SHA-256 over the digests of both."""
-    pair = sha256_of(place / _VALIDATION) + sha256_of(place / _TEST)
-    return hashlib.sha256(pair.encode()).hexdigest()
+    return hashlib.sha256(f"{sha256_of(validation)}{sha256_of(test)}".encode()).hexdigest()
+
+
+def _digest_in(place: Path) -> str:
+    return _digest(place / _VALIDATION, place / _TEST)

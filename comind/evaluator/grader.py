@@ -1,6 +1,7 @@
 """Grade prediction files; runs alone in the sandbox as `python grader.py REQUEST`, where labels are mounted.
 
-REQUEST is one JSON object (see `comind.evaluator.scripts`); the answer is one JSON line on stdout, always.
+REQUEST is one JSON object (see `comind.evaluator.scripts`); an answer is one JSON line on stdout, always.
+Asked for two, a process of its own gives each: they share what is imported, and no prediction.
 What it says about predictions is a fixed code, row ids of the sample submission (or `row N`), and numbers.
 Whatever evaluate.py prints is dropped. Of comind only this file is mounted, so nothing of it is imported;
 kaggle_runner and mle_live are found once the request is read.
@@ -75,7 +76,8 @@ class Grader:
                 place = "test"
                 self._read(place, case[place])
             place = "validation"
-            return {"success": True, "code": "ok", "file": "", "ids": [], **self._scores(prediction)}
+            scores = self._scores(prediction, case["samples"])
+            return {"success": True, "code": "ok", "file": "", "ids": [], **scores}
         except BadPredictions as fault:
             return _failure(fault.code, place, fault.ids)
         except MemoryError:
@@ -114,20 +116,19 @@ class Grader:
             rows = prediction.index[fault.row_positions[:_IDS_SHOWN]].tolist()
             raise BadPredictions(fault.code, rows) from fault
 
-    def _scores(self, prediction: pd.DataFrame) -> dict[str, Any]:
+    def _scores(self, prediction: pd.DataFrame, samples: int) -> dict[str, Any]:
         parts = {"feedback": self.feedback_rows, "selection": ~self.feedback_rows}
         if self.request.get("whole"):
             parts["whole"] = np.ones(len(self.truth), dtype=bool)
-        return {name: self._part(prediction, rows) for name, rows in parts.items()}
+        return {name: self._part(prediction, rows, samples) for name, rows in parts.items()}
 
-    def _part(self, prediction: pd.DataFrame, rows: np.ndarray[Any, Any]) -> dict[str, Any]:
+    def _part(self, prediction: pd.DataFrame, rows: np.ndarray[Any, Any], samples: int) -> dict[str, Any]:
         truth, given = self.truth[rows], prediction[rows]
         groups = self.groups[rows] if self.groups is not None else None
         started = time.monotonic()
         value = self._score(truth, given)
         if not math.isfinite(value):
             raise BadPredictions("score_not_finite")
-        samples: int = self.request["samples"]
         if self.metric is not None:
             from mle_live.metrics import bootstrap
 
@@ -247,9 +248,23 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
+    _import_for_all()
+    for _ in range(request["answers"] - 1):
+        if not (child := os.fork()):
+            break
+        if status := os.waitpid(child, 0)[1]:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     answers.write(json.dumps(answer(request)) + "\n")
     answers.flush()
     os._exit(0)  # no exit handler of evaluate.py may add to the answer
+
+
+def _import_for_all() -> None:
+    """What every answer needs; nothing of it reads a label, a prediction or evaluate.py."""
+    import kaggle_runner.predictions
+    import mle_live.metrics
+
+    del kaggle_runner, mle_live
 
 
 if __name__ == "__main__":

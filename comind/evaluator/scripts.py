@@ -44,6 +44,8 @@ class Case:
     name: str
     validation: str
     test: str | None = None
+    samples: int = BOOTSTRAP_SAMPLES
+    """Of the bootstrap that gives the interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +123,19 @@ async def run_grader(
     profile: CompetitionProfile,
     seed: int,
     whole: bool,
+    answers: int,
     memory_bytes: int | None,
-) -> ScriptAnswer:
-    """Grade `cases` under `predictions` against the run's labels; GradingFailed when no answer comes.
+) -> list[ScriptAnswer]:
+    """Grade `cases` under `predictions` against the run's labels; GradingFailed when an answer is missing.
 
-    `whole` asks for the score on all rows besides the two parts.
+    `whole` asks for the score on all rows besides the two parts. Each of the `answers` comes from a process
+    of its own.
     """
     import kaggle_runner
     import mle_live
 
     request = grader_request(
-        cases, profile=profile, seed=seed, whole=whole,
+        cases, profile=profile, seed=seed, whole=whole, answers=answers,
         labels="/labels", predictions="/predictions", public="/public", packages="/packages",
     )  # fmt: skip
     done = await run_script(
@@ -146,11 +150,11 @@ async def run_grader(
         },
         writable={},
         cwd="/tmp",
-        limits=BatchLimits(GRADE_SECONDS, memory_bytes),
+        limits=BatchLimits(answers * GRADE_SECONDS, memory_bytes),
         hidden=(folder.state,),
     )
     try:
-        return parse_answer(done.stdout)
+        return [parse_answer(line) for line in done.stdout.split("\n")[:answers]]
     except ValueError as error:
         raise GradingFailed(f"The grader gave no answer: {_why(done)}", hint="Grade it again.") from error
 
@@ -161,6 +165,7 @@ def grader_request(
     profile: CompetitionProfile,
     seed: int,
     whole: bool,
+    answers: int,
     labels: str,
     predictions: str,
     public: str,
@@ -175,15 +180,16 @@ def grader_request(
         "targets": list(profile.target_columns),
         "group": profile.group_column,
         "seed": seed,
-        "samples": BOOTSTRAP_SAMPLES if not whole else 2,  # checks look at scores, not at intervals
         "seconds": METRIC_SECONDS,
         "whole": whole,
+        "answers": answers,
         "python_path": [packages],
         "cases": [
             {
                 "name": case.name,
                 "validation": f"{predictions}/{case.validation}",
                 "test": f"{predictions}/{case.test}" if case.test else None,
+                "samples": case.samples,
             }
             for case in cases
         ],

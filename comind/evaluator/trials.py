@@ -10,15 +10,21 @@ from pathlib import Path
 
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import Case
+from comind.state.grades import BASELINE
 from mle_live.layout.formats import read_text
 
 _SHUFFLES = 3
+_FEW_SAMPLES = 2
+"""Checks look at scores, not at intervals."""
 
 
 def write_trials(
     into: Path, profile: CompetitionProfile, *, public: Path, private: Path, seed: int
 ) -> list[Case]:
-    """Write every trial under `into` (made anew). Names beginning with `broken` must be refused."""
+    """Write every trial under `into` (made anew). Names beginning with `broken` must be refused.
+
+    `BASELINE` is both samples, with the interval that it is going to be shown with.
+    """
     from mle_live.metrics import as_predictions
 
     shutil.rmtree(into, ignore_errors=True)
@@ -29,12 +35,13 @@ def write_trials(
         truth[targets] = as_predictions(profile.metric, truth[targets].astype(float))
     truth.to_csv(into / "truth.csv", index=False)
     shutil.copyfile(public / "sample_validation_submission.csv", into / "sample.csv")
-    cases = [Case("truth", "truth.csv"), Case("sample", "sample.csv")]
+    shutil.copyfile(public / "sample_submission.csv", into / "sample-test.csv")
+    cases = [_case("truth"), _case("sample"), Case(BASELINE, "sample.csv", "sample-test.csv")]
     for number in range(_SHUFFLES):
         shuffled = truth.copy()
         shuffled[targets] = truth[targets].sample(frac=1.0, random_state=seed + number).to_numpy()
         shuffled.to_csv(into / f"shuffled-{number}.csv", index=False)
-        cases.append(Case(f"shuffled {number}", f"shuffled-{number}.csv"))
+        cases.append(_case(f"shuffled {number}"))
     return cases + _write_broken(into, truth.to_csv(index=False))
 
 
@@ -51,5 +58,8 @@ def _write_broken(into: Path, good: str) -> list[Case]:
     }
     for name, content in broken.items():
         (into / f"broken-{name}.csv").write_bytes(content)
-    cases = [Case(f"broken {name}", f"broken-{name}.csv") for name in broken]
-    return [*cases, Case("broken missing", "not-there.csv")]
+    return [_case(f"broken {name}") for name in (*broken, "missing")]
+
+
+def _case(name: str) -> Case:
+    return Case(name, f"{name.replace(' ', '-', 1)}.csv", samples=_FEW_SAMPLES)

@@ -15,7 +15,7 @@ from kaggle_runner.errors import BadCompetition
 from kaggle_runner.texts import one_line, shortened
 
 if TYPE_CHECKING:
-    from mle_live.metrics import MetricReading
+    from mle_live.metrics.recognition import MetricReading
 
 MetricSource = Literal["option", "settings", "description", "model", "none"]
 
@@ -127,7 +127,8 @@ def read_metric(*texts: str, targets: Sequence[str] = (), classes: bool = False)
     `targets` are the columns to be predicted, where they are known; `classes` says that each of them is a
     class of one label, so that "log loss" can only mean the multi-class one.
     """
-    from mle_live.metrics import get_metric, recognise
+    from mle_live.metrics import get_metric
+    from mle_live.metrics.recognition import recognise
 
     readings = [reading for text in texts if text.strip() for reading in [recognise(text, plain=True)]]
     known: dict[str, MetricReading] = {}

@@ -202,7 +202,7 @@ def test_a_faulty_metric_is_named(street: Path, tmp_path: Path, name: str) -> No
     trials = tmp_path / "trials"
     cases = write_trials(trials, found, public=folder.public, private=tmp_path, seed=3)
     request = grader_request(
-        cases, profile=found, seed=3, whole=True,
+        cases, profile=found, seed=3, whole=True, answers=1,
         labels=str(tmp_path), predictions=str(trials), public=str(folder.public), packages=str(tmp_path),
     )  # fmt: skip
     first, second = (parse_answer(json.dumps(answer(request))) for _ in range(2))

@@ -189,9 +189,9 @@ def test_an_empty_text_is_an_answer_where_the_metric_reads_texts(tmp_path: Path)
     request = {
         "truth": tmp_path / "truth.csv", "evaluate": tmp_path / "evaluate.py",
         "sample_submission": tmp_path / "submission.csv", "id_column": "id", "targets": ["said"],
-        "group": None, "seed": 7, "samples": 20, "seconds": 5, "whole": True, "cases": [],
+        "group": None, "seed": 7, "seconds": 5, "whole": True, "cases": [],
     }  # fmt: skip
-    paths = {"validation": tmp_path / "submission.csv", "test": tmp_path / "submission.csv"}
+    paths = {"validation": tmp_path / "submission.csv", "test": tmp_path / "submission.csv", "samples": 20}
     answer = Grader(request).grade({"name": "files", **paths})
     assert answer["success"] and answer["whole"]["score"] == pytest.approx(39 / 40)
 

@@ -37,7 +37,7 @@ class Scripts:
         names["split"](original, public, private, fraction=fraction, seed=seed)
 
     async def grade(self, cases: Any, *, folder: Any, predictions: Path, profile: Any, seed: int, whole: bool,
-                    memory_bytes: int | None) -> ScriptAnswer:  # fmt: skip
+                    answers: int, memory_bytes: int | None) -> list[ScriptAnswer]:  # fmt: skip
         self.graded += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -48,10 +48,12 @@ class Scripts:
         if isinstance(given, Exception):
             raise given
         request = grader_request(
-            cases, profile=profile, seed=seed, whole=whole, labels=str(folder.private),
+            cases, profile=profile, seed=seed, whole=whole, answers=answers, labels=str(folder.private),
             predictions=str(predictions), public=str(folder.public), packages="",
-        ) | {"samples": 2}  # fmt: skip
-        return given or parse_answer(json.dumps(answer(request)))
+        )  # fmt: skip
+        for case in request["cases"]:
+            case["samples"] = 2
+        return [given or parse_answer(json.dumps(answer(request))) for _ in range(answers)]
 
 
 @pytest.fixture
@@ -115,9 +117,10 @@ async def test_checks_try_the_metric_twice_and_leave_no_labels_behind(
     evaluator: Evaluator, scripts: Scripts
 ) -> None:
     checks = await evaluator.check()
-    assert len(checks) == 16 and all(check.passed for check in checks) and scripts.graded == 2
+    assert len(checks) == 16 and all(check.passed for check in checks) and scripts.graded == 1
+    assert (await evaluator.baseline()).success and scripts.graded == 1  # the checks had graded it
     assert len(await evaluator_at(evaluator.folder.path, "accuracy", higher=True).check()) == 16
-    scripts.answers = [GradingFailed("it died"), GradingFailed("it died")]
+    scripts.answers = [GradingFailed("it died")]
     with pytest.raises(EvaluatorRejected, match="The metric could not be tried: it died"):
         await evaluator.check()
     assert not (evaluator.folder.private / "trials").exists()
@@ -162,7 +165,8 @@ async def test_a_result_that_a_crash_cut_short_is_graded_again(
     await grade(evaluator, workspace)
     (evaluator.folder.evaluation("r1-a1-s01") / "result.json").write_text('{"code": "o')
     again = evaluator_at(evaluator.folder.path, "accuracy", higher=True)
-    assert (await grade(again, workspace, "r1-a2-s01")).success and scripts.graded == 2
+    assert (await grade(again, workspace, "r1-a2-s01")).success and scripts.graded == 1
+    assert (await evaluator.baseline()).success and scripts.graded == 1  # the checks had graded it
 
 
 READY = ScriptAnswer(True, "", True, 1.0, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mle_live.competitions.metric_choice import read_metric
-from mle_live.metrics import recognise
+from mle_live.metrics.recognition import recognise
 from tests.mle_live.metrics.sentences import ASKED, DENIED, PLAIN, VARIANTS
 
 MEANT = PLAIN | VARIANTS | DENIED

@@ -20,7 +20,8 @@ import yaml
 
 from benchmarks.rescore import TOLERANCE, public_and_private_score, read_kernels, run_kernel
 from kaggle_runner.errors import ServiceError, UnknownCompetition
-from mle_live.metrics import get_metric, recognise
+from mle_live.metrics import get_metric
+from mle_live.metrics.recognition import recognise
 from mle_live.shelf import preparation
 from mle_live.shelf.archive import fetch
 from mle_live.shelf.entry import Package, find_entry, list_shelf
