@@ -165,8 +165,7 @@ async def test_a_result_that_a_crash_cut_short_is_graded_again(
     await grade(evaluator, workspace)
     (evaluator.folder.evaluation("r1-a1-s01") / "result.json").write_text('{"code": "o')
     again = evaluator_at(evaluator.folder.path, "accuracy", higher=True)
-    assert (await grade(again, workspace, "r1-a2-s01")).success and scripts.graded == 1
-    assert (await evaluator.baseline()).success and scripts.graded == 1  # the checks had graded it
+    assert (await grade(again, workspace, "r1-a2-s01")).success and scripts.graded == 2
 
 
 READY = ScriptAnswer(True, "", True, 1.0, {})
