@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.fakes.scripted_llm import ScriptedModel
+
 SECRET = "sk-canary-0f3c9a"
 AMPLE = "10m"
 """A time limit that no run here reaches, on a busy machine either. With more, agents' recipes would grow."""
@@ -19,6 +21,11 @@ def environment(**more: str) -> dict[str, str]:
         key: value for key, value in os.environ.items() if not key.startswith(("KAGGLE", "OPENAI", "COMIND_"))
     }
     return {**kept, "HOME": "/nonexistent", "OPENAI_API_KEY": SECRET, "NO_COLOR": "1", **more}
+
+
+def asking(server: ScriptedModel) -> tuple[str, ...]:
+    """The options of a run that asks this model."""
+    return "--model", "scripted", "--base-url", server.url
 
 
 def comind(*arguments: str, state: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from comind.offline.responder import respond
 from comind.state.reader import Reader, reading
 from comind.state.records import Event, LlmCall
 from comind.state.runs import list_runs
 from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.plain_policy import plain
 from tests.fakes.scripted_llm import Scripted, ScriptedModel, html_page, rate_limited
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +34,7 @@ def troubled(request: dict[str, Any], number: int) -> Scripted | str:
             return Scripted("Certainly! I would be happy to help.")
         case 9:
             return Scripted("")
-    return respond(request["messages"])
+    return plain(request, number)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_money_limit_winds_the_run_down_with_a_submission_and_a_report(tmp_pat
         "prices: {scripted: {input: 100, output: 100}, watcher: {input: 0, output: 0}}\n"
     )
     models = ("scripted", "watcher")
-    with ScriptedModel(lambda request, n: respond(request["messages"]), models=models) as server:
+    with ScriptedModel(plain, models=models) as server:
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
             "--rounds", "3", "--time-limit", AMPLE, "--max-cost", "6", "--config", str(config), "--json",

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from comind.offline.responder import respond
 from comind.state.reader import Reader, reading
 from comind.state.records import Evaluation, Event, LlmCall, ReplyFault
 from comind.state.runs import RunFolder, list_runs
 from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.faulty_proxy import FaultyProxy
+from tests.fakes.plain_policy import plain
 from tests.fakes.scripted_llm import ScriptedModel
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +36,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     root = tmp_path_factory.mktemp("faults")
     folder = write_small_competition(root / "fruit", rows=300)
     with (
-        ScriptedModel(lambda request, number: respond(request["messages"])) as server,
+        ScriptedModel(plain) as server,
         FaultyProxy(server.url, share=0.2, seed=7) as proxy,
     ):
         done = comind(

@@ -19,6 +19,7 @@ from comind.state.records import Agent, Cell, Event
 from comind.state.runs import list_runs
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.plain_policy import turn
 from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
 pytestmark = pytest.mark.e2e
@@ -76,13 +77,6 @@ def answer(cells: dict[str, str], request: dict[str, Any]) -> Scripted | str:
     files = ("validation_submission.csv", "submission.csv") if name == "good" else ("None", "None")
     slug = messages[1]["content"].partition("competition folder: /kaggle/input/")[2].split()[0]
     return turn(name, cells[name].replace("{slug}", slug), *files)
-
-
-def turn(goal: str, code: str, validation: str = "None", submission: str = "None") -> str:
-    return (
-        f"<goal>{goal}</goal>\n<code>\n{code}\n</code>\n"
-        f"<validation_submission>{validation}</validation_submission>\n<submission>{submission}</submission>"
-    )
 
 
 class Outcome:

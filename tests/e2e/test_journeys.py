@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +19,10 @@ import pytest
 from comind.state.reader import reading
 from comind.state.records import Agent, Cell, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import AMPLE, COMMAND, SECRET, comind, environment
+from tests.e2e.commands import AMPLE, COMMAND, SECRET, asking, comind, environment
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.plain_policy import plain
+from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
 pytestmark = pytest.mark.e2e
 
@@ -34,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[
     data = write_small_competition(root / "fruit")
     before = tree(data)
     done = comind(
-        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "2", "--time-limit", AMPLE, "--json",
+        "run", f"{data}/", "--offline", "--coders", "1", "--rounds", "2", "--time-limit", AMPLE, "--json",
         state=root / "state",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -64,7 +68,7 @@ def test_the_json_document_keeps_its_contract(finished: Any) -> None:
     assert {"score", "interval", "rows", "submission", "agent", "round"} <= shown["best"].keys()
     assert shown["cost"]["dollars"] == 0
     assert shown["cost"]["tokens"] > 0
-    assert shown["counts"]["drafts"] == 4
+    assert shown["counts"]["drafts"] == 2
 
 
 def test_the_users_folder_is_never_written_to(finished: Any) -> None:
@@ -155,15 +159,29 @@ def wait_for_cells(state: Path, count: int) -> RunFolder:
 
 def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
     data = write_small_competition(tmp_path / "fruit")
-    state = tmp_path / "state"
-    engine = subprocess.Popen(
-        [COMMAND, "run", f"{data}/", "--offline", "--headless",
-         "--coders", "2", "--rounds", "1", "--time-limit", AMPLE, "--state", str(state)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
-    )  # fmt: skip
-    folder = wait_for_cells(state, 4)
-    engine.send_signal(signal.SIGINT)
-    assert engine.wait() == 130
+    state, interrupted = tmp_path / "state", threading.Event()
+
+    def thinks_until_interrupted(request: dict[str, Any], number: int) -> Scripted | str:
+        """The first agent works; nobody is answered any more once it has seen its first score."""
+        told = request["messages"][-1]["content"]
+        seen = "## Evaluation" in told and "feedback score" in told
+        waits = seen and not interrupted.is_set()
+        return Scripted("", delay=math.inf) if waits else plain(request, number)
+
+    with ScriptedModel(thinks_until_interrupted) as server:
+        engine = subprocess.Popen(
+            [COMMAND, "run", f"{data}/", *asking(server), "--headless",
+             "--coders", "2", "--rounds", "1", "--time-limit", AMPLE, "--state", str(state)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+        )  # fmt: skip
+        folder = wait_for_cells(state, 4)
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait() == 130
+        interrupted.set()
+        check_interrupted_and_resumed(folder)
+
+
+def check_interrupted_and_resumed(folder: RunFolder) -> None:
     with reading(folder.database) as reader:
         run = reader.run()
         assert run is not None
@@ -172,7 +190,7 @@ def test_ctrl_c_winds_down_and_keeps_the_best_so_far(tmp_path: Path) -> None:
         stopped = [agent.id for agent in reader.all(Agent, "stop_reason = 'interrupted'")]
         cells = reader.count(Cell)
         assert stopped
-    done = comind("resume", folder.id, "--headless", state=state)
+    done = comind("resume", folder.id, "--headless", state=folder.state)
     assert done.returncode == 0, done.stderr
     with reading(folder.database) as reader:
         assert not reader.count(Agent, "stop_reason = 'interrupted'")

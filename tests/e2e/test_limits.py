@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from comind.offline.responder import respond
 from comind.state.reader import reading
 from comind.state.records import Agent, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
 from comind.state.store import Store
-from tests.e2e.commands import AMPLE, comind
+from kaggle_runner.moments import parse_moment
+from tests.e2e.commands import AMPLE, asking, comind
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.plain_policy import plain
 from tests.fakes.scripted_llm import Script, Scripted, ScriptedModel
 
 pytestmark = pytest.mark.e2e
@@ -50,8 +51,7 @@ def run_of(root: Path, script: Script, *options: str) -> Outcome:
     folder = write_small_competition(root / "fruit")
     with ScriptedModel(script) as server:
         done = comind(
-            "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "2", *options,
-            "--json", state=root / "state",
+            "run", f"{folder}/", *asking(server), "--coders", "2", *options, "--json", state=root / "state",
         )  # fmt: skip
     assert list_runs(root / "state"), done.stderr
     [found] = list_runs(root / "state")
@@ -69,17 +69,13 @@ def run_of(root: Path, script: Script, *options: str) -> Outcome:
         )
 
 
-def served(request: dict[str, Any], number: int) -> str:
-    return respond(request["messages"])
-
-
 def hanging(request: dict[str, Any], number: int) -> Scripted | str:
     """Once an agent has named its files no turn of it is answered any more; its report is."""
     messages = request["messages"]
     own = "".join(message["content"] for message in messages if message["role"] == "assistant")
     asked_for_report = "<pipeline>" in messages[-1]["content"]
     hangs = SUBMITS.search(own) and not asked_for_report
-    return Scripted("", delay=math.inf) if hangs else respond(messages)
+    return Scripted("", delay=math.inf) if hangs else plain(request, number)
 
 
 def hanging_run(root: Path, option: str, limits: Sequence[int], *options: str) -> tuple[Outcome, int]:
@@ -104,28 +100,30 @@ def assert_wound_down(outcome: Outcome, limit: str) -> None:
 
 
 def test_a_token_limit_ends_the_run_and_pays_for_the_reports(tmp_path: Path) -> None:
-    outcome = run_of(tmp_path, served, "--rounds", "9", "--time-limit", AMPLE, "--max-tokens", "70000")
+    outcome = run_of(tmp_path, plain, "--rounds", "9", "--time-limit", AMPLE, "--max-tokens", "70000")
     assert_wound_down(outcome, "70,000 tokens")
     assert 50_000 < outcome.shown["cost"]["tokens"] <= 70_000
     [winding] = [event for event in outcome.events if event.kind == "winding_down"]
     assert "no new calls but reports" in winding.message
-    assert {call.kind for call in outcome.calls if call.at > winding.at} <= {"report"}
+    told = parse_moment(winding.at).timestamp()
+    asked_later = [one for one in outcome.calls if parse_moment(one.at).timestamp() - one.seconds > told]
+    assert {call.kind for call in asked_later} <= {"report"}  # what was under way may still be answered
 
 
 def test_an_agents_token_limit_ends_that_agent_and_the_next_round_comes(tmp_path: Path) -> None:
-    outcome = run_of(tmp_path, served, "--rounds", "2", "--time-limit", AMPLE, "--agent-max-tokens", "27000")
+    outcome = run_of(tmp_path, plain, "--rounds", "2", "--time-limit", AMPLE, "--agent-max-tokens", "14000")
     assert outcome.done.returncode == 0, outcome.done.stderr
     assert (outcome.run.status, outcome.run.round) == ("finished", 2)
     ended = [agent for agent in outcome.agents if "this agent's" in agent.stop_reason]
     assert ended
     assert {agent.round for agent in outcome.agents} == {1, 2}
-    assert all(outcome.tokens_of(agent.id) <= 27_000 for agent in outcome.agents)
+    assert all(outcome.tokens_of(agent.id) <= 14_000 for agent in outcome.agents)
     assert all(any(call.id.startswith(f"{agent.id}/") and call.kind == "report" for call in outcome.calls)
                for agent in ended)  # fmt: skip
 
 
 def test_an_agents_time_limit_ends_it_while_it_waits_for_the_model(tmp_path: Path) -> None:
-    limits, options = (25, 80, 250), ("--rounds", "2", "--time-limit", AMPLE)
+    limits, options = (20, 80, 250), ("--rounds", "2", "--time-limit", AMPLE)
     outcome, _ = hanging_run(tmp_path, "--agent-time-limit", limits, *options)
     assert outcome.done.returncode == 0, outcome.done.stderr
     assert (outcome.run.status, outcome.run.round) == ("finished", 2)

@@ -13,8 +13,10 @@ import pytest
 from comind.state.reader import reading
 from comind.state.records import Cell, Evaluation, Event, LlmCall, Run
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import AMPLE, comind
+from tests.e2e.commands import AMPLE, asking, comind
 from tests.e2e.small_competition import write_small_competition
+from tests.fakes.plain_policy import plain
+from tests.fakes.scripted_llm import ScriptedModel
 
 pytestmark = pytest.mark.e2e
 
@@ -52,13 +54,14 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A finished offline run with a seed of its own, and its recording."""
+    """A finished run with a seed of its own, and its recording."""
     root = tmp_path_factory.mktemp("replay")
     data = write_small_competition(root / "fruit")
-    done = comind(
-        "run", f"{data}/", "--offline", "--coders", "2", "--rounds", "1", "--seed", "7",
-        "--time-limit", AMPLE, "--json", state=root / "state",
-    )  # fmt: skip
+    with ScriptedModel(plain) as server:
+        done = comind(
+            "run", f"{data}/", *asking(server), "--coders", "2", "--rounds", "1", "--seed", "7",
+            "--time-limit", AMPLE, "--json", state=root / "state",
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [folder] = list_runs(root / "state")
     file = root / "fruit.jsonl.gz"
@@ -76,7 +79,7 @@ def replay(place: Place, *words: str, state: Path) -> Outcome:
 def test_a_replay_from_a_file_makes_the_same_evaluations(place: Place, tmp_path: Path) -> None:
     again = replay(place, "--replay", str(place.recording), f"{place.data}/", state=tmp_path / "state")
     assert again.run.status == "finished"
-    assert again.run.model == "recording of recipes, no language model"
+    assert again.run.model == "recording of scripted"
     assert again.run.config["seed"] == 7
     assert again.cells == place.original.cells
     assert again.scores == place.original.scores

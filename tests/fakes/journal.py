@@ -1,4 +1,4 @@
-"""The offline policy on a loopback port, with a journal of every request that reached it."""
+"""The offline policy with plain cells on a loopback port, with a journal of every request that reached it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from comind.offline.responder import respond
 from comind.run.recording import messages_digest
+from tests.fakes.plain_policy import respond_plainly
 from tests.fakes.scripted_llm import Scripted, ScriptedModel
 
 
@@ -37,4 +37,4 @@ class JournaledPolicy(ScriptedModel):
         is_check = not messages[0]["content"].startswith("# Role")
         with self._writing:
             self._journal.append(Asked(messages_digest(messages), is_check))
-        return Scripted("ready" if is_check else respond(messages), delay=self._delay)
+        return Scripted("ready" if is_check else respond_plainly(messages), delay=self._delay)
