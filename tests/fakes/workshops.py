@@ -29,7 +29,7 @@ def make_workshop(store: Store, model: Asker, **changes: Any) -> Workshop:
     settings: dict[str, Any] = {
         "folder": RunFolder(store.path.parent),
         "brief": Brief("c", "m", "h", "d"),
-        "evaluator": cast(Evaluator, SimpleNamespace()),
+        "evaluator": cast(Evaluator, SimpleNamespace(profile=SimpleNamespace(has_ready_split=True))),
         "control": Control(time_limit=600, seconds_used=0, clock=SYSTEM_CLOCK),
         "clock": SYSTEM_CLOCK,
         "open_notebook": no_session,

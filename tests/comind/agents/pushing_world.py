@@ -76,7 +76,7 @@ class LookingEvaluator:
     """Takes any pair of files and remembers how many rows they had."""
 
     def __init__(self) -> None:
-        self.profile = SimpleNamespace(id_column="id")
+        self.profile = SimpleNamespace(id_column="id", has_ready_split=True)
         self.rows: dict[str, tuple[int, int]] = {}
 
     async def evaluate(
