@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,8 +44,10 @@ def flat_paths(paths: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
     words = [[path.parts[at] if at < len(path.parts) - 1 else "" for path in cut] for at in range(deepest)]
     if not stems_tell(paths, labels) and not any(go_with(some, labels) for some in words):
         return {}
+    levels = zip(*(path.parts[:-1] for path in cut), strict=False)
+    shared = "".join(f"{one[0]}/" for one in takewhile(lambda one: len(set(one)) == 1, levels))
     order = sorted(set(paths), key=lambda one: hashlib.sha256(one.encode()).hexdigest())
-    return {one: f"{number:06d}{PurePosixPath(one).suffix}" for number, one in enumerate(order)}
+    return {one: f"{shared}{number:06d}{PurePosixPath(one).suffix}" for number, one in enumerate(order)}
 
 
 def prefix_of(paths: Sequence[str], files: Collection[str]) -> str | None:

@@ -60,7 +60,8 @@ def _test_folder(entry: FoundFile) -> str:
 def without_training(entries: Sequence[FoundFile], roles: Roles) -> str:
     """What to say where no training data were found."""
     known = {one.entry for one in _all(roles)}
-    left = [one for one in entries if one not in known]
+    unread = tuple(said.split(" ")[0] for said in roles.unreadable)
+    left = [one for one in entries if one not in known and not one.name.startswith(unread)]
     tables = [one.shown for one in left if table_format(one.name) and one.suffix != ".txt"]
     if not tables:
         return "no training data were found: no table, no folders named after classes"

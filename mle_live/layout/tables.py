@@ -38,6 +38,9 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]\w*")
 """Something that begins with a letter; in scripts without blanks each letter is taken for a word."""
 _CELLS_READ = 5_000_000
 _FILES_LOOKED = 200_000
+_LEVELS, _PLACES = 3, 50
+"""Folders that are looked into, below one at the top and on each level."""
+_ANSWERS = re.compile(r"mask|label|annotation|clean|target|truth|segmentation", re.IGNORECASE)
 _LONGEST_FILE_NAME = 200
 _EXAMPLE = 60
 
@@ -238,7 +241,7 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
     images = pictures or _media_folders(tables.folder, apart, AUDIO_SUFFIXES)
     test_images = next((name for name in images if "test" in name.lower()), None)
     of_train = [name for name in images if name != test_images]
-    image_folder = next((name for name in of_train if "train" in name.lower()), next(iter(of_train), None))
+    image_folder, pattern = _find_images(tables, of_train, id_column)
     features = set(tables.inputs or tables.train.columns) - {id_column, label_column, *targets}
     media: Modality = "image" if pictures else "audio"
     found: Modality = media if images else "text" if _has_prose(tables.train, features) else "tabular"
@@ -249,8 +252,8 @@ def profile_tables(tables: Tables, stated: Stated, *, hidden: Collection[Path] =
         label_column=label_column,
         group_column=stated.group_column or None,
         image_folder=image_folder,
-        test_image_folder=test_images,
-        image_pattern=_image_pattern(tables, image_folder, id_column),
+        test_image_folder=_find_test_images(tables, images, id_column, image_folder),
+        image_pattern=pattern,
     )
 
 
@@ -333,10 +336,48 @@ def _holds_media(folder: Path, suffixes: frozenset[str]) -> bool:
     return any(images) and 2 * sum(images) >= len(images)
 
 
-def _image_pattern(tables: Tables, folder: str | None, id_column: str) -> str | None:
+def _find_images(tables: Tables, tops: Sequence[str], id_column: str) -> tuple[str | None, str | None]:
+    """The folder where training rows find their images, one of `tops` or below, and how.
+
+    A folder at the top is told alone where no row finds its own, or finds it from above; None where none is.
+    """
+    tops = sorted(tops, key=lambda name: "train" not in name.lower())
+    places = [place for top in tops for place in _places(tables.folder, top)]
+    top = next(iter(tops), None)
+    for folder in sorted(places, key=lambda place: bool(_ANSWERS.search(place))):
+        if pattern := _image_pattern(tables, folder, id_column):
+            return folder, pattern
+    return top, _image_pattern(tables, "", id_column) if top else None
+
+
+def _find_test_images(tables: Tables, tops: Sequence[str], id_column: str, train: str | None) -> str | None:
+    """The folder called after tests that holds files of the rows to predict, else the first called so."""
+    places = [
+        one for top in tops for one in _places(tables.folder, top) if "test" in one.lower() and one != train
+    ]
+    ids = set(tables.sample.head[id_column].head(5)) if id_column in tables.sample.columns else set[str]()
+    for place in places:
+        with os.scandir(tables.folder / place) as files:
+            if any(file.name in ids or Path(file.name).stem in ids for file in islice(files, _FILES_LOOKED)):
+                return place
+    return places[0] if places else None
+
+
+def _places(folder: Path, top: str) -> list[str]:
+    """A folder and those below it, level by level."""
+    found = [top]
+    for _ in range(_LEVELS):
+        found += [
+            f"{one}/{path.name}"
+            for one in found
+            for path in sorted((folder / one).iterdir())
+            if path.is_dir() and f"{one}/{path.name}" not in found
+        ][:_PLACES]
+    return found
+
+
+def _image_pattern(tables: Tables, folder: str, id_column: str) -> str | None:
     """The path of a row's image as a pattern over one column of train.csv, tried on the first rows."""
-    if folder is None:
-        return None
     place, head = tables.folder / folder, tables.train.head
     suffixes = {path.suffix for path in islice(place.iterdir(), _FILES_LOOKED)}
     endings = ["", *sorted(one for one in suffixes if one.lower() in IMAGE_SUFFIXES | AUDIO_SUFFIXES)]
@@ -346,5 +387,5 @@ def _image_pattern(tables: Tables, folder: str | None, id_column: str) -> str | 
             continue  # no names of files
         for ending in endings:
             if all((place / f"{value}{ending}").is_file() for value in values):
-                return f"{folder}/{{{column}}}{ending}"
+                return f"{folder}/{{{column}}}{ending}".removeprefix("/")
     return None

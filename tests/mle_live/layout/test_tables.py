@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from kaggle_runner.errors import BadCompetition
 from mle_live.layout.formats import read_text
-from mle_live.layout.tables import describe, read_tables, typed
+from mle_live.layout.tables import Stated, describe, profile_tables, read_tables, typed
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,23 @@ def test_few_rows_in_memory_are_no_fewer_rows_to_read(tmp_path: Path) -> None:
     assert train.count_rows() == len(train.read(["y"])) == 3000
     whole = read_tables(tmp_path, rows=4000).train
     assert whole.whole and whole.read(["y"]).equals(train.read(["y"]))
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train/images", "test/images"), ("jpeg/train", "jpeg/test"), ("train", "test"), ("all", "all_of_test")],
+)
+def test_images_are_found_below_the_folders_at_the_top(tmp_path: Path, train: str, test: str) -> None:
+    folder = tmp_path / "data"
+    for place, names in ((train, range(30)), (test, range(30, 40)), ("train/masks", range(30))):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for number in names:
+            (folder / place / f"p{number}.png").write_bytes(b"\x89PNG")
+    rows = pd.DataFrame({"id": [f"p{number}" for number in range(40)], "label": [n % 2 for n in range(40)]})
+    rows[:30].to_csv(folder / "train.csv", index=False)
+    rows[30:].to_csv(folder / "sample_submission.csv", index=False)
+    if train == "all":
+        shutil.rmtree(folder / "train")
+    found = profile_tables(read_tables(folder), Stated())
+    assert (found.image_folder, found.test_image_folder) == (train, test)
+    assert found.image_pattern == f"{train}/{{id}}.png"
