@@ -162,10 +162,10 @@ def _shape(profile: CompetitionProfile, parts: _Parts, original: Path, public: P
         ("validation.csv", parts.validation, profile.row_column),
         ("sample_validation_submission.csv", parts.sample, id_column),
     ):
-        ids = set(parts.truth[key])
-        if len(table) != len(ids) or set(table[key]) != ids:
+        ids = set(parts.truth[key].tolist())
+        if len(table) != len(ids) or set(table[key].tolist()) != ids:
             return f"public/{name} has other ids than private/validation.csv"
-    empty = [name for name in targets if "" in set(parts.truth[name])]
+    empty = [name for name in targets if (parts.truth[name] == "").any()]
     if any(not nothing_is_said(profile, parts.truth[name]) for name in empty):
         return "private/validation.csv has empty labels"
     return ""
@@ -207,7 +207,7 @@ def _size(parts: _Parts, row_column: str) -> str:
 def _rows_apart(profile: CompetitionProfile, parts: _Parts, label_columns: list[str]) -> str:
     id_column = profile.row_column
     if id_column in parts.train:
-        both = sorted(set(parts.train[id_column]) & set(parts.truth[id_column]))
+        both = sorted(set(parts.train[id_column]) & set(parts.truth[id_column].unique()))
         if both:
             return f"{len(both)} validation ids also stand in public/train.csv (first: {', '.join(both[:5])})"
     ignored = {id_column, profile.group_column, *label_columns}
@@ -220,7 +220,7 @@ def _groups_whole(profile: CompetitionProfile, parts: _Parts) -> str:
     group = profile.group_column
     if not group or group not in parts.train:
         return ""
-    split = set(parts.train[group]) & set(parts.truth[group])
+    split = set(parts.train[group].unique()) & set(parts.truth[group].unique())
     return f"{len(split)} values of {group!r} are on both sides of the split" if split else ""
 
 
@@ -228,7 +228,7 @@ def _answers_left(profile: CompetitionProfile, parts: _Parts, original: Path, pu
     if profile.pixels is None:
         return []
     unit = profile.pixels.unit
-    left = answers_left(original, public, parts.original, set(parts.truth[unit]), unit)
+    left = answers_left(original, public, parts.original, set(parts.truth[unit].unique()), unit)
     return [left] if left else []
 
 

@@ -111,7 +111,7 @@ def _keys(table: pd.DataFrame, labels: pd.Series[Any]) -> list[str]:
     At most `_KEYS_TRIED`, those that hold most ids: a wide table of small whole numbers has thousands that
     share a few values with ids such as 0, 1, 2, and each would have to be compared with all the others.
     """
-    ids = set(labels.index)
+    ids = set(labels.index.tolist())
     held = {name: len(ids.intersection(table[name].tolist())) for name in table.columns}
     keys = [name for name in table.columns if _enough(held[name], len(labels))]
     keys.sort(key=lambda name: (name != labels.index.name, -held[name]))

@@ -51,7 +51,7 @@ def build_view(
             f"sample_submission.csv has no column {id_column!r} that tells validation from test rows.",
             hint="Set verify_kernels to false, and coding to notebook.",
         )
-    names = _view_ids(list(validation_sample[id_column]), set(sample[id_column]))
+    names = _view_ids(validation_sample[id_column].tolist(), set(sample[id_column].tolist()))
     for entry in sorted(public.iterdir()):
         if entry.name not in _JOINED:
             link_or_copy(entry, view / entry.name)
@@ -66,7 +66,7 @@ def build_view(
         else:
             _joined(test, validation, names, id_column).to_csv(view / "test.csv", index=False)
     if not pixels:
-        _add_validation_files(public, view, names, set(sample[id_column]))
+        _add_validation_files(public, view, names, set(sample[id_column].tolist()))
     write_whole(ids_file, to_json(names))
 
 

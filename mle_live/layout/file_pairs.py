@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mle_live.layout.folders import IMAGE_SUFFIXES
 from mle_live.layout.listing import FoundFile
-from mle_live.layout.pixels import INPUT, OUTPUT, pixel_of
+from mle_live.layout.pixels import INPUT, OUTPUT, pixel_of, pixels_by_image
 from mle_live.layout.roles import Seen
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def find_file_pairs(
             f"{shown}, and {sample.entry.shown} has no row a pixel (ids like IMAGE_ROW_COLUMN): there is no "
             "ready split for what is made of whole images"
         )
-    wanted = set(sample.values(sample.table.columns[0]).str.rsplit(first.joint, n=2).str[0])
+    wanted = pixels_by_image(sample.values(sample.table.columns[0]), first.joint).keys()
     test = said.get("test") or next((name for name in folders if wanted <= folders[name].keys()), "")
     if not test or test in both:
         return f"{shown}, and no other folder holds the images that {sample.entry.shown} names"

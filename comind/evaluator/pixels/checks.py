@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.files import sha256_of
-from mle_live.layout.pixels import INPUT, OUTPUT, PixelRows, pixel_of
+from mle_live.layout.pixels import INPUT, OUTPUT, PixelRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +33,15 @@ def pixels_true(
             wanted = np.asarray(picture.convert("L"), float) / 255 * rows.white
         if len(labels) != wanted.size:
             return f"private/validation.csv has {len(labels)} pixels of {image}, which has {wanted.size}"
-        values = pd.to_numeric(labels[names[1]], errors="coerce").to_numpy()
-        for id, value in zip(labels[names[0]], values, strict=True):
-            pixel = pixel_of(id)
-            y, x = (pixel.row - rows.first, pixel.column - rows.first) if pixel else (-1, -1)
-            inside = 0 <= y < wanted.shape[0] and 0 <= x < wanted.shape[1]
-            if not inside or not abs(wanted[y, x] - value) <= _ROUNDING * rows.white:
-                return f"the pixels of {image} in private/validation.csv are not those of its image"
+        height, width = wanted.shape
+        named = [
+            f"{image}{rows.joint}{y + rows.first}{rows.joint}{x + rows.first}"
+            for y in range(height)
+            for x in range(width)
+        ]
+        values = pd.to_numeric(labels.set_index(names[0])[names[1]], errors="coerce").reindex(named)
+        if not (abs(values.to_numpy() - wanted.ravel()) <= _ROUNDING * rows.white).all():
+            return f"the pixels of {image} in private/validation.csv are not those of its image"
     return ""
 
 

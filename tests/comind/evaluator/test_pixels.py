@@ -97,7 +97,7 @@ def test_no_more_pixels_are_held_out_than_grading_can_bear(desk: Path, tmp_path:
     found = profile(desk, "rmse", higher=False)
     assert found.pixels is not None
     script: dict[str, Any] = {}
-    exec(pixel_split_source(found.pixels, "id", "value").replace("2000000", "1600"), script)
+    exec(pixel_split_source(found.pixels, "id", "value").replace("1000000", "1600"), script)
     for name in ("public", "private"):
         (tmp_path / name).mkdir()
     script["split"](desk, tmp_path / "public", tmp_path / "private", fraction=0.5, seed=3)
