@@ -45,15 +45,15 @@ def request(folder: Path, metric: str, labels: Sequence[object], **changes: Any)
     return {
         "truth": str(folder / "truth.csv"), "evaluate": str(folder / "evaluate.py"),
         "sample_submission": str(folder / "sample.csv"), "id_column": "id", "targets": ["y"],
-        "group": "shop" if "shop" in truth else None, "seed": 7, "samples": 30, "seconds": 1000, "cases": [],
-        "whole": True, **changes,
+        "group": "shop" if "shop" in truth else None, "seed": 7, "seconds": 1000, "cases": [],
+        "whole": True, "answers": 1, **changes,
     }  # fmt: skip
 
 
-def case(folder: Path, predictions: Sequence[object], **more: str) -> dict[str, Any]:
+def case(folder: Path, predictions: Sequence[object], **more: object) -> dict[str, Any]:
     ids = [f"r{number}" for number in range(len(predictions))]
     pd.DataFrame({"id": ids, "y": predictions}).to_csv(folder / "given.csv", index=False)
-    return {"name": "files", "validation": str(folder / "given.csv"), **more}
+    return {"name": "files", "validation": str(folder / "given.csv"), "samples": 30, **more}
 
 
 NUMBERS = [float(number) for number in range(ROWS)]
@@ -103,8 +103,8 @@ def test_labels_of_one_column_have_one_type_however_long_the_file(tmp_path: Path
 
 @pytest.mark.parametrize(("samples", "seconds", "draws"), [(30, 1000, 30), (30, 0, 20), (5, 1000, 5)])
 def test_a_slow_metric_is_drawn_less_often(tmp_path: Path, samples: int, seconds: int, draws: int) -> None:
-    grader = Grader(request(tmp_path, MEAN_ERROR, NUMBERS, samples=samples, seconds=seconds, whole=False))
-    grader.grade(case(tmp_path, NUMBERS))
+    grader = Grader(request(tmp_path, MEAN_ERROR, NUMBERS, seconds=seconds, whole=False))
+    grader.grade(case(tmp_path, NUMBERS, samples=samples))
     assert len(grader.evaluate.CALLS) == 2 * (1 + draws)
 
 
@@ -116,8 +116,9 @@ def test_a_metric_that_refuses_all_resamples_has_no_width(tmp_path: Path) -> Non
 
 def test_whole_groups_are_drawn(tmp_path: Path) -> None:
     shops = [f"s{number // 10}" for number in range(ROWS)]
-    made = request(tmp_path, MEAN_ERROR, NUMBERS, shop=shops, samples=100)
-    said = Grader(made).grade(case(tmp_path, [value + 10 * (n < 10) for n, value in enumerate(NUMBERS)]))
+    made = request(tmp_path, MEAN_ERROR, NUMBERS, shop=shops)
+    given = [value + 10 * (n < 10) for n, value in enumerate(NUMBERS)]
+    said = Grader(made).grade(case(tmp_path, given, samples=100))
     assert said["feedback"]["rows"] == said["selection"]["rows"] == 20
     assert said["whole"]["score"] == 2.5
     assert said["whole"]["interval"][0] == 0.0 and said["whole"]["interval"][1] >= 5.0

@@ -151,7 +151,7 @@ def grader(street: Path) -> Grader:
             "truth": evaluator.labels, "evaluate": evaluator.folder.private / "evaluate.py",
             "sample_submission": evaluator.folder.public / "sample_submission.csv",
             "id_column": "id", "targets": ["price"], "group": "day",
-            "seed": 7, "samples": 20, "seconds": 5, "cases": [],
+            "seed": 7, "seconds": 5, "cases": [],
         }
     )  # fmt: skip
 
