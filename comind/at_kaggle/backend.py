@@ -29,7 +29,7 @@ from kaggle_runner.jobs.queue import Needs, Place, SessionQueue
 from kaggle_runner.jobs.runner import Watch, run_order
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KernelPush, Quota
-from kaggle_runner.predictions import Form
+from kaggle_runner.predictions.judge import Form
 from kaggle_runner.rows import from_json, to_json
 from mle_live.stores.kernels import RESTARTED
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from comind.evaluator.evaluator import most_bytes
 from kaggle_runner.files import UnsafeFile, safe_read_bytes
 from kaggle_runner.notebook.session import CellLimits, NotebookSession
-from kaggle_runner.predictions import Flaw, Form, judge
+from kaggle_runner.predictions.judge import Flaw, Form, judge
 
 _FIXED_SECONDS = 2.0
 """Of a cell's time, what is taken as independent of the number of rows: imports, first calls."""

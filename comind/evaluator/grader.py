@@ -88,7 +88,7 @@ class Grader:
 
     def _forms(self) -> dict[str, Any]:
         """What the files must look like: the test predictions like the sample, the others like the labels."""
-        from kaggle_runner.predictions import Form
+        from kaggle_runner.predictions.judge import Form
 
         sample, labels = Path(self.request["sample_submission"]), Path(self.request["truth"])
         texts = bool(getattr(self.metric, "texts", False))
@@ -97,7 +97,7 @@ class Grader:
 
     def _read(self, place: str, path: str) -> pd.DataFrame:
         """The file's target columns, in the order of its form."""
-        from kaggle_runner.predictions import Flaw, judge_file
+        from kaggle_runner.predictions.judge import Flaw, judge_file
 
         found = judge_file(Path(path), self.forms[place])
         if isinstance(found, Flaw):
@@ -261,7 +261,7 @@ def main() -> None:
 
 def _import_for_all() -> None:
     """What every answer needs; nothing of it reads a label, a prediction or evaluate.py."""
-    import kaggle_runner.predictions
+    import kaggle_runner.predictions.judge
     import mle_live.metrics
 
     del kaggle_runner, mle_live

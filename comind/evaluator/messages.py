@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from kaggle_runner import predictions
+from kaggle_runner.predictions import judge
 from kaggle_runner.score import Score
 
 _ROW = re.compile(r"row \d{1,10}")
 _IDS_SHOWN = 5
 
 PROBLEMS: dict[str, str] = {
-    **predictions.PROBLEMS,
+    **judge.PROBLEMS,
     "both_files": "both a validation and a test prediction file are needed in the same turn",
     "unsafe_file": "it is not a regular file inside the working folder (links and pipes are not read)",
     "too_large": "it is far larger than any valid submission",

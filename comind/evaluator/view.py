@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import link_or_copy, write_whole
+from kaggle_runner.predictions.spellings import find_ids
 from kaggle_runner.rows import from_json, to_json
-from kaggle_runner.spellings import find_ids
 from mle_live.layout.formats import read_text
 from mle_live.layout.pixels import INPUT, PixelRows
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import BadCompetition
 from kaggle_runner.files import sha256_of, write_whole
-from kaggle_runner.prediction_columns import Values
-from kaggle_runner.predictions import Form, Predictions, judge_file, respelt
+from kaggle_runner.predictions.columns import Values
+from kaggle_runner.predictions.judge import Form, Predictions, judge_file, respelt
 from kaggle_runner.submissions.records import FileFacts, SketchColumn
 
 if TYPE_CHECKING:

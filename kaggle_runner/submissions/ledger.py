@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
-from kaggle_runner.prediction_columns import LARGEST
+from kaggle_runner.predictions.columns import LARGEST
 from kaggle_runner.score import best_first, sort_key
 from kaggle_runner.submissions.file import similarity
 from kaggle_runner.submissions.records import SentSubmission

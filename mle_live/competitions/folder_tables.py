@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_runner.errors import BadCompetition, NoReadySplit
-from kaggle_runner.spellings import find_ids
+from kaggle_runner.predictions.spellings import find_ids
 from kaggle_runner.texts import shortened
 from mle_live.layout.arrange import SAMPLE, TEST, TRAIN
 from mle_live.layout.pixels import check_pixels

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaggle_runner.errors import ComindError, ServiceError
-from kaggle_runner.predictions import Flaw, Form, Predictions, judge_file
+from kaggle_runner.predictions.judge import Flaw, Form, Predictions, judge_file
 from mle_live.competitions.competition import HostedCompetition
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from kaggle_runner.predictions import Flaw, match_ids
+from kaggle_runner.predictions.judge import Flaw, match_ids
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import InvalidSubmission
 from mle_live.metrics import (

@@ -13,7 +13,7 @@ from kaggle_runner.jobs.gathered import gather
 from kaggle_runner.jobs.orders import Attempt, Outcome
 from kaggle_runner.jobs.states import NotebookState
 from kaggle_runner.kaggle.records import AcceleratorQuota, LogLine, Quota
-from kaggle_runner.predictions import Form
+from kaggle_runner.predictions.judge import Form
 
 SAMPLE = "id,label\n1,0\n2,0\n3,0\n"
 

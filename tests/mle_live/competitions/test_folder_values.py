@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaggle_runner.predictions import Form
+from kaggle_runner.predictions.judge import Form
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.folder import look_at_folder, slug_of
 from mle_live.competitions.grading import grade_file

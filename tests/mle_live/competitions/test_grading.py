@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kaggle_runner.predictions import Predictions
+from kaggle_runner.predictions.judge import Predictions
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grading import (
     GraderFailed,

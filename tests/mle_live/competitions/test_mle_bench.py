@@ -14,8 +14,8 @@ import pytest
 from sklearn import metrics as sk
 
 from kaggle_runner.moments import parse_moment
-from kaggle_runner.prediction_columns import Kind
-from kaggle_runner.predictions import Flaw, Form, judge
+from kaggle_runner.predictions.columns import Kind
+from kaggle_runner.predictions.judge import Flaw, Form, judge
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.grade_report import grade_report
 from mle_live.competitions.grading import Grade, GraderFailed, InvalidSubmission, grade_predictions

@@ -12,7 +12,7 @@ Where Kaggle is known to be strict or lenient, so is this:
   the letter case of the id's. A column without a name is an index that was written along, or commas at the
   ends of lines: it says nothing.
 - Ids and class names may be spelt in any way that can mean one of the host's only: `7`, `7.0`, `007`, ` 7`
-  (`kaggle_runner/spellings.py`). Graders at Kaggle and in MLE-bench read both tables with pandas, which makes
+  (`spellings.py`). Graders at Kaggle and in MLE-bench read both tables with pandas, which makes
   the same number of them all (mlebench/utils.py: read_csv).
 - Numbers are what pandas takes for numbers, True and False among them: `1_000`, `1,5` and `12 %` are none. A
   metric must give a finite score there, so the infinite and what is nearly so is refused.
@@ -35,9 +35,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from kaggle_runner.errors import BadCompetition
-from kaggle_runner.prediction_columns import LARGEST, Column, Kind, ValueFault, Values
-from kaggle_runner.prediction_tables import Ragged, contents_of, host_table, rows_of
-from kaggle_runner.spellings import find_ids
+from kaggle_runner.predictions.columns import LARGEST, Column, Kind, ValueFault, Values
+from kaggle_runner.predictions.spellings import find_ids
+from kaggle_runner.predictions.tables import Ragged, contents_of, host_table, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd

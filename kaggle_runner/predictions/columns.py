@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from kaggle_runner.spellings import NOTHING, find_names
+from kaggle_runner.predictions.spellings import NOTHING, find_names
 
 Kind = Literal["number", "label", "text"]
 """Finite numbers, texts that are never empty, or texts that may be (no mask, no boxes, no words)."""

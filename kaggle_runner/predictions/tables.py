@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kaggle_runner.errors import BadCompetition
-from kaggle_runner.prediction_columns import Column, Kind
+from kaggle_runner.predictions.columns import Column, Kind
 
 _BLOCK = 128
 _LONGEST_FIELD = 2**30
