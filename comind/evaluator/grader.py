@@ -17,6 +17,7 @@ import importlib.util
 import json
 import math
 import os
+import random
 import sys
 import time
 import traceback
@@ -183,14 +184,20 @@ def feedback_rows(
     """
     names = list(groups) if groups is not None else list(ids)
     units = pd.DataFrame({"unit": [str(name) for name in names]})
-    classes = targets.astype(str).agg("|".join, axis=1).to_numpy()
-    grouped = groups is not None or len(set(classes)) > _MOST_CLASSES
-    units["class"] = "" if grouped else classes
+    classes = _classes(targets) if groups is None else []
+    units["class"] = classes if 0 < len(set(classes)) <= _MOST_CLASSES else ""
     units = units.drop_duplicates("unit")
     units["hash"] = [hashlib.sha256(f"{seed}:{unit}".encode()).hexdigest() for unit in units["unit"]]
     units = units.sort_values(["class", "hash"])
     shown = set(units["unit"].iloc[::2])  # alternating through the classes keeps each one's share
     return np.array([str(name) in shown for name in names], dtype=bool)
+
+
+def _classes(targets: pd.DataFrame) -> list[str]:
+    """The labels of each row as one text; by columns, since there may be millions of rows."""
+    return [
+        "|".join(row) for row in zip(*(targets[name].astype(str).tolist() for name in targets), strict=True)
+    ]
 
 
 def _read_labels(path: Path, id_column: str, texts: Sequence[str]) -> pd.DataFrame:
@@ -254,6 +261,8 @@ def main() -> None:
             break
         if status := os.waitpid(child, 0)[1]:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    random.seed()
+    np.random.seed()  # a forked process has the other's dice: two equal throws would prove nothing
     answers.write(json.dumps(answer(request)) + "\n")
     answers.flush()
     os._exit(0)  # no exit handler of evaluate.py may add to the answer

@@ -171,6 +171,10 @@ def explain(complaint: str) -> str:
     return "" if complaint.startswith(fence.COMPLAINT) else bubblewrap.explain(complaint)
 
 
+_SAME_ORDER = {"PYTHONHASHSEED": "0"}
+"""Of sets of texts: what a script gives for the same input must not change from one run to the next."""
+
+
 async def run_script(
     argv: Sequence[str],
     *,
@@ -190,7 +194,7 @@ async def run_script(
     """
     box = fence.new_box(hidden)
     command = _confined(
-        argv, mounts=mounts, writable=writable, cwd=cwd, environment={},
+        argv, mounts=mounts, writable=writable, cwd=cwd, environment=_SAME_ORDER,
         python=python or Path(sys.executable), gpus=(), cpu_threads=1, hidden=hidden, box=box,
     )  # fmt: skip
     return await _run(command, box, list(writable.values()), limits)

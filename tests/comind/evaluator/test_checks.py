@@ -217,6 +217,14 @@ async def test_a_written_metric_may_take_empty_texts(tmp_path: Path) -> None:
     assert all(check.passed for check in await evaluator.check())
 
 
+@pytest.mark.parametrize("throw", ["np.random.random()", "__import__('random').random()"])
+async def test_two_processes_do_not_throw_the_same_dice(street: Path, throw: str) -> None:
+    evaluator = evaluator_at(street)
+    evaluator.install(METRIC_WRITTEN.replace("float(", f"{throw} + float("))
+    with pytest.raises(EvaluatorRejected, match="same input, same score"):
+        await evaluator.check()
+
+
 async def test_a_faulty_metric_is_rejected_and_its_trials_are_removed(street: Path) -> None:
     evaluator = evaluator_at(street)
     evaluator.install("import os\nos._exit(3)\n")
