@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
 from comind.evaluator.pixels.checks import answers_left, pixels_true
 from comind.evaluator.profile import CompetitionProfile
 from comind.evaluator.scripts import ScriptAnswer
+from comind.evaluator.secrecy.leaks import agrees, find_leaks, natural_columns, repeated_rows
 from kaggle_runner.errors import BadCompetition, EvaluatorRejected
 from kaggle_runner.score import best_first
 from mle_live.layout.formats import read_text

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comind.evaluator.checks import FEWEST_ROWS, Check, named, nothing_is_said, order_tells
-from comind.evaluator.joins import Training
-from comind.evaluator.leaks import find_leaks
 from comind.evaluator.profile import CompetitionProfile
-from comind.evaluator.withholding import UNREAD, withheld_files
+from comind.evaluator.secrecy.joins import Training
+from comind.evaluator.secrecy.leaks import find_leaks
+from comind.evaluator.secrecy.withholding import UNREAD, withheld_files
 from kaggle_runner.errors import BadCompetition
 from mle_live.layout.formats import read_text
 

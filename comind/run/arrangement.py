@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comind.evaluator.joins import training_of
-from comind.evaluator.withholding import withheld_files
+from comind.evaluator.secrecy.joins import training_of
+from comind.evaluator.secrecy.withholding import withheld_files
 from comind.state.runs import RunFolder
 from kaggle_runner.errors import NoReadySplit
 from kaggle_runner.files import write_whole

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comind.evaluator import leaks
 from comind.evaluator.checks import check_split
+from comind.evaluator.secrecy import leaks
 from comind.evaluator.split import standard_split_source
 from comind.state.runs import RunFolder
 from tests.comind.evaluator.folders import evaluator_at

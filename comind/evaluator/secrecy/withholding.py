@@ -15,9 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comind.evaluator.contents import TEXTS, plain, table_of_names, table_of_notes, table_of_texts, tables_of
-from comind.evaluator.joins import Keys, Training, answers_for_test, links_of, telling_column
-from comind.evaluator.telling import ENOUGH_ROWS
+from comind.evaluator.secrecy.contents import (
+    TEXTS,
+    plain,
+    table_of_names,
+    table_of_notes,
+    table_of_texts,
+    tables_of,
+)
+from comind.evaluator.secrecy.joins import Keys, Training, answers_for_test, links_of, telling_column
+from comind.evaluator.secrecy.telling import ENOUGH_ROWS
 from mle_live.layout.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from mle_live.layout.formats import table_format
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comind.evaluator.contents import plain
-from comind.evaluator.telling import ENOUGH_ROWS, says, tells
+from comind.evaluator.secrecy.contents import plain
+from comind.evaluator.secrecy.telling import ENOUGH_ROWS, says, tells
 from mle_live.layout.arrange import TEST, TRAIN
 from mle_live.layout.formats import read_text
 from mle_live.layout.tables import Stated, profile_tables, read_tables

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comind.evaluator.joins import Training
-from comind.evaluator.telling import tells
-from comind.evaluator.withholding import withheld_files
-from tests.comind.evaluator.test_withholding import made, words
+from comind.evaluator.secrecy.joins import Training
+from comind.evaluator.secrecy.telling import tells
+from comind.evaluator.secrecy.withholding import withheld_files
+from tests.comind.evaluator.secrecy.test_withholding import made, words
 
 Form = Callable[[pd.DataFrame, pd.DataFrame, Path], object]
 

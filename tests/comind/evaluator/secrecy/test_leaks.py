@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from comind.evaluator.leaks import agrees, find_leaks, natural_columns, repeated_rows
+from comind.evaluator.secrecy.leaks import agrees, find_leaks, natural_columns, repeated_rows
 
 # forty rows of two classes in no order that tells them
 KINDS = [("cat", "dog")[number * number % 7 % 2] for number in range(40)]

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comind.evaluator.joins import Training
-from comind.evaluator.withholding import withheld_files
+from comind.evaluator.secrecy.joins import Training
+from comind.evaluator.secrecy.withholding import withheld_files
 
 ROWS, TEST_ROWS = 200, 60
 

@@ -1,0 +1,1 @@
+"""What tells labels: files of the host to withhold, and columns that a split must not leave in public."""
