@@ -1,4 +1,4 @@
-"""Cells that break whatever a cell can break, one after the other, and then a good one.
+"""Cells that break whatever a cell can break, one after the other, then one that searches, and a good one.
 
 A scripted model writes them; engine, sandbox, kernel, grader and client are the real ones.
 """
@@ -18,6 +18,7 @@ from comind.state.reader import Reader, reading
 from comind.state.records import Agent, Cell, Event
 from comind.state.runs import list_runs
 from tests.e2e.commands import comind
+from tests.e2e.searching import searching_cell
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.plain_policy import turn
 from tests.fakes.scripted_llm import Scripted, ScriptedModel
@@ -49,6 +50,7 @@ CELLS = {
     "hog": "hoard = []\nwhile True: hoard.append(bytearray(20_000_000))",
     "quits": "quit()",
     "exit": "exit()",
+    "searches": searching_cell("{state}", "{port}"),
     "good": (
         "import pandas as pd\nroot = '/kaggle/input/{slug}/'\n"
         "for part in ('validation_', ''):\n"
@@ -64,8 +66,11 @@ RUNS = {"by time": ENDED_BY_TIME, "by all else": CELLS}
 NAMES = [name for cells in RUNS.values() for name in cells]
 
 
-def answer(cells: dict[str, str], request: dict[str, Any]) -> Scripted | str:
-    """Scripted cells for the coder, by how many it has been shown; the offline policy for the other roles."""
+def answer(cells: dict[str, str], request: dict[str, Any], facts: dict[str, str]) -> Scripted | str:
+    """Scripted cells for the coder, by how many it has been shown; the offline policy for the other roles.
+
+    `facts`: what cells are told of this run.
+    """
     names, messages = list(cells), request["messages"]
     if not messages[0]["content"].startswith("# Role: coder") or "# Task: report" in messages[-1]["content"]:
         return respond(messages)
@@ -76,7 +81,10 @@ def answer(cells: dict[str, str], request: dict[str, Any]) -> Scripted | str:
     name = names[step]
     files = ("validation_submission.csv", "submission.csv") if name == "good" else ("None", "None")
     slug = messages[1]["content"].partition("competition folder: /kaggle/input/")[2].split()[0]
-    return turn(name, cells[name].replace("{slug}", slug), *files)
+    code = cells[name]
+    for word, value in {**facts, "slug": slug}.items():
+        code = code.replace(f"{{{word}}}", value)
+    return turn(name, code, *files)
 
 
 class Outcome:
@@ -105,7 +113,9 @@ def run(name: str, root: Path) -> Part:
     config.write_text(
         f"cell_time_limit: {CELL_SECONDS[name]}\nmemory_limit: 900000000\nsteps: {len(cells) + 2}\n"
     )
-    with ScriptedModel(lambda request, number: answer(cells, request)) as server:
+    facts = {"state": str(root / "state")}
+    with ScriptedModel(lambda request, number: answer(cells, request, facts)) as server:
+        facts["port"] = server.url.split(":")[2].split("/")[0]
         done = comind(
             "run", f"{folder}/", "--model", "scripted", "--base-url", server.url, "--coders", "1",
             "--rounds", "1", "--time-limit", "30m", "--config", str(config), "--json",
@@ -143,12 +153,13 @@ def test_every_cell_ran_and_ended_with_its_status(outcome: Outcome) -> None:
         "hog": "died",
         "quits": "died",
         "exit": "died",
+        "searches": "ok",
         "good": "ok",
     }
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in ("lines", "megabytes", "binary", "good")]
+    "name", [name for name in NAMES if name not in ("lines", "megabytes", "binary", "searches", "good")]
 )
 def test_every_end_that_is_not_a_success_is_an_event(outcome: Outcome, name: str) -> None:
     cell = outcome.cells[name]
@@ -191,3 +202,12 @@ def test_what_is_told_and_what_is_kept_is_bounded(outcome: Outcome) -> None:
 def test_the_agent_ends_with_a_valid_submission(outcome: Outcome) -> None:
     assert outcome.solved.agent.status == "finished"
     assert outcome.solved.shown["best"]["interval"][0] > outcome.solved.shown["baseline_score"]
+
+
+def test_a_searching_agent_finds_no_label_no_key_no_network(outcome: Outcome) -> None:
+    output = outcome.cells["searches"].output
+    assert "SEEN True HITS []" in output
+    assert "STATE False ENV []" in output
+    assert "NETWORK reached" not in output
+    assert output.count("NETWORK closed") == 2
+    assert "INPUT read-only" in output

@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 
 from comind.state.records import Kernel
-from comind.state.runs import list_runs
-from comind.state.store import Store
 from kaggle_runner.sandbox.fence import abilities
 from mle_live.competitions.folder import look_at_folder
+from tests.comind.in_kaggle.exported_run import make_run
 from tests.e2e.commands import comind
 from tests.e2e.small_competition import write_small_competition
 from tests.mle_live.api.pushing import Pusher
@@ -64,14 +63,14 @@ table.to_csv("/kaggle/working/submission.csv", index=False)
 
 @pytest.fixture(scope="module")
 def home(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state folder with a finished offline run in it, which saw one public kernel."""
+    """The state folder with an offline run in it, which saw one public kernel."""
     state = tmp_path_factory.mktemp("home") / "state"
-    size = ("--coders", "1", "--rounds", "1", "--steps", "4", "--time-limit", "10m")
-    done = comind("run", f"{competition}/", "--offline", "--headless", *size, state=state)
-    assert done.returncode == 0, done.stderr
-    (run,) = list_runs(state)
-    with Store(run.database) as store:
-        store.save(Kernel(id="ann/means", title="Means", author="ann", source=PUBLIC_KERNEL, votes=3))
+    kernel = Kernel(id="ann/means", title="Means", author="ann", source=PUBLIC_KERNEL, votes=3)
+    description = (competition / "description.md").read_text()
+    make_run(
+        state, kernel, slug="ripe-fruit", description=description,
+        offline=True, coders=1, rounds=1, steps=4, time_limit=600.0,
+    )  # fmt: skip
     return state
 
 

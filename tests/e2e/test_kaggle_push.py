@@ -18,8 +18,10 @@ from comind.at_kaggle.split_dataset import known_split
 from comind.state.reader import reading
 from comind.state.records import Push
 from comind.state.runs import RunFolder, list_runs
-from tests.e2e.commands import COMMAND, comind, environment
+from tests.e2e.commands import COMMAND, asking, comind, environment
 from tests.e2e.small_competition import small_competition
+from tests.fakes.plain_policy import once
+from tests.fakes.scripted_llm import ScriptedModel
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
@@ -39,9 +41,16 @@ def settings(folder: Path) -> Path:
     """A small run: nothing of the community is verified, and one agent works for four cells."""
     file = folder / "run.yaml"
     file.write_text(
-        "verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: 1\nsteps: 4\ntime_limit: 12m\n"
+        "verify_kernels: false\ncpu_threads: 1\naccelerator: none\ncoders: 1\nrounds: 1\nsteps: 4\n"
+        "time_limit: 12m\n"
     )
     return file
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel(once) as server:
+        yield server
 
 
 def access(server: RunningServer) -> dict[str, str]:
@@ -49,12 +58,12 @@ def access(server: RunningServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+def journey(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     root = tmp_path_factory.mktemp("push")
     competition = small_competition(root, rows=6000)
     with running_server([competition], root / "server") as server:
         done = comind(
-            "--kaggle-push", competition.slug, "--offline", "--json", "--config", str(settings(root)),
+            "--kaggle-push", competition.slug, *asking(model), "--json", "--config", str(settings(root)),
             "--kaggle-url", server.url, state=root / "state", COMIND_KAGGLE_TOKEN=TOKEN,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -130,12 +139,12 @@ def served(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def test_an_engine_killed_while_its_kernel_runs_harvests_it_and_pushes_nothing_twice(
-    served: RunningServer, tmp_path: Path
+    served: RunningServer, model: ScriptedModel, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
     engine = subprocess.Popen(
-        [COMMAND, "--kaggle-push", served.competition.slug, "--offline", "--config", str(settings(tmp_path)),
-         "--state", str(state)],
+        [COMMAND, "--kaggle-push", served.competition.slug, *asking(model), "--config",
+         str(settings(tmp_path)), "--state", str(state)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         env=environment(**access(served)),
     )  # fmt: skip
@@ -166,12 +175,12 @@ def wait_for_push(state: Path, engine: subprocess.Popen[bytes]) -> RunFolder:
 
 
 def test_an_attached_competition_uploads_no_data_and_marks_every_score(
-    served: RunningServer, tmp_path: Path
+    served: RunningServer, model: ScriptedModel, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
     done = comind(
-        "--kaggle-push", served.competition.slug, "--offline", "--json", "--attach-competition", "--config",
-        str(settings(tmp_path)), state=state, **access(served),
+        "--kaggle-push", served.competition.slug, *asking(model), "--json", "--attach-competition",
+        "--config", str(settings(tmp_path)), state=state, **access(served),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""`kill -9` at twelve random moments of one run, and what must hold after each of them and at the end.
+"""`kill -9` at eight random moments of one run, and what must hold after each of them and at the end.
 
 COMIND_KILLS sets another number, and with it more rounds (`make soak`).
 """
@@ -27,7 +27,7 @@ from tests.e2e.commands import COMMAND, environment
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.journal import JournaledPolicy
 
-KILLS = int(os.environ.get("COMIND_KILLS", "12"))
+KILLS = int(os.environ.get("COMIND_KILLS", "8"))
 ROUNDS = 2 * max(1, KILLS // 20)
 PATIENCE = 120.0
 """Seconds that an engine gets for its next step before the test gives up on it."""

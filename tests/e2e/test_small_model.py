@@ -23,8 +23,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     root = tmp_path_factory.mktemp("small-model")
     folder = write_small_competition(root / "fruit")
     done = comind(
-        "run", f"{folder}/", "--offline", "--preset", "small-model", "--rounds", "2", "--steps", "2",
-        "--time-limit", AMPLE, "--json", state=root / "state",
+        "run", f"{folder}/", "--offline", "--preset", "small-model", "--coders", "1", "--rounds", "2",
+        "--steps", "2", "--time-limit", AMPLE, "--json", state=root / "state",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [run] = list_runs(root / "state")
@@ -42,8 +42,8 @@ def test_one_question_a_step_and_no_other_roles(outcome: Any) -> None:
     _, reader, _ = outcome
     assert {call.kind for call in reader.all(LlmCall)} == {"change"}
     agents = reader.all(Agent, "round > 0")
-    assert {agent.style for agent in agents} == {"script"} and len(agents) == 4
-    assert reader.count(Idea) == 8
+    assert {agent.style for agent in agents} == {"script"} and len(agents) == 2
+    assert reader.count(Idea) == 4
 
 
 def test_prompts_fit_the_small_window(outcome: Any) -> None:
@@ -55,7 +55,7 @@ def test_the_best_script_runs_again_and_writes_the_same(outcome: Any) -> None:
     shown, _, state = outcome
     done = comind("reproduce", shown["run"], "--json", state=state)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["largest_difference"] == 0.0
+    assert json.loads(done.stdout)["largest_difference"] < 1e-12  # sums of threads may differ in the last bit
 
 
 def test_a_real_small_models_recorded_replies_beat_the_sample_again(
@@ -66,7 +66,9 @@ def test_a_real_small_models_recorded_replies_beat_the_sample_again(
     state.mkdir()
     (state / "mle_live").symlink_to(prepared_root("digits-5k"))
     recording = Path(__file__).parents[1] / "recordings" / "small_model" / "script_agents.jsonl"
-    done = comind("run", "--replay", str(recording), "--steps", "3", "--json", state=state)
+    config = tmp_path / "run.yaml"
+    config.write_text("sample_kernels: 3\nsteps: 2\n")
+    done = comind("run", "--replay", str(recording), "--config", str(config), "--json", state=state)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     own = [one["best_score"] for one in shown["coders"] if one["best_score"] is not None]

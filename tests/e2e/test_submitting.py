@@ -18,9 +18,11 @@ from comind.state.records import Event
 from comind.state.runs import list_runs
 from kaggle_runner.moments import SYSTEM_CLOCK
 from mle_live.competitions.board import ranked
-from tests.e2e.commands import AMPLE, COMMAND, comind, environment
+from tests.e2e.commands import AMPLE, COMMAND, asking, comind, environment
 from tests.e2e.small_competition import small_competition
 from tests.fakes.kaggle_line import KaggleLine
+from tests.fakes.plain_policy import once, plain
+from tests.fakes.scripted_llm import ScriptedModel
 from tests.tiny_kaggle import TOKEN, RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
@@ -43,16 +45,18 @@ def test_a_run_submits_within_the_limit_and_a_killed_engine_repeats_nothing(
     how: str, rounds: int, server: RunningServer, tmp_path: Path
 ) -> None:
     state, config = tmp_path / "state", tmp_path / "run.yaml"
-    config.write_text(f"verify_kernels: false\ncpu_threads: 1\ncoders: 1\nrounds: {rounds}\nsteps: 4\n")
-    with KaggleLine(server.url) as line:
+    config.write_text(
+        f"verify_kernels: false\ncpu_threads: 1\naccelerator: none\ncoders: 1\nrounds: {rounds}\nsteps: 4\n"
+    )
+    with KaggleLine(server.url) as line, ScriptedModel(plain if how == "run" else once) as model:
         line.spoil("CreateSubmission", "held")
         words = [
-            COMMAND, how, SLUG, "--offline", "--submit", "--kaggle-url", line.url, "--headless",
+            COMMAND, how, SLUG, *asking(model), "--submit", "--kaggle-url", line.url, "--headless",
             "--config", str(config), "--time-limit", AMPLE, "--state", str(state),
         ]  # fmt: skip
         with subprocess.Popen(
             words,
-            env=environment(COMIND_KAGGLE_TOKEN=TOKEN, OPENAI_API_KEY=""),
+            env=environment(COMIND_KAGGLE_TOKEN=TOKEN),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

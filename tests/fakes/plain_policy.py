@@ -79,6 +79,11 @@ def plain(request: dict[str, Any], number: int) -> str:
     return respond_plainly(request["messages"])
 
 
+def once(request: dict[str, Any], number: int) -> str:
+    """The same with a single pair of files: where each is a kernel at Kaggle."""
+    return respond_plainly(request["messages"], CELLS[:3])
+
+
 def turn(goal: str, code: str, validation: str = "None", submission: str = "None") -> str:
     return (
         f"<goal>{goal}</goal>\n<code>\n{code}\n</code>\n"

@@ -15,7 +15,7 @@ from comind.evaluator.split import standard_split_source
 from comind.state.runs import RunFolder
 from tests.comind.evaluator.folders import evaluator_at
 
-COLUMNS = 2000
+COLUMNS = 500
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ PIECES = (
 HEADS = ("", "<code>", "- x", "=== ")
 read = READERS[sys.argv[1]]
 for piece in PIECES:
-    flood = piece * (40_000 // len(piece))
+    flood = piece * (20_000 // len(piece))
     for head in HEADS:
         try:
             read(head + flood + "~x")

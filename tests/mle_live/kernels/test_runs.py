@@ -303,9 +303,9 @@ def test_data_of_a_competition_whose_rules_are_not_accepted_are_not_mounted(tmp_
 
 
 SEARCH = f"""
-import os, sys
+import os, re, sys
 secrets = {[str(value).encode()[::-1] for value in CANARY]!r}
-secrets = [secret[::-1] for secret in secrets]
+secret = re.compile(b"|".join(re.escape(one[::-1]) for one in secrets))
 skipped = ("/proc", "/sys", "/usr", "/dev")
 seen = found = 0
 for folder, folders, names in os.walk("/"):
@@ -321,7 +321,7 @@ for folder, folders, names in os.walk("/"):
         except OSError:
             continue
         seen += 1
-        if any(secret in content for secret in secrets) or b"solution" in name.encode():
+        if secret.search(content) or b"solution" in name.encode():
             found += 1
             print("FOUND", path)
 print("searched", seen > 3, "found", found)
