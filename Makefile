@@ -49,7 +49,7 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 pure: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --quick -q -rfE --ignore tests/e2e -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --quick -q -rfE --ignore tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(VENV)/.installed-dev
 	@mkdir -p build/coverage

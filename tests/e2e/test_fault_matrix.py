@@ -1,4 +1,7 @@
-"""A run over a bad line: about every fifth reply is spoiled, and it ends with a valid submission."""
+"""A run over a bad line: about every fifth reply is spoiled, and it ends with a valid submission.
+
+The real client asks a strict OpenAI-compatible server, which has bad moments of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.e2e.commands import AMPLE, SECRET, comind
 from tests.e2e.small_competition import write_small_competition
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.fakes.plain_policy import plain
-from tests.fakes.scripted_llm import ScriptedModel
+from tests.fakes.scripted_llm import Scripted, ScriptedModel, html_page, rate_limited
 
 pytestmark = pytest.mark.e2e
 
@@ -31,12 +34,26 @@ class Outcome(NamedTuple):
     errors: str
 
 
+def troubled(request: dict[str, Any], number: int) -> Scripted | str:
+    """Now and then a login page, a rate limit, an empty reply or a refusal to follow the format."""
+    match number:
+        case 2:
+            return html_page()
+        case 4:
+            return rate_limited("0")
+        case 6:
+            return Scripted("Certainly! I would be happy to help.")
+        case 9:
+            return Scripted("")
+    return plain(request, number)
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     root = tmp_path_factory.mktemp("faults")
     folder = write_small_competition(root / "fruit", rows=300)
     with (
-        ScriptedModel(plain) as server,
+        ScriptedModel(troubled) as server,
         FaultyProxy(server.url, share=0.2, seed=7) as proxy,
     ):
         done = comind(
@@ -60,7 +77,7 @@ def test_the_run_ends_with_a_valid_submission_beyond_the_sample(outcome: Outcome
     assert outcome.shown["status"] == "finished"
     with (outcome.run.path / outcome.shown["best"]["submission"]).open() as file:
         assert sum(1 for _ in csv.DictReader(file)) == 200
-    assert outcome.shown["best"]["score"] > outcome.shown["baseline_score"]
+    assert outcome.shown["best"]["interval"][0] > outcome.shown["baseline_score"]
     assert outcome.reader.count(Evaluation, "success = 1") > 1
 
 
@@ -68,6 +85,17 @@ def test_every_paid_reply_is_recorded_and_the_limit_is_kept(outcome: Outcome) ->
     calls = outcome.reader.all(LlmCall)
     assert len({call.id for call in calls}) == len(calls)
     assert outcome.shown["cost"]["tokens"] <= MAX_TOKENS
+
+
+def test_an_unknown_price_is_unknown_and_not_zero(outcome: Outcome) -> None:
+    assert outcome.shown["cost"]["dollars"] is None
+    assert outcome.shown["cost"]["tokens"] > 1000
+
+
+def test_an_unreadable_reply_was_asked_again_under_a_new_attempt(outcome: Outcome) -> None:
+    again = outcome.reader.all(LlmCall, "attempt > 1")
+    assert again
+    assert any("could not be used" in call.messages[-1]["content"] for call in again)
 
 
 def test_unreadable_replies_are_measured_per_model(outcome: Outcome) -> None:
