@@ -70,7 +70,7 @@ class Settings:
     """Every setting of a run. Names are the YAML keys; the command line spells them with dashes."""
 
     competition: str
-    """A competition's slug, or a path to a folder in Kaggle's shape (it then holds a `/` or is `.`)."""
+    """A competition's slug, or a path to a folder with its files (it then holds a `/` or is `.`)."""
     metric: str = ""
     """A name of docs/metrics.md; empty: what the competition says."""
     metric_file: str = ""

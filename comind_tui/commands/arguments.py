@@ -170,7 +170,7 @@ def _add_ranks_options(parser: Parser) -> None:
 
 
 def _add_run_options(parser: Parser) -> None:
-    told = "a competition's slug, or a folder in Kaggle's shape (written with a /)"
+    told = "a competition's slug, or a folder with its files (written with a /)"
     _option(parser, "competition", "COMPETITION|FOLDER", told, nargs="?")
     _add_data_options(parser.add_argument_group("what is found in the data, corrected (see inspect)"))
     _option(parser, "--config", "FILE", "a YAML file of settings; typed options win over it", default=None)

@@ -35,7 +35,7 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
 """Setting, label, first value, placeholder."""
 _CORRECTIONS: tuple[tuple[str, str, str], ...] = (
     ("metric", "metric", "empty: what the description says"),
-    ("metric_file", "metric file", "path/to/metric.py of your own; see docs/metrics.md"),
+    ("metric_file", "metric file", "path/to/metric.py of your own; see docs/settings.md"),
     ("target", "target", "empty: what the files say; so are the fields below"),
     ("id_column", "id column", ""),
     ("positive_class", "class that is 1", "where labels are words and a submission wants numbers"),
@@ -128,7 +128,7 @@ class NewRun(Screen[str]):
         chosen = self.query_one("#competition", Select).value
         values: dict[str, Any] = {"competition": _folder(texts["folder"]) or (str(chosen) if chosen else "")}
         if not values["competition"] or (chosen is Select.NULL and not texts["folder"]):
-            raise ConfigError("Choose a competition, or name a folder in Kaggle's shape.")
+            raise ConfigError("Choose a competition, or name a folder with a competition's files.")
         if texts["folder"] and not Path(values["competition"]).is_dir():
             raise ConfigError(f"There is no folder {texts['folder']!r} here.")
         if values["competition"] == self._competition and self._kaggle_url:

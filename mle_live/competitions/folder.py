@@ -110,7 +110,10 @@ def look_at_folder(
     """
     folder = folder.resolve()
     if not folder.is_dir():
-        raise BadCompetition(f"{folder} is not a folder", hint="give a folder with a competition's files")
+        hint = "give a folder with a competition's files"
+        if folder.is_file():
+            hint += "; an archive as it was downloaded may lie in it"
+        raise BadCompetition(f"{folder} is not a folder", hint=hint)
     settings = _settings(folder)
     data = _data_folder(folder, settings)
     description = _description(folder)

@@ -68,6 +68,8 @@ change nothing. These make a question of it:
 * two metrics for scoring, wherever they are named; what is denied, past, or shown for comparison only does
   not count;
 * a metric that needs more than the target columns (weights, groups, censoring), or lacks its number (top-k);
+* the other direction (“higher is better” of an error), and words of other languages and scripts that may
+  change it;
 * a metric of one column where several are to be predicted.
 
 With a model, the model then writes the metric, which is checked like any other; without one the run stops
@@ -77,7 +79,7 @@ Read by hand for version 0.5.0: of the 75 descriptions of MLE-bench, 60 give Kag
 (11 are of metrics that need more than the target columns, 2 leave rows or columns out of the score), none
 another metric. Of 134 further descriptions of public competitions, those of MLE-Dojo, 112 give the right
 metric, 22 a question (about half of them for variants that are not in the table), none another metric. The
-tests hold some 260 sentences of our own.
+tests hold some 290 sentences of our own.
 """
 
 _DIFFERING = """\

@@ -255,8 +255,12 @@ class _Arranger:
         found = [one for one in dict.fromkeys(labels) if one]
         shown = levels(sample.table.head[target]) if sample else None
         wants = shown is not None and shown.kind in ("integer", "number")
-        if self._told.positive_class:
-            return {one: str(int(one == self._told.positive_class)) for one in found}
+        if wanted := self._told.positive_class:
+            if wanted in found:
+                return {one: str(int(one == wanted)) for one in found}
+            some = ", ".join(map(repr, found[:5])) + (" …" if len(found) > 5 else "")
+            self.missing["positive_class"] = f"no label of {target} is {wanted!r} (they are {some})"
+            return {}
         if not wants or len(found) != 2 or levels(labels).kind in ("integer", "number"):
             return {}
         low = [one.strip().lower() for one in found]
@@ -268,7 +272,7 @@ class _Arranger:
             return {}  # a 0 in each row says nothing
         self.missing["positive_class"] = (
             f"the labels are {found[0]!r} and {found[1]!r} while the sample wants numbers: say which of them "
-            "is 1 with `positive_class` in competition.yaml"
+            "is 1: --positive-class LABEL"
         )
         return {}
 

@@ -41,6 +41,12 @@ _OF = re.compile(
     re.IGNORECASE,
 )
 """`in terms of RMSE`; any other noun before `of RMSE` makes something else of it."""
+_CHANGED_OF = re.compile(
+    r"\b(?:absolute|average|mean|median|maximum|minimum|squared|negative|inverse|expected|worst)\s+\w+ of"
+    r"\s+(?:the\s+|a\s+|an\s+)?(?:\w+\s+)?$",
+    re.IGNORECASE,
+)
+"""`the absolute value of the correlation`."""
 _NAME_ENDS = re.compile(
     r"^(?:[\s-]+(?:score|metric|measure|value|coefficient|correlation|statistic|index|function|criterion"
     r"|error|loss|curve|"
@@ -96,7 +102,8 @@ def _odd_before(before: str) -> str:
         word = rest.split()[-1]
         bare = word.lower().strip("\"“”'‘’(*_")
         if bare == "of":
-            return "" if _OF.search(rest + " ") else " ".join(rest.split()[-2:]).lower()
+            plain = _OF.search(rest + " ") and not _CHANGED_OF.search(rest + " ")
+            return "" if plain else " ".join(rest.split()[-3 if plain is False else -2 :]).lower()
         if bare in _LINKS_BEFORE or not bare:
             return ""
         if bare not in _PLAIN_BEFORE:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
+from mle_live.metrics.metric import Metric
 from mle_live.metrics.recognition.names import Mention
 
 _CHANGES: tuple[tuple[str, str], ...] = (
-    ("weight", r"\b(?:un)?weight\w*"),
+    ("weight", r"\b(?:un)?weight\w*|\bpond[ée]r\w+|\bgewichtet\w*|\bgewogen\b|\bpesat[ao]\b"),
     ("columns", r"\b(?:column|class|label|target|row|sample|group|pixel)[\s\-]?wise\b"),
     ("averaging", r"\baverag\w+\s+(?:it\s+|them\s+|the \w+ )?(?:over|across|by|per|between)\b"
      r"|\b(?:then|and|is|are) averaged\b"
@@ -22,7 +23,8 @@ _CHANGES: tuple[tuple[str, str], ...] = (
       r"|document|sentence|of your|of the)\w*[\s\-]?(?:type|group|class|store|fold|series|column|category"
        r"|user|customer(?!s)|query|day|week|month|product|horizon|region|city|country|subject|patient"
         r"|cluster|segment|target|label|language|species|station|sensor|hour|sku|task|identity)\w*"
-         r"|\b(?:group|cluster|strat|segment)\w*\b|\bseparately\b|\bindividually\b|\bper[\s\-]\w+"),
+         r"|\b(?:group|cluster|strat|segment)\w*\b|\bseparately\b|\bindividually\b|\bper[\s\-]\w+"
+         r"|\bone[\s\-](?:vs\.?|versus|against)[\s\-](?:rest|all|one)\b|\bov[ro]\b"),
     ("combination", r"\bcombin\w+|\b(?:plus|minus|multipl\w+|subtract\w+|divid\w+)\b|\btimes\b"
      r"|\bharmonic\b|\bgeometric\b|\bblend\w*|\bmix(?:ed|ture)\b|\bcomposite\b|\bproduct of\b|(?<!the"
       r" )\bsum of\b|\bis the sum of\b|\btogether with\b|\bas well as\b"
@@ -30,6 +32,7 @@ _CHANGES: tuple[tuple[str, str], ...] = (
        r"|auc)\b"),
     ("logarithm", r"\blog(?:s|arithms?|arithmic|ged|-transformed|-scale[d]?|1p|10|2)?\b|\bln\b"
      r"|\bexponential\w*"),
+    ("base of the logarithm", r"\bbase[\s\-](?:10|ten|2|two)\b|\blog_?(?:10|2)\b|\bdecadic\b"),
     ("part of the curve", r"\bpartial\b(?! credit)|\bpartially\b|\btruncat\w+|\bup to (?:a |an )?(?:fpr"
      r"|false|\d)"),
     ("cut-off", r"\btop[\s\-](?:\d|k\b|one|two|three|five|ten)|@\s*\w|\bat k\b|\bat (?:\d+|0?\.\d+)\b"),
@@ -42,8 +45,8 @@ _CHANGES: tuple[tuple[str, str], ...] = (
     ("what it is taken of", r"\b(?:ranks|differences|cumulative|cumulated|aggregat\w+|sums|totals"
      r"|increments|ratios)\b"
      r"|\bof the log\w*"),
-    ("transformation", r"\btransform\w*|\bstandardi[sz]ed\b|\bdetrended\b|\bz[\s\-]?scored?\b|\bdifferenced\b"
-     r"|\bfrequency domain\b|\bfourier\b|\bresiduals\b|\bpercentiles? of\b"),
+    ("transformation", r"\btransform\w*|\bstandardi[sz]ed\b|\bde-?trended\b|\bz[\s\-]?scored?\b"
+     r"|\bdifferenced\b|\bfrequency domain\b|\bfourier\b|\bresiduals\b|\bpercentiles? of\b"),
     ("unequal rows", r"\bcost[\s\-]sensitive\b|\b(?:count|counts|cost|costs|weigh|weighs)\s+(?:more|less"
      r"|twice|double|triple|half|\w+ times|only|as)\b|\b(?:do|does|did|will|would) not count\b|\b(?:twice"
       r"|three times|double|triple) (?:as|the)\b"),
@@ -70,6 +73,16 @@ _CHANGES: tuple[tuple[str, str], ...] = (
      r"|\bexclud\w+|\bignor\w+|\bexcept\b|\b(?:is|are) not (?:scored|counted|included|considered"
       r"|evaluated)\b|\bouter\b|\btrimmed\b|\bsubset\w*"),
     ("powers", r"\bsquared? roots?\b|\bsquares? of\b|\bsquares\b|\bcubed?\b|\bpower of\b|\braised to\b"),
+    ("units", r"\bin (?:per ?cent|%|hundreds|thousands|millions|bits)(?!\w)|\bmin[\s\-]?max\b"),
+    ("best of several", r"\b(?:lowest|highest|best|worst) of (?:the )?(?:your|two|three|four|five|\d+)\b"
+     r"|\b(?:median|minimum|maximum|worst|best) (?:over|across)\b|\bensemble of\b"),
+    ("points", r"\bhalf (?:a |of a )?points?\b|\bworth\b|\bcounts? if\b|\boff by\b|\bwinsori\w+"
+     r"|\bwhole (?:sequences?|sets?|series)\b"),
+    ("more than predictions", r"\brun[\s\-]?times?\b|\binference times?\b|\blatency\b|\bmodel sizes?\b"),
+    ("words of other languages", r"\b(?:nur|apenas|s[oó]lo|somente|seulement|uniquement|solamente)\b"
+     r"|\b(?:moyen\w*|m[eé]dia|durchschnitt\w*|gemittelt) (?:par|por|pro|je|nach|über)\b"),
+    ("words of other scripts", r"[\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff\u3040-\u30ff\u4e00-\u9fff"
+     r"\uac00-\ud7af]+"),
     ("comparison with a baseline", r"\b(?:improvement|gain|lift|skill|excess) (?:over|score|of|above)"
      r"|\brelative (?:rmse|mae|error|improvement)|\bcompared (?:to|with) (?:a |the )?(?:baseline|benchmark"
       r"|naive)"),
@@ -100,6 +113,8 @@ _LATER_CHANGES = re.compile(
     r"|product|minus|maximum|minimum)\b"
     r"|\bonly (?:the )?(?:rows|following|those|first|last|positive|some|a part|\w+"
     r" columns?)\b[^.;]*\b(?:scored|counted|evaluated|count|considered)\b"
+    r"|\bhalf (?:a |of a )?points?\b|\boff by (?:one|1)\b|\b(?:scaled|transformed|rounded|clipped"
+    r"|normali[sz]ed) (?:\w+ )?before (?:scoring|evaluation|grading|the (?:score|metric))\b"
     r"|\b(?:penalty|penalties|bonus|handicap)\b|\bcosts? extra\b"
     r"|\bwe\b[^.;]{0,25}\b(?:subtract|multiply|divide|average|weight|clip|cap|normali[sz]e|scale|round"
     r"|smooth|penali[sz]e|square|transform|take the)\b"
@@ -217,6 +232,16 @@ def doubt_near(sentence: str, metric: str) -> str:
     if kinds and kinds <= allowed - {"logarithm"}:
         return ""
     return f"“{' '.join(words.split()[-8:])}” may change it"
+
+
+def doubt_in_direction(sentence: str, metric: Metric) -> str:
+    """Where a sentence says that the other direction is better, the metric is not the plain one."""
+    for word, higher in (("higher|larger|bigger|greater", True), ("lower|smaller", False)):
+        said = rf"\b(?:{word})(?: (?:scores?|values?|numbers?|results?))? (?:is|are|means?) better\b"
+        found = re.search(rf"{said}|\bthe (?:{word})\b[^.;]{{0,9}}\bthe better\b", sentence, re.IGNORECASE)
+        if found and higher != metric.higher_is_better:
+            return f"“{found[0]}” is not so of {metric.name}"
+    return ""
 
 
 def doubt_in_formula(formula: str, metric: str) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mle_live.metrics.metric import Metric
 from mle_live.metrics.recognition.beside import doubt_beside
-from mle_live.metrics.recognition.changes import doubt_in, doubt_in_formula, doubt_near
+from mle_live.metrics.recognition.changes import doubt_in, doubt_in_direction, doubt_in_formula, doubt_near
 from mle_live.metrics.recognition.names import Mention, mentions
 from mle_live.metrics.recognition.sentences import Sentence, split
 from mle_live.metrics.registry import get_metric
@@ -322,6 +322,7 @@ def _changed(
             continue
         said = mentions(sentence, text)
         why = doubt_beside(claim.mention, sentence) or doubt_in(sentence, name, said)
+        why = why or doubt_in_direction(sentence, get_metric(name))
         if why:
             return _doubt(why, sentence)
     deciding = {claim.place for claim in claims}
@@ -329,6 +330,6 @@ def _changed(
         near = any(abs(place - other) <= _AROUND for other in deciding)
         if place in deciding or one.heading or not (one.scoring or near):
             continue
-        if why := doubt_near(one.text, name):
+        if why := doubt_near(one.text, name) or doubt_in_direction(one.text, get_metric(name)):
             return _doubt(why, one.text)
     return None

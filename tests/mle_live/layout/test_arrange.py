@@ -107,6 +107,12 @@ def test_what_a_person_names_wins(tmp_path: Path) -> None:
         lay_out(tmp_path / "data", tmp_path / "arranged", told=StatedFiles({"train": "gone.csv"}))
 
 
+def test_a_positive_class_that_is_no_label_is_missing(tmp_path: Path) -> None:
+    for name in ("unclear_words", "gender_submission"):
+        layout = laid_out(tmp_path / name, name, StatedFiles(positive_class="purple"))
+        assert "'purple'" in layout.missing["positive_class"]
+
+
 def test_looking_copies_nothing_and_changes_nothing(tmp_path: Path) -> None:
     SHAPES["class_folders"].write(tmp_path / "data")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
