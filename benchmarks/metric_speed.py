@@ -47,84 +47,121 @@ class Timing(NamedTuple):
         return None if self.library is None else self.ours / self.library
 
 
-def cases(rows: int) -> dict[str, Callable[[], Case]]:
+Maker = Callable[[], Case]
+
+
+def cases(rows: int) -> dict[str, Maker]:
     """A maker of the case of each metric."""
-    rng = np.random.default_rng(SEED)
-    signal = rng.normal(size=rows)
-    amount, noise = np.exp(signal), rng.normal(size=rows) * 0.3
-    binary = (signal + rng.normal(size=rows) > 0.5).astype(np.int64)
-    chance = 1 / (1 + np.exp(-signal))
-    classes = rng.integers(0, 10, rows)
-    guesses = np.where(rng.random(rows) < 0.7, classes, rng.integers(0, 10, rows))
-
-    def flat(truth: Any, prediction: Any, library: Callable[[Any, Any], Any] | None) -> Callable[[], Case]:
-        return lambda: Case(
-            pd.DataFrame({"y": truth}),
-            pd.DataFrame({"y": prediction}),
-            ["y"],
-            None if library is None else lambda: library(np.asarray(truth), np.asarray(prediction)),
-        )
-
-    def wide(truth: Any, prediction: Any, library: Callable[[Any, Any], Any]) -> Callable[[], Case]:
-        names = [f"c{i}" for i in range(truth.shape[1])]
-        return lambda: Case(
-            pd.DataFrame(truth, columns=names),
-            pd.DataFrame(prediction, columns=names),
-            names,
-            lambda: library(truth, prediction),
-        )
-
-    near = amount * np.exp(noise)
-    pairs = np.column_stack([amount, amount**2]), np.column_stack([near, near**2])
-    one_hot = np.eye(10)[classes]
-    shares = 0.5 * np.eye(10)[guesses] + 0.05
-    labels = (rng.random((rows, 5)) < 0.3).astype(np.int64)
-    labels[:, 0] |= ~labels.any(axis=1)
-    scores = labels + rng.normal(size=labels.shape)
+    signal = np.random.default_rng(SEED).normal(size=rows)
     return {
-        "roc_auc": flat(binary, chance, sk.roc_auc_score),
-        "mean_column_roc_auc": wide(labels, scores, sk.roc_auc_score),
-        "average_precision": flat(binary, chance, sk.average_precision_score),
-        "accuracy": flat(classes, guesses, sk.accuracy_score),
-        "balanced_accuracy": flat(classes, guesses, sk.balanced_accuracy_score),
-        "f1": flat(binary, (chance > 0.5).astype(int), sk.f1_score),
-        "macro_f1": flat(classes, guesses, lambda t, p: sk.f1_score(t, p, average="macro")),
-        "weighted_f1": flat(classes, guesses, lambda t, p: sk.f1_score(t, p, average="weighted")),
-        "binary_log_loss": flat(binary, chance, sk.log_loss),
-        "multiclass_log_loss": wide(one_hot, shares, sk.log_loss),
-        "quadratic_weighted_kappa": flat(
-            classes, guesses, lambda t, p: sk.cohen_kappa_score(t, p, weights="quadratic")
-        ),
-        "matthews_corrcoef": flat(classes, guesses, sk.matthews_corrcoef),
-        "mse": flat(amount, near, sk.mean_squared_error),
-        "rmse": flat(amount, near, sk.root_mean_squared_error),
-        "mean_column_rmse": wide(*pairs, sk.root_mean_squared_error),
-        "rmsle": flat(amount, near, sk.root_mean_squared_log_error),
-        "mean_column_rmsle": wide(*pairs, sk.root_mean_squared_log_error),
-        "mae": flat(amount, near, sk.mean_absolute_error),
-        "mape": flat(amount, near, sk.mean_absolute_percentage_error),
-        "r2": flat(amount, near, sk.r2_score),
-        "pearson_r": flat(amount, near, stats.pearsonr),
-        "spearman_r": flat(amount, near, stats.spearmanr),
-        "mean_column_spearman": wide(
-            *pairs,
-            lambda t, p: [stats.spearmanr(t[:, i], p[:, i]) for i in range(t.shape[1])],
-        ),
-        "top1_error": flat(classes, guesses, sk.zero_one_loss),
-        "kl_divergence": wide(
-            one_hot, shares, lambda t, p: rel_entr(t / t.sum(axis=1, keepdims=True), p).sum(axis=1).mean()
-        ),
-        "lwlrap": wide(
-            labels,
-            scores,
-            lambda t, p: sk.label_ranking_average_precision_score(t, p, sample_weight=t.sum(axis=1)),
-        ),
-        **{name: _of_texts(name, rows) for name in ("mean_levenshtein", "word_jaccard", "map_at_5")},
-        "mean_dice_rle": _of_texts("mean_dice_rle", rows),
+        **_of_chances(signal),
+        **_of_classes(rows),
+        **_of_amounts(signal),
+        **_of_labels(rows),
+        **{name: _of_texts(name, rows) for name in TEXTS},
     }
 
 
-def _of_texts(name: str, rows: int) -> Callable[[], Case]:
+def _flat(truth: Any, prediction: Any, library: Callable[[Any, Any], Any]) -> Maker:
+    return lambda: Case(
+        pd.DataFrame({"y": truth}),
+        pd.DataFrame({"y": prediction}),
+        ["y"],
+        lambda: library(np.asarray(truth), np.asarray(prediction)),
+    )
+
+
+def _wide(truth: Any, prediction: Any, library: Callable[[Any, Any], Any]) -> Maker:
+    names = [f"c{i}" for i in range(truth.shape[1])]
+    return lambda: Case(
+        pd.DataFrame(truth, columns=names),
+        pd.DataFrame(prediction, columns=names),
+        names,
+        lambda: library(truth, prediction),
+    )
+
+
+def _of_chances(signal: np.ndarray[Any, Any]) -> dict[str, Maker]:
+    noise = np.random.default_rng(SEED + 1).normal(size=len(signal))
+    binary = (signal + noise > 0.5).astype(np.int64)
+    chance = 1 / (1 + np.exp(-signal))
+    return {
+        "roc_auc": _flat(binary, chance, sk.roc_auc_score),
+        "average_precision": _flat(binary, chance, sk.average_precision_score),
+        "f1": _flat(binary, (chance > 0.5).astype(int), sk.f1_score),
+        "binary_log_loss": _flat(binary, chance, sk.log_loss),
+    }
+
+
+def _of_classes(rows: int) -> dict[str, Maker]:
+    rng = np.random.default_rng(SEED + 2)
+    classes = rng.integers(0, 10, rows)
+    guesses = np.where(rng.random(rows) < 0.7, classes, rng.integers(0, 10, rows))
+    one_hot, shares = np.eye(10)[classes], 0.5 * np.eye(10)[guesses] + 0.05
+
+    def kappa(t: Any, p: Any) -> Any:
+        return sk.cohen_kappa_score(t, p, weights="quadratic")
+
+    def divergence(t: Any, p: Any) -> Any:
+        return rel_entr(t / t.sum(axis=1, keepdims=True), p).sum(axis=1).mean()
+
+    return {
+        "accuracy": _flat(classes, guesses, sk.accuracy_score),
+        "balanced_accuracy": _flat(classes, guesses, sk.balanced_accuracy_score),
+        "top1_error": _flat(classes, guesses, sk.zero_one_loss),
+        "macro_f1": _flat(classes, guesses, lambda t, p: sk.f1_score(t, p, average="macro")),
+        "weighted_f1": _flat(classes, guesses, lambda t, p: sk.f1_score(t, p, average="weighted")),
+        "quadratic_weighted_kappa": _flat(classes, guesses, kappa),
+        "matthews_corrcoef": _flat(classes, guesses, sk.matthews_corrcoef),
+        "multiclass_log_loss": _wide(one_hot, shares, sk.log_loss),
+        "kl_divergence": _wide(one_hot, shares, divergence),
+    }
+
+
+def _of_amounts(signal: np.ndarray[Any, Any]) -> dict[str, Maker]:
+    amount = np.exp(signal)
+    near = amount * np.exp(np.random.default_rng(SEED + 3).normal(size=len(signal)) * 0.3)
+    pairs = np.column_stack([amount, amount**2]), np.column_stack([near, near**2])
+
+    def spearman(t: Any, p: Any) -> Any:
+        return [stats.spearmanr(t[:, i], p[:, i]) for i in range(t.shape[1])]
+
+    return {
+        "mse": _flat(amount, near, sk.mean_squared_error),
+        "rmse": _flat(amount, near, sk.root_mean_squared_error),
+        "mean_column_rmse": _wide(*pairs, sk.root_mean_squared_error),
+        "rmsle": _flat(amount, near, sk.root_mean_squared_log_error),
+        "mean_column_rmsle": _wide(*pairs, sk.root_mean_squared_log_error),
+        "mae": _flat(amount, near, sk.mean_absolute_error),
+        "mape": _flat(amount, near, sk.mean_absolute_percentage_error),
+        "r2": _flat(amount, near, sk.r2_score),
+        "pearson_r": _flat(amount, near, stats.pearsonr),
+        "spearman_r": _flat(amount, near, stats.spearmanr),
+        "mean_column_spearman": _wide(*pairs, spearman),
+    }
+
+
+def _of_labels(rows: int) -> dict[str, Maker]:
+    """Several labels a row, one at least."""
+    rng = np.random.default_rng(SEED + 4)
+    labels = (rng.random((rows, 5)) < 0.3).astype(np.int64)
+    labels[:, 0] |= ~labels.any(axis=1)
+    scores = labels + rng.normal(size=labels.shape)
+
+    def ranking(t: Any, p: Any) -> Any:
+        return sk.label_ranking_average_precision_score(t, p, sample_weight=t.sum(axis=1))
+
+    return {
+        "mean_column_roc_auc": _wide(labels, scores, sk.roc_auc_score),
+        "lwlrap": _wide(labels, scores, ranking),
+    }
+
+
+TEXTS = ("mean_levenshtein", "word_jaccard", "map_at_5", "mean_dice_rle")
+"""Metrics that no library's call computes."""
+
+
+def _of_texts(name: str, rows: int) -> Maker:
     def case() -> Case:
         rng = np.random.default_rng(SEED)
         if name == "mean_dice_rle":

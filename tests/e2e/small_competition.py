@@ -10,6 +10,7 @@ import pandas as pd
 
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.folder import look_at_folder
+from tests.mle_live.layout.fruit import table
 
 TEST_ROWS = 200
 
@@ -18,10 +19,10 @@ def write_small_competition(
     folder: Path, *, rows: int = 600, seed: int = 0, sample: str = "sample_submission.csv"
 ) -> Path:
     """Two numbers and a category decide a binary label, with some noise; 200 test rows without labels."""
-    table = _table(rows + TEST_ROWS, seed)
+    fruit = _table(rows + TEST_ROWS, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    table.iloc[:rows].to_csv(folder / "train.csv", index=False)
-    test = table.iloc[rows:].drop(columns="ripe")
+    fruit.iloc[:rows].to_csv(folder / "train.csv", index=False)
+    test = fruit.iloc[rows:].drop(columns="ripe")
     test.to_csv(folder / "test.csv", index=False)
     test[["id"]].assign(ripe=0.5).to_csv(folder / sample, index=False)
     (folder / "description.md").write_text(
@@ -43,16 +44,6 @@ def small_competition(
     return replace(competition, solution_path=root / "solution.csv", max_daily_submissions=daily)
 
 
-def _table(count: int, seed: int) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    table = pd.DataFrame(
-        {
-            "id": rng.permutation(count) + 1,
-            "height": rng.normal(size=count).round(4),
-            "weight": rng.normal(size=count).round(4),
-            "colour": rng.choice(["red", "green", "blue"], size=count),
-        }
-    )
-    signal = 2 * table["height"] - table["weight"] + (table["colour"] == "red")
-    table["ripe"] = (signal + rng.normal(scale=0.7, size=count) > 0).astype(int)
-    return table
+def _table(rows: int, seed: int) -> pd.DataFrame:
+    made = table(rows, seed, noise=0.7)
+    return made.drop(columns="amount").rename(columns={"label": "ripe"})

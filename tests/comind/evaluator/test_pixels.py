@@ -19,7 +19,7 @@ from comind.offline.prompts import read_data
 from kaggle_runner.errors import EvaluatorRejected
 from mle_live.layout.arrange import lay_out
 from tests.comind.evaluator.folders import profile, ready_evaluator
-from tests.mle_live.layout.shapes import image_pairs
+from tests.mle_live.layout.file_shapes import image_pairs
 
 LAST = "    link_the_rest(original, public, set(validation[OUTPUT]))\n"
 

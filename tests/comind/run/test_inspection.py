@@ -16,7 +16,8 @@ from comind.state.runs import RunFolder
 from comind_tui.cli import main
 from mle_live.api.competitions import CompetitionApi
 from mle_live.layout.stated import StatedFiles
-from tests.mle_live.layout.shapes import SHAPES, parts, write
+from tests.mle_live.layout.fruit import parts, write
+from tests.mle_live.layout.shapes import SHAPES
 from tests.tiny_kaggle import SLUG, TOKEN, RunningServer
 
 KEYS = {"competition", "files", "id", "targets", "kind", "metric", "split", "withheld", "missing", "ready"}

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.mle_live.layout.shapes import ROWS, TEST_ROWS, Shape, parts, picture, sound, table, write
+from tests.mle_live.layout.file_shapes import picture, sound
+from tests.mle_live.layout.fruit import ROWS, TEST_ROWS, parts, table, write
+from tests.mle_live.layout.shapes import Shape
 
 RNG = np.random.default_rng(7)
 

@@ -10,7 +10,8 @@ import pytest
 from kaggle_runner.errors import BadCompetition
 from mle_live.layout.arrange import SAMPLE, TEST, TRAIN, Layout, lay_out
 from mle_live.layout.stated import StatedFiles
-from tests.mle_live.layout.shapes import SHAPES, parts, table, write
+from tests.mle_live.layout.fruit import parts, table, write
+from tests.mle_live.layout.shapes import SHAPES
 
 
 def laid_out(tmp_path: Path, name: str, told: StatedFiles | None = None) -> Layout:

@@ -14,7 +14,7 @@ from mle_live.layout.arrange import Layout, lay_out
 from mle_live.layout.pixels import pixel_of, pixel_rows
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Stated
-from tests.mle_live.layout.shapes import image_pairs
+from tests.mle_live.layout.file_shapes import image_pairs
 
 
 def look(tmp_path: Path, change: Callable[[Path], object], **told: str) -> Layout:

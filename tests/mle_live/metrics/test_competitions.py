@@ -16,7 +16,8 @@ from mle_live.metrics.boxes3d import base, shared_area
 from mle_live.metrics.masks import area, overlap, parse_runs
 from mle_live.metrics.sequences import edit_distance
 from tests.mle_live.metrics import examples
-from tests.mle_live.metrics.examples import EXAMPLES, REFERENCES, example
+from tests.mle_live.metrics.examples import EXAMPLES, example
+from tests.mle_live.metrics.references import REFERENCES, volume_iou
 
 NAMES = sorted(EXAMPLES)
 
@@ -202,7 +203,7 @@ def test_turned_boxes_overlap_as_their_half_spaces_do(
     assert shared == pytest.approx(shared_area(base(second), base(first)), abs=1e-9)
     iou = shared / (6.0 + width * length - shared)
     if shared > 0.05:  # the reference needs a point well inside
-        assert iou == pytest.approx(examples.volume_iou(first, second), abs=1e-6)
+        assert iou == pytest.approx(volume_iou(first, second), abs=1e-6)
 
 
 def test_an_area_of_zero_makes_the_bias_mean_zero_not_an_error() -> None:

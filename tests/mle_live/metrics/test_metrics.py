@@ -16,7 +16,7 @@ from sklearn import metrics as sk
 from kaggle_runner.errors import UsageError
 from mle_live.metrics import METRICS, InvalidPredictions, bootstrap, get_metric
 from mle_live.metrics.classification import balanced_accuracy
-from tests.mle_live.metrics import examples as competition_examples
+from tests.mle_live.metrics import references as competition_references
 from tests.mle_live.metrics import test_further as further
 
 ROWS = 400
@@ -85,7 +85,7 @@ REFERENCES = {
 
 
 def test_every_metric_has_a_reference() -> None:
-    named = {*REFERENCES, *competition_examples.REFERENCES, *further.ALL, "gini"}
+    named = {*REFERENCES, *competition_references.REFERENCES, *further.ALL, "gini"}
     assert named >= set(METRICS)
 
 
