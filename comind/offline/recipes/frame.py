@@ -247,13 +247,13 @@ def validate_cell(problem: Problem, limit: float) -> RecipeCell:
     return RecipeCell("validate", "Cross-validate on the training part.", code)
 
 
-def predict_cell(*, validated: bool) -> RecipeCell:
+def predict_cell(*, validated: bool, with_oof: bool = True) -> RecipeCell:
     code = lines(
         "" if validated else "oof, oof_score = None, None  # no time for cross-validation",
         """
         P_valid, P_test = fit_predict(np.arange(len(train)), X_valid, X_test)
         """,
-        write_code("oof", "P_valid", "P_test", FIRST_PAIR),
+        write_code("oof", "P_valid", "P_test", FIRST_PAIR, with_oof=with_oof),
         """
         meta = {"recipe": RECIPE, "oof_score": oof_score}
         with open("meta.json", "w") as file:
@@ -266,13 +266,17 @@ def predict_cell(*, validated: bool) -> RecipeCell:
     )
 
 
-def write_code(oof: str, valid: str, test: str, pair: tuple[str, str]) -> str:
+def write_code(oof: str, valid: str, test: str, pair: tuple[str, str], *, with_oof: bool = True) -> str:
     """Both submissions, and `oof.csv` with raw predictions of all three parts for whoever blends later."""
-    return lines(
-        f"""
+    submissions = f"""
         write({valid}, valid, sample_valid, {pair[0]!r})
         write({test}, test, sample_test, {pair[1]!r})
-
+        """
+    if not with_oof:
+        return lines(submissions)
+    return lines(
+        submissions,
+        f"""
         tables = []
         raw = (("train", train, {oof}), ("validation", valid, {valid}), ("test", test, {test}))
         for part, frame, P in raw:
@@ -282,5 +286,5 @@ def write_code(oof: str, valid: str, test: str, pair: tuple[str, str]) -> str:
                 table.insert(0, "part", part)
                 tables.append(table.dropna())
         pd.concat(tables).to_csv("oof.csv", index=False, float_format="%.6g")
-        """
+        """,
     )

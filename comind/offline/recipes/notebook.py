@@ -34,8 +34,10 @@ def cells(problem: Problem, recipe: Recipe, *, validated: bool = True) -> list[R
         "features", f"Build the features and the model ({recipe.family}).", _features(problem, recipe)
     )
     validate = validate_cell(problem, problem.seconds * 0.4)
-    predict = predict_cell(validated=validated)
-    return [load, features, validate, predict, *_refine(recipe)]
+    # of pixels there are millions: whoever blends them takes the submissions
+    with_oof = recipe.modality != "image-to-image"
+    predict = predict_cell(validated=validated, with_oof=with_oof)
+    return [load, features, validate, predict, *_refine(recipe, with_oof)]
 
 
 def scaled(recipe: Recipe, seconds: float, rows: int) -> Recipe:
@@ -91,12 +93,12 @@ def _features(problem: Problem, recipe: Recipe) -> str:
     return lines(room.feature_code(problem, recipe), models)
 
 
-def _refine(recipe: Recipe) -> list[RecipeCell]:
+def _refine(recipe: Recipe, with_oof: bool) -> list[RecipeCell]:
     known = {**tabular.REFINEMENTS, **text.REFINEMENTS, **image.REFINEMENTS, **network.REFINEMENTS}
     change = known.get(recipe.family)
     if change is None:
         return []
-    code = lines(refine_code(change), write_code("oof", "P_valid", "P_test", SECOND_PAIR))
+    code = lines(refine_code(change), write_code("oof", "P_valid", "P_test", SECOND_PAIR, with_oof=with_oof))
     goal = "Try one variation and keep what the out-of-fold score prefers."
     return [RecipeCell("refine", goal, code, SECOND_PAIR)]
 

@@ -43,9 +43,9 @@ train[ID] = train[IMAGE] + JOINT + numbers["row"] + JOINT + numbers["column"]
 
 def taken_apart(sample):
     """A row a pixel to predict: image, row, column."""
-    named = sample[ID].str.rsplit(JOINT, n=2, expand=True)
-    numbers = {{"row": named[1].astype(int) - FIRST, "column": named[2].astype(int) - FIRST}}
-    return pd.DataFrame({{ID: sample[ID], IMAGE: named[0], **numbers}})
+    images, rows, columns = zip(*(id.rsplit(JOINT, 2) for id in sample[ID].tolist()))
+    numbers = {{"row": np.array(rows, int) - FIRST, "column": np.array(columns, int) - FIRST}}
+    return pd.DataFrame({{ID: sample[ID], IMAGE: list(images), **numbers}})
 
 
 valid, test = taken_apart(sample_valid), taken_apart(sample_test)
