@@ -108,8 +108,7 @@ def upstream_kaggle(config: Settings, environment: Mapping[str, str]) -> Kaggle 
     hint = f"On the shelf: {', '.join(shelf)}. For kaggle.com set KAGGLE_API_TOKEN; or name a folder "
     raise UnknownCompetition(
         f"There is no competition {config.competition!r} on the shelf, and no folder of that name.",
-        hint=f"{did_you_mean(config.competition, shelf)} {hint}".lstrip()
-        + "that holds train.csv, test.csv and sample_submission.csv.",
+        hint=f"{did_you_mean(config.competition, shelf)} {hint}".lstrip() + "with a competition's files.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from comind.run.inspection import Inspection
 from comind_tui.text.plain import labelled
 from kaggle_runner.entry.rules import TITLES
@@ -44,7 +46,7 @@ def _end(found: Inspection) -> str:
             "A run with a language model can begin: its evaluator writes the split, and the checks decide. "
             "Without one, bring the files into the shape of train.csv and test.csv."
         )
-    return "Name what is missing by an option (comind-tui run --help) or in competition.yaml."
+    return "Add what is missing, or name it by an option (comind-tui run --help) or in competition.yaml."
 
 
 def _rules(found: Inspection) -> list[tuple[str, str]]:
@@ -55,7 +57,15 @@ def _rules(found: Inspection) -> list[tuple[str, str]]:
 
 
 def _shown(rows: list[tuple[str, str]], end: str, width: int | None) -> list[str]:
-    return [*(labelled(name, value, indent=23, width=width) for name, value in rows), "", end]
+    return [
+        *(labelled(name, value, indent=23, width=width) for name, value in rows),
+        "",
+        *_wrapped(end, width),
+    ]
+
+
+def _wrapped(sentence: str, width: int | None) -> list[str]:
+    return [sentence] if width is None else textwrap.wrap(sentence, width)
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from comind.run.arrangement import arrange_files, arrangement_of, as_the_host_wa
 from comind.run.inspection import inspect
 from comind.state.runs import RunFolder
 from comind_tui.cli import main
+from comind_tui.text.inspections import inspection_lines
 from mle_live.api.competitions import CompetitionApi
 from mle_live.layout.stated import StatedFiles
 from tests.mle_live.layout.fruit import parts, write
@@ -88,6 +90,14 @@ def test_people_are_told_in_lines(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "MISSING" in told and "--target COLUMN" in told and "label, noted" in told
     assert main(["inspect", f"{folder}/", "--metric", "roc_auc", "--target", "label", *state]) == 0
     assert "A run can begin." in capsys.readouterr().out
+
+
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
+    SHAPES["gender_submission"].write(tmp_path / "data")
+    found = inspect(config(tmp_path / "data"), tmp_path / "state", {})
+    written = replace(found, missing={"data": "no ready split fits"}, split_is_written=True)
+    lines = "\n".join(inspection_lines(written, 80)).splitlines()
+    assert max(map(len, lines)) <= 80
 
 
 def test_joined_ids_go_back_to_the_hosts_columns(tmp_path: Path) -> None:
