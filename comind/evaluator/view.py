@@ -117,7 +117,7 @@ def _joined(
 
     if id_column in validation.columns:
         validation = validation.assign(**{id_column: validation[id_column].map(names)})
-    return pd.concat([test, validation[list(test.columns)]], ignore_index=True)
+    return pd.concat([test, validation[list(test.columns)]])
 
 
 def _join_images(
@@ -139,7 +139,7 @@ def _join_images(
     for way, own in zip(ways, validation[INPUT], strict=True):
         link_or_copy(public / own, view / way)
     added = validation.assign(**{unit: list(shown), INPUT: ways})
-    pd.concat([test, added], ignore_index=True).to_csv(view / "test.csv", index=False)
+    pd.concat([test, added]).to_csv(view / "test.csv", index=False)
 
 
 def _add_validation_files(public: Path, view: Path, names: Mapping[str, str], test_ids: set[str]) -> None:

@@ -85,14 +85,92 @@ def test_images_of_equal_ids_are_not_mixed_up(tmp_path: Path) -> None:
     assert (tmp_path / "view" / "test_images" / "1.png").read_text() == "test_images 1"
 
 
+def test_where_all_ids_are_those_of_both_kinds_of_rows_the_folders_tell_them_apart(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[1, 2], validation_ids=[2, 1])
+    for place in ("images/learn", "images/Test", "notes/test"):
+        (public / place).mkdir(parents=True)
+        for id in (1, 2):
+            (public / place / f"{id}.{'txt' if place == 'notes/test' else 'png'}").write_text(place)
+    (public / "images" / "Test" / "1.jpg").write_text("more files lie there than among the notes")
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    shown = {path.name: path.read_text() for path in (tmp_path / "view" / "images" / "Test").glob("*.png")}
+    assert shown == {
+        "1.png": "images/Test",
+        "2.png": "images/Test",
+        "3.png": "images/learn",
+        "4.png": "images/learn",
+    }
+    assert {path.name for path in (tmp_path / "view" / "notes" / "test").iterdir()} == {"1.txt", "2.txt"}
+
+
+def test_files_without_an_end_of_their_own_and_those_of_no_row_stay_as_they_are(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=["a.b", "c"], validation_ids=["d.e", "f"])
+    for place, names in (("learn", ("d.e", "f", "other")), ("asked", ("a.b", "c"))):
+        (public / place).mkdir()
+        for name in names:
+            (public / place / name).write_text(f"{place} {name}")
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    assert {path.name for path in (tmp_path / "view" / "asked").iterdir()} == {"a.b", "c", "d.e", "f"}
+    assert (tmp_path / "view" / "asked" / "d.e").read_text() == "learn d.e"
+
+
+@pytest.mark.parametrize(
+    ("test_ids", "validation_ids", "shown"),
+    [
+        (["5", "9"], ["9", "2"], ["10", "11"]),
+        (["5", "9"], ["12", "9"], ["13", "14"]),
+        (["5", "9"], ["2", "1"], ["2", "1"]),
+        (["5", "x"], ["5", "6"], ["validation-5", "validation-6"]),
+        (["a", "validation-a"], ["a"], ["validation--a"]),
+        (["a"], ["a", "validation-b"], ["validation--a", "validation--validation-b"]),
+        (["a", "validation--a"], ["a"], ["validation---a"]),
+        (["1" * 18], ["1" * 18], ["1" * 17 + "2"]),
+        (["1" * 19], ["1" * 19], ["validation-" + "1" * 19]),
+    ],
+)
+def test_validation_rows_get_ids_of_their_kind_that_no_row_has(
+    tmp_path: Path, test_ids: list[object], validation_ids: list[object], shown: list[str]
+) -> None:
+    public = public_folder(tmp_path / "public", test_ids=test_ids, validation_ids=validation_ids)
+    build_view(public, tmp_path / "far" / "view", tmp_path / "ids.json", "id")
+    for name in ("test.csv", "sample_submission.csv"):
+        table = pd.read_csv(tmp_path / "far" / "view" / name, dtype=str)
+        assert list(table["id"]) == [*test_ids, *shown]
+    assert json.loads((tmp_path / "ids.json").read_text()) == dict(zip(validation_ids, shown, strict=True))
+
+
+def test_a_view_that_was_made_is_left_alone_and_one_half_made_is_made_anew(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
+    (tmp_path / "view").mkdir()
+    (tmp_path / "view" / "left.csv").write_text("by an engine that was killed")
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    assert not (tmp_path / "view" / "left.csv").exists()
+    (tmp_path / "view" / "test.csv").unlink()
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    assert not (tmp_path / "view" / "test.csv").exists()
+
+
+def test_a_competition_may_have_no_table_of_test_rows_and_one_without_ids(tmp_path: Path) -> None:
+    public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
+    (public / "test.csv").unlink()
+    build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
+    assert not (tmp_path / "view" / "test.csv").exists()
+    assert (tmp_path / "view" / "sample_submission.csv").read_text() == "id,y\n7,0\n3,0\n"
+    for name in ("test", "validation"):
+        (public / f"{name}.csv").write_text(f"x,said\n1,{name}\n")
+    build_view(public, tmp_path / "more", tmp_path / "others.json", "id")
+    assert (tmp_path / "more" / "test.csv").read_text() == "x,said\n1,test\n1,validation\n"
+
+
 def test_what_is_no_table_is_left_to_the_evaluator(tmp_path: Path) -> None:
     public = public_folder(tmp_path / "public", test_ids=[7], validation_ids=[3])
     build_view(public, tmp_path / "view", tmp_path / "ids.json", "id")
     for number, content in enumerate((b"", b"\xff\xfe\x00", b"name\nx\n", b'id,y\n"1')):
         (tmp_path / "s.csv").write_bytes(content)
-        divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / f"out{number}", "id")
-        assert (tmp_path / f"out{number}" / "submission.csv").exists()
-        assert (tmp_path / f"out{number}" / "validation_submission.csv").exists()
+        for _ in range(2):  # a second time too
+            divide(tmp_path / "s.csv", tmp_path / "ids.json", tmp_path / "far" / str(number), "id")
+        for name in ("submission.csv", "validation_submission.csv"):
+            assert (tmp_path / "far" / str(number) / name).read_bytes() == content
 
 
 def test_rows_without_an_id_cannot_be_told_apart(tmp_path: Path) -> None:
