@@ -114,7 +114,7 @@ def open_for_writing(path: Path, *, any_thread: bool = False) -> sqlite3.Connect
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_size_limit = 16777216")
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else could close it
             connection.close()
             raise
         return connection

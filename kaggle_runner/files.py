@@ -57,7 +57,7 @@ def whole_file(path: Path, *, durable: bool = False, mode: int = 0o666) -> Itera
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
+    except BaseException:  # also when cancelled: nothing half written is left
         unfinished.unlink(missing_ok=True)
         raise
     if durable:

@@ -86,7 +86,7 @@ class MleLiveProcess:
             self._process = await self._start(ready, log)
         try:
             await self._wait_until_ready(self._process, ready)
-        except BaseException:
+        except BaseException:  # also when cancelled: __aexit__ is not called for what never began
             await self._stop()
             raise
         finally:

@@ -26,7 +26,7 @@ class Store(Reader, Closed):
         try:
             with explained(path):
                 complete(self._connection, path)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else could close it
             self.close()
             raise
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaggle_runner.errors import PythonUnusable, Unusable
 from kaggle_runner.files import write_whole
+from kaggle_runner.rows import from_json, to_json
 
 _FILE = "environment.json"
+_HINT = "Remove it, and make the environment again: comind-tui env create"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,18 @@ def read_record(state: Path) -> MadeEnvironment | None:
     """None where none was made. Raises Unusable for a file that is no such record."""
     path = state / _FILE
     try:
-        return MadeEnvironment(**json.loads(path.read_text(encoding="utf-8")))
+        return from_json(MadeEnvironment, path.read_bytes(), path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        hint = "Remove it, and make the environment again: comind-tui env create"
-        raise Unusable(path, f"it does not tell of an environment ({error})", hint=hint) from error
+    except OSError as error:
+        raise Unusable(path, f"it cannot be read ({error})", hint=_HINT) from error
+    except Unusable as error:
+        raise Unusable(path, error.why, hint=_HINT) from error
 
 
 def write_record(state: Path, made: MadeEnvironment) -> None:
     state.mkdir(parents=True, exist_ok=True)
-    write_whole(state / _FILE, json.dumps(asdict(made), indent=1) + "\n", durable=True)
+    write_whole(state / _FILE, to_json(made) + "\n", durable=True)
 
 
 def forget_record(state: Path) -> None:

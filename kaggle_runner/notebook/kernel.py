@@ -77,7 +77,7 @@ class KernelProcess:
             kernel = cls(stack.pop_all(), manager, CrashReport(crash_report))
         try:
             await kernel._start()
-        except BaseException:
+        except BaseException:  # also when cancelled: what was started belongs to nobody yet
             await kernel.close()
             raise
         return kernel

@@ -11,7 +11,7 @@ import pytest
 from kaggle_runner.environments.lists import KAGGLE_LIST, Wanted, nearest, read_list
 from kaggle_runner.environments.making import ListedPackage, Made, make, remove
 from kaggle_runner.environments.record import MadeEnvironment, made_python, read_record, write_record
-from kaggle_runner.errors import MachineError, PythonUnusable, ServiceError, UsageError
+from kaggle_runner.errors import MachineError, PythonUnusable, ServiceError, Unusable, UsageError
 from kaggle_runner.interpreter import examine
 from tests.fakes.wheels import write_wheel
 from tests.kaggle_runner.notebook.notebooks import bench
@@ -199,3 +199,13 @@ def test_a_list_keeps_its_order_and_its_notes(tmp_path: Path) -> None:
         Wanted("b", "1", "module_b", 2.5),
         Wanted("a-x", "1.0+local", "a_x"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"folder": "f"}', '{"folder": 1, "python": "p", "build": "cpu"}']
+)
+def test_a_record_that_tells_of_no_environment_is_said_with_the_way_on(tmp_path: Path, text: str) -> None:
+    (tmp_path / "environment.json").write_text(text)
+    with pytest.raises(Unusable, match=r"environment\.json cannot be used") as caught:
+        read_record(tmp_path)
+    assert "env create" in caught.value.hint

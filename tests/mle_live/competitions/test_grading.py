@@ -169,6 +169,26 @@ def test_a_score_is_rounded_before_it_is_compared_and_nan_rows_do_not_count() ->
     assert medal_thresholds([3.0, 1.0, 2.0], False)["gold"] == 1.0
 
 
+@pytest.mark.parametrize("higher", [True, False])
+@pytest.mark.parametrize(
+    ("score", "percentile", "win_rate"),
+    [(9.0, 100, 1), (4.0, 87.5, 1), (3.5, 75, 0.75), (2.0, 50, 0.75), (1.0, 12.5, 0.25), (0.5, 0, 0)],
+)
+def test_a_tie_is_half_a_team_beaten_in_percent_and_a_whole_one_in_the_win_rate(
+    score: float, percentile: float, win_rate: float, higher: bool
+) -> None:
+    sign = 1 if higher else -1
+    place = placement(sign * score, [sign * row for row in (2.0, 4.0, 1.0, 2.0)], higher)
+    assert place is not None and (place.percentile, place.win_rate) == (percentile, win_rate)
+
+
+def test_five_digits_of_a_score_are_compared() -> None:
+    ranks = [placement(score, [0.95], True) for score in (0.949996, 0.949994, 0.950004, 0.950006)]
+    assert [place and (place.rank, place.above_median) for place in ranks] == [
+        (1, False), (2, False), (1, False), (1, True)
+    ]  # fmt: skip
+
+
 def test_ignored_rows_must_be_predicted_and_are_not_scored(tmp_path: Path) -> None:
     labels = SOLUTION.replace("003,4.5,Public", "003,,Ignored").replace("004,6.0,Private", "004,6.0,Ignored")
     assert grade(tmp_path, rows(r003="99", r004="-7"), solution=labels) == (0.0, 0.0)
