@@ -13,9 +13,10 @@ from comind.agents.watch import WatchedCell, Watcher
 from comind.control import AGENT_TIME, Control
 from comind.evaluator.evaluator import Evaluator
 from comind.roles.desk import Brief, Desk
-from comind.state.records import Agent, Cell
+from comind.state.records import Agent, Cell, Dataset
 from comind.state.runs import RunFolder
 from comind.state.store import Store
+from kaggle_runner.input_names import competition_folders, newer_names
 from kaggle_runner.moments import Clock, stamp
 from kaggle_runner.notebook.session import NotebookSession
 
@@ -62,7 +63,7 @@ class Workbench:
         self.agent = agent
         self.data_name = data_name
         self.datasets = datasets
-        self._inputs = {**datasets, data_name: data}
+        self._inputs = {**datasets, **competition_folders(data_name, data)}
         self._model_watches = model_watches
         self._deadline = shop.control.seconds_used + seconds
         shop.control.set_agent_deadline(agent.id, self._deadline)
@@ -80,7 +81,9 @@ class Workbench:
         return self.shop.control.stop_reason(self.agent.id) or (AGENT_TIME if self.seconds_left <= 0 else "")
 
     def open_notebook(self, name: str, workspace: Path) -> NotebookSession:
-        return self.shop.open_notebook(name, self._inputs, workspace)
+        public = [one.id for one in self.shop.store.all(Dataset, "origin = 'upstream'")]
+        inputs = {**self._inputs, **newer_names(self.datasets, public)}
+        return self.shop.open_notebook(name, inputs, workspace)
 
     @asynccontextmanager
     async def watching(

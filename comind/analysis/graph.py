@@ -15,13 +15,14 @@ from typing import Literal
 
 from comind.analysis.likeness import code_sketch, groups, likeness
 from comind.state.records import Kernel, Link
+from kaggle_runner.input_names import READ_INPUT
 
 FORK_LIKENESS = 0.8
 """Share of common token runs from which two kernels are one solution."""
 LEAST_RUNS = 40
 """Shorter sources are alike by chance: they read a table and write one."""
 
-_INPUT = re.compile(r"""(?:/kaggle/input/|\.\./input/)([\w.-]+)/[^'"\n]*""")
+_FILE_READ = re.compile(rf"""{READ_INPUT.pattern}/[^'"\n]*""")
 _FIT = re.compile(r"\.fit(?:_transform|_predict)?\(|cross_val_\w+\(|(?:lgb|xgb)\.train\(|\.backward\(")
 _PREDICTIONS = re.compile(r"submission|oof|pred|blend|ensembl|stack", re.I)
 
@@ -83,7 +84,7 @@ def is_blend(source: str, competition: str, inputs: Sequence[str] = ()) -> bool:
     """
     members = {
         match[1]
-        for match in _INPUT.finditer(source)
+        for match in _FILE_READ.finditer(source)
         if match[1] != competition and _PREDICTIONS.search(match[0])
     }
     members |= {name for name in inputs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", source)}

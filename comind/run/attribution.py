@@ -18,6 +18,7 @@ from comind.state.records import Agent, Dataset, Discussion, Draft, Evaluation, 
 from comind.state.runs import RunFolder
 from kaggle_runner.entry.rules import read_rules
 from kaggle_runner.errors import Unusable
+from kaggle_runner.input_names import READ_INPUT
 from kaggle_runner.kaggle.records import KAGGLE_URL
 from kaggle_runner.rows import from_json
 
@@ -30,7 +31,6 @@ _MODELS = re.compile(
     r"""torch\.hub\.load\(\s*["']([\w./:-]{2,100})["']|"""
     r"""models\.(\w{2,60})\([^)]*(?:weights\s*=\s*[^N\s)]|pretrained\s*=\s*True)"""
 )
-_INPUT = re.compile(r"/kaggle/input/([\w.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Tracer:
         code = solution_script(self._reader, agent, step)
         if draft is not None:
             yield from self._parent(draft, way)
-            yield from self._inputs([*draft.resources, *_INPUT.findall(code)], way)
+            yield from self._inputs([*draft.resources, *READ_INPUT.findall(code)], way)
         yield from self._models(code, way)
         if draft is not None:
             yield from self._ideas(draft)

@@ -20,6 +20,7 @@ from comind.state.records import Agent, Dataset, Draft, Evaluation
 from comind.state.runs import RunFolder, read_run
 from kaggle_runner.errors import ComindError, RunNotFound
 from kaggle_runner.files import safe_copy
+from kaggle_runner.input_names import competition_folders, newer_names
 from kaggle_runner.packages.indexes import package_source
 from kaggle_runner.sandbox.batch import BatchLimits
 from kaggle_runner.sandbox.sandbox import Sandbox
@@ -114,14 +115,16 @@ def _inputs(folder: RunFolder) -> tuple[dict[str, Path], str, bool, str]:
         if run is None or best is None:
             raise RunNotFound(f"Run {folder.id} has chosen no best evaluation.")
         draft, agent = reader.get(Draft, best.agent), reader.get(Agent, best.agent)
-        paths = {one.id.split("/")[-1]: folder.path / one.path for one in reader.all(Dataset)}
+        datasets = reader.all(Dataset)
+        paths = {one.id.split("/")[-1]: folder.path / one.path for one in datasets}
     used = draft.resources if draft else []
     inputs = {name: paths[name] for name in used if name in paths}
+    newer = newer_names(inputs, [one.id for one in datasets if one.origin == "upstream"])
     if split := known_split(folder):  # it was written for Kaggle, where datasets have these names
         inputs = {resource_name(folder.id, name): path for name, path in inputs.items()}
         inputs[split.name] = folder.public
     is_script = agent is not None and agent.style == "script"
-    inputs[run.competition] = folder.view if is_script else folder.public
+    inputs |= newer | competition_folders(run.competition, folder.view if is_script else folder.public)
     return inputs, best.submission_name or "submission.csv", is_script, run.id_column or _first_column(folder)
 
 

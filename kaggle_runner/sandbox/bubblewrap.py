@@ -200,16 +200,23 @@ def gpu_mounts(gpus: Sequence[int] | None) -> list[str]:
 
 
 def binds(option: Literal["--ro-bind", "--bind"], mounts: Mapping[str, Path]) -> list[str]:
-    """`{path inside: path on the host}` as arguments, outer folders first. The host's paths must exist."""
+    """`{path inside: path on the host}` as arguments, outer folders first. The host's paths must exist.
+
+    What is shown in several places is mounted at the highest one, and the others are links: a walk over all
+    of them meets each file once.
+    """
     arguments = []
-    for inside in sorted(mounts):
+    shown: dict[Path, str] = {}
+    for inside in sorted(mounts, key=lambda place: (place.count("/"), place)):
         outside = mounts[inside]
         if not outside.exists():
             raise SandboxUnavailable(
                 f"{outside} does not exist, so the sandbox cannot show it as {inside}",
                 hint="was the run's folder moved or cleaned while it was in use?",
             )
-        arguments += [option, str(outside.resolve()), inside]
+        first = shown.setdefault(outside.resolve(), inside)
+        arguments += [option, str(outside.resolve())] if first == inside else ["--symlink", first]
+        arguments.append(inside)
     return arguments
 
 

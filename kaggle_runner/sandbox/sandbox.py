@@ -43,7 +43,8 @@ class Sandbox:
     """What one agent's code may see and use."""
 
     inputs: Mapping[str, Path]
-    """Name → folder on the host, seen read-only as /kaggle/input/<name>. Names may be nested."""
+    """Name → folder on the host, seen read-only as /kaggle/input/<name>. Names may be nested; a folder may
+    have several (see `input_names`)."""
     workspace: Path
     """Seen as /kaggle/working; the only place that outlives the sandbox."""
     extra_read_only: Mapping[str, Path] = field(default_factory=dict)

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kaggle_runner.files import link_or_copy
+from kaggle_runner.input_names import competition_folders, newer_name
 from mle_live.competitions.competition import HostedCompetition
 from mle_live.competitions.files import CompetitionFile, data_files, state_mark
 from mle_live.kernels.files import VersionFiles, remove
@@ -50,15 +51,11 @@ class KernelInputs:
         mounts: dict[str, Path] = {}
         entered = {c for c in settings.competitions if c in self.competitions and self.may_enter(user, c)}
         for slug in sorted(entered):
-            mounts[slug] = self._competition_folder(self.competitions[slug])
+            mounts |= competition_folders(slug, self._competition_folder(self.competitions[slug]))
         datasets = {ref: self.dataset_folder(user, ref) for ref in settings.datasets}
         kernels = {ref: self._kernel_output(user, ref) for ref in settings.kernels}
-        for ref, folder in [*datasets.items(), *kernels.items()]:
-            if folder is not None:
-                owner, _, name = ref.partition("/")
-                name = name.split("/")[0]
-                # Kaggle's layout has the short name only; the first one that declares it gets it.
-                mounts[name if name not in mounts else f"{owner}-{name}"] = folder
+        _add(mounts, "datasets", datasets)
+        _add(mounts, "notebooks", kernels)
         return Sources(
             mounts,
             tuple(c for c in settings.competitions if c not in entered),
@@ -87,6 +84,17 @@ class KernelInputs:
             if not target.is_dir():
                 _link_all(served, target)
         return target
+
+
+def _add(
+    mounts: dict[str, Path], kind: Literal["datasets", "notebooks"], found: Mapping[str, Path | None]
+) -> None:
+    for ref, folder in found.items():
+        if folder is not None:
+            owner, name = ref.split("/")[:2]
+            # Kaggle's older layout has the short name only; the first one that declares it gets it.
+            mounts[name if name not in mounts else f"{owner}-{name}"] = folder
+            mounts[newer_name(kind, ref)] = folder
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -86,7 +86,9 @@ def test_likeness_is_near_the_exact_share_and_the_same_everywhere() -> None:
 def test_a_blend_reads_more_predictions_than_it_fits_models() -> None:
     reads = "\n".join(f"m{n} = pd.read_csv('/kaggle/input/model-{n}/submission.csv')" for n in range(3))
     assert is_blend(reads, "comp")
+    assert is_blend(reads.replace("/kaggle/input/model", "/kaggle/input/notebooks/ann/model"), "comp")
     assert not is_blend(reads + "\nmodel.fit(x, y)" * 4, "comp")
     own = "a = pd.read_csv('/kaggle/input/comp/sample_submission.csv')\n" * 3
     assert not is_blend(own, "comp")
+    assert not is_blend(own.replace("input/comp", "input/competitions/comp"), "comp")
     assert is_blend("for name in ['r1-a1', 'r1-a2']:\n    read(name)", "comp", ["r1-a1", "r1-a2", "r1-a3"])

@@ -143,7 +143,7 @@ def test_sources_that_are_not_here_are_told_and_left_out(alice: Pusher) -> None:
     assert pushed["invalidKernelSources"] == ["ann/starter", "bob/nothing"]
     assert pushed["invalidModelSources"] == ["google/gemma/keras/base/1"]
     assert alice.wait("odd-sources") == ("COMPLETE", "")
-    assert f"['{SLUG}']" in alice.log("odd-sources")
+    assert f"['competitions', '{SLUG}']" in alice.log("odd-sources")
 
 
 def test_a_quick_save_does_not_run(alice: Pusher) -> None:

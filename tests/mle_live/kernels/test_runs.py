@@ -263,11 +263,13 @@ def test_datasets_are_mounted_by_name_and_another_of_that_name_with_its_owner(tm
             files / ref if user.username == "alice" and (files / ref).is_dir() else None
         )
         alice = Pusher(server)
-        code = "for n in ('rows', 'bob-rows'): print(n, open(f'/kaggle/input/{n}/who.txt').read())"
+        names = ("rows", "bob-rows", "datasets/ann/rows", "datasets/bob/rows")
+        code = f"for n in {names}: print(n, open(f'/kaggle/input/{{n}}/who.txt').read())"
         pushed = alice.push("Uses data", code, datasetDataSources=["ann/rows", "bob/rows", "eve/rows"])
         assert pushed["invalidDatasetSources"] == ["eve/rows"]
         assert alice.wait("uses-data") == ("COMPLETE", "")
-        assert "rows ann\nbob-rows bob" in alice.log("uses-data")
+        log = alice.log("uses-data")
+        assert "rows ann\nbob-rows bob\ndatasets/ann/rows ann\ndatasets/bob/rows bob" in log
 
 
 async def test_nothing_of_a_kernel_is_left_when_its_server_is_killed(tmp_path: Path) -> None:
@@ -354,8 +356,12 @@ def test_of_a_persons_own_folder_a_kernel_sees_what_is_served(tmp_path: Path) ->
     served = replace(competition, hidden=(data / "notes",))
     with running_server([served], tmp_path / "state") as server:
         alice = Pusher(server)
-        code = "import os\nfor place in os.walk('/kaggle/input'):\n    print(place)"
+        code = f"""
+            import os
+            for place in os.walk('/kaggle/input'): print(place)
+            assert os.listdir('/kaggle/input/competitions/{SLUG}') == os.listdir('/kaggle/input/{SLUG}')
+            """
         assert alice.run("Own folder", code, competitionDataSources=[SLUG]) == ("COMPLETE", "")
         log = alice.log("own-folder")
-        assert "train.csv" in log and "one.png" in log
+        assert log.count("train.csv") == 1 and "one.png" in log
         assert "answers" not in log and "notes" not in log and "outside" not in log
