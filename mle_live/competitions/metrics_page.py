@@ -61,7 +61,8 @@ and its sentence, and never guessed from the data. All of the text is read. A se
 submissions are scored by decides, and it decides only where each word beside the metric's name is known to
 change nothing. These make a question of it:
 
-* a word beside the name that is not understood: weighted, column-wise, balanced, hourly, `1 -`, `log(`;
+* a word of its sentence that is on no list of words that change nothing, unless the name of what is predicted
+  is due there; beside the name of the metric any such word: weighted, column-wise, balanced, hourly, `1 -`, `log(`;
 * weights, averages over groups, logarithms, tolerances, limits, penalties, rounding or left-out rows in its
   sentence, or in one around it that speaks of the score; weights or logarithms in a formula or a function of
   a metric that has none;
@@ -75,7 +76,7 @@ change nothing. These make a question of it:
 With a model, the model then writes the metric, which is checked like any other; without one the run stops
 with that question.
 
-Read by hand for version 0.5.0: of the 75 descriptions of MLE-bench, 60 give Kaggle's metric, 15 a question
+Read by hand for version 0.5.0: of the 75 descriptions of MLE-bench, 59 give Kaggle's metric, 16 a question
 (11 are of metrics that need more than the target columns, 2 leave rows or columns out of the score), none
 another metric. Of 134 further descriptions of public competitions, those of MLE-Dojo, 112 give the right
 metric, 22 a question (about half of them for variants that are not in the table), none another metric. The

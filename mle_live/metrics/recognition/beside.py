@@ -11,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PLAIN_BEFORE = _words(
+PLAIN_BEFORE = _words(
     """
     the a an standard simple plain usual ordinary common regular classic traditional well-known popular
     famous official final overall total main sole single chosen resulting familiar so-called good old
@@ -25,7 +25,7 @@ _PLAIN_BEFORE = _words(
     """
 )
 """Words beside a name that leave it what it is (`highest AUC`: who wins; `average AUC` is not among them)."""
-_LINKS_BEFORE = _words(
+LINKS_BEFORE = _words(
     """
     on by using use uses used with via through is are was be being as to for in and or called namely
     named considering measures reports against per minimise minimize minimizes maximise maximize
@@ -53,7 +53,7 @@ _NAME_ENDS = re.compile(
     r"distance|evaluation|scores|values|method|formula|scoring|rule))*",
     re.IGNORECASE,
 )
-_AFTER = _words(
+AFTER = _words(
     """
     between of for on over across from in with where which that and or is are was will computed
     calculated decides decide determines up at evaluated measured defined given against to as by when if
@@ -104,9 +104,9 @@ def _odd_before(before: str) -> str:
         if bare == "of":
             plain = _OF.search(rest + " ") and not _CHANGED_OF.search(rest + " ")
             return "" if plain else " ".join(rest.split()[-3 if plain is False else -2 :]).lower()
-        if bare in _LINKS_BEFORE or not bare:
+        if bare in LINKS_BEFORE or not bare:
             return ""
-        if bare not in _PLAIN_BEFORE:
+        if bare not in PLAIN_BEFORE:
             return bare
         if word[0] in '("“[':
             return ""
@@ -129,7 +129,7 @@ def _odd_after(after: str, mention: Mention) -> str:
     if follows is None or re.match(r"\s*[,.;:!?—\"”)\]|=]|\s+[-–]\s", after):
         return ""
     word = follows[1].lower().strip()
-    if word[0] in "/+*×^@-" or (word not in _AFTER and word.rstrip(".,") not in _AFTER):
+    if word[0] in "/+*×^@-" or (word not in AFTER and word.rstrip(".,") not in AFTER):
         return word
     return ""
 
@@ -146,7 +146,7 @@ def _odd_inside(words: str, mention: Mention) -> str:
         odd = [
             word
             for word in re.findall(r"[A-Za-z]+", rest)
-            if word.lower() not in _PLAIN_BEFORE | _AFTER | {"s"}
+            if word.lower() not in PLAIN_BEFORE | AFTER | {"s"}
         ]
         return (
             " ".join(odd)

@@ -90,14 +90,15 @@ _CHANGES: tuple[tuple[str, str], ...] = (
 
 _LATER_CHANGES = re.compile(
     r"\b(?:scores?|metric|errors?|loss(?:es)?|it|they|results?|values?|rmse|mae|auc|accuracy|f1|submission"
-    r"|row|rows|observation|"
+    r"|row|rows|observation|outliers?|extremes|"
     r"prediction|predictions|column|columns|sample|samples|class|classes|we|you|each)\b[^.;]*\b(?:(?:is"
     r"|are|were|will be|be|being|then|we|gets?)\s+"
     r"(?:then |also |first |further |finally |additionally |not |all )*(?:weighted|multiplied|divided"
     r"|averaged|"
     r"capped|clipped|penali[sz]ed|normali[sz]ed|scaled|rescaled|thresholded|rounded|subtracted|transformed"
     r"|log-transformed|squared|"
-    r"negated|inverted|adjusted|combined|discounted|doubled|smoothed|summed over|binari[sz]ed"
+    r"negated|inverted|dropped|discarded|trimmed|winsori[sz]ed|adjusted"
+    r"|combined|discounted|doubled|smoothed|summed over|binari[sz]ed"
     r"|set to|replaced (?:by|with)|counted as|treated as))"
     r"|\b(?:is|are|will be|were) (?:ignored|excluded|left out|omitted|not (?:counted|considered"
     r"|included))\b[^.;]*"
@@ -184,7 +185,7 @@ _IN_EXPLANATIONS = frozenset(
 )
 
 
-def _explains(sentence: str, metric: str) -> bool:
+def explains(sentence: str, metric: str) -> bool:
     return any(
         re.fullmatch(names, metric) and re.search(words, sentence, re.IGNORECASE)
         for names, words in _EXPLAINED
@@ -208,7 +209,7 @@ def doubt_in(sentence: str, metric: str, said: list[Mention]) -> str:
     if near:
         return near
     allowed = _allowed(metric)
-    if _explains(rest, metric):
+    if explains(rest, metric):
         allowed |= _IN_EXPLANATIONS
     for kind, pattern in _CHANGES:
         if kind not in allowed and (found := re.search(pattern, rest, re.IGNORECASE)):
@@ -222,7 +223,7 @@ def doubt_near(sentence: str, metric: str) -> str:
         r"\b(?:no|never an?|without an?|not an?) (?:penalty|bonus)", "", sentence, flags=re.IGNORECASE
     )
     found = _LATER_CHANGES.search(sentence)
-    if found is None or _explains(sentence, metric):
+    if found is None or explains(sentence, metric):
         return ""
     allowed = _allowed(metric)
     words = found[0]

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from mle_live.metrics.metric import Metric
 from mle_live.metrics.recognition.beside import doubt_beside
-from mle_live.metrics.recognition.changes import doubt_in, doubt_in_direction, doubt_in_formula, doubt_near
+from mle_live.metrics.recognition.changes import (
+    doubt_in,
+    doubt_in_direction,
+    doubt_in_formula,
+    doubt_near,
+    explains,
+)
 from mle_live.metrics.recognition.names import Mention, mentions
 from mle_live.metrics.recognition.sentences import Sentence, split
+from mle_live.metrics.recognition.words import doubt_in_words
 from mle_live.metrics.registry import get_metric
 
 _SHORT = 160
@@ -312,6 +320,13 @@ def _related(pairs: Sequence[tuple[str, str]], one: str, other: str) -> bool:
     return any(re.fullmatch(left, one) and re.fullmatch(right, other) for left, right in pairs)
 
 
+def _without_asides(sentence: str) -> str:
+    """The clauses that speak of the score itself: not of ties, nor of what is shown besides."""
+    ends = [0, *(match.end() for match in _CLAUSE.finditer(sentence)), len(sentence)]
+    clauses = (sentence[start:end] for start, end in pairwise(ends))
+    return "".join(clause for clause in clauses if not _ASIDE.search(clause))
+
+
 def _changed(
     claims: Sequence[_Claim], name: str, sentences: Sequence[Sentence], text: str
 ) -> MetricReading | None:
@@ -323,6 +338,8 @@ def _changed(
         said = mentions(sentence, text)
         why = doubt_beside(claim.mention, sentence) or doubt_in(sentence, name, said)
         why = why or doubt_in_direction(sentence, get_metric(name))
+        if not explains(sentence, name):
+            why = why or doubt_in_words(_without_asides(sentence), text)
         if why:
             return _doubt(why, sentence)
     deciding = {claim.place for claim in claims}

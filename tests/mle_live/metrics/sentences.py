@@ -14,6 +14,8 @@ PLAIN: dict[str, str] = {
     "Evaluated on RMSE between log(1 + prediction) and log(1 + price).": "rmsle",
     "Scored by the RMSE between the logarithm of the predicted and of the true price.": "rmse_of_logs",
     "Submissions are scored on the root mean squared error.": "rmse",
+    "Submissions are evaluated by RMSE between the predicted price and the actual sale price.": "rmse",
+    "Scored by RMSE between the predicted and the true pressure reading.": "rmse",
     "We will use RMSE to compare your forecasts with the truth.": "rmse",
     "The evaluation metric is the root-mean-square error (RMSE) over all test rows.": "rmse",
     "Evaluated on MCRMSE, mean columnwise root mean squared error.": "mean_column_rmse",
@@ -123,6 +125,14 @@ VARIANTS: dict[str, str] = {
 """A variant that the table has: exactly that one."""
 
 ASKED: tuple[str, ...] = (
+    "Submissions are evaluated on RMSE, after discarding the worst rows of each file.",
+    "The score is MAE, but only on weekdays.",
+    "Scored by MAE for days with rain.",
+    "The metric is AUC (computed on hospital level, then pooled).",
+    "Submissions are ranked by accuracy; abstentions earn a quarter of a point.",
+    "We use RMSE on jittered inputs.",
+    "Submissions are scored by accuracy, forgiving neighbouring grades.",
+    "Metric: RMSE. Outliers are dropped first.",
     # weights
     "Submissions are scored by a weighted RMSE.",
     "Submissions are evaluated on the weighted log loss.",
