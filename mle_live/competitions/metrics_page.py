@@ -62,7 +62,8 @@ submissions are scored by decides, and it decides only where each word beside th
 change nothing. These make a question of it:
 
 * a word of its sentence that is on no list of words that change nothing, unless the name of what is predicted
-  is due there; beside the name of the metric any such word: weighted, column-wise, balanced, hourly, `1 -`, `log(`;
+  is due there; beside the name of the metric any such word: weighted, column-wise, balanced, hourly, `1 -`,
+  `log(`;
 * weights, averages over groups, logarithms, tolerances, limits, penalties, rounding or left-out rows in its
   sentence, or in one around it that speaks of the score; weights or logarithms in a formula or a function of
   a metric that has none;
