@@ -21,7 +21,7 @@ from comind.evaluator.metric_file import asked_metric
 from comind.state.runs import RunFolder
 from kaggle_runner.command_line import did_you_mean
 from kaggle_runner.entry.preflight import insist, preflight
-from kaggle_runner.errors import ConfigError, UnknownCompetition
+from kaggle_runner.errors import ConfigError, NoReadySplit, UnknownCompetition
 from kaggle_runner.kaggle.addresses import URL_VARIABLE, Kaggle, chosen, kaggle_credentials
 from kaggle_runner.kaggle.client import KaggleClient
 from kaggle_runner.kaggle.records import KAGGLE_URL
@@ -75,10 +75,15 @@ def resolve_slug(config: RunConfig, state: Path, environment: Mapping[str, str])
     if config.is_folder:
         local = Path(config.competition).expanduser().resolve()
         with TemporaryDirectory(prefix="comind-look-") as place:
-            found = look_at_folder(
+            look = look_at_folder(
                 local, Path(place) / "arranged", hidden=(state.resolve(),), metric=asked,
                 stated=stated_files(config),
-            ).hosted(split_is_written=not config.offline)  # fmt: skip
+            )  # fmt: skip
+            try:
+                found = look.hosted(split_is_written=not config.offline)
+            except NoReadySplit as error:
+                more = "; in a run with a language model (without --offline) the evaluator writes a split"
+                raise NoReadySplit(error.message, hint=f"{error.hint}{more}") from error
         if config.offline:
             require_metric(found.metric_choice, found.slug)
         return found.slug

@@ -87,7 +87,14 @@ class Inspection:
             "missing": sorted(self.missing),
             "rules": self.rules.document(),
             "ready": self.ready,
-            "remarks": [*self.missing.values(), *self.remarks],
+            "remarks": [
+                *self.missing.values(),
+                *self.remarks,
+                *(
+                    ["a run with a language model can begin: its evaluator writes the split"]
+                    * self.split_is_written
+                ),
+            ],
         }
 
 

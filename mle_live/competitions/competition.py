@@ -1,6 +1,7 @@
 """A prepared competition on disk: `competition.yaml` read into a record, and where its parts lie.
 
-It does not read data, labels or community artifacts; those have modules of their own.
+It does not read labels or community artifacts; those have modules of their own. Of the data it looks for the
+sample submission where that has a name of the host's own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast, get_args
 
 import yaml
@@ -18,6 +20,8 @@ import yaml
 from kaggle_runner.errors import BadCompetition, UnknownCompetition
 from kaggle_runner.moments import parse_moment
 from mle_live.competitions.metric_choice import MetricChoice
+from mle_live.layout.listing import list_data
+from mle_live.layout.roles import find_roles
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import Modality
 
@@ -92,9 +96,12 @@ def load_competition(root: Path, slug: str) -> HostedCompetition:
         )
     settings = read_settings(settings_path)
     data_dir = folder / "data"
-    if not (data_dir / "sample_submission.csv").is_file():
+    sample = data_dir / "sample_submission.csv"
+    sample_path = None if sample.is_file() else find_sample(data_dir)
+    if sample_path is None and not sample.is_file():
         raise BadCompetition(
-            f"{data_dir} has no sample_submission.csv", hint=f"prepare it again: `mle-live prepare {slug}`"
+            f"{data_dir} has no sample submission",
+            hint=f"put one there, sample_submission.csv for instance; {_how_to_prepare(slug)}",
         )
     description = folder / "description.md"
     board = folder / "leaderboard.csv"
@@ -108,7 +115,17 @@ def load_competition(root: Path, slug: str) -> HostedCompetition:
         leaderboard_path=board if board.is_file() else None,
         artifacts_dir=folder / "artifacts",
         solution_path=solution if solution.is_file() else None,
+        sample_path=sample_path,
     )
+
+
+def find_sample(data_dir: Path) -> Path | None:
+    """The sample submission under a name of the host's own, `gender_submission.csv` say, if it is a CSV."""
+    with TemporaryDirectory(prefix="mle-live-look-") as place:
+        sample = find_roles(list_data(data_dir, Path(place)).files).sample
+    if sample is None or sample.entry.archive or sample.entry.path.suffix.lower() != ".csv":
+        return None
+    return sample.entry.path
 
 
 def _how_to_prepare(slug: str) -> str:

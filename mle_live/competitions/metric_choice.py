@@ -89,10 +89,10 @@ _ORIGINS: Mapping[MetricSource, str] = {
 
 
 def named_metric(name: str, source: MetricSource = "option") -> MetricChoice:
-    """A metric by its name in docs/metrics.md; UsageError with the nearest names when there is none."""
+    """A metric by its name in docs/metrics.md, in any case; UsageError with the nearest names for others."""
     from mle_live.metrics import get_metric
 
-    metric = get_metric(name)
+    metric = get_metric(name.lower())
     return MetricChoice(name=metric.name, higher_is_better=metric.higher_is_better, source=source)
 
 

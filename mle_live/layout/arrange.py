@@ -27,7 +27,7 @@ from mle_live.layout.one_table import class_lists, divided, with_labels
 from mle_live.layout.roles import SETTINGS, Roles, Seen, find_roles
 from mle_live.layout.stated import StatedFiles
 from mle_live.layout.tables import levels
-from mle_live.layout.without_table import find_in_files, note_missing
+from mle_live.layout.without_table import files_to_predict, find_in_files, note_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,9 @@ class _Arranger:
             sample = self._roles.sample
             if sample is not None:
                 rows = self._with_joint(sample.table.read(list(columns.ids)))
-                rows.to_csv(self._folder / TEST, index=False)
+            else:
+                rows = _table_of(self._id, files_to_predict(self._entries))
+            rows.to_csv(self._folder / TEST, index=False)
             return
         names = dict(zip(columns.test_ids, columns.ids, strict=False))
         renamed = {own: name for own, name in names.items() if own != name}
@@ -362,6 +364,12 @@ def _joined(parts: Sequence[Seen]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([one.table.read(one.table.columns) for one in parts], ignore_index=True)
+
+
+def _table_of(id_column: str, ids: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({id_column: ids})
 
 
 def _shuffled(name: str) -> str:

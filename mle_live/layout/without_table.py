@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from mle_live.layout.columns import FoundColumns
-from mle_live.layout.file_labels import FileLabels, find_file_labels, names_rows
+from mle_live.layout.file_labels import MEDIA, FileLabels, find_file_labels, names_rows
 from mle_live.layout.file_pairs import FilePairs, find_file_pairs
 from mle_live.layout.listing import FoundFile
 from mle_live.layout.naming import without_training
@@ -23,6 +24,16 @@ def find_in_files(
     return labels or pairs or without_training(entries, roles)
 
 
+def files_to_predict(entries: Sequence[FoundFile]) -> list[str]:
+    """Names, without their endings, of files in a folder that is called test; none where two share one."""
+    found = [
+        PurePosixPath(one.name).stem
+        for one in entries
+        if one.suffix in MEDIA and "test" in one.folder.lower()
+    ]
+    return found if len(set(found)) == len(found) else []
+
+
 def note_missing(
     columns: FoundColumns,
     roles: Roles,
@@ -36,6 +47,10 @@ def note_missing(
     if isinstance(found, str):
         missing.setdefault("train", found + why)
     if roles.test:
+        return
+    if roles.sample is None and isinstance(found, FileLabels) and files_to_predict(entries):
+        columns.ids, columns.targets = ("id",), ("label",)
+        columns.remarks.append("the rows to predict are the files of the test folder, by their names")
         return
     if roles.sample is None:
         missing.setdefault(

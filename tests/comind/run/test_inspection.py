@@ -43,7 +43,10 @@ def test_every_shape_is_told(tmp_path: Path, name: str) -> None:
     assert document["metric"]["name"] == shape.metric and document["metric"]["source"] == "option"
     assert tuple(document["targets"]) == shape.targets
     assert "|".join([document["id"]] if isinstance(document["id"], str) else document["id"]) == shape.id
-    pictures = ("class_folders", "images_with_labels", "names_tell", "one_column_a_class")
+    pictures = (
+        "class_folders", "class_folders_without_a_sample", "images_with_labels", "names_tell",
+        "one_column_a_class",
+    )  # fmt: skip
     kinds = {"sounds": "audio", "image_pairs": "image-to-image", **dict.fromkeys(pictures, "image")}
     assert document["kind"] == kinds.get(name, "tabular")
     assert document["split"]

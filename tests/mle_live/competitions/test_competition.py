@@ -25,6 +25,16 @@ def test_a_prepared_competition_loads_with_its_parts(tmp_path: Path) -> None:
     assert prepared_slugs(root) == [SLUG]
 
 
+def test_a_sample_under_the_hosts_own_name_is_found(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    data = root / "competitions" / SLUG / "data"
+    (data / "sample_submission.csv").rename(data / "gender_submission.csv")
+    assert load_competition(root, SLUG).sample_submission == data / "gender_submission.csv"
+    (data / "gender_submission.csv").unlink()
+    with pytest.raises(BadCompetition, match="has no sample submission"):
+        load_competition(root, SLUG)
+
+
 @pytest.mark.parametrize("slug", ["absent", "../tiny-comp", "Tiny", "", "a/b"])
 def test_an_unknown_name_is_refused(tmp_path: Path, slug: str) -> None:
     with pytest.raises(UnknownCompetition):

@@ -38,6 +38,11 @@ def class_folders(folder: Path) -> None:
     _picture_sample(folder)
 
 
+def class_folders_without_a_sample(folder: Path) -> None:
+    class_folders(folder)
+    (folder / "sample_submission.csv").unlink()
+
+
 def images_with_labels(folder: Path) -> None:
     kinds = _pictures(folder, lambda name, kind, number: f"train_images/{name}.png", test="test_images")
     pd.DataFrame(kinds, columns=["id", "label"]).to_csv(folder / "train_labels.csv", index=False)

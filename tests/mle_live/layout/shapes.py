@@ -63,6 +63,7 @@ SHAPES = {
         Shape("a folder without a sample", tables.no_sample, targets=("amount",), metric="rmse"),
         Shape("labels in words", tables.words_for_numbers),
         Shape("labels in unclear words", tables.unclear_words, missing=("positive_class",)),
+        Shape("a set of images outside Kaggle", files.class_folders_without_a_sample, metric="accuracy"),
         Shape("state-farm", files.class_folders, metric="accuracy",
               files={"train": ("train/",), "test": ("test/",)}),
         Shape("aptos", files.images_with_labels, metric="accuracy", files={"train": ("train_labels.csv",)}),
