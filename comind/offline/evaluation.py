@@ -41,6 +41,15 @@ def split_reply(_message: str) -> str:
     return _reply("split_dataset.py", "The reference file fits the profile of this competition.", "unchanged")
 
 
+def layout_reply(_message: str) -> str:
+    """A split for files of no usual shape is written by models only: this one says so where it is run."""
+    code = (
+        "def split(original, public, private, *, fraction, seed):\n"
+        '    raise NotImplementedError("recipes split usual shapes only; a model can write this")\n'
+    )
+    return _reply("split_dataset.py", "No recipe splits files of this shape.", code)
+
+
 def metric_reply(message: str) -> str:
     """A metric that the section names in words, else RMSE or accuracy by the kind of target."""
     parts = sections(message)

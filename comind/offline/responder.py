@@ -9,7 +9,7 @@ from comind.llm.tokens import Messages
 from comind.offline.analysis import discussion_reply, kernel_reply
 from comind.offline.coder import next_turn
 from comind.offline.drafts import drafts_reply
-from comind.offline.evaluation import metric_reply, split_reply
+from comind.offline.evaluation import layout_reply, metric_reply, split_reply
 from comind.offline.ideas import brainstorm_reply, filter_reply
 from comind.offline.monitor import watch_reply
 from comind.offline.prompts import role_of, task_message
@@ -29,6 +29,7 @@ _BY_MESSAGE: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("monitor", "watch"): watch_reply,
     ("scripter", "change"): change_reply,
     ("evaluator", "split"): split_reply,
+    ("evaluator", "layout"): layout_reply,
     ("evaluator", "metric"): metric_reply,
 }
 _BY_CONVERSATION: Final[Mapping[tuple[str, str], Callable[[Messages], str]]] = {

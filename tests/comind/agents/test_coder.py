@@ -84,4 +84,4 @@ async def test_a_dataset_of_the_competitions_name_does_not_hide_its_files(store:
     shop = make_workshop(store, InstantModel([turn(1)]), open_notebook=opener)
     resources = {"comp": Path("other"), "r0-a1": Path("earlier")}
     await CodingAgent(Assignment(shop, agent, draft, 600, resources), HERE).run()
-    assert seen == {"comp": HERE.data, "r0-a1": Path("earlier")}
+    assert seen == {"comp": HERE.data, "competitions/comp": HERE.data, "r0-a1": Path("earlier")}
